@@ -1,0 +1,218 @@
+package daybook
+
+import (
+	"context"
+	"encoding/json"
+	"iter"
+
+	"golang.org/x/mod/sumdb/tlog"
+)
+
+// LogNo is a store's number of one log (one org, one epoch): 1 … 2²³−1, never reused.
+type LogNo int64
+
+// CommitNo is the place of a commit in its shard: 1, 2, 3 … without gaps.
+type CommitNo int64
+
+// Store keeps the logs of many orgs as bytes: it compares, appends, lists and swaps, and knows nothing of what the bytes mean.
+// Every method may be called concurrently; every slice handed out belongs to the caller, and a slice handed in is not kept after
+// the call returns. storetest.Run is the executable form of these comments.
+type Store interface {
+	Appender
+	Reader
+	Keeper
+	// Shards is fixed when the store is made. The shard of an org is FNV-1a-64(org) mod Shards.
+	Shards() int
+	// Close waits for running calls; a second Close returns nil.
+	Close() error
+}
+
+// Appender adds commits.
+type Appender interface {
+	// Heads returns the folded head of each org's newest epoch, in the order of orgs, from one snapshot. With create a missing
+	// log is made, empty and durable on return; without, its Head has Log 0. The head of now is this one plus the tail.
+	Heads(ctx context.Context, orgs []OrgID, create bool) ([]Head, error)
+
+	// LogHeads is Heads by log number: what a program needs after a restart, when the tail names logs and not orgs. An unknown
+	// number is ErrNotExist.
+	LogHeads(ctx context.Context, logs []LogNo) ([]Head, error)
+
+	// Append writes all of c or nothing, in one transaction, as commit c.Prev+1 of its shard, if c.Prev is the shard's last
+	// commit and c.At ≥ the shard's Signed; else ErrHeadMoved. A nil error means that c survives power loss and that every later
+	// Tail, in every process, sees it. A Commit whose ID the shard's commit c.Prev+1 already carries MUST be answered nil without
+	// writing: repeating an Append of unknown outcome is safe. Keys of c that are stored and unexpired (by c.At) make it a
+	// *KeyExistsError. The end of ctx MUST NOT interrupt a COMMIT already sent. ErrNoSpace, ErrBroken and the errors named here
+	// mean that nothing was written; after any other error the outcome is unknown.
+	Append(ctx context.Context, c *Commit) error
+
+	// Keys returns those of ks that are stored, in no order, expired ones included as long as they are there.
+	Keys(ctx context.Context, ks []KeyRef) ([]Key, error)
+}
+
+// Reader reads what was committed and what was merged.
+type Reader interface {
+	// Tail returns commits of shard with N > after in order, gapless from after+1, at most about maxBytes but at least one if there
+	// is one, with the shard's Last, Merged and Signed of the same snapshot. ErrTrimmed: after < Merged and those commits are gone.
+	Tail(ctx context.Context, shard int, after CommitNo, maxBytes int) (Tail, error)
+
+	// Blocks yields metas of blocks that hold a seq in [q.From, q.To), by seq, newest first with q.Desc, with filters only if
+	// q.Filters. It MUST NOT keep a transaction open for longer than it takes to fetch 256 metas.
+	Blocks(ctx context.Context, q BlockQuery) iter.Seq2[BlockMeta, error]
+
+	// Read returns the bytes of the blocks refs, in their order. ErrNotExist: a ref was swapped out; list again.
+	Read(ctx context.Context, log LogNo, refs []BlockRef) ([][]byte, error)
+
+	// Slips yields slips of log with from ≤ key < to, ordered by Kind, A, B.
+	Slips(ctx context.Context, log LogNo, from, to SlipKey) iter.Seq2[Slip, error]
+}
+
+// Keeper turns commits into blocks.
+type Keeper interface {
+	// Replace applies all swaps in one transaction or none. It fails with ErrSwapped, having written nothing, unless every Out is
+	// there with its Gen and every In either covers exactly the seqs of Out or, with Fold, also those from the folded head to
+	// Fold.Packed. It is safe to repeat after an unknown outcome: the second call is ErrSwapped.
+	Replace(ctx context.Context, swaps []Swap) error
+
+	// Trim sets the shard's Merged to through and drops commits ≤ through, and idempotency keys that expired before now (hours
+	// since 1970). A smaller or equal through only drops what an earlier call left behind.
+	Trim(ctx context.Context, shard int, through CommitNo, now int64) error
+}
+
+// LogState says whether a log takes entries.
+type LogState int
+
+// The states of a log.
+const (
+	LogOpen   LogState = iota
+	LogFrozen          // reads go on, nothing is appended
+	LogClosed          // may be dropped
+)
+
+// Head is a log's head at the point where its blocks end.
+type Head struct {
+	Log          LogNo
+	Org          OrgID
+	Epoch        int // from 0
+	State        LogState
+	LogID        [10]byte    // the log id in the origin; each epoch has its own
+	Packed       int64       // seqs below Packed are in blocks
+	LastReceived int64       // received_at of entry Packed−1, µs; 0 when empty
+	Frontier     []tlog.Hash // compact range of [0, Packed), largest subtree first
+}
+
+// Commit is one packed row for all logs of a shard.
+type Commit struct {
+	ID      [16]byte // random, also in Bytes
+	Shard   int
+	Prev    CommitNo // the compare
+	At      int64    // the smallest received_at in c, µs
+	Entries int      // number of entries; may be 0 when only keys are added
+	Raw     int      // bytes of their bodies
+	Bytes   []byte   // the packed row, opaque to a driver but for the id at offset 8
+	Keys    []Key
+}
+
+// Tail is a run of commits of one shard.
+type Tail struct {
+	Rows         []TailRow
+	Last, Merged CommitNo
+	Signed       int64
+}
+
+// TailRow is one commit as it is stored.
+type TailRow struct {
+	N     CommitNo
+	Bytes []byte
+}
+
+// KeyRef names an idempotency key.
+type KeyRef struct {
+	Log  LogNo
+	Hash [16]byte
+}
+
+// Key is an idempotency key and the entries it stands for: N entries from seq First.
+type Key struct {
+	KeyRef
+	First   int64
+	N       int
+	Expires int64 // hours since 1970
+}
+
+// BlockRef names one version of a block.
+type BlockRef struct {
+	First int64 // seq of its first entry
+	Gen   int32
+}
+
+// BlockMeta says what a block holds.
+type BlockMeta struct {
+	BlockRef
+	N, Live, Raw int   // seqs covered, entries with a body, bytes of bodies
+	State        byte  // 0 piece, 1 whole
+	Received     Span  // min and max of received_at, µs
+	Occurred     Span  // of occurred_at, for entries at most a day off their received_at; Min > Max: none
+	Late         Span  // of occurred_at, for the others
+	Roots        []byte // 32-byte subtree roots of each aligned 256 entries wholly in the block
+	Facets       []byte
+	Filter       []byte
+}
+
+// Span is a closed interval of times in µs since 1970; empty when Min > Max.
+type Span struct{ Min, Max int64 }
+
+// Block is a block with its bytes.
+type Block struct {
+	BlockMeta
+	Bytes []byte
+}
+
+// BlockQuery selects blocks of one log.
+type BlockQuery struct {
+	Log           LogNo
+	From, To      int64
+	Desc, Filters bool
+}
+
+// SlipKey names a slip, a small derived value beside a log. Kind has 4 bits, A 12 and B 24.
+type SlipKey struct {
+	Kind uint8
+	A    uint16
+	B    uint32
+}
+
+// Slip is a slip with its bytes.
+type Slip struct {
+	SlipKey
+	Bytes []byte
+}
+
+// Swap replaces blocks of one log by others.
+type Swap struct {
+	Log   LogNo
+	Out   []BlockRef
+	In    []Block // a Gen already used at a First must grow
+	Slips []Slip  // put, replacing the same key
+	Fold  *Head   // the new folded head; nil leaves it
+}
+
+// Documents keeps small JSON records beside the log, durable on return. The empty org holds what is the instance's.
+type Documents interface {
+	// Get returns one document, or ErrNotExist.
+	Get(ctx context.Context, kind string, org OrgID, id string) (Document, error)
+	// List returns documents by id, bytewise, with id > after.
+	List(ctx context.Context, kind string, org OrgID, after string, limit int) ([]Document, error)
+	// Put stores d if d.Version is the stored version (0: there must be none) and returns the new version; else ErrVersionMoved.
+	Put(ctx context.Context, d Document) (version int64, err error)
+	// Delete removes a document if version is the stored one: ErrVersionMoved, ErrNotExist.
+	Delete(ctx context.Context, kind string, org OrgID, id string, version int64) error
+}
+
+// Document is one record of [Documents].
+type Document struct {
+	Kind    string
+	Org     OrgID
+	ID      string
+	Version int64
+	Data    json.RawMessage // at most 1 MiB
+}

@@ -148,11 +148,11 @@ type BlockRef struct {
 // BlockMeta says what a block holds.
 type BlockMeta struct {
 	BlockRef
-	N, Live, Raw int   // seqs covered, entries with a body, bytes of bodies
-	State        byte  // 0 piece, 1 whole
-	Received     Span  // min and max of received_at, µs
-	Occurred     Span  // of occurred_at, for entries at most a day off their received_at; Min > Max: none
-	Late         Span  // of occurred_at, for the others
+	N, Live, Raw int    // seqs covered, entries with a body, bytes of bodies
+	State        byte   // 0 piece, 1 whole
+	Received     Span   // min and max of received_at, µs
+	Occurred     Span   // of occurred_at, for entries at most a day off their received_at; Min > Max: none
+	Late         Span   // of occurred_at, for the others
 	Roots        []byte // 32-byte subtree roots of each aligned 256 entries wholly in the block
 	Facets       []byte
 	Filter       []byte

@@ -65,7 +65,7 @@ func idHigh(id *ID) int64 {
 	return int64(id[0])<<40 | int64(id[1])<<32 | int64(id[2])<<24 | int64(id[3])<<16 | int64(id[4])<<8 | int64(id[5])
 }
 
-// columns is a frame that has been read. It keeps the frame: what entry returns is valid as long as the frame is.
+// columns is a frame that has been read, and keeps it.
 type columns struct {
 	state    []byte
 	received []int64  // nil when the frame holds no times

@@ -2,6 +2,7 @@ package daybook
 
 import (
 	"bytes"
+	"encoding/binary"
 	"errors"
 	"testing"
 
@@ -82,12 +83,26 @@ func TestColumns(t *testing.T) {
 			}
 		}
 	})
-	t.Run("times that do not ascend are refused", func(t *testing.T) {
+	t.Run("times that do not ascend and ids out of range are refused", func(t *testing.T) {
 		t.Parallel()
-		for _, received := range [][2]int64{{5, 5}, {5, 4}} {
-			es := []packed{{received: received[0]}, {received: received[1]}}
-			if _, err := readColumns(appendColumns(nil, es, true), 2, true); CodeOf(err) != CodeTampered {
+		for _, received := range [][2]int64{{5, 5}, {5, 4}, {-1, 4}, {1, 1<<62 + 5}} {
+			if _, err := readColumns(appendColumns(nil, []packed{{received: received[0]}, {received: received[1]}}, true), 2, true); CodeOf(err) != CodeTampered {
 				t.Errorf("%v: %v", received, err)
+			}
+		}
+		for _, delta := range []int64{-1, 1 << 48, 1<<63 - 1, -1 << 63} {
+			frame := append(binary.AppendVarint([]byte{0, 2}, delta), 0, 0)
+			if _, err := readColumns(frame, 1, true); CodeOf(err) != CodeTampered {
+				t.Errorf("id difference %d: %v", delta, err)
+			}
+		}
+	})
+	t.Run("an id text behind the end of its body is refused", func(t *testing.T) {
+		t.Parallel()
+		for idAt, ok := range map[int]bool{0: true, 3: true, 4: false} {
+			_, err := readColumns(appendColumns(nil, []packed{{idAt: idAt, body: []byte(`{}`)}}, false), 1, false)
+			if (err == nil) != ok {
+				t.Errorf("idAt %d: %v", idAt, err)
 			}
 		}
 	})

@@ -51,6 +51,9 @@ type Appender interface {
 
 // Reader reads what was committed and what was merged.
 type Reader interface {
+	// Logs returns the folded heads of logs with a number > after, by number, at most limit.
+	Logs(ctx context.Context, after LogNo, limit int) ([]Head, error)
+
 	// Tail returns commits of shard with N > after in order, gapless from after+1, at most about maxBytes but at least one if there
 	// is one, with the shard's Last, Merged and Signed of the same snapshot. ErrTrimmed: after < Merged and those commits are gone.
 	Tail(ctx context.Context, shard int, after CommitNo, maxBytes int) (Tail, error)

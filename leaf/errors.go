@@ -88,14 +88,14 @@ func (d *Doc) syntax(err error) *Error {
 	case errors.Is(err, jsontext.ErrDuplicateName):
 		e.Code = DuplicateKey
 		e.Message = fmt.Sprintf("the name %q stands twice in one object", short(at.JSONPointer.LastToken()))
-	case r == utf8.RuneError && n == 1:
-		e.Code, e.Message = InvalidUTF8, fmt.Sprintf("the byte 0x%02x is not UTF-8 here", rest[0])
-	case surrogate(rest):
-		e.Code, e.Message = LoneSurrogate, "the escape "+string(rest[:6])+" is half of a surrogate pair"
 	case len(d.text) == space(d.text):
 		e.Message = "the text is empty"
 	case errors.Is(err, io.EOF), errors.Is(err, io.ErrUnexpectedEOF):
 		e.Message = "the JSON text ends too early"
+	case r == utf8.RuneError && n == 1:
+		e.Code, e.Message = InvalidUTF8, fmt.Sprintf("the byte 0x%02x is not UTF-8 here", rest[0])
+	case surrogate(rest):
+		e.Code, e.Message = LoneSurrogate, "the escape "+string(rest[:6])+" is half of a surrogate pair"
 	default:
 		e.Message = short(err.Error())
 	}

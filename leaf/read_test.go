@@ -36,6 +36,7 @@ func TestReadSaysWhere(t *testing.T) {
 		{`{"a":"\uDE00\uD83D"}`, leaf.LoneSurrogate, "/a", `the escape \uDE00 is half of a surrogate pair`},
 		{"{\"a\":\"\xff\"}", leaf.InvalidUTF8, "/a", "the byte 0xff is not UTF-8 here"},
 		{"{\"a\":\"\xed\xa0\x80\"}", leaf.InvalidUTF8, "/a", "the byte 0xed is not UTF-8 here"},
+		{`{"a":\ud83d}`, leaf.Syntax, "/a", "invalid character '\\\\' at start of value"},
 		{`{"a":"\x41"}`, leaf.Syntax, "/a", "invalid escape sequence `\\x` in string"},
 		{`{"a":"\ud8zz"}`, leaf.Syntax, "/a", "invalid escape sequence `\\ud8zz` in string"},
 		{"{\"a\":{\"b\":\"x\ny\"}}", leaf.Syntax, "/a/b", `invalid character '\n' in string (expecting non-control character)`},

@@ -4,10 +4,7 @@ import (
 	"encoding/binary"
 	"fmt"
 	"hash/crc32"
-	"sync"
 	"time"
-
-	"github.com/klauspost/compress/zstd"
 
 	"github.com/daybook-audit/daybook/leaf"
 	"github.com/daybook-audit/daybook/query"
@@ -36,23 +33,12 @@ const (
 	maxSeq        = 1 << 53
 )
 
-// blockWriter packs blocks, reusing its memory. It belongs to one goroutine.
-type blockWriter struct {
-	zstd  *zstd.Encoder
-	plain []byte
-}
-
-func newBlockWriter() *blockWriter {
-	z, err := zstd.NewWriter(nil, zstd.WithEncoderLevel(zstd.SpeedFastest), zstd.WithEncoderConcurrency(1), zstd.WithEncoderCRC(false))
-	if err != nil {
-		panic(err) // only wrong options fail
-	}
-	return &blockWriter{zstd: z}
-}
+// blockWriter packs blocks, reusing its memory. It belongs to one goroutine; the zero value is ready.
+type blockWriter struct{ plain []byte }
 
 // append adds the block of es, consecutive entries of the log that h names, to dst.
 func (w *blockWriter) append(dst []byte, h *Head, es []packed) []byte {
-	w.plain = appendFrame(w.plain[:0], es)
+	w.plain = appendColumns(w.plain[:0], es, true)
 	start := len(dst)
 	dst = append(dst, blockMagic...)
 	dst = append(dst, h.LogID[:]...)
@@ -67,14 +53,14 @@ func (w *blockWriter) append(dst []byte, h *Head, es []packed) []byte {
 		dst = append(dst, es[i].id[6:]...)
 	}
 	at := len(dst)
-	dst = w.zstd.EncodeAll(w.plain, dst)
+	dst = deflate(dst, w.plain)
 	binary.BigEndian.PutUint32(dst[start+40:], uint32(len(dst)-at))
 	return binary.BigEndian.AppendUint32(dst, crc32.Checksum(dst[start:], castagnoli))
 }
 
 // packBlock returns the block of es, consecutive entries of the log that h names, of one window and at most 2 MiB of bodies. Who
 // packs many keeps a blockWriter.
-func packBlock(h *Head, es []packed) []byte { return newBlockWriter().append(nil, h, es) }
+func packBlock(h *Head, es []packed) []byte { return new(blockWriter).append(nil, h, es) }
 
 // block is a block that has been read. It keeps the bytes that it was read from, and what it hands out lives as long as it does.
 type block struct {
@@ -84,16 +70,6 @@ type block struct {
 	keep  []byte
 	columns
 }
-
-// blockDecoder decodes frames for every goroutine. It writes no more than the capacity of its destination: a frame that would
-// unpack to more than its block says is refused, whatever it says itself.
-var blockDecoder = sync.OnceValue(func() *zstd.Decoder {
-	z, err := zstd.NewReader(nil, zstd.WithDecoderConcurrency(0), zstd.WithDecodeAllCapLimit(true))
-	if err != nil {
-		panic(err) // only wrong options fail
-	}
-	return z
-})
 
 // unpackBlock reads a block. Damage is an *Error of CodeTampered; a magic, version, codec or form that it does not know is
 // [ErrNewer]. It does not compare the bodies with the tree: that is Fsck's.
@@ -117,14 +93,14 @@ func unpackBlock(b []byte) (*block, error) {
 		return nil, damaged("the sections of block %d do not fit its %d bytes", first, len(b))
 	}
 	rest := body[blockHeader+keep:]
-	text, err := blockDecoder().DecodeAll(rest, make([]byte, 0, plain))
-	if err != nil || len(text) != int(plain) {
-		return nil, damaged("the frame of block %d does not unpack to %d bytes", first, plain)
+	text, err := inflate(rest, int(plain))
+	if err != nil {
+		return nil, fmt.Errorf("block %d: %w", first, err)
 	}
 	out := &block{
 		logID: [10]byte(b[8:]), epoch: int(binary.BigEndian.Uint16(b[18:])), seq: int64(first), keep: body[blockHeader : blockHeader+keep],
 	}
-	if out.columns, err = readFrame(text, int(n)); err != nil {
+	if out.columns, err = readColumns(text, int(n), true); err != nil {
 		return nil, fmt.Errorf("block %d: %w", first, err)
 	}
 	return out, nil
@@ -154,11 +130,6 @@ func (b *block) plain() bool {
 		}
 	}
 	return true
-}
-
-// damaged says that stored bytes contradict each other.
-func damaged(format string, args ...any) error {
-	return &Error{Code: CodeTampered, Rule: "damaged", Message: fmt.Sprintf(format, args...)}
 }
 
 // record reads the payload of p into d and fills r with what a query asks for. The id text in the payload reads as empty.

@@ -11,24 +11,6 @@ import (
 	"pgregory.net/rapid"
 )
 
-// drawEntries draws a run of entries as storage keeps them: ascending times, ids of any order, bodies with and without a
-// backslash.
-func drawEntries(t *rapid.T, first int64, n int) []packed {
-	received := rapid.Int64Range(0, 1<<53).Draw(t, "received")
-	es := make([]packed, n)
-	for i := range es {
-		e := &es[i]
-		e.seq, e.received = first+int64(i), received
-		received += rapid.Int64Range(1, 1<<40).Draw(t, "delta")
-		copy(e.id[:], rapid.SliceOfN(rapid.Byte(), 16, 16).Draw(t, "id"))
-		copy(e.secret[:], rapid.SliceOfN(rapid.Byte(), 16, 16).Draw(t, "secret"))
-		e.kind = rapid.ByteRange(0, 1).Draw(t, "kind")
-		e.body = rapid.SliceOfN(rapid.SampledFrom([]byte(`{}":,ab\0`)), 0, 40).Draw(t, "body")
-		e.idAt = rapid.IntRange(0, len(e.body)+1).Draw(t, "idAt")
-	}
-	return es
-}
-
 func sealBlock(b []byte) []byte {
 	return binary.BigEndian.AppendUint32(b[:len(b)-4], crc32.Checksum(b[:len(b)-4], castagnoli))
 }
@@ -46,7 +28,7 @@ func TestUnpackBlock(t *testing.T) {
 	t.Parallel()
 	t.Run("what was packed comes back", func(t *testing.T) {
 		t.Parallel()
-		w := newBlockWriter()
+		var w blockWriter
 		rapid.Check(t, func(t *rapid.T) {
 			n := rapid.IntRange(1, 20).Draw(t, "n")
 			first := windowSize*rapid.Int64Range(0, maxSeq/windowSize-1).Draw(t, "window") + rapid.Int64Range(0, int64(windowSize-n)).Draw(t, "at")
@@ -127,61 +109,11 @@ func TestUnpackBlock(t *testing.T) {
 	})
 	t.Run("a frame that unpacks to more than it says is refused", func(t *testing.T) {
 		t.Parallel()
-		w := newBlockWriter()
+		var w blockWriter
 		row := w.append(nil, &Head{}, []packed{{received: 1, body: bytes.Repeat([]byte("a"), maxBlockBytes)}})
 		binary.BigEndian.PutUint32(row[36:], 100)
 		if _, err := unpackBlock(sealBlock(row)); CodeOf(err) != CodeTampered {
 			t.Errorf("%v", err)
-		}
-	})
-}
-
-func TestReadFrame(t *testing.T) {
-	t.Parallel()
-	t.Run("a frame cut short or too long is refused", func(t *testing.T) {
-		t.Parallel()
-		es, _ := smallBlock()
-		frame := appendFrame(nil, es)
-		for n := range frame {
-			if _, err := readFrame(frame[:n], 2); CodeOf(err) != CodeTampered {
-				t.Errorf("%d of %d bytes: %v", n, len(frame), err)
-			}
-		}
-		if _, err := readFrame(append(frame, 0), 2); CodeOf(err) != CodeTampered {
-			t.Errorf("a byte too many: %v", err)
-		}
-	})
-	t.Run("an unknown form or kind is newer", func(t *testing.T) {
-		t.Parallel()
-		for _, state := range []byte{0x01, 0x04, 0x07, 0x20, 0xf0} {
-			frame := appendFrame(nil, []packed{{body: []byte(`{}`)}})
-			frame[0] = state
-			if _, err := readFrame(frame, 1); !errors.Is(err, ErrNewer) {
-				t.Errorf("state %#x: %v", state, err)
-			}
-		}
-	})
-	t.Run("times that do not ascend and ids out of range are refused", func(t *testing.T) {
-		t.Parallel()
-		for _, received := range [][2]int64{{5, 5}, {5, 4}, {-1, 4}, {1, 1<<62 + 5}} {
-			if _, err := readFrame(appendFrame(nil, []packed{{received: received[0]}, {received: received[1]}}), 2); CodeOf(err) != CodeTampered {
-				t.Errorf("%v: %v", received, err)
-			}
-		}
-		for _, delta := range []int64{-1, 1 << 48, 1<<63 - 1, -1 << 63} {
-			frame := append(binary.AppendVarint([]byte{0, 2}, delta), 0, 0)
-			if _, err := readFrame(frame, 1); CodeOf(err) != CodeTampered {
-				t.Errorf("id difference %d: %v", delta, err)
-			}
-		}
-	})
-	t.Run("an id text behind the end of its body is refused", func(t *testing.T) {
-		t.Parallel()
-		for idAt, ok := range map[int]bool{0: true, 3: true, 4: false} {
-			_, err := readFrame(appendFrame(nil, []packed{{idAt: idAt, body: []byte(`{}`)}}), 1)
-			if (err == nil) != ok {
-				t.Errorf("idAt %d: %v", idAt, err)
-			}
 		}
 	})
 }

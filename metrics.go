@@ -9,12 +9,6 @@ type Metrics struct {
 	Search func(seconds float64, blocks int)         // a search, and the blocks it decoded
 }
 
-func (m *Metrics) committed(entries, bytes int, micros int64) {
-	if m.Commit != nil {
-		m.Commit(entries, bytes, float64(micros)/1e6)
-	}
-}
-
 // Stats is what a Book holds at one moment.
 type Stats struct {
 	QueueBytes      int64 // requests waiting for the sequencer

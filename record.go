@@ -184,7 +184,7 @@ func (q *recording) record(ctx context.Context) error {
 				return err
 			}
 		}
-		q.job.created = q.b.o.Now()
+		q.job.queued = q.b.o.Now()
 		if err := q.s.add(q.job); err != nil {
 			return err
 		}

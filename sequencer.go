@@ -54,15 +54,15 @@ type shard struct {
 
 // job is what one request adds to one log. The sequencer fills in the results before it sends on done.
 type job struct {
-	org     OrgID
-	log     *logTail
-	events  []pending
-	keys    []jobKey
-	looked  CommitNo // ids and keys were looked up in everything through this commit; −1: they were not
-	bytes   int64
-	ctx     context.Context // only asked while the job is in the queue
-	done    chan error      // one slot
-	created time.Time
+	org    OrgID
+	log    *logTail
+	events []pending
+	keys   []jobKey
+	looked CommitNo // ids and keys were looked up in everything through this commit; −1: they were not
+	bytes  int64
+	ctx    context.Context // only asked while the job is in the queue
+	done   chan error      // one slot
+	queued time.Time
 
 	first, received int64 // results
 }
@@ -155,9 +155,10 @@ func (s *shard) run() {
 	}
 }
 
-// waitForRoom slows admission while the merger is behind: the further the tail is over its soft bound, the longer.
+// waitForRoom slows admission while the merger is behind: the further the tail is over its soft bound, the longer. At the hard
+// bound it waits until the merger has made room; meanwhile the queue fills, and add refuses what does not fit.
 func (s *shard) waitForRoom() {
-	soft := s.b.o.TailBytes + s.b.o.TailBytes/4
+	soft, span := s.b.o.TailBytes+s.b.o.TailBytes/4, s.b.o.TailBytes/4+1
 	for {
 		s.mu.RLock()
 		over := s.tailBytes - soft
@@ -165,26 +166,27 @@ func (s *shard) waitForRoom() {
 		if over <= 0 {
 			return
 		}
-		hard := over > s.b.o.TailBytes/4
-		wait := 100 * time.Millisecond
-		if !hard {
-			wait = min(wait, time.Duration(float64(20*time.Millisecond)*float64(over)/float64(s.b.o.TailBytes/4)))
-		}
+		pause := time.NewTimer(time.Duration(min(1, float64(over)/float64(span)) * float64(20*time.Millisecond)))
 		select {
 		case <-s.room:
-		case <-s.stop:
-			return
-		case <-time.After(wait):
-			if !hard {
+		case <-pause.C:
+			if over < span {
 				return
 			}
+		case <-s.stop:
+			pause.Stop()
+			return
 		}
+		pause.Stop()
 	}
 }
 
 // commit makes one commit of jobs and answers them. Jobs that may repeat something are sent back first.
 func (s *shard) commit(jobs []*job) {
-	begin := s.b.now()
+	begin := s.b.o.Now()
+	if s.b.metrics.Wait != nil {
+		s.b.metrics.Wait(begin.Sub(jobs[0].queued).Seconds())
+	}
 	unanswered := jobs
 	for {
 		unanswered = s.sendBack(unanswered, nil)
@@ -200,7 +202,9 @@ func (s *shard) commit(jobs []*job) {
 			for _, j := range unanswered {
 				j.answer(nil)
 			}
-			s.b.metrics.committed(len(c.entries), len(row), s.b.now()-begin)
+			if s.b.metrics.Commit != nil {
+				s.b.metrics.Commit(len(c.entries), len(row), s.b.o.Now().Sub(begin).Seconds())
+			}
 			return
 		case errors.Is(err, ErrHeadMoved):
 			if err = s.catchUp(context.Background()); err == nil {

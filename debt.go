@@ -102,7 +102,7 @@ func (m *merger) makeWhole(ctx context.Context, w window) error {
 		}
 		into := join(ps[:n])
 		into.state = stateWhole
-		if err := m.put(ctx, nil, &rewrite{head: &heads[0], into: into, out: ps[:n], entries: es, fresh: len(es)}); err != nil {
+		if err := m.put(ctx, nil, &newBlock{head: &heads[0], into: into, out: ps[:n], entries: es, fresh: len(es)}); err != nil {
 			return err
 		}
 		ps = ps[n:]

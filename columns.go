@@ -210,9 +210,7 @@ func (c *columns) entry(i int) packed {
 	if c.received != nil {
 		p.received = c.received[i]
 	}
-	high := c.high[i]
-	p.id[0], p.id[1], p.id[2] = byte(high>>40), byte(high>>32), byte(high>>24)
-	p.id[3], p.id[4], p.id[5] = byte(high>>16), byte(high>>8), byte(high)
+	setIDHigh(&p.id, c.high[i])
 	return p
 }
 

@@ -51,6 +51,9 @@ type Appender interface {
 
 // Reader reads what was committed and what was merged.
 type Reader interface {
+	// Logs returns the folded heads of logs with a number > after, by number, at most limit.
+	Logs(ctx context.Context, after LogNo, limit int) ([]Head, error)
+
 	// Tail returns commits of shard with N > after in order, gapless from after+1, at most about maxBytes but at least one if there
 	// is one, with the shard's Last, Merged and Signed of the same snapshot. ErrTrimmed: after < Merged and those commits are gone.
 	Tail(ctx context.Context, shard int, after CommitNo, maxBytes int) (Tail, error)
@@ -148,11 +151,11 @@ type BlockRef struct {
 // BlockMeta says what a block holds.
 type BlockMeta struct {
 	BlockRef
-	N, Live, Raw int   // seqs covered, entries with a body, bytes of bodies
-	State        byte  // 0 piece, 1 whole
-	Received     Span  // min and max of received_at, µs
-	Occurred     Span  // of occurred_at, for entries at most a day off their received_at; Min > Max: none
-	Late         Span  // of occurred_at, for the others
+	N, Live, Raw int    // seqs covered, entries with a body, bytes of bodies
+	State        byte   // 0 piece, 1 whole
+	Received     Span   // min and max of received_at, µs
+	Occurred     Span   // of occurred_at, for entries at most a day off their received_at; Min > Max: none
+	Late         Span   // of occurred_at, for the others
 	Roots        []byte // 32-byte subtree roots of each aligned 256 entries wholly in the block
 	Facets       []byte
 	Filter       []byte

@@ -1,0 +1,101 @@
+package leaf
+
+import (
+	"bytes"
+	"crypto/sha256"
+	"encoding/binary"
+	"slices"
+)
+
+// What is hashed begins with one of these bytes, so that no hash of one kind can be taken for one of another.
+const (
+	tagLeaf  = 0x00
+	tagField = 0x02
+	tagRoot  = 0x03
+	tagSalts = 0x04
+)
+
+// sortKey is a field's place in the sorted order: the first 16 bytes of its path as two numbers settle most comparisons.
+type sortKey struct {
+	high, low uint64
+	field     int
+}
+
+// Sort brings the fields into the order of their paths, bytewise ascending. The index of a field in this order is its name in
+// commitments and in control entries.
+func (d *Doc) Sort() {
+	d.keys = d.keys[:0]
+	for i := range d.fields {
+		f := &d.fields[i]
+		high, low := prefix(d.arena[f.path:f.pathEnd])
+		d.keys = append(d.keys, sortKey{high, low, i})
+	}
+	slices.SortFunc(d.keys, d.compare)
+	d.sorted = d.sorted[:0]
+	for _, k := range d.keys {
+		d.sorted = append(d.sorted, d.fields[k.field])
+	}
+	d.fields, d.sorted = d.sorted, d.fields
+}
+
+// prefix returns the first 16 bytes of path, zeros behind a shorter one. A path holds no zero byte, so equal numbers mean equal
+// bytes, and equal paths if they are shorter than 17 bytes.
+func prefix(path []byte) (high, low uint64) {
+	if len(path) >= 16 {
+		return binary.BigEndian.Uint64(path), binary.BigEndian.Uint64(path[8:])
+	}
+	var b [16]byte
+	copy(b[:], path)
+	return binary.BigEndian.Uint64(b[:]), binary.BigEndian.Uint64(b[8:])
+}
+
+func (d *Doc) compare(a, b sortKey) int {
+	switch {
+	case a.high < b.high:
+		return -1
+	case a.high > b.high:
+		return 1
+	case a.low < b.low:
+		return -1
+	case a.low > b.low:
+		return 1
+	}
+	return bytes.Compare(d.Path(a.field), d.Path(b.field))
+}
+
+// Root returns the payload root: the hash over the salted commitments to all fields. It sorts the fields as [Doc.Sort] does.
+func (d *Doc) Root(secret *[16]byte) [32]byte {
+	d.Sort()
+	d.commits = append(d.commits[:0], tagRoot)
+	d.commits = binary.BigEndian.AppendUint32(d.commits, uint32(len(d.fields)))
+	var pair [32]byte
+	for i := range d.fields {
+		if i%2 == 0 {
+			pair = salts(secret, i/2)
+		}
+		f := &d.fields[i]
+		d.message = appendField(d.message[:0], pair[i%2*16:i%2*16+16], d.arena[f.path:f.pathEnd], f.kind, d.Value(i))
+		c := sha256.Sum256(d.message)
+		d.commits = append(d.commits, c[:]...)
+	}
+	return sha256.Sum256(d.commits)
+}
+
+// salts returns the salts of fields 2k and 2k+1.
+func salts(secret *[16]byte, k int) [32]byte {
+	var b [19]byte
+	b[0] = tagSalts
+	copy(b[1:], secret[:])
+	binary.BigEndian.PutUint16(b[17:], uint16(k))
+	return sha256.Sum256(b[:])
+}
+
+// appendField appends what the commitment to a field is the hash of.
+func appendField(dst, salt, path []byte, kind byte, value []byte) []byte {
+	dst = append(dst, tagField)
+	dst = append(dst, salt...)
+	dst = binary.BigEndian.AppendUint16(dst, uint16(len(path)))
+	dst = append(dst, path...)
+	dst = append(dst, kind)
+	return append(dst, value...)
+}

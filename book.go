@@ -250,3 +250,7 @@ func truncate(s string, n int) string {
 	}
 	return s[:n]
 }
+
+// Settle merges everything that is committed and works off the merger's debt. It is for tests, benchmarks and backups: a running
+// Book does the same in the background.
+func (b *Book) Settle(ctx context.Context) error { return b.merger.settle(ctx) }

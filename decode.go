@@ -208,7 +208,7 @@ func refusedText(err error) error {
 	if !errors.As(err, &e) {
 		return err
 	}
-	out := &Error{Code: CodeInvalid, Rule: e.Code, Field: e.Pointer, Message: e.Message}
+	out := &Error{Code: CodeInvalid, Rule: e.Code, Field: e.Pointer, Message: e.Message + "."}
 	if e.Code == "too_large" {
 		out.Code = CodeTooLarge
 	}

@@ -151,7 +151,9 @@ func (c *checker) id(end int) error {
 	if at+len(v) > len(c.text) || !bytes.Equal(c.text[at:at+len(v)], v) {
 		return c.refuse("invalid_format", end, " must be written without escapes.")
 	}
-	c.out.id, c.out.idAt = id, at+1
+	if c.out.id, c.out.idAt = id, at+1; c.out.id.IsZero() {
+		return c.refuse("invalid_value", end, " must not be zero.")
+	}
 	return nil
 }
 

@@ -213,7 +213,7 @@ func (w *differ) apart(s spot, n *node) bool {
 
 // child returns the place below s that step names.
 func (s *spot) child(step string, old, new *node) spot {
-	c := spot{path: s.path + "/" + strings.ReplaceAll(strings.ReplaceAll(step, "~", "~0"), "/", "~1"), old: old, new: new}
+	c := spot{path: s.path + "/" + escaped(step), old: old, new: new}
 	c.rules, c.treat = reach(s.rules, step, true)
 	c.treat |= s.treat
 	return c

@@ -101,6 +101,9 @@ func scalar(v reflect.Value) *node {
 // special returns the node of a value whose type says itself what it is, else nil.
 func special(v reflect.Value) *node {
 	t := v.Type()
+	if !v.CanInterface() {
+		return nil // an embedded struct of an unexported type: its fields are seen, its methods are not
+	}
 	switch t {
 	case timeType:
 		at, ok := v.Interface().(time.Time)
@@ -291,7 +294,9 @@ func newPlan(t reflect.Type) *plan {
 	p := &plan{}
 	taken := make(map[string]bool)
 	var named [][]int // embedded fields that are members: their fields are not ours
-	for _, f := range reflect.VisibleFields(t) {
+	visible := reflect.VisibleFields(t)
+	slices.SortStableFunc(visible, func(a, b reflect.StructField) int { return len(a.Index) - len(b.Index) })
+	for _, f := range visible {
 		name, _, _ := strings.Cut(f.Tag.Get("json"), ",")
 		if name == "-" {
 			name = ""
@@ -307,15 +312,15 @@ func newPlan(t reflect.Type) *plan {
 		if f.Anonymous {
 			named = append(named, f.Index)
 		}
-		if !f.IsExported() || tag == "-" {
+		if tag == "-" || !f.IsExported() && (!f.Anonymous || f.Type.Kind() != reflect.Struct) {
 			continue
 		}
 		field := fieldPlan{name: name, index: f.Index}
-		if name == "" {
+		if name == "" || taken[name] { // of equal names the outer field keeps it, the other is called as in Go
 			field.name = f.Name
 		}
-		if taken[field.name] {
-			field.name = strings.Trim(strings.ReplaceAll(fmt.Sprint(f.Name, f.Index), " ", "."), "[]")
+		for taken[field.name] {
+			field.name += "_"
 		}
 		taken[field.name] = true
 		if err := field.read(tag); err != nil && p.err == nil {

@@ -73,7 +73,7 @@ func (c *call) readParams(known []param) error {
 	for _, name := range names {
 		switch {
 		case !slices.ContainsFunc(known, func(p param) bool { return p.name == name }):
-			return invalid("unknown_parameter", cut(name), "there is no parameter %q here%s.", cut(name), listed(known))
+			return invalid("unknown_parameter", cut(name), "there is no parameter %q here; %s.", cut(name), listed(known))
 		case len(values[name]) > 1:
 			return invalid("unknown_parameter", name, "the parameter %q stands more than once.", name)
 		}
@@ -84,13 +84,13 @@ func (c *call) readParams(known []param) error {
 
 func listed(known []param) string {
 	if len(known) == 0 {
-		return ""
+		return "this route has none"
 	}
 	names := make([]string, 0, len(known))
 	for _, p := range known {
 		names = append(names, p.name)
 	}
-	return ": there are " + strings.Join(names, ", ")
+	return "known are " + strings.Join(names, ", ")
 }
 
 func (c *call) param(p param) string {

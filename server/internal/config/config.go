@@ -39,10 +39,10 @@ type Config struct {
 	// Requests per second that one key may make; 0 is no limit.
 	RateLimit float64 `key:"rate_limit" default:"0"`
 
-	// Most events that may wait for a commit before recording is refused with 503; 0 takes the default of the log.
-	Queue int64 `key:"queue" default:"0"`
-	// Bytes of events kept in memory before they are packed into blocks; 0 takes the default of the log.
-	TailBytes Size `key:"tail_bytes" default:"0"`
+	// Bytes of requests that may wait for a commit before recording is refused with 503.
+	QueueBytes Size `key:"queue_bytes" default:"32MiB"`
+	// Bytes of events kept in memory before they are packed into blocks.
+	TailBytes Size `key:"tail_bytes" default:"48MiB"`
 	// How long a request waits for a commit whose outcome is not known.
 	CommitTimeout time.Duration `key:"commit_timeout" default:"30s"`
 	// How long an Idempotency-Key is remembered; at least 24h.

@@ -208,8 +208,8 @@ func (c *Config) check() error {
 		return fmt.Errorf("limit_event must be between 1 and 256KiB, is %s", c.LimitEvent)
 	case c.RateLimit < 0:
 		return fmt.Errorf("rate_limit must not be negative")
-	case c.Queue < 0:
-		return fmt.Errorf("queue must not be negative")
+	case c.QueueBytes < 1 || c.TailBytes < 1:
+		return fmt.Errorf("queue_bytes and tail_bytes must be at least 1")
 	case c.IdempotencyWindow < 24*time.Hour:
 		return fmt.Errorf("idempotency_window must be at least 24h, is %s", c.IdempotencyWindow)
 	case c.CommitTimeout <= 0 || c.ShutdownTimeout <= 0:

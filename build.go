@@ -19,6 +19,9 @@ var emptySpan = Span{Min: math.MaxInt64, Max: math.MinInt64}
 // add widens s to hold t.
 func (s *Span) add(t int64) { s.Min, s.Max = min(s.Min, t), max(s.Max, t) }
 
+// maxKeptTerms is up to how many terms the memory for them is kept: several times what a block of ordinary events has.
+const maxKeptTerms = 256 << 10
+
 // blockBuilder makes blocks with everything that their metas say, reusing its memory. It belongs to one goroutine; the zero value is
 // ready. All its work is on the entries it is given: it holds no lock and asks no store.
 type blockBuilder struct {
@@ -72,6 +75,9 @@ func (bb *blockBuilder) build(h *Head, es []packed, p *piece, fresh int) (Block,
 		bb.out = bb.facets.append(bb.out)
 	}
 	meta.Filter, meta.Facets = bb.out[packed:filtered], bb.out[filtered:]
+	if len(bb.terms) > maxKeptTerms {
+		bb.terms, bb.set = nil, termSet{}
+	}
 	return Block{BlockMeta: meta, Bytes: bb.out[:packed]}, nil
 }
 

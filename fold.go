@@ -74,16 +74,20 @@ func (r *tailReader) peek() bool {
 	return false
 }
 
-// piecesOf returns the pieces of the window in which h.Packed lies.
+// piecesOf returns the pieces of the window in which h.Packed lies. If they are not all there, what comes is kept apart from them.
 func (m *merger) piecesOf(ctx context.Context, h *Head) ([]piece, error) {
-	if pieces, ok := m.open[h.Log]; ok {
+	if pieces, ok := m.open[h.Log]; ok && (len(pieces) == 0 || pieces[len(pieces)-1].end() == h.Packed) {
 		return pieces, nil
 	}
 	start := h.Packed / windowSize * windowSize
 	if start == h.Packed {
 		return nil, nil
 	}
-	return m.list(ctx, h.Log, start, h.Packed)
+	pieces, err := m.list(ctx, h.Log, start, h.Packed)
+	if errors.Is(err, ErrSwapped) {
+		return nil, nil
+	}
+	return pieces, err
 }
 
 // list returns the blocks of [from, to), which must cover it exactly.

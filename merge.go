@@ -119,18 +119,16 @@ func (m *merger) step(ctx context.Context) (worked bool, err error) {
 	defer m.mu.Unlock()
 	now := m.b.now()
 	again := m.again
+	m.again = false
 	for _, s := range m.b.shards {
 		if again || s.due(&m.b.o, now) {
-			if err := m.mergeTail(ctx, s); err != nil {
-				m.again = true
-				return false, err
-			}
 			worked = true
+			err = errors.Join(err, m.mergeTail(ctx, s)) // one shard does not hold up another
 		}
 	}
-	m.again = false
+	m.again = err != nil
 	if worked {
-		return true, nil
+		return true, err
 	}
 	if m.owed.Load() > maxDebt || m.load.quiet(m.b, now) {
 		return m.idle(ctx)

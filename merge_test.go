@@ -6,6 +6,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"log/slog"
 	"math/rand/v2"
 	"slices"
 	"testing"
@@ -326,6 +327,7 @@ func TestMerge(t *testing.T) {
 			if w.check(t, b, s, true) == 0 {
 				t.Error("nothing is in blocks")
 			}
+			verify(t, s)
 			st := b.Stats()
 			if st.TailEntries != 0 || st.TailBytes != 0 || st.MergeDebt != 0 || st.Merged != st.Commits {
 				t.Errorf("settled: %+v", st)
@@ -427,6 +429,7 @@ func TestMerge(t *testing.T) {
 				t.Fatal(err)
 			}
 		}
+		verify(t, s)
 		if b.Stats().MergeDebt == 0 {
 			t.Error("no debt was made")
 		}
@@ -598,12 +601,16 @@ func TestMergerRun(t *testing.T) {
 		for _, written := range []bool{false, true} {
 			synctest.Test(t, func(t *testing.T) {
 				u := &unreliable{MemoryStore: storetest.Memory(), failAt: 1, written: written}
-				b := open(t, u, daybook.Options{TailEntries: 10})
+				var log bytes.Buffer
+				b := open(t, u, daybook.Options{TailEntries: 10, Logger: slog.New(slog.NewTextHandler(&log, nil))})
 				w := newWriter(1)
 				w.record(t, b, "org_a", 10)
 				synctest.Wait()
 				if merged(b) {
 					t.Error("merged by a call that failed")
+				}
+				if bytes.Count(log.Bytes(), []byte("\n")) != 1 || !bytes.Contains(log.Bytes(), []byte(errUnreliable.Error())) {
+					t.Errorf("the failure is logged as:\n%s", log.Bytes())
 				}
 				time.Sleep(time.Second)
 				synctest.Wait()

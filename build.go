@@ -44,7 +44,7 @@ func (bb *blockBuilder) build(h *Head, es []packed, p *piece, fresh int) (Block,
 	doc := leaf.Get()
 	defer leaf.Put(doc)
 	for i := range es {
-		if err := es[i].record(h.Org, doc, &bb.record); err != nil {
+		if err := es[i].recordWithoutID(h.Org, doc, &bb.record); err != nil {
 			return Block{}, err
 		}
 		meta.Raw += len(es[i].body)
@@ -54,7 +54,7 @@ func (bb *blockBuilder) build(h *Head, es []packed, p *piece, fresh int) (Block,
 		} else {
 			meta.Occurred.add(occurred)
 		}
-		bb.terms = query.AppendTerms(bb.terms, &bb.record)
+		bb.terms = append(query.AppendTerms(bb.terms, &bb.record), query.NewTerm('i', es[i].id[:]))
 		outcome := bb.facets.add(doc)
 		if i >= fresh {
 			bb.days.add(occurred, outcome)

@@ -18,9 +18,12 @@ type window struct {
 
 // debts are finished windows that are not whole, by their number of blocks.
 type debts struct {
-	known   map[window]struct{}
-	byCount [64][]window
+	known      map[window]struct{}
+	unreadable map[window]struct{} // given up, for Fsck to name
+	byCount    [64][]window
 }
+
+func newDebts() debts { return debts{known: map[window]struct{}{}, unreadable: map[window]struct{}{}} }
 
 // finished takes a window that is finished, with its blocks, unless they are whole.
 func (d *debts) finished(log LogNo, ps []piece) {
@@ -33,7 +36,8 @@ func (d *debts) finished(log LogNo, ps []piece) {
 }
 
 func (d *debts) add(w window, blocks int) {
-	if _, ok := d.known[w]; ok {
+	_, known := d.known[w]
+	if _, unreadable := d.unreadable[w]; known || unreadable {
 		return
 	}
 	d.known[w] = struct{}{}
@@ -64,8 +68,10 @@ func (m *merger) idle(ctx context.Context) (worked bool, err error) {
 	}
 	if err := m.makeWhole(ctx, w); err != nil {
 		m.forget(nil)
-		if CodeOf(err) != CodeTampered && !errors.Is(err, ErrNewer) && !errors.Is(err, ErrNotExist) {
-			m.debts.add(w, 0) // again later; what cannot be read stays as it is, for Fsck to name
+		if CodeOf(err) == CodeTampered || errors.Is(err, ErrNewer) {
+			m.debts.unreadable[w] = struct{}{}
+		} else if !errors.Is(err, ErrNotExist) {
+			m.debts.add(w, 0) // again, after the others
 		}
 		m.owed.Store(m.debts.entries())
 		return false, fmt.Errorf("merge entries %d to %d of log %d: %w", w.no*windowSize, (w.no+1)*windowSize-1, w.log, err)
@@ -102,7 +108,7 @@ func (m *merger) makeWhole(ctx context.Context, w window) error {
 		}
 		into := join(ps[:n])
 		into.state = stateWhole
-		if err := m.put(ctx, nil, &rewrite{head: &heads[0], into: into, out: ps[:n], entries: es, fresh: len(es)}); err != nil {
+		if err := m.put(ctx, nil, &newBlock{head: &heads[0], into: into, out: ps[:n], entries: es, fresh: len(es)}); err != nil {
 			return err
 		}
 		ps = ps[n:]

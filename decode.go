@@ -32,13 +32,13 @@ func accept(d *leaf.Doc, text []byte, reserved bool) (accepted, error) {
 	if err != nil {
 		return accepted{}, err
 	}
-	if met&rewrite == 0 && !broken(text) {
+	if met&mustRewrite == 0 && !broken(text) {
 		return a, nil
 	}
 	if broken(text) {
 		text = compacted(text)
 	}
-	if met&rewrite == 0 {
+	if met&mustRewrite == 0 {
 		a, _, err = read(d, text, reserved)
 		return a, err
 	}

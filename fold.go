@@ -134,7 +134,7 @@ func (m *merger) foldPart(ctx context.Context, s *shard, r *tailReader, w *foldW
 	}
 	w.head.Frontier = w.tree.frontier()
 	head := w.head
-	if err := m.put(ctx, s, &rewrite{head: &head, into: part, out: out, entries: es, fresh: fresh, fold: true}); err != nil {
+	if err := m.put(ctx, s, &newBlock{head: &head, into: part, out: out, entries: es, fresh: fresh, fold: true}); err != nil {
 		return err
 	}
 	w.pieces = append(w.pieces[:first:first], part)
@@ -276,8 +276,8 @@ func (m *merger) readPieces(ctx context.Context, log LogNo, ps []piece) ([]packe
 	return m.older, nil
 }
 
-// rewrite is a block to be made.
-type rewrite struct {
+// newBlock is a block to be made.
+type newBlock struct {
 	head    *Head // of its log
 	into    piece
 	out     []piece // whose place it takes
@@ -287,7 +287,7 @@ type rewrite struct {
 }
 
 // put makes a block and adds it to the slice, applying the slice before if it is full.
-func (m *merger) put(ctx context.Context, s *shard, r *rewrite) error {
+func (m *merger) put(ctx context.Context, s *shard, r *newBlock) error {
 	b, err := m.builder.build(r.head, r.entries, &r.into, r.fresh)
 	if err != nil {
 		return err

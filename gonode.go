@@ -137,7 +137,7 @@ func opaque(t reflect.Type) bool {
 	if t.Kind() != reflect.Struct {
 		return true
 	}
-	if plan := planOf(t); plan.tagged {
+	if shape := shapeOf(t); shape.tagged {
 		return false
 	}
 	for i := range t.NumField() {
@@ -178,12 +178,12 @@ func marshaled(v any) (n *node) {
 
 // object returns the node of a struct.
 func (b *builder) object(v reflect.Value) *node {
-	plan := planOf(v.Type())
-	if plan.err != nil && b.err == nil {
-		b.err = plan.err
+	shape := shapeOf(v.Type())
+	if shape.err != nil && b.err == nil {
+		b.err = shape.err
 	}
 	n := &node{kind: 'o'}
-	for _, f := range plan.fields {
+	for _, f := range shape.fields {
 		field, err := v.FieldByIndexErr(f.index)
 		if err != nil {
 			continue // below an embedded pointer that is nil: the members are absent
@@ -259,39 +259,39 @@ func (b *builder) list(v reflect.Value) *node {
 	return n
 }
 
-// plan says how structs of one type are walked.
-type plan struct {
-	fields []fieldPlan
+// structShape says how structs of one type are walked.
+type structShape struct {
+	fields []shapeField
 	tagged bool // one of the fields has a tag of ours
 	err    error
 }
 
-// fieldPlan is one member.
-type fieldPlan struct {
+// shapeField is one member.
+type shapeField struct {
 	name  string
 	index []int
 	treat treatment
 	key   bool
 }
 
-// plans holds the plan of every struct type met, by reflect.Type.
-var plans sync.Map
+// shapes holds the shape of every struct type met, by reflect.Type.
+var shapes sync.Map
 
-// planOf returns the plan of a struct type.
-func planOf(t reflect.Type) *plan {
-	if p, ok := plans.Load(t); ok {
-		if p, ok := p.(*plan); ok {
+// shapeOf returns the shape of a struct type.
+func shapeOf(t reflect.Type) *structShape {
+	if p, ok := shapes.Load(t); ok {
+		if p, ok := p.(*structShape); ok {
 			return p
 		}
 	}
-	p := newPlan(t)
-	plans.Store(t, p)
+	p := newShape(t)
+	shapes.Store(t, p)
 	return p
 }
 
-// newPlan lists the exported fields of t, those of embedded structs without a name of their own among them.
-func newPlan(t reflect.Type) *plan {
-	p := &plan{}
+// newShape lists the exported fields of t, those of embedded structs without a name of their own among them.
+func newShape(t reflect.Type) *structShape {
+	p := &structShape{}
 	taken := make(map[string]bool)
 	var named [][]int // embedded fields that are members: their fields are not ours
 	visible := reflect.VisibleFields(t)
@@ -315,7 +315,7 @@ func newPlan(t reflect.Type) *plan {
 		if tag == "-" || !f.IsExported() && (!f.Anonymous || f.Type.Kind() != reflect.Struct) {
 			continue
 		}
-		field := fieldPlan{name: name, index: f.Index}
+		field := shapeField{name: name, index: f.Index}
 		if name == "" || taken[name] { // of equal names the outer field keeps it, the other is called as in Go
 			field.name = f.Name
 		}
@@ -360,7 +360,7 @@ func under(index []int, parents [][]int) bool {
 }
 
 // read takes the options of a tag.
-func (f *fieldPlan) read(tag string) error {
+func (f *shapeField) read(tag string) error {
 	if tag == "" {
 		return nil
 	}

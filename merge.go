@@ -39,7 +39,7 @@ type merger struct {
 func newMerger(b *Book) *merger {
 	return &merger{
 		b: b, wakes: make(chan struct{}, 1), done: make(chan struct{}), open: map[LogNo][]piece{}, days: map[dayRef]string{},
-		stale: map[LogNo]*shard{}, slice: mergeSlice{days: map[dayRef]*dayCounts{}}, debts: debts{known: map[window]struct{}{}},
+		stale: map[LogNo]*shard{}, slice: mergeSlice{days: map[dayRef]*dayCounts{}}, debts: newDebts(),
 	}
 }
 

@@ -270,6 +270,9 @@ func (w *walker) chunk(at, lo, hi int64) (int64, error) {
 
 // list returns the metas of the chunk that holds seq, with filters only if one of them may decide.
 func (s *scan) list(seq int64) (*metaChunk, error) {
+	if s.ctx.Err() != nil {
+		return nil, context.Cause(s.ctx)
+	}
 	timed := s.from != openFrom || s.to != openTo
 	filters := !s.query.Empty() && !timed
 	list, err := s.b.cache.metas(s.ctx, s.b.store, s.view.head.Log, seq, s.view.head.Packed, filters)
@@ -337,6 +340,9 @@ func (s *scan) saw(r Span) {
 
 // unit visits the matches of u in order.
 func (w *walker) unit(u *unit) (stop int64, err error) {
+	if w.ctx.Err() != nil {
+		return u.first, context.Cause(w.ctx)
+	}
 	narrow := w.mark(u)
 	for k := range u.n {
 		i := k

@@ -112,7 +112,7 @@ func (t *facetTally) reset() {
 	}
 }
 
-// add counts the fields of one entry and returns its outcome, nil if it has none.
+// add counts the fields of one entry and returns its outcome: success, if it does not say.
 func (t *facetTally) add(d *leaf.Doc) (outcome []byte) {
 	t.entries++
 	for i := range d.Len() {
@@ -132,6 +132,10 @@ func (t *facetTally) add(d *leaf.Doc) (outcome []byte) {
 				t.fields[2].add(d.Value(i), t.entries)
 			}
 		}
+	}
+	if outcome == nil {
+		outcome = []byte(Success)
+		t.fields[3].add(outcome, t.entries)
 	}
 	return outcome
 }

@@ -43,7 +43,7 @@ func (c *Client) RecordBatch(ctx context.Context, org daybook.OrgID, es []dayboo
 		if org == "" {
 			org = e.Org
 		}
-		text, err := encode(&e)
+		text, err := e.MarshalJSON()
 		if err != nil {
 			return nil, &daybook.Error{Code: daybook.CodeInvalid, Rule: "syntax", Message: fmt.Sprintf("event %d is not valid JSON", i), Err: err}
 		}

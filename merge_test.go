@@ -1,0 +1,617 @@
+package daybook_test
+
+import (
+	"bytes"
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"math/rand/v2"
+	"slices"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+	"golang.org/x/mod/sumdb/tlog"
+
+	"github.com/daybook-audit/daybook"
+	"github.com/daybook-audit/daybook/storetest"
+)
+
+// logged is what was recorded, to compare with what the store holds.
+type logged struct {
+	text    []byte
+	receipt daybook.Receipt
+}
+
+// writer records random events and remembers them.
+type writer struct {
+	rng  *rand.Rand
+	logs map[daybook.OrgID][]logged
+}
+
+func newWriter(seed uint64) *writer {
+	return &writer{rng: rand.New(rand.NewPCG(seed, 1)), logs: map[daybook.OrgID][]logged{}}
+}
+
+func (w *writer) event() []byte {
+	b := fmt.Appendf(nil, `{"action":"doc.%c","actor":{"type":"user","id":"usr_%d"}`, 'a'+w.rng.IntN(5), w.rng.IntN(40))
+	if w.rng.IntN(3) == 0 {
+		b = fmt.Appendf(b, `,"id":"%s"`, daybook.NewID())
+	}
+	b = append(b, `,"targets":[`...)
+	for i := range 1 + w.rng.IntN(3) {
+		if i > 0 {
+			b = append(b, ',')
+		}
+		b = fmt.Appendf(b, `{"type":"t%d","id":"%d"}`, w.rng.IntN(3), w.rng.IntN(100))
+	}
+	b = append(b, ']')
+	switch w.rng.IntN(4) {
+	case 0:
+		b = append(b, `,"outcome":"failure"`...)
+	case 1:
+		b = append(b, `,"outcome":"denied","reason":"say \"no\" – \n"`...)
+	case 2:
+		b = fmt.Appendf(b, `,"occurred_at":"20%02d-01-%02dT%02d:30:00.5Z"`, 20+w.rng.IntN(3), 1+w.rng.IntN(9), w.rng.IntN(24))
+	}
+	return append(b, '}')
+}
+
+func (w *writer) record(t testing.TB, b *daybook.Book, org daybook.OrgID, n int) {
+	t.Helper()
+	events := make([][]byte, n)
+	for i := range events {
+		events[i] = w.event()
+	}
+	for i, rc := range record(t, b, org, daybook.Request{Events: events}) {
+		w.logs[org] = append(w.logs[org], logged{events[i], rc})
+	}
+}
+
+// check compares the blocks of the store with what was recorded, as far as the heads go, and returns the number of entries in blocks.
+// settled: everything is in blocks, and finished windows are whole.
+func (w *writer) check(t testing.TB, b *daybook.Book, s daybook.Store, settled bool) (packed int64) {
+	t.Helper()
+	defer b.HoldMerger()()
+	heads, err := s.Logs(context.Background(), 0, 1000)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, h := range heads {
+		entries := w.logs[h.Org]
+		if settled && h.Packed != int64(len(entries)) || h.Packed > int64(len(entries)) {
+			t.Fatalf("%s: %d of %d entries are in blocks", h.Org, h.Packed, len(entries))
+		}
+		w.checkLog(t, s, h, entries[:h.Packed], settled)
+		packed += h.Packed
+	}
+	return packed
+}
+
+func (w *writer) checkLog(t testing.TB, s daybook.Store, h daybook.Head, entries []logged, settled bool) {
+	t.Helper()
+	leaves := make([]tlog.Hash, len(entries))
+	for i := range entries {
+		leaves[i] = entries[i].receipt.LeafHash
+	}
+	if len(entries) > 0 && frontierRoot(h.Frontier) != treeHash(t, leaves) {
+		t.Errorf("%s: the folded head of size %d is not that of the receipts", h.Org, h.Packed)
+	}
+	if len(entries) > 0 && h.LastReceived != entries[len(entries)-1].receipt.ReceivedAt.UnixMicro() {
+		t.Errorf("%s: last received_at %d", h.Org, h.LastReceived)
+	}
+	var at, occurred int64
+	days := map[uint32][24][3]int64{}
+	windows := map[int64]int{}
+	for m, err := range s.Blocks(context.Background(), daybook.BlockQuery{Log: h.Log, To: 1 << 40, Filters: true}) {
+		if err != nil {
+			t.Fatal(err)
+		}
+		data, err := s.Read(context.Background(), h.Log, []daybook.BlockRef{m.BlockRef})
+		if err != nil {
+			t.Fatal(err)
+		}
+		logID, es, err := daybook.ReadBlock(h.Org, data[0])
+		if err != nil {
+			t.Fatal(err)
+		}
+		if m.First != at || m.N != len(es) || m.Live != len(es) || logID != h.LogID || at/daybook.WindowSize != (at+int64(m.N)-1)/daybook.WindowSize {
+			t.Fatalf("%s: block %d of %d entries at %d", h.Org, m.First, m.N, at)
+		}
+		windows[at/daybook.WindowSize]++
+		if settled && (at/daybook.WindowSize+1)*daybook.WindowSize <= h.Packed && m.State != daybook.StateWhole {
+			t.Errorf("%s: block %d is still a piece", h.Org, m.First)
+		}
+		checkMeta(t, &m, es, leaves)
+		for i := range es {
+			e, want := &es[i], &entries[at]
+			if e.Seq != at || e.ID != want.receipt.ID || e.LeafHash != want.receipt.LeafHash || e.ReceivedAt != want.receipt.ReceivedAt.UnixMicro() || !bytes.Equal(e.Payload, want.text) {
+				t.Fatalf("%s: entry %d: %s at %d %s, want %s", h.Org, at, e.ID, e.Seq, e.Payload, want.text)
+			}
+			occurred = e.Occurred
+			countDay(t, days, occurred, want.text)
+			at++
+		}
+	}
+	if at != h.Packed {
+		t.Errorf("%s: blocks end at %d, the head at %d", h.Org, at, h.Packed)
+	}
+	for no, n := range windows {
+		if n > 21 || settled && n > 1 && (no+1)*daybook.WindowSize <= h.Packed {
+			t.Errorf("%s: window %d has %d blocks", h.Org, no, n)
+		}
+	}
+	got := map[uint32][24][3]int64{}
+	for slip, err := range s.Slips(context.Background(), h.Log, daybook.SlipKey{Kind: daybook.SlipDay}, daybook.SlipKey{Kind: daybook.SlipDay + 1}) {
+		if err != nil {
+			t.Fatal(err)
+		}
+		if got[slip.B], err = daybook.DayTotals(slip.Bytes); err != nil || slip.A != 0 {
+			t.Fatalf("slip %v: %v", slip.SlipKey, err)
+		}
+	}
+	if diff := cmp.Diff(days, got); diff != "" {
+		t.Errorf("%s: day counts (-want +got):\n%s", h.Org, diff)
+	}
+}
+
+func frontierRoot(hashes []tlog.Hash) tlog.Hash {
+	root := hashes[len(hashes)-1]
+	for i := len(hashes) - 2; i >= 0; i-- {
+		root = tlog.NodeHash(hashes[i], root)
+	}
+	return root
+}
+
+func countDay(t testing.TB, days map[uint32][24][3]int64, occurred int64, text []byte) {
+	t.Helper()
+	var e struct{ Outcome string }
+	if err := json.Unmarshal(text, &e); err != nil {
+		t.Fatal(err)
+	}
+	at := time.UnixMicro(occurred).UTC()
+	day := uint32(at.Unix() / 86400)
+	counts := days[day]
+	c := &counts[at.Hour()]
+	c[0]++
+	switch e.Outcome {
+	case "failure":
+		c[1]++
+	case "denied":
+		c[2]++
+	}
+	days[day] = counts
+}
+
+func checkMeta(t testing.TB, m *daybook.BlockMeta, es []daybook.BlockEntry, leaves []tlog.Hash) {
+	t.Helper()
+	const day = 24 * 3600 * 1e6
+	span := daybook.Span{Min: 1<<63 - 1, Max: -1 << 63}
+	received, occurred, late := span, span, span
+	add := func(s *daybook.Span, at int64) { s.Min, s.Max = min(s.Min, at), max(s.Max, at) }
+	facets := map[string]map[string]int64{"action": {}, "actor.type": {}, "target.type": {}, "outcome": {}, "actor.id": {}}
+	var roots []byte
+	for i := range es {
+		e := &es[i]
+		add(&received, e.ReceivedAt)
+		if d := e.Occurred - e.ReceivedAt; d > day || d < -day {
+			add(&late, e.Occurred)
+		} else {
+			add(&occurred, e.Occurred)
+		}
+		for _, term := range e.Terms {
+			if !daybook.FilterHas(m.Filter, term) {
+				t.Fatalf("entry %d: the filter of its block lacks a term", e.Seq)
+			}
+		}
+		countFacets(t, facets, e.Payload)
+		if end := e.Seq + 1; end%256 == 0 {
+			root := treeHash(t, leaves[end-256:end])
+			roots = append(roots, root[:]...)
+		}
+	}
+	if m.Received != received || m.Occurred != occurred || m.Late != late {
+		t.Errorf("block %d: spans %v %v %v, want %v %v %v", m.First, m.Received, m.Occurred, m.Late, received, occurred, late)
+	}
+	if !bytes.Equal(m.Roots, roots) {
+		t.Errorf("block %d of %d entries: roots %x, want %x", m.First, m.N, m.Roots, roots)
+	}
+	if m.N < 64 {
+		if len(m.Facets) > 0 {
+			t.Errorf("block %d of %d entries has facets", m.First, m.N)
+		}
+		return
+	}
+	got, err := daybook.FacetValues(m.Facets)
+	if err != nil {
+		t.Fatal(err)
+	}
+	delete(got, "actor.id") // only the most frequent: TestFacetTally
+	delete(facets, "actor.id")
+	if diff := cmp.Diff(facets, got); diff != "" {
+		t.Errorf("block %d: facets (-want +got):\n%s", m.First, diff)
+	}
+}
+
+func countFacets(t testing.TB, facets map[string]map[string]int64, text []byte) {
+	t.Helper()
+	var e struct {
+		Action, Outcome string
+		Actor           struct{ Type, ID string }
+		Targets         []struct{ Type string }
+	}
+	if err := json.Unmarshal(text, &e); err != nil {
+		t.Fatal(err)
+	}
+	if e.Outcome == "" {
+		e.Outcome = "success"
+	}
+	facets["action"][e.Action]++
+	facets["outcome"][e.Outcome]++
+	facets["actor.type"][e.Actor.Type]++
+	facets["actor.id"][e.Actor.ID]++
+	var types []string
+	for _, target := range e.Targets {
+		if !slices.Contains(types, target.Type) {
+			types = append(types, target.Type)
+			facets["target.type"][target.Type]++
+		}
+	}
+}
+
+// unreliable is a store whose nth Replace or Trim fails.
+type unreliable struct {
+	*storetest.MemoryStore
+	calls, failAt int
+	written       bool // the failing call writes all the same
+}
+
+var errUnreliable = errors.New("unreliable store")
+
+func (u *unreliable) call(f func() error) error {
+	u.calls++
+	if u.calls != u.failAt {
+		return f()
+	}
+	if u.written {
+		if err := f(); err != nil {
+			return err
+		}
+	}
+	return errUnreliable
+}
+
+func (u *unreliable) Replace(ctx context.Context, swaps []daybook.Swap) error {
+	return u.call(func() error { return u.MemoryStore.Replace(ctx, swaps) })
+}
+
+func (u *unreliable) Trim(ctx context.Context, shard int, through daybook.CommitNo, now int64) error {
+	return u.call(func() error { return u.MemoryStore.Trim(ctx, shard, through, now) })
+}
+
+func TestMerge(t *testing.T) {
+	t.Parallel()
+	t.Run("every entry is in blocks, in order, and can be found", func(t *testing.T) {
+		t.Parallel()
+		for seed := range uint64(4) {
+			s := storetest.Memory()
+			b := open(t, s, daybook.Options{})
+			w := newWriter(seed)
+			for round := range 40 {
+				w.record(t, b, daybook.OrgID(fmt.Sprintf("org_%d", w.rng.IntN(3))), 1+w.rng.IntN(1<<w.rng.IntN(9)))
+				switch w.rng.IntN(6) {
+				case 0, 1, 2:
+					if err := b.MergeTail(t.Context()); err != nil {
+						t.Fatal(err)
+					}
+				case 3:
+					if err := b.Settle(t.Context()); err != nil {
+						t.Fatal(err)
+					}
+				case 4:
+					if err := b.Close(); err != nil {
+						t.Fatal(err)
+					}
+					b = open(t, s, daybook.Options{})
+				}
+				if round%5 == 0 {
+					w.check(t, b, s, false)
+				}
+			}
+			if err := b.Settle(t.Context()); err != nil {
+				t.Fatal(err)
+			}
+			if w.check(t, b, s, true) == 0 {
+				t.Error("nothing is in blocks")
+			}
+			st := b.Stats()
+			if st.TailEntries != 0 || st.TailBytes != 0 || st.MergeDebt != 0 || st.Merged != st.Commits {
+				t.Errorf("settled: %+v", st)
+			}
+		}
+	})
+	t.Run("a failure at any step leaves what the next attempt or the next start continues from", func(t *testing.T) {
+		t.Parallel()
+		for mode := range 4 {
+			for failAt := 1; ; failAt++ {
+				u := &unreliable{MemoryStore: storetest.Memory(), failAt: failAt, written: mode&1 == 1}
+				restart := mode&2 == 2
+				w := newWriter(7)
+				b := open(t, u, daybook.Options{})
+				for range 8 {
+					w.record(t, b, "org_0", 1+w.rng.IntN(250))
+					w.record(t, b, "org_1", 1+w.rng.IntN(5))
+					err := b.MergeTail(t.Context())
+					if err == nil && w.rng.IntN(6) == 0 {
+						err = b.Settle(t.Context())
+					}
+					if err != nil && !errors.Is(err, errUnreliable) {
+						t.Fatalf("call %d failing: %v", failAt, err)
+					}
+					if err != nil {
+						w.check(t, b, u, false)
+					}
+					if err != nil && restart {
+						if err := b.Close(); err != nil {
+							t.Fatal(err)
+						}
+						b = open(t, u, daybook.Options{})
+					}
+				}
+				if err := b.Settle(t.Context()); err != nil && !errors.Is(err, errUnreliable) {
+					t.Fatal(err)
+				}
+				if err := b.Settle(t.Context()); err != nil {
+					t.Fatalf("call %d failed, written %t: %v", failAt, u.written, err)
+				}
+				w.check(t, b, u, true)
+				if t.Failed() {
+					t.Fatalf("call %d failed, written %t, restart %t", failAt, u.written, restart)
+				}
+				if u.calls < failAt {
+					if failAt < 15 {
+						t.Errorf("only %d calls were made to fail", failAt)
+					}
+					break
+				}
+			}
+		}
+	})
+	t.Run("a window of large events has several blocks", func(t *testing.T) {
+		t.Parallel()
+		s := storetest.Memory()
+		b := open(t, s, daybook.Options{Now: stopped})
+		w := newWriter(1)
+		for i := range 40 {
+			text := fmt.Appendf(nil, `{"action":"a.b","actor":{"type":"user","id":"u"},"targets":[{"type":"t","id":"1"}],"reason":"%s"}`, bytes.Repeat([]byte("x"), 150<<10))
+			for _, rc := range record(t, b, "org_a", daybook.Request{Events: [][]byte{text}}) {
+				w.logs["org_a"] = append(w.logs["org_a"], logged{text, rc})
+			}
+			if i%15 == 14 {
+				if err := b.MergeTail(t.Context()); err != nil {
+					t.Fatal(err)
+				}
+			}
+		}
+		w.record(t, b, "org_a", daybook.WindowSize-40)
+		if err := b.MergeTail(t.Context()); err != nil {
+			t.Fatal(err)
+		}
+		if b.Stats().MergeDebt != daybook.WindowSize {
+			t.Errorf("the window was finished in pieces, debt %d", b.Stats().MergeDebt)
+		}
+		if err := b.Settle(t.Context()); err != nil {
+			t.Fatal(err)
+		}
+		n := 0
+		for m, err := range s.Blocks(t.Context(), daybook.BlockQuery{Log: 1, To: daybook.WindowSize}) {
+			if err != nil || m.Raw > 2<<20 || m.State != daybook.StateWhole {
+				t.Errorf("block %d: %d bytes, state %d, %v", m.First, m.Raw, m.State, err)
+			}
+			n++
+		}
+		if n < 3 || n > 6 || b.Stats().MergeDebt != 0 {
+			t.Errorf("%d blocks, debt %d", n, b.Stats().MergeDebt)
+		}
+	})
+	t.Run("the debt of an earlier process is found", func(t *testing.T) {
+		t.Parallel()
+		s := storetest.Memory()
+		w := newWriter(3)
+		b := open(t, s, daybook.Options{Now: stopped}) // by this clock it is never quiet
+		for range 30 {
+			w.record(t, b, "org_a", 100)
+			if err := b.MergeTail(t.Context()); err != nil {
+				t.Fatal(err)
+			}
+		}
+		if b.Stats().MergeDebt == 0 {
+			t.Error("no debt was made")
+		}
+		if err := b.Close(); err != nil {
+			t.Fatal(err)
+		}
+		b = open(t, s, daybook.Options{})
+		if err := b.Settle(t.Context()); err != nil {
+			t.Fatal(err)
+		}
+		w.check(t, b, s, true)
+	})
+	t.Run("a block that cannot be read stops nothing else", func(t *testing.T) {
+		t.Parallel()
+		s := &damagedBlock{MemoryStore: storetest.Memory(), first: 3}
+		b := open(t, s, daybook.Options{})
+		w := newWriter(4)
+		for range 20 { // pieces of one entry, of which the eighth is merged with those before
+			w.record(t, b, "org_a", 1)
+			if err := b.MergeTail(t.Context()); err != nil {
+				t.Fatal(err)
+			}
+		}
+		w.record(t, b, "org_a", 600)
+		w.record(t, b, "org_b", 10)
+		if err := b.Settle(t.Context()); daybook.CodeOf(err) != daybook.CodeTampered {
+			t.Errorf("settle: %v", err)
+		}
+		if err := b.Settle(t.Context()); err != nil {
+			t.Errorf("settle again: %v", err)
+		}
+		s.first = -1
+		if got := w.check(t, b, s, false); got != 630 {
+			t.Errorf("%d entries are in blocks", got)
+		}
+	})
+	t.Run("the commits of a frozen log are kept", func(t *testing.T) {
+		t.Parallel()
+		s := storetest.Memory()
+		w := newWriter(5)
+		b := open(t, s, daybook.Options{})
+		w.record(t, b, "org_a", 3)
+		if err := b.Settle(t.Context()); err != nil {
+			t.Fatal(err)
+		}
+		w.record(t, b, "org_a", 4)
+		if err := b.Close(); err != nil {
+			t.Fatal(err)
+		}
+		b = open(t, &wrongHead{s}, daybook.Options{})
+		w.record(t, b, "org_b", 5)
+		if err := b.Settle(t.Context()); err != nil {
+			t.Fatal(err)
+		}
+		if got := w.check(t, b, s, false); got != 3+5 {
+			t.Errorf("%d entries are in blocks", got)
+		}
+		if err := b.Close(); err != nil {
+			t.Fatal(err)
+		}
+		b = open(t, s, daybook.Options{})
+		if err := b.Settle(t.Context()); err != nil {
+			t.Fatal(err)
+		}
+		w.check(t, b, s, true)
+	})
+}
+
+// stopped is a clock.
+func stopped() time.Time { return time.Date(2026, 11, 21, 12, 0, 0, 0, time.UTC) }
+
+// damagedBlock is a store whose block from first on cannot be read.
+type damagedBlock struct {
+	*storetest.MemoryStore
+	first int64
+}
+
+func (d *damagedBlock) Read(ctx context.Context, log daybook.LogNo, refs []daybook.BlockRef) ([][]byte, error) {
+	rows, err := d.MemoryStore.Read(ctx, log, refs)
+	for i := range rows {
+		if log == 1 && refs[i].First == d.first {
+			rows[i][len(rows[i])/2] ^= 1
+		}
+	}
+	return rows, err
+}
+
+// wrongHead is a store whose head of log 1 is not that of its entries.
+type wrongHead struct{ *storetest.MemoryStore }
+
+func (w *wrongHead) LogHeads(ctx context.Context, logs []daybook.LogNo) ([]daybook.Head, error) {
+	heads, err := w.MemoryStore.LogHeads(ctx, logs)
+	for i := range heads {
+		if heads[i].Log == 1 {
+			heads[i].Frontier[0][0] ^= 1
+		}
+	}
+	return heads, err
+}
+
+func TestMergerRun(t *testing.T) {
+	t.Parallel()
+	merged := func(b *daybook.Book) bool { return b.Stats().TailEntries == 0 }
+	t.Run("it merges at so many entries", func(t *testing.T) {
+		t.Parallel()
+		synctest.Test(t, func(t *testing.T) {
+			s := storetest.Memory()
+			b := open(t, s, daybook.Options{TailEntries: 100})
+			w := newWriter(1)
+			w.record(t, b, "org_a", 99)
+			synctest.Wait()
+			if merged(b) {
+				t.Error("99 entries are merged")
+			}
+			w.record(t, b, "org_a", 1)
+			synctest.Wait()
+			if !merged(b) || w.check(t, b, s, false) != 100 {
+				t.Error("100 entries are not merged")
+			}
+		})
+	})
+	t.Run("it merges at so many bytes", func(t *testing.T) {
+		t.Parallel()
+		synctest.Test(t, func(t *testing.T) {
+			s := storetest.Memory()
+			b := open(t, s, daybook.Options{TailBytes: 10 << 10})
+			w := newWriter(1)
+			w.record(t, b, "org_a", 1)
+			synctest.Wait()
+			if merged(b) {
+				t.Error("one entry is merged")
+			}
+			w.record(t, b, "org_a", 100)
+			synctest.Wait()
+			if !merged(b) {
+				t.Error("100 entries are not merged")
+			}
+		})
+	})
+	t.Run("it merges when the oldest is old, and works off the debt when it is quiet", func(t *testing.T) {
+		t.Parallel()
+		synctest.Test(t, func(t *testing.T) {
+			s := storetest.Memory()
+			b := open(t, s, daybook.Options{TailAge: time.Minute})
+			w := newWriter(1)
+			for range 2 {
+				w.record(t, b, "org_a", 300)
+				time.Sleep(time.Minute - time.Millisecond)
+				synctest.Wait()
+				if merged(b) {
+					t.Error("young entries are merged")
+				}
+				time.Sleep(2 * time.Millisecond)
+				synctest.Wait()
+				if !merged(b) {
+					t.Error("old entries are not merged")
+				}
+			}
+			time.Sleep(time.Second)
+			synctest.Wait()
+			if b.Stats().MergeDebt != 0 {
+				t.Errorf("debt %d", b.Stats().MergeDebt)
+			}
+			w.check(t, b, s, true)
+		})
+	})
+	t.Run("it tries again after a failure", func(t *testing.T) {
+		t.Parallel()
+		for _, written := range []bool{false, true} {
+			synctest.Test(t, func(t *testing.T) {
+				u := &unreliable{MemoryStore: storetest.Memory(), failAt: 1, written: written}
+				b := open(t, u, daybook.Options{TailEntries: 10})
+				w := newWriter(1)
+				w.record(t, b, "org_a", 10)
+				synctest.Wait()
+				if merged(b) {
+					t.Error("merged by a call that failed")
+				}
+				time.Sleep(time.Second)
+				synctest.Wait()
+				if !merged(b) {
+					t.Error("not merged by the next attempt")
+				}
+				w.check(t, b, u, true)
+			})
+		}
+	})
+}

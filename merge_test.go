@@ -326,6 +326,7 @@ func TestMerge(t *testing.T) {
 			if w.check(t, b, s, true) == 0 {
 				t.Error("nothing is in blocks")
 			}
+			verify(t, s)
 			st := b.Stats()
 			if st.TailEntries != 0 || st.TailBytes != 0 || st.MergeDebt != 0 || st.Merged != st.Commits {
 				t.Errorf("settled: %+v", st)
@@ -427,6 +428,7 @@ func TestMerge(t *testing.T) {
 				t.Fatal(err)
 			}
 		}
+		verify(t, s)
 		if b.Stats().MergeDebt == 0 {
 			t.Error("no debt was made")
 		}

@@ -29,6 +29,7 @@ var random = []struct {
 	{regexp.MustCompile(`"leaf_hash":"[A-Za-z0-9+/]{43}="`), `"leaf_hash":"…"`},
 	{regexp.MustCompile(`"c_[A-Za-z0-9_-]+"`), `"c_…"`},
 	{regexp.MustCompile(`(received_at|created_at|last_used_at|revoked_at)":"20[0-9T:.-]+Z"`), `$1":"2026-11-21T14:22:07.402118Z"`},
+	{regexp.MustCompile(`"occurred_at":"2026-11-21T14:22:07\.[0-9]{6}Z"`), `"occurred_at":"2026-11-21T14:22:07.402118Z"`},
 	{regexp.MustCompile(`"searched":\{"from":"20[0-9T:.-]+Z","to":"20[0-9T:.-]+Z"`), `"searched":{"from":"…","to":"…"`},
 }
 

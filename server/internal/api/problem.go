@@ -162,7 +162,7 @@ func newProblem(status int, code, detail, field string) *problem {
 
 // send writes the problem.
 func (p *problem) send(c *call) {
-	p.RequestID = string(c.id[:])
+	p.RequestID, c.code = string(c.id[:]), p.Code
 	h := c.Header()
 	if p.Status == http.StatusUnauthorized {
 		h.Set("WWW-Authenticate", "Bearer")

@@ -36,6 +36,8 @@ type scan struct {
 	resumed bool // another page came before
 	seen    Span // of what was looked through: received_at, in the order of occurred_at that
 	marks   [windowSize]bool
+	places  [windowSize]tailPlace // of the unit's entries, in the tail
+	current packed                // the entry being looked at
 }
 
 // budget is what a request may use up.
@@ -94,7 +96,7 @@ func asksForID(n *query.Node) bool {
 func (s *scan) close() { leaf.Put(s.doc) }
 
 // anyTime holds every time that an entry can have, those of the years 1970 to 9999 in any zone.
-var anyTime = [2]int64{-microsPerDay, 253_402_300_800_000_000 + microsPerDay}
+var anyTime = Span{Min: -microsPerDay, Max: 253_402_300_800_000_000 + microsPerDay}
 
 // visit gets an entry that matches; its slices are valid during the call. Returning false ends the walk after this entry.
 type visit func(e *packed) (more bool, err error)
@@ -112,11 +114,13 @@ type walker struct {
 	*scan
 	asc  bool
 	each visit
-	// take, if set, may count a block that lies wholly within what is asked for without reading it.
-	take      func(m *BlockMeta) (taken, more bool, err error)
+	// take, if set, may count a block or a window of the tail that lies wholly within the bounds without reading it. days is known
+	// of windows.
+	take      func(m *BlockMeta, days *dayTally) (taken, more bool, err error)
 	wholeTail bool // the budget does not end the walk in the tail
 	ended     bool // by each, take or the budget
 	units     int
+	windows   int // of the tail, whole ones
 }
 
 func (w *walker) walk(lo, hi int64) (stop int64, err error) {
@@ -136,67 +140,93 @@ func (w *walker) walk(lo, hi int64) (stop int64, err error) {
 	return stop, err
 }
 
-// unit is up to windowSize neighbouring entries that lie together: of a block or of the tail.
+// unit is up to windowSize neighbouring entries: of a block or of the tail, where scan.places says where they are.
 type unit struct {
+	*scan
 	first  int64
 	n      int
-	run    tailRun
 	block  *block // nil: of the tail
-	offset int    // of the first entry in run or block
+	offset int    // of the first entry in block
 }
 
 func (u *unit) entry(i int) packed {
 	if u.block != nil {
 		return u.block.entry(u.offset + i)
 	}
-	return u.run.entry(u.offset + i)
+	p := u.places[i]
+	return u.view.runs[p.run].entry(int(p.at))
 }
 
-// tail walks the entries [lo, hi) that are in memory.
+// tail walks the entries [lo, hi) that are in memory, window by window.
 func (w *walker) tail(lo, hi int64) (int64, error) {
-	runs := w.view.runs
-	if w.asc {
-		for i := range runs {
-			for at := max(lo, runs[i].first()); at < min(hi, runs[i].end()); {
-				end := min(at+windowSize, hi, runs[i].end())
-				stop, err := w.tailUnit(runs[i], at, end)
-				if err != nil || w.ended {
-					return stop, err
-				}
-				at = end
-			}
+	for lo < hi {
+		from, to := lo, min(floorTo(lo, windowSize)+windowSize, hi)
+		if !w.asc {
+			from, to = max(floorTo(hi-1, windowSize), lo), hi
 		}
-		return hi, nil
-	}
-	for i := len(runs) - 1; i >= 0; i-- {
-		for end := min(hi, runs[i].end()); end > max(lo, runs[i].first()); {
-			at := max(end-windowSize, lo, runs[i].first())
-			stop, err := w.tailUnit(runs[i], at, end)
-			if err != nil || w.ended {
-				return stop, err
-			}
-			end = at
+		stop, err := w.tailUnit(from, to)
+		if err != nil || w.ended {
+			return stop, err
+		}
+		if w.asc {
+			lo = to
+		} else {
+			hi = from
 		}
 	}
-	return lo, nil
+	return w.far(lo, hi), nil
 }
 
-// tailUnit walks the entries [lo, hi) of one run.
-func (w *walker) tailUnit(r tailRun, lo, hi int64) (int64, error) {
+// tailUnit walks the entries [lo, hi) of one window.
+func (w *walker) tailUnit(lo, hi int64) (int64, error) {
 	if !w.wholeTail && w.pause() {
 		return w.edge(lo, hi), nil
 	}
-	skip := lo - r.first()
-	received := Span{Min: r.recvd + skip, Max: r.recvd + skip + hi - lo - 1}
-	bounds := query.Bounds{
-		SeqFrom: lo, SeqTo: hi, Received: [2]int64{received.Min, received.Max},
-		Occurred: anyTime, Late: anyTime,
+	w.locate(lo, hi)
+	u := unit{scan: w.scan, first: lo, n: int(hi - lo)}
+	known := &tailWindow{BlockMeta: BlockMeta{Received: Span{u.received(0), u.received(u.n - 1)}, Occurred: anyTime, Late: anyTime}}
+	known.First, known.N = lo, u.n
+	if u.n == windowSize && (!w.all || w.need) {
+		t, err := w.describe(lo, w.describes())
+		if err != nil {
+			return w.edge(lo, hi), err
+		}
+		if t != nil {
+			known = t
+		}
 	}
-	if !w.query.May(&bounds, nil) {
-		w.saw(received)
+	if !w.may(&known.BlockMeta) {
+		w.saw(known.Received)
 		return w.far(lo, hi), nil
 	}
-	return w.unit(&unit{first: lo, n: int(hi - lo), run: r, offset: int(skip)})
+	if known.Live > 0 {
+		if taken, err := w.taken(&known.BlockMeta, &known.days); taken || err != nil {
+			return w.far(lo, hi), err
+		}
+	}
+	return w.unit(&u)
+}
+
+// describes reports whether this is the place to describe a window.
+func (w *walker) describes() bool {
+	w.windows++
+	if w.take != nil {
+		return true
+	}
+	return w.windows > readFirst && (len(w.lits) == 0 || w.windows <= readFirst+literalFirst)
+}
+
+// taken lets take count what lies wholly within the bounds, and notes if that ends the walk.
+func (w *walker) taken(m *BlockMeta, days *dayTally) (bool, error) {
+	if w.take == nil || !m.Occurred.within(w.from, w.to) || !m.Late.within(w.from, w.to) {
+		return false, nil
+	}
+	taken, more, err := w.take(m, days)
+	if taken {
+		w.saw(m.Received)
+		w.ended = !more
+	}
+	return taken, err
 }
 
 // blocks walks the entries [lo, hi) that are in blocks. A block that was swapped since it was listed is listed again.
@@ -254,15 +284,13 @@ func (w *walker) chunk(at, lo, hi int64) (int64, error) {
 			stop = w.far(from, to)
 			continue
 		}
-		if w.take != nil && to-from == int64(m.N) && m.Occurred.within(w.from, w.to) && m.Late.within(w.from, w.to) {
-			taken, more, err := w.take(m)
+		if to-from == int64(m.N) {
+			taken, err := w.taken(m, nil)
 			if err != nil {
 				return stop, err
 			}
 			if taken {
-				w.saw(m.Received)
-				stop, w.ended = w.far(from, to), !more
-				if w.ended {
+				if stop = w.far(from, to); w.ended {
 					return stop, nil
 				}
 				continue
@@ -275,7 +303,7 @@ func (w *walker) chunk(at, lo, hi int64) (int64, error) {
 			}
 			return to - 1, err
 		}
-		if stop, err = w.unit(&unit{first: from, n: int(to - from), block: blk, offset: int(from - m.First)}); err != nil || w.ended {
+		if stop, err = w.unit(&unit{scan: w.scan, first: from, n: int(to - from), block: blk, offset: int(from - m.First)}); err != nil || w.ended {
 			return stop, err
 		}
 	}
@@ -358,6 +386,7 @@ func (w *walker) unit(u *unit) (stop int64, err error) {
 		return u.first, context.Cause(w.ctx)
 	}
 	narrow := w.mark(u)
+	e := &w.current
 	for k := range u.n {
 		i := k
 		if !w.asc {
@@ -366,38 +395,46 @@ func (w *walker) unit(u *unit) (stop int64, err error) {
 		if narrow && !w.marks[i] {
 			continue
 		}
-		e := u.entry(i)
-		hit, err := w.match(&e)
+		*e = u.entry(i)
+		hit, err := w.match(e)
 		if err != nil {
 			return u.first, err
 		}
 		if !hit {
 			continue
 		}
-		more, err := w.each(&e)
+		more, err := w.each(e)
 		if err != nil {
 			return e.seq, err
 		}
 		if !more {
 			w.ended = true
 			w.saw(Span{e.received, e.received})
-			w.saw(u.edge(w.asc))
+			w.sawEdge(u, w.asc)
 			return w.far(e.seq, e.seq+1), nil
 		}
 	}
-	w.saw(u.edge(w.asc))
-	w.saw(u.edge(!w.asc))
+	w.sawEdge(u, true)
+	w.sawEdge(u, false)
 	return w.far(u.first, u.first+int64(u.n)), nil
 }
 
-// edge returns received_at of the first or last entry of u.
-func (u *unit) edge(first bool) Span {
-	i := u.n - 1
+// sawEdge notes the first or last entry of u.
+func (s *scan) sawEdge(u *unit, first bool) {
+	at := u.received(u.n - 1)
 	if first {
-		i = 0
+		at = u.received(0)
 	}
-	e := u.entry(i)
-	return Span{e.received, e.received}
+	s.saw(Span{at, at})
+}
+
+// received returns received_at of entry i.
+func (u *unit) received(i int) int64 {
+	if u.block != nil {
+		return u.block.received[u.offset+i]
+	}
+	p := u.places[i]
+	return u.view.runs[p.run].recvd + int64(p.at)
 }
 
 // mark looks for the query's literals in the bodies of u, and notes which entries can match. It returns false if there is nothing
@@ -415,12 +452,12 @@ func (s *scan) mark(u *unit) bool {
 
 // body returns the body of entry i and whether it holds a backslash.
 func (u *unit) body(i int) ([]byte, bool) {
-	i += u.offset
 	if u.block != nil {
-		return u.block.body(i), u.block.backslash(i)
+		return u.block.body(u.offset + i), u.block.backslash(u.offset + i)
 	}
-	e := &u.run.c.entries[u.run.at+i]
-	return u.run.c.bodies[e.off : e.off+e.len], e.state&stateBackslash != 0
+	r := &u.view.runs[u.places[i].run]
+	e := &r.c.entries[r.at+int(u.places[i].at)]
+	return r.c.bodies[e.off : e.off+e.len], e.state&stateBackslash != 0
 }
 
 func containsAll(body []byte, lits [][]byte) bool {
@@ -437,12 +474,11 @@ func (s *scan) match(e *packed) (bool, error) {
 	if s.all && !s.need {
 		return true, nil
 	}
-	read := e.recordWithoutID
-	if s.ids {
-		read = e.record
-	}
-	if err := read(s.org, s.doc, &s.rec); err != nil {
+	if err := e.recordWithoutID(s.org, s.doc, &s.rec); err != nil {
 		return false, fmt.Errorf("log of %s: %w", s.org, err)
+	}
+	if s.ids {
+		s.rec.ID = e.id.String()
 	}
 	return s.rec.Occurred >= s.from && s.rec.Occurred < s.to && s.query.Match(&s.rec), nil
 }

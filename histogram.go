@@ -89,21 +89,19 @@ func (h *histogram) fromEntries() (*Histogram, error) {
 }
 
 // entry is the visit of a histogram.
-func (h *histogram) entry(e *packed) (bool, error) {
+func (h *histogram) entry(*packed) (bool, error) {
 	n := hit{h.rec.Occurred, outcomeCounts{total: 1}}
-	if e.kind == KindEvent {
-		for i := range h.doc.Len() {
-			if string(h.doc.Path(i)) != "/outcome" {
-				continue
-			}
-			switch string(h.doc.Value(i)) {
-			case string(Failure):
-				n.failure = 1
-			case string(Denied):
-				n.denied = 1
-			}
-			break
+	for i := range h.doc.Len() {
+		if string(h.doc.Path(i)) != "/outcome" {
+			continue
 		}
+		switch string(h.doc.Value(i)) {
+		case string(Failure):
+			n.failure = 1
+		case string(Denied):
+			n.denied = 1
+		}
+		break
 	}
 	h.hits = append(h.hits, n)
 	return true, nil

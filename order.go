@@ -171,9 +171,13 @@ func (o *byOccurred) collectTail(lo, hi int64) error {
 	return nil
 }
 
+// collectBlocks goes by bounds alone: what the filters say is asked of the blocks that come first.
 func (o *byOccurred) collectBlocks(lo, hi int64) error {
 	for lo < hi {
-		list, err := o.list(lo)
+		if o.ctx.Err() != nil {
+			return context.Cause(o.ctx)
+		}
+		list, err := o.b.cache.metas(o.ctx, o.b.store, o.view.head.Log, lo, o.view.head.Packed, false)
 		if err != nil {
 			return err
 		}
@@ -223,6 +227,13 @@ func (o *byOccurred) readTop() error {
 			return err
 		}
 		o.trim()
+		return nil
+	}
+	list, err := o.list(lo)
+	if err != nil {
+		return err
+	}
+	if known := &list.metas[list.find(lo)]; known.BlockRef == m.BlockRef && !o.may(known) {
 		return nil
 	}
 	blk, err := o.read(m)

@@ -8,6 +8,7 @@ import (
 	"io"
 	"log/slog"
 	"os"
+	"runtime"
 	"testing"
 
 	"github.com/daybook-audit/daybook"
@@ -38,6 +39,7 @@ func child() error {
 	if err := f.Parse(os.Args[1:]); err != nil {
 		return err
 	}
+	runtime.LockOSThread() // strace counts the calls of each thread by itself
 	if *disk > 0 {
 		return fillDisk(*path, *disk)
 	}

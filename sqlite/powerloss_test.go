@@ -7,7 +7,6 @@ import (
 	"fmt"
 	"math/rand/v2"
 	"os"
-	"os/exec"
 	"path/filepath"
 	"strconv"
 	"strings"
@@ -21,10 +20,8 @@ import (
 // record runs a child under strace, in a folder of its own.
 func record(t *testing.T, args ...string) *storetest.Recording {
 	t.Helper()
-	dir := t.TempDir()
-	cmd := exec.Command(os.Args[0], append([]string{"-path", filepath.Join(dir, "daybook.db")}, args...)...)
-	cmd.Env = append(os.Environ(), "DAYBOOK_TEST_CHILD=append")
-	r, err := storetest.Record(dir, cmd)
+	cmd := childCommand(t, args...)
+	r, err := storetest.Record(filepath.Dir(cmd.Args[2]), cmd)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -54,7 +51,11 @@ func TestSyncsPerCommit(t *testing.T) {
 // TestPowerLoss opens what a loss of power leaves: everything acknowledged is there, and the store is whole.
 func TestPowerLoss(t *testing.T) {
 	t.Parallel()
-	if broken := losses(t, "FULL", 300); len(broken) > 0 {
+	states := 300
+	if os.Getenv("DAYBOOK_TEST_SIZE") == "nightly" {
+		states = 20_000
+	}
+	if broken := losses(t, "FULL", states); len(broken) > 0 {
 		t.Errorf("%d states are wrong, such as:\n%s", len(broken), broken[0])
 	}
 }
@@ -65,12 +66,12 @@ func TestPowerLossDetects(t *testing.T) {
 	for _, synchronous := range []string{"NORMAL", "OFF"} {
 		t.Run(synchronous, func(t *testing.T) {
 			t.Parallel()
-			broken := losses(t, synchronous, 150)
+			broken := losses(t, synchronous, 50)
 			if len(broken) == 0 {
 				t.Error("nothing was lost")
 				return
 			}
-			t.Logf("%d of 150 states are wrong, such as:\n%s", len(broken), broken[0])
+			t.Logf("%d of 50 states are wrong, such as:\n%s", len(broken), broken[0])
 		})
 	}
 }
@@ -98,14 +99,26 @@ func losses(t *testing.T, synchronous string, n int) (broken []string) {
 }
 
 // checkCrash says what is wrong with a state.
-func checkCrash(t *testing.T, c storetest.Crash) (err error) {
+func checkCrash(t *testing.T, c storetest.Crash) error {
 	t.Helper()
-	dir := t.TempDir()
-	defer os.RemoveAll(dir) // there are hundreds
+	memory := "/dev/shm" // what is tried here need not survive anything
+	if _, err := os.Stat(memory); err != nil {
+		memory = ""
+	}
+	dir, err := os.MkdirTemp(memory, "daybook-crash")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer os.RemoveAll(dir)
 	if err := c.Restore(dir); err != nil {
 		t.Fatal(err)
 	}
-	path := filepath.Join(dir, "daybook.db")
+	return checkStore(t, filepath.Join(dir, "daybook.db"), c.Said)
+}
+
+// checkStore opens the store at path and says what of it contradicts itself or what a child said.
+func checkStore(t *testing.T, path string, said []string) error {
+	t.Helper()
 	s, err := sqlite.Open(path, sqlite.Options{})
 	if err != nil {
 		return err
@@ -124,7 +137,7 @@ func checkCrash(t *testing.T, c storetest.Crash) (err error) {
 	if err != nil {
 		return err
 	}
-	for _, line := range c.Said {
+	for _, line := range said {
 		var n, packed int64
 		var id string
 		if k, _ := fmt.Sscanf(line, "merged %d %d", &n, &packed); k == 2 && (int64(numbers.Merged) < n || heads[0].Packed < packed) {

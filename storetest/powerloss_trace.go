@@ -21,9 +21,8 @@ type call struct {
 }
 
 var (
-	callPattern = regexp.MustCompile(`^(\w+)\((.*)\)\s*= (-?\d+|\?)(?:<([^>]*)>)?`)
-	quoted      = regexp.MustCompile(`"([^"]*)"`)
-	firstPath   = regexp.MustCompile(`^(\d+)<([^>]*)>`)
+	resultPattern = regexp.MustCompile(`^(-?\d+|\?)(?:<([^>]*)>)?`)
+	firstPath     = regexp.MustCompile(`^(\d+)<([^>]*)>`)
 )
 
 // readTrace reads what strace -f -y -xx wrote.
@@ -75,14 +74,17 @@ func readCalls(trace io.Reader) (calls []call, lines int, err error) {
 			delete(pending, thread)
 			text, start = begun.args+rest, begun.start
 		}
-		m := callPattern.FindStringSubmatch(text)
-		if m == nil {
+		// With -xx no string holds a bracket, a comma or an equals sign.
+		left, result, _ := strings.Cut(text, " = ")
+		name, args, ok := strings.Cut(strings.TrimSuffix(strings.TrimRight(left, " "), ")"), "(")
+		m := resultPattern.FindStringSubmatch(result)
+		if !ok || m == nil {
 			continue // the end of a thread
 		}
-		c := call{name: m[1], args: m[2], resultPath: unhex(m[4]), start: start, end: lines}
-		if m[3] == "?" { // it never returned
+		c := call{name: name, args: args, resultPath: unhex(m[2]), start: start, end: lines}
+		if m[1] == "?" { // it never returned
 			c.result, c.end = math.MaxInt, math.MaxInt
-		} else if c.result, err = strconv.ParseInt(m[3], 10, 64); err != nil {
+		} else if c.result, err = strconv.ParseInt(m[1], 10, 64); err != nil {
 			return nil, 0, fmt.Errorf("line %d of the trace: %w", lines+1, err)
 		}
 		calls = append(calls, c)
@@ -93,6 +95,7 @@ func readCalls(trace io.Reader) (calls []call, lines int, err error) {
 // unhex decodes what -xx wrote.
 func unhex(s string) string {
 	var b strings.Builder
+	b.Grow(len(s) / 4)
 	for i := 0; i < len(s); i++ {
 		if i+3 < len(s) && s[i] == '\\' && s[i+1] == 'x' {
 			if v, err := strconv.ParseUint(s[i+2:i+4], 16, 8); err == nil {
@@ -121,8 +124,10 @@ func (t *tracer) relative(path string) (string, bool) {
 
 func (t *tracer) call(c call) {
 	var strs []string
-	for _, m := range quoted.FindAllStringSubmatch(c.args, -1) {
-		strs = append(strs, unhex(m[1]))
+	for i, part := range strings.Split(c.args, `"`) {
+		if i%2 == 1 {
+			strs = append(strs, unhex(part))
+		}
 	}
 	switch c.name {
 	case "open", "openat", "creat":

@@ -160,7 +160,7 @@ func outcomeOf(err error, fault *EventFault) (Outcome, *EventFault) {
 	}
 	if fault == nil {
 		fault = &EventFault{Code: string(CodeOf(err))}
-		if coded := (*Error)(nil); errors.As(err, &coded) {
+		if coded, ok := errors.AsType[*Error](err); ok {
 			fault.Message = coded.Message
 		}
 	}

@@ -6,6 +6,7 @@ import (
 	"encoding/json"
 	"errors"
 	"log/slog"
+	"net/http"
 	"runtime"
 	"strings"
 	"sync"
@@ -82,7 +83,7 @@ func TestClerk_Record(t *testing.T) {
 	t.Parallel()
 	scoped := daybook.Scope{
 		Org: "scoped", Actor: ada, Reason: "PO 1", CorrelationID: "job",
-		Context: daybook.Context{IP: "10.0.0.1", UserAgent: "ua", RequestID: "r", TraceID: "t", SessionID: "s", HTTP: &daybook.HTTP{Method: "PUT"}},
+		Context: daybook.Context{IP: "10.0.0.1", UserAgent: "ua", RequestID: "r", TraceID: "t", SessionID: "s", HTTP: &daybook.HTTP{Method: http.MethodPut}},
 	}
 	tests := []struct {
 		name  string
@@ -102,11 +103,11 @@ func TestClerk_Record(t *testing.T) {
 			name: "the event wins", scope: &scoped,
 			give: daybook.Event{
 				Org: "own", Action: "a", Actor: grace, Reason: "r2", CorrelationID: "c2", Outcome: daybook.Denied,
-				Context: daybook.Context{IP: "::1", HTTP: &daybook.HTTP{Method: "GET"}},
+				Context: daybook.Context{IP: "::1", HTTP: &daybook.HTTP{Method: http.MethodGet}},
 			},
 			want: daybook.Event{
 				Org: "own", Action: "a", Actor: grace, Reason: "r2", CorrelationID: "c2", Outcome: daybook.Denied,
-				Context: daybook.Context{IP: "::1", UserAgent: "ua", RequestID: "r", TraceID: "t", SessionID: "s", HTTP: &daybook.HTTP{Method: "GET"}},
+				Context: daybook.Context{IP: "::1", UserAgent: "ua", RequestID: "r", TraceID: "t", SessionID: "s", HTTP: &daybook.HTTP{Method: http.MethodGet}},
 			},
 		},
 		{
@@ -313,9 +314,20 @@ func TestClerk_globs(t *testing.T) {
 		glob, action string
 		match        bool
 	}{
-		{"a.b", "a.b", true}, {"a.b", "a.bc", false}, {"", "a", false}, {"*", "a", true}, {"a.*", "a.b.c", true}, {"a.*", "a", false},
-		{"*.deleted", "user.deleted", true}, {"*.deleted", "user.deleted.x", false}, {"a*b*c", "aXbYbc", true}, {"a*b*c", "acb", false},
-		{"a*a", "a", false}, {"**", "x", true}, {"a*b", "ab", true}, {"*ab", "aab", true},
+		{"a.b", "a.b", true},
+		{"a.b", "a.bc", false},
+		{"", "a", false},
+		{"*", "a", true},
+		{"a.*", "a.b.c", true},
+		{"a.*", "a", false},
+		{"*.deleted", "user.deleted", true},
+		{"*.deleted", "user.deleted.x", false},
+		{"a*b*c", "aXbYbc", true},
+		{"a*b*c", "acb", false},
+		{"a*a", "a", false},
+		{"**", "x", true},
+		{"a*b", "ab", true},
+		{"*ab", "aab", true},
 	} {
 		c := newClerk(t, &memory{err: errors.New("full")}, daybook.ClerkOptions{Org: "acme", Failure: []daybook.FailureRule{{Action: tt.glob, Policy: daybook.FailOpen}}})
 		if _, err := c.Record(t.Context(), daybook.Event{Action: tt.action, Actor: ada}); (err == nil) != tt.match {

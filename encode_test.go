@@ -127,7 +127,7 @@ func throughJSON(from Event, to *Event) error {
 
 // sameJSON compares values, since encoding/json escapes what we do not.
 func sameJSON(v, w Value) bool {
-	cs, err := DiffJSON(json.RawMessage(v.wire), json.RawMessage(w.wire), DiffOptions{})
+	cs, err := DiffJSON(v.wire, w.wire, DiffOptions{})
 	return err == nil && len(cs) == 0
 }
 

@@ -106,7 +106,7 @@ func special(v reflect.Value) *node {
 	}
 	switch t {
 	case timeType:
-		at, ok := v.Interface().(time.Time)
+		at, ok := reflect.TypeAssert[time.Time](v)
 		if !ok {
 			return nil
 		}
@@ -140,8 +140,7 @@ func opaque(t reflect.Type) bool {
 	if shape := shapeOf(t); shape.tagged {
 		return false
 	}
-	for i := range t.NumField() {
-		f := t.Field(i)
+	for f := range t.Fields() {
 		if !f.Anonymous || t.NumField() == 1 {
 			continue
 		}
@@ -227,7 +226,7 @@ func mapKey(key reflect.Value) (name string, ok bool) {
 
 // marshaledText returns the node of what MarshalText of v writes.
 func marshaledText(v reflect.Value) *node {
-	m, ok := v.Interface().(encoding.TextMarshaler)
+	m, ok := reflect.TypeAssert[encoding.TextMarshaler](v)
 	if !ok {
 		return &node{kind: 'u'}
 	}
@@ -364,7 +363,7 @@ func (f *shapeField) read(tag string) error {
 	if tag == "" {
 		return nil
 	}
-	for _, option := range strings.Split(tag, ",") {
+	for option := range strings.SplitSeq(tag, ",") {
 		switch option {
 		case "mask":
 			f.treat |= treatMask

@@ -135,7 +135,11 @@ func (h *histogram) answer() (*Histogram, error) {
 		if !found {
 			at--
 		}
-		if at >= 0 && at < len(a.Bars) {
+		switch {
+		case at < 0:
+			a.Searched.From = max(a.Searched.From, starts[0])
+			a.Searched.Complete, a.Searched.Reason = false, ReasonBars
+		default:
 			bar := &a.Bars[at]
 			bar.Total, bar.Failure, bar.Denied = bar.Total+n.total, bar.Failure+n.failure, bar.Denied+n.denied
 		}

@@ -105,8 +105,8 @@ func TestHistogramInterval(t *testing.T) {
 		{"UTC", "2026-01-15", "2026-12-01", 12, "1mo", "01-01 02-01 03-01"},
 		{"UTC", "2020", "2026", 6, "1y", "2020 2021 2022"},
 		{"Asia/Kolkata", "2026-11-01T10:10", "2026-11-01T12:00", 4, "1h", "10:00 11:00"},
-		{"Europe/Berlin", "2026-10-25", "2026-10-26", 10, "3h", "00:00 02:00 05:00"}, // 25 hours: the clock goes back at 3:00
-		{"Europe/Berlin", "2026-03-29", "2026-03-30", 10, "3h", "00:00 04:00 07:00"}, // 23 hours
+		{"Europe/Berlin", "2026-10-25", "2026-10-26", 10, "3h", "00:00 02:00 05:00"},    // 25 hours: the clock goes back at 3:00
+		{"Europe/Berlin", "2026-03-29", "2026-03-30", 10, "3h", "00:00 04:00 07:00"},    // 23 hours
 		{"America/Sao_Paulo", "2018-11-03", "2018-11-06", 3, "1d", "11-03 11-04 11-05"}, // November 4 began at 1:00
 	} {
 		zone, err := time.LoadLocation(test.zone)

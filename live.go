@@ -20,6 +20,8 @@ type FollowQuery struct {
 	Within *query.Query
 	Zone   *time.Location
 	From   int64 // the first seq to look at; FollowHead: the next to be recorded
+	// Every is how often at most a step only says how far the log was read; default 5 s.
+	Every time.Duration
 }
 
 // Step is one step of following a log: an entry, or, where a query leaves entries out, only how far the log was read.
@@ -29,9 +31,6 @@ type Step struct {
 	Size     int64  // of the log at that moment
 }
 
-// positionEvery is how often at most a step only says how far the log was read.
-const positionEvery = 5 * time.Second
-
 // Bounds of what a follower reads before it gives it out: a picture of the log is not held while the caller is busy.
 const (
 	followSteps = 128
@@ -40,7 +39,7 @@ const (
 
 // Follow gives the entries that match, in the order of the log, and waits for those to come. Nothing is skipped, however slow the
 // caller is: entries are read by seq, and a commit only wakes the reader. To go on later, begin with the last Position plus one.
-// While a query leaves entries out, a step without an entry says how far the log was read, at most every five seconds.
+// While a query leaves entries out, a step without an entry now and then says how far the log was read.
 //
 // An org whose log does not exist yet is waited for. The last step carries the error of ctx, or another one that ended it.
 func (b *Book) Follow(ctx context.Context, q FollowQuery) iter.Seq2[Step, error] {
@@ -50,7 +49,8 @@ func (b *Book) Follow(ctx context.Context, q FollowQuery) iter.Seq2[Step, error]
 			yield(Step{}, err)
 			return
 		}
-		f := follower{b: b, question: p, next: q.From, told: q.From - 1}
+		f := follower{b: b, question: p, next: q.From, told: q.From - 1, every: q.Every}
+		setDefault(&f.every, 5*time.Second)
 		if err := f.run(ctx, yield); err != nil {
 			yield(Step{}, err)
 		}
@@ -64,11 +64,12 @@ type follower struct {
 	next     int64 // the first seq not looked at; FollowHead: not known yet
 	told     int64 // the caller knows that everything through here was looked at
 	size     int64
+	every    time.Duration
 }
 
 // run returns nil when the caller wants no more.
 func (f *follower) run(ctx context.Context, yield func(Step, error) bool) error {
-	due := time.NewTimer(positionEvery)
+	due := time.NewTimer(f.every)
 	defer due.Stop()
 	for {
 		steps, wake, err := f.read(ctx)
@@ -82,7 +83,7 @@ func (f *follower) run(ctx context.Context, yield func(Step, error) bool) error 
 		}
 		if n := len(steps); n > 0 {
 			f.told = steps[n-1].Position
-			due.Reset(positionEvery)
+			due.Reset(f.every)
 		}
 		select {
 		case <-ctx.Done():
@@ -95,7 +96,7 @@ func (f *follower) run(ctx context.Context, yield func(Step, error) bool) error 
 					return nil
 				}
 			}
-			due.Reset(positionEvery)
+			due.Reset(f.every)
 		}
 	}
 }

@@ -5,7 +5,6 @@ import (
 	"errors"
 	"sync"
 	"testing"
-	"testing/synctest"
 	"time"
 
 	"github.com/daybook-audit/daybook"
@@ -109,42 +108,36 @@ func TestFollow(t *testing.T) {
 }
 
 func TestFollowPosition(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
-		b := open(t, storetest.Memory(), daybook.Options{})
-		record(t, b, "org_a", daybook.Request{Events: texts(0, 10)})
-		ctx, cancel := context.WithCancel(t.Context())
-		defer cancel()
-		type at struct {
-			step  daybook.Step
-			after time.Duration
-		}
-		var got []at
-		begin := time.Now()
-		go func() {
-			for step, err := range b.Follow(ctx, daybook.FollowQuery{Org: "org_a", Text: "actor.id:usr_3"}) {
-				if err == nil {
-					got = append(got, at{step, time.Since(begin)})
-				}
+	t.Parallel()
+	b := open(t, storetest.Memory(), quiet(newClock()))
+	record(t, b, "org_a", daybook.Request{Events: texts(0, 10)}) // usr_3 is the fourth
+	follow := func(every time.Duration) func(yield func(daybook.Step, error) bool) {
+		return b.Follow(t.Context(), daybook.FollowQuery{Org: "org_a", Text: "actor.id:usr_3", Every: every})
+	}
+	t.Run("a gap is told", func(t *testing.T) {
+		var steps []daybook.Step
+		for step, err := range follow(time.Millisecond) {
+			if err != nil {
+				t.Fatal(err)
 			}
-		}()
-		time.Sleep(7 * time.Second) // of the bubble's clock: takes no time
-		record(t, b, "org_a", daybook.Request{Events: texts(4, 6)})
-		time.Sleep(7 * time.Second)
-		synctest.Wait()
-		want := []struct {
-			entry    bool
-			position int64
-			after    time.Duration
-		}{{true, 3, 0}, {false, 9, 5 * time.Second}, {false, 15, 10 * time.Second}}
-		if len(got) != len(want) {
-			t.Fatalf("%d steps, want %d: %+v", len(got), len(want), got)
-		}
-		for i, w := range want {
-			if s := got[i]; (s.step.Entry != nil) != w.entry || s.step.Position != w.position || s.after != w.after {
-				t.Errorf("step %d: %+v after %s, want %+v", i, s.step, s.after, w)
+			if steps = append(steps, step); len(steps) == 2 {
+				break
 			}
 		}
-		cancel()
-		synctest.Wait()
+		if steps[0].Entry == nil || steps[0].Position != 3 || steps[1].Entry != nil || steps[1].Position != 9 || steps[1].Size != 10 {
+			t.Errorf("steps %+v", steps)
+		}
+	})
+	t.Run("but not before it is time", func(t *testing.T) {
+		n := 0
+		for step, err := range follow(time.Hour) {
+			if err != nil || step.Entry == nil {
+				t.Fatalf("step %+v, error %v", step, err)
+			}
+			if n++; n == 2 {
+				break
+			}
+			record(t, b, "org_a", daybook.Request{Events: texts(4, 7)})
+		}
 	})
 }

@@ -147,7 +147,7 @@ func (p *question) time(field string, micros int64, text string, otherwise int64
 	case text == "":
 		return otherwise, nil
 	}
-	from, _, err := query.ParseTime(text, p.options())
+	from, _, err := query.ParseTime(text, p.options(), true)
 	if err != nil {
 		return 0, &Error{Code: CodeInvalid, Rule: "invalid_value", Field: field, Message: queryMessage(err), Err: err}
 	}

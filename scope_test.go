@@ -3,6 +3,7 @@ package daybook_test
 import (
 	"context"
 	"encoding/json"
+	"net/http"
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
@@ -62,13 +63,13 @@ func TestWithScope_copies(t *testing.T) {
 	t.Parallel()
 	s := daybook.Scope{
 		Actor:   daybook.Actor{Type: "u", ID: "1", Metadata: json.RawMessage(`{"a":1}`), Via: []daybook.Actor{{ID: "2", Metadata: json.RawMessage(`{"b":1}`)}}},
-		Context: daybook.Context{HTTP: &daybook.HTTP{Method: "PUT", Params: json.RawMessage(`{"c":1}`)}},
+		Context: daybook.Context{HTTP: &daybook.HTTP{Method: http.MethodPut, Params: json.RawMessage(`{"c":1}`)}},
 	}
 	ctx := daybook.WithScope(t.Context(), s)
 	want := recordedIn(t, ctx)
 	s.Actor.Metadata[2], s.Actor.Via[0].ID, s.Actor.Via[0].Metadata[2] = 'X', "X", 'X'
 	s.Context.HTTP.Method, s.Context.HTTP.Params[2] = "X", 'X'
-	if want.Actor.Via[0].ID != "2" || want.Context.HTTP.Method != "PUT" {
+	if want.Actor.Via[0].ID != "2" || want.Context.HTTP.Method != http.MethodPut {
 		t.Fatalf("recorded %+v", want)
 	}
 	if diff := cmp.Diff(want, recordedIn(t, ctx)); diff != "" {

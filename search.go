@@ -75,6 +75,7 @@ const (
 	ReasonTime   = "time limit"
 	ReasonBlocks = "block limit"
 	ReasonSize   = "size limit"
+	ReasonBars   = "bar limit" // of a histogram: even years are too many
 )
 
 // Search returns one page. It stops when the page is full, when nothing is left, or when the search has used up what Options

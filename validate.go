@@ -354,11 +354,11 @@ func (c *checker) endChange() error {
 
 // component returns the component of path that follows the slash at from, and the place where it ends.
 func component(path []byte, from int) (name []byte, end int) {
-	rest := path[from+1:]
-	if i := bytes.IndexByte(rest, '/'); i >= 0 {
-		rest = rest[:i]
+	end = from + 1 // names are short
+	for end < len(path) && path[end] != '/' {
+		end++
 	}
-	return rest, from + 1 + len(rest)
+	return path[from+1 : end], end
 }
 
 // isIndex reports whether a component stands for an element of a list.

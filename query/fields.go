@@ -1,6 +1,9 @@
 package query
 
-import "strings"
+import (
+	"slices"
+	"strings"
+)
 
 // kind says how the values of a field are matched.
 type kind byte
@@ -159,8 +162,8 @@ var otherNames = map[string]string{
 	"created": "occurred", "created_at": "occurred", "occurred_at": "occurred", "date": "occurred", "time": "occurred", "timestamp": "occurred",
 	"received_at": "received", "status": "outcome", "result": "outcome", "location": "ip", "address": "ip", "event": "action", "verb": "action",
 	"changes": "changed", "description": "reason", "error": "error.code", "http": "http.path", "https": "http.path", "url": "http.path",
-	"organization": "org", "meta": "meta.KEY", "metadata": "meta.KEY", "actor.meta": "actor.meta.KEY", "target.meta": "target.meta.KEY",
-	"targets": "target", "targets.id": "target.id", "targets.type": "target.type", "targets.name": "target.name", "via.id": "via", "via.name": "via",
+	"meta": "meta.KEY", "metadata": "meta.KEY", "actor.meta": "actor.meta.KEY", "target.meta": "target.meta.KEY",
+	"actor.metadata": "actor.meta.KEY", "target.metadata": "target.meta.KEY", "targets.metadata": "target.meta.KEY", "targets": "target", "targets.id": "target.id", "targets.type": "target.type", "targets.name": "target.name", "via.id": "via", "via.name": "via",
 	"context": "ip",
 }
 
@@ -168,31 +171,33 @@ var otherNames = map[string]string{
 const maxSuggestions = 3
 
 // suggest returns the fields that may have been meant by an unknown one, the likeliest first.
-func suggest(name string, metaKeys []string) []string {
+func (p *parser) suggest(name string) (found []string) {
 	name = strings.ToLower(name)
-	var found []string
 	add := func(s string) {
-		for _, f := range found {
-			if f == s {
-				return
-			}
-		}
-		if s != "" && len(found) < maxSuggestions {
+		if len(found) < maxSuggestions && !slices.Contains(found, s) {
 			found = append(found, s)
 		}
 	}
-	add(otherNames[name])
-	add(otherSpelling(name))
-	for d := 1; d <= 2 && 2*d <= len(name); d++ {
-		for i := range fields {
-			if !fieldNo(i).withKey() && fields[i].name != "" && distance(name, fields[i].name) == d {
-				add(fields[i].name)
+	if other := otherNames[name]; other != "" {
+		add(other)
+	} else if other = otherSpelling(name); other != "" {
+		add(other)
+	}
+	known := len(found) > 0
+	each := func(fits func(field string) bool) {
+		for i := range fields[:fieldText] {
+			if f := fieldNo(i); !known && !f.withKey() && p.offers(f) && fits(fields[f].name) {
+				add(fields[f].name)
 			}
 		}
 	}
+	for d := 1; d <= 2 && 2*d <= len(name); d++ {
+		each(func(field string) bool { return distance(name, field) == d })
+	}
+	each(func(field string) bool { return strings.HasSuffix(field, "."+name) })
 	bare := strings.TrimPrefix(strings.TrimPrefix(name, "metadata."), "meta.")
 	for d := 0; d <= 2 && 2*d <= len(bare); d++ {
-		for _, k := range metaKeys {
+		for _, k := range p.o.MetaKeys {
 			if distance(bare, strings.ToLower(k)) == d {
 				add(keyed("meta", k))
 			}

@@ -14,7 +14,7 @@ const dropped = rune(-1)
 func fold(r rune) rune {
 	switch {
 	case r < 0x80:
-		return rune(asciiFold[r])
+		return rune(ascii[r] & asciiFold)
 	case r < 0xc0:
 		if r == 'µ' {
 			return 'μ'
@@ -34,30 +34,32 @@ func fold(r rune) rune {
 	return unicode.ToLower(unicode.ToUpper(r))
 }
 
-// asciiFold holds the folded ASCII characters.
-var asciiFold = func() (t [128]byte) {
+// ascii holds, for each ASCII character, its folded form, and asciiWord if it belongs to words. Bytes above stand for themselves.
+var ascii = func() (t [256]byte) {
 	for c := range t {
-		t[c] = byte(c)
-		if c >= 'A' && c <= 'Z' {
-			t[c] += 'a' - 'A'
+		switch {
+		case c >= 'A' && c <= 'Z':
+			t[c] = byte(c) + 'a' - 'A' | asciiWord
+		case c >= 'a' && c <= 'z', c >= '0' && c <= '9':
+			t[c] = byte(c) | asciiWord
+		default:
+			t[c] = byte(c)
 		}
 	}
 	return t
 }()
 
-// asciiWord says which ASCII characters belong to words.
-var asciiWord = func() (t [128]bool) {
-	for c := range t {
-		t[c] = c >= '0' && c <= '9' || c >= 'A' && c <= 'Z' || c >= 'a' && c <= 'z'
-	}
-	return t
-}()
+// asciiWord marks the letters and digits in ascii; asciiFold leaves the folded form.
+const (
+	asciiWord = 0x80
+	asciiFold = 0x7f
+)
 
 // appendFold appends the folded form of s to dst. It is the same for two strings exactly if they are equal as names.
 func appendFold(dst, s []byte) []byte {
 	for i := 0; i < len(s); {
 		if c := s[i]; c < utf8.RuneSelf {
-			dst = append(dst, asciiFold[c])
+			dst = append(dst, ascii[c]&asciiFold)
 			i++
 			continue
 		}
@@ -82,7 +84,7 @@ const (
 func classOf(r rune) class {
 	switch {
 	case r < utf8.RuneSelf:
-		if asciiWord[r] {
+		if ascii[r]&asciiWord != 0 {
 			return letter
 		}
 		return gap
@@ -201,12 +203,12 @@ func (p *phrase) compare(s []byte, i, k int) (at, end int, same bool) {
 	n, same := 0, true // n bytes of want are there
 	for i < len(s) {
 		if c := s[i]; c < utf8.RuneSelf {
-			if !asciiWord[c] {
+			if ascii[c]&asciiWord == 0 {
 				break
 			}
 			i++
 			if n < len(want) {
-				same = same && want[n] == asciiFold[c]
+				same = same && want[n] == ascii[c]&asciiFold
 				n++
 			} else {
 				same = same && open
@@ -240,7 +242,7 @@ func (p *phrase) compare(s []byte, i, k int) (at, end int, same bool) {
 func nextWord(s []byte, i int) int {
 	for i < len(s) {
 		if c := s[i]; c < utf8.RuneSelf {
-			if asciiWord[c] {
+			if ascii[c]&asciiWord != 0 {
 				return i
 			}
 			i++

@@ -307,7 +307,7 @@ func (p *parser) quoted(from int) (text string, end int) {
 func (p *parser) unknown(segments []string, from, end int) {
 	name := strings.Join(segments, ".")
 	e := p.fail(CodeUnknownField, from, end, "There is no field %s.", quote(name))
-	e.Suggestions = append(e.Suggestions, suggest(name, p.o.MetaKeys)...)
+	e.Suggestions = append(e.Suggestions, p.suggest(name)...)
 	if len(e.Suggestions) > 0 {
 		e.Message += " Did you mean " + e.Suggestions[0] + ": ?"
 	}
@@ -493,10 +493,6 @@ func (p *parser) text(c *condition) {
 		p.fail(CodeUnexpected, p.at, p.at+1, "Put a space before this, or quote the whole text.")
 	}
 	if p.err == nil {
-		v := p.words(t)
-		if p.err == nil {
-			v.text = printText(v.text, v.phrase)
-		}
-		c.values = []value{v}
+		c.values = []value{p.words(t, printText)}
 	}
 }

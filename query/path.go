@@ -182,10 +182,10 @@ func locateContext(path []byte) (s slot, rest int) {
 
 // endOfElement returns where the component after path[:i] ends.
 func endOfElement(path []byte, i int) int {
-	if n := bytes.IndexByte(path[i+1:], '/'); n >= 0 {
-		return i + 1 + n
+	for i++; i < len(path) && path[i] != '/'; { // components are too short for bytes.IndexByte to pay
+		i++
 	}
-	return len(path)
+	return i
 }
 
 // component returns the path component that begins after the "/" at i, and where it ends. Elements of arrays begin with "~#".

@@ -199,7 +199,7 @@ func printPhrase(text string, p *phrase) string {
 // printText writes free text.
 func printText(text string, p *phrase) string {
 	_, colon := (&parser{in: []rune(text)}).field()
-	operator := text == "OR" || text == "AND" || text == "NOT"
+	operator := !p.prefix && (text == "OR" || text == "AND" || text == "NOT")
 	if !p.prefix {
 		needed := strings.ContainsAny(text, wordSpecial) || colon > 0 || text[0] == '-' || operator
 		switch {

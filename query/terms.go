@@ -67,7 +67,7 @@ func hashBytes(h uint64, b []byte) uint64 {
 func hashFold(h uint64, b []byte) uint64 {
 	for i := 0; i < len(b); {
 		if c := b[i]; c < utf8.RuneSelf {
-			h = (h ^ uint64(asciiFold[c])) * fnvPrime
+			h = (h ^ uint64(ascii[c]&asciiFold)) * fnvPrime
 			i++
 			continue
 		}
@@ -97,9 +97,10 @@ func appendWords(dst []Term, s []byte, whole uint64) (terms []Term, h uint64, sh
 	for i := 0; i < len(s); {
 		if c := s[i]; c < utf8.RuneSelf {
 			i++
-			f := uint64(asciiFold[c])
+			a := ascii[c]
+			f := uint64(a & asciiFold)
 			whole = (whole ^ f) * fnvPrime
-			if asciiWord[c] {
+			if a&asciiWord != 0 {
 				word = (word ^ f) * fnvPrime
 				n++
 				continue
@@ -244,7 +245,7 @@ func appendAction(dst []Term, action []byte) []Term {
 	h := uint64(fnvOffset)
 	for i := 0; i < len(action); {
 		if c := action[i]; c < utf8.RuneSelf {
-			h = (h ^ uint64(asciiFold[c])) * fnvPrime
+			h = (h ^ uint64(ascii[c]&asciiFold)) * fnvPrime
 			i++
 			if c == '.' {
 				dst = append(dst, termOf(termActionPrefix, h))

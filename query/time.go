@@ -145,7 +145,8 @@ func isLength(s string) bool {
 	return ok
 }
 
-// relative reads now, today, yesterday and what moves them, and returns the period that they name: that of the last rounding.
+// relative reads now, today, yesterday and what moves them, and returns the period that they name: as long as what it was rounded to,
+// or as the smallest unit that it was moved by since.
 func relative(s string, now time.Time) (start, end time.Time, ok bool) {
 	precision := day
 	switch {
@@ -180,6 +181,7 @@ func relative(s string, now time.Time) (start, end time.Time, ok bool) {
 			if sign == '-' {
 				n = -n
 			}
+			precision = min(precision, u)
 			if start = move(start, n, u); start.Year() < minYear || start.Year() > maxYear {
 				return start, end, false
 			}

@@ -33,8 +33,7 @@ func (p *parser) value(c *condition, k kind, t token) (v value) {
 	case kindTarget:
 		v = p.target(t)
 	case kindText:
-		v = p.words(t)
-		v.text = printPhrase(v.text, v.phrase)
+		v = p.words(t, printPhrase)
 	case kindNumber:
 		v = p.number(c, t)
 	case kindTime:
@@ -111,8 +110,8 @@ func (p *parser) target(t token) (v value) {
 	return v
 }
 
-// words makes the phrase of free text, or of a value of a text field.
-func (p *parser) words(t token) (v value) {
+// words makes the phrase of free text, or of a value of a text field; show writes its normal form.
+func (p *parser) words(t token, show func(text string, p *phrase) string) (v value) {
 	chars := t.chars
 	prefix := false
 	for i, c := range chars {
@@ -130,7 +129,7 @@ func (p *parser) words(t token) (v value) {
 	if len(v.phrase.words) == 0 {
 		return p.bad(t, "There is no word in %s to search for.", quote(text))
 	}
-	v.text = text
+	v.text = show(text, v.phrase)
 	return v
 }
 
@@ -144,7 +143,7 @@ func (p *parser) word(t token, name string, words []string) value {
 	}
 	v := p.bad(t, "%s must be one of %s.", name, strings.Join(words, ", "))
 	for _, w := range words {
-		if distance(text, w) <= 2 {
+		if distance(text, w) <= 2 || len(text) > 2 && strings.HasPrefix(w, text[:3]) {
 			p.err.Suggestions = append(p.err.Suggestions, w)
 		}
 	}
@@ -157,7 +156,7 @@ func (p *parser) has(t token) (v value) {
 	var ok bool
 	if v.has, v.key, ok = lookup(segments); !ok {
 		e := p.fail(CodeUnknownField, t.from, t.to, "There is no field %s.", quote(name))
-		if e.Suggestions = append(e.Suggestions, suggest(name, p.o.MetaKeys)...); len(e.Suggestions) > 0 {
+		if e.Suggestions = append(e.Suggestions, p.suggest(name)...); len(e.Suggestions) > 0 {
 			e.Message += " Did you mean has:" + e.Suggestions[0] + " ?"
 		}
 		return v

@@ -119,12 +119,12 @@ var keeperPromises = []promise{
 		cs := x.fill(3, 100)
 		x.fold(x.log("org"), block(0, 10, 1))
 		x.holds(0, cs...)
-		x.same(x.tail(0, 1).Merged, daybook.CommitNo(0))
+		x.same(x.shard().Merged, daybook.CommitNo(0))
 	}},
 	{"Trim sets Merged and drops commits up to it; appending goes on", func(x *trial) {
 		cs := x.fill(6, 300_000) // more than a driver drops in one transaction
 		x.must(x.Trim(x.ctx, 0, 5, 0))
-		x.same(x.tail(5, 1).Merged, daybook.CommitNo(5))
+		x.same(x.shard().Merged, daybook.CommitNo(5))
 		x.holds(5, cs[5:]...)
 		x.must(x.Trim(x.ctx, 0, 6, 0))
 		cs = x.fill(2, 100)
@@ -138,7 +138,7 @@ var keeperPromises = []promise{
 		x.must(x.Trim(x.ctx, 0, 4, 0))
 		x.must(x.Trim(x.ctx, 0, 2, 0))
 		x.must(x.Trim(x.ctx, 0, 0, 0))
-		x.same(x.tail(4, 1).Merged, daybook.CommitNo(4))
+		x.same(x.shard().Merged, daybook.CommitNo(4))
 	}},
 	{"Trim beyond the last commit is refused", func(x *trial) {
 		cs := x.fill(2, 100)
@@ -146,7 +146,7 @@ var keeperPromises = []promise{
 			x.Fatal("no error")
 		}
 		x.holds(0, cs...)
-		x.same(x.tail(0, 1).Merged, daybook.CommitNo(0))
+		x.same(x.shard().Merged, daybook.CommitNo(0))
 	}},
 	{"Trim drops keys with Expires ≤ now, and no others", func(x *trial) {
 		h := x.log("org")

@@ -71,14 +71,18 @@ var readerPromises = []promise{
 				var last, merged daybook.CommitNo
 				for ctx.Err() == nil {
 					t, err := x.Tail(x.ctx, 0, last, 1<<30)
-					if err != nil && !errors.Is(err, daybook.ErrTrimmed) {
+					if errors.Is(err, daybook.ErrTrimmed) {
+						last = merged + 1<<60 // ask for the numbers alone, once
+						continue
+					}
+					if err != nil {
 						x.Error(err)
 						return
 					}
-					if err == nil && last+daybook.CommitNo(len(t.Rows)) != t.Last {
+					if last < 1<<60 && last+daybook.CommitNo(len(t.Rows)) != t.Last {
 						x.Errorf("%d rows after %d, but Last is %d", len(t.Rows), last, t.Last)
 					}
-					if t.Last < last || t.Merged < merged || t.Merged > t.Last {
+					if last < 1<<60 && t.Last < last || t.Merged < merged || t.Merged > t.Last {
 						x.Errorf("(last, merged) went from (%d, %d) to (%d, %d)", last, merged, t.Last, t.Merged)
 					}
 					last, merged = t.Last, t.Merged
@@ -91,9 +95,8 @@ var readerPromises = []promise{
 		cs := x.fill(10, 100)
 		x.must(x.Trim(x.ctx, 0, 4, 0))
 		for after := range daybook.CommitNo(4) {
-			t, err := x.Tail(x.ctx, 0, after, 1<<20)
+			_, err := x.Tail(x.ctx, 0, after, 1<<20)
 			x.want(err, daybook.ErrTrimmed)
-			x.same(t.Rows, []daybook.TailRow(nil))
 		}
 		x.holds(4, cs[4:]...)
 		x.must(x.Trim(x.ctx, 0, 10, 0))

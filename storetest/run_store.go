@@ -39,7 +39,7 @@ var storePromises = []promise{
 		}
 		x.holds(0, cs...)
 		x.same(x.log("org"), h)
-		x.same(x.tail(0, 1).Merged, daybook.CommitNo(0))
+		x.same(x.shard().Merged, daybook.CommitNo(0))
 		hs, err := x.Heads(x.ctx, []daybook.OrgID{"other"}, false)
 		x.must(err)
 		x.same(hs[0].Log, daybook.LogNo(0))
@@ -80,7 +80,7 @@ var storePromises = []promise{
 		for range 2 {
 			x.reopen()
 			x.holds(2, append(slices.Clone(cs[2:]), withKey)...)
-			x.same(x.tail(2, 1).Merged, daybook.CommitNo(2))
+			x.same(x.shard().Merged, daybook.CommitNo(2))
 			x.same(x.log("org"), h)
 			x.same(x.blocks(daybook.BlockQuery{Log: h.Log, To: 100, Filters: true}), []daybook.BlockMeta{block(0, 10, 1).BlockMeta, block(10, 30, 1).BlockMeta})
 			x.same(all(x, x.Slips(x.ctx, h.Log, daybook.SlipKey{}, daybook.SlipKey{Kind: 15})), []daybook.Slip{slip})
@@ -122,7 +122,7 @@ var storePromises = []promise{
 			})
 		}
 		wg.Wait()
-		x.same(x.tail(0, 1).Last, daybook.CommitNo(50))
+		x.same(x.shard().Last, daybook.CommitNo(50))
 	}},
 }
 

@@ -3,6 +3,8 @@ package main
 import (
 	"context"
 	"errors"
+	"strconv"
+	"strings"
 
 	"github.com/spf13/cobra"
 
@@ -70,7 +72,7 @@ func (e *env) tail(ctx context.Context, text string, f tailFlags) error {
 		}
 	}
 	if f.fromSet {
-		past.Text = both(text, "seq:>="+count64(f.from))
+		past.Text = strings.TrimSpace("seq:>=" + strconv.FormatInt(f.from, 10) + " " + grouped(text))
 	}
 	if f.since != "" || f.once {
 		if next, err = e.past(ctx, c, past, p); err != nil || f.once {
@@ -130,4 +132,12 @@ func (e *env) follow(ctx context.Context, c *client.Client, q client.TailQuery, 
 		}
 	}
 	return p.end()
+}
+
+// grouped puts a query into parentheses, so that another condition can stand beside it.
+func grouped(text string) string {
+	if strings.TrimSpace(text) == "" {
+		return ""
+	}
+	return "(" + text + ")"
 }

@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"io"
 	"strings"
+	"sync"
 	"time"
 	"unicode"
 )
@@ -177,8 +178,10 @@ func fit(heads []heading, rows [][]cell, width int) ([]int, []heading) {
 	return widths, heads
 }
 
-// progress is one line on stderr about something that takes time: ten a second on a terminal, else one every ten seconds.
+// progress is one line on stderr about something that takes time: ten a second on a terminal, else one every ten seconds. Safe for
+// concurrent use.
 type progress struct {
+	mu       sync.Mutex
 	e        *env
 	unit     string
 	total    int64 // 0: not known
@@ -200,6 +203,8 @@ func (e *env) progress(unit string, total int64) *progress {
 
 // at says how much is done.
 func (p *progress) at(done int64) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
 	now := p.e.now()
 	if p.e.quiet || now.Sub(p.shown) < p.every {
 		return

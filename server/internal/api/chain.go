@@ -31,7 +31,9 @@ type call struct {
 	id     [14]byte // req_ and 10 characters
 	status int      // 0: nothing written yet
 	bytes  int64
-	err    error // what the answer was made of, when it is an error
+	err    error  // what the answer was made of, when it is an error
+	code   string // of the problem answered
+	broken bool   // err came after the answer had begun
 
 	body   bodyBuffer
 	events [][]byte // slices of the body
@@ -119,7 +121,7 @@ func (c *call) finish(start time.Time) {
 func (c *call) logAccess(took time.Duration) {
 	level := slog.LevelInfo
 	switch {
-	case c.status >= 500:
+	case c.status >= 500, c.broken:
 		level = slog.LevelError
 	case c.status < 400 && c.route.quiet:
 		level = slog.LevelDebug
@@ -130,7 +132,7 @@ func (c *call) logAccess(took time.Duration) {
 	}
 	attrs := make([]slog.Attr, 0, 12)
 	attrs = append(attrs,
-		slog.String("request_id", string(c.id[:])), slog.String("method", c.r.Method), slog.String("path", c.r.URL.Path),
+		slog.String("request_id", string(c.id[:])), slog.String("method", c.r.Method), slog.String("path", c.r.URL.EscapedPath()),
 		slog.String("route", c.route.pattern), slog.Int("status", c.status), slog.Int64("bytes", c.bytes),
 		slog.Float64("seconds", took.Seconds()), slog.String("client", c.s.client(c.r)))
 	if c.principal != nil {
@@ -139,7 +141,10 @@ func (c *call) logAccess(took time.Duration) {
 	if c.org != "" {
 		attrs = append(attrs, slog.String("org", string(c.org)))
 	}
-	if c.err != nil && (c.status >= 500 || c.s.log.Enabled(ctx, slog.LevelDebug)) {
+	if c.code != "" {
+		attrs = append(attrs, slog.String("code", c.code))
+	}
+	if c.err != nil && (c.status >= 500 || c.broken) { // a refusal quotes what was sent: that stays out of the log
 		attrs = append(attrs, slog.String("error", c.err.Error()))
 	}
 	c.s.log.LogAttrs(ctx, level, "request", attrs...)
@@ -191,10 +196,12 @@ func (c *call) gone(err error) {
 // fail answers with the problem that err is.
 func (c *call) fail(err error) {
 	c.err = err
-	if c.status != 0 {
-		return // the answer has begun: all that is left is to log
-	}
-	if errors.Is(err, context.Canceled) && c.r.Context().Err() != nil {
+	gone := errors.Is(err, context.Canceled) && c.r.Context().Err() != nil
+	switch {
+	case c.status != 0: // the answer has begun: all that is left is to log
+		c.broken = !gone
+		return
+	case gone:
 		c.status = statusClientGone
 		return
 	}

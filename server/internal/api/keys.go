@@ -9,8 +9,8 @@ import (
 	"github.com/daybook-audit/daybook/server/internal/control"
 )
 
-// apiKey is a key as the API shows it.
-type apiKey struct {
+// APIKey is a key as the API shows it. (Exported because the schema generator leaves out unexported embedded structs.)
+type APIKey struct {
 	ID         string         `json:"id" example:"key_01m7w2y7m0fhra2avt0s3fj8ks"`
 	Name       string         `json:"name" example:"ci"`
 	Org        *daybook.OrgID `json:"org" doc:"null: all organizations." example:"org_acme"`
@@ -22,17 +22,17 @@ type apiKey struct {
 }
 
 type createdKey struct {
-	apiKey
+	APIKey
 	Key string `json:"key" doc:"The key itself. It is shown this once and kept nowhere." example:"dbk_…"`
 }
 
 type keyList struct {
-	Keys       []apiKey `json:"keys" nullable:"false"`
+	Keys       []APIKey `json:"keys" nullable:"false"`
 	NextCursor *string  `json:"next_cursor" doc:"For the next page; null at the end."`
 }
 
 type identity struct {
-	apiKey
+	APIKey
 	Version string `json:"version" doc:"The version of the server." example:"0.1.0"`
 }
 
@@ -43,8 +43,8 @@ type newKey struct {
 	ExpiresAt *time.Time     `json:"expires_at,omitempty" doc:"null: never."`
 }
 
-func showKey(k control.Key) apiKey {
-	shown := apiKey{
+func showKey(k control.Key) APIKey {
+	shown := APIKey{
 		ID: k.ID, Name: k.Name, Scopes: k.Scopes, CreatedAt: newStamp(k.CreatedAt), ExpiresAt: maybeStamp(k.ExpiresAt),
 		LastUsedAt: maybeStamp(k.LastUsedAt), RevokedAt: maybeStamp(k.RevokedAt),
 	}
@@ -115,7 +115,7 @@ func listKeys(c *call) error {
 	if err != nil {
 		return err
 	}
-	list := keyList{Keys: []apiKey{}}
+	list := keyList{Keys: []APIKey{}}
 	if len(keys) > int(limit) {
 		keys = keys[:limit]
 		list.NextCursor = listCursor(keys[limit-1].ID)

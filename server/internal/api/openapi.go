@@ -32,6 +32,13 @@ func (receiptOrReceipts) Schema(r huma.Registry) *huma.Schema {
 	}}
 }
 
+// TransformSchema is part of huma.SchemaTransformer: with partial=true, null stands for what was refused.
+func (receiptList) TransformSchema(r huma.Registry, s *huma.Schema) *huma.Schema {
+	one := r.Schema(reflect.TypeFor[receipt](), true, "")
+	s.Properties["receipts"].Items = &huma.Schema{OneOf: []*huma.Schema{one, {Type: "null"}}}
+	return s
+}
+
 // describe makes the document and its page from the table of routes.
 func (s *Server) describe() error {
 	doc := s.document()

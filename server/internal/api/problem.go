@@ -97,10 +97,10 @@ func problemOf(err error) *problem {
 		return p
 	case errors.As(err, &batch):
 		return batchProblem(batch)
+	case errors.As(err, &coded) && coded.Rule != "query_invalid":
+		return codedProblem(coded, err)
 	case errors.As(err, &wrong):
 		return wrongQuery(wrong)
-	case errors.As(err, &coded):
-		return codedProblem(coded, err)
 	case errors.Is(err, context.DeadlineExceeded), errors.Is(err, context.Canceled):
 		p := newProblem(http.StatusServiceUnavailable, string(daybook.CodeOverloaded), "the request took too long and was given up.", "")
 		p.retryAfter = time.Second
@@ -162,7 +162,7 @@ func newProblem(status int, code, detail, field string) *problem {
 
 // send writes the problem.
 func (p *problem) send(c *call) {
-	p.RequestID = string(c.id[:])
+	p.RequestID, c.code = string(c.id[:]), p.Code
 	h := c.Header()
 	if p.Status == http.StatusUnauthorized {
 		h.Set("WWW-Authenticate", "Bearer")

@@ -251,8 +251,6 @@ func (m *merger) forget(s *shard) {
 		}
 	}
 	m.slice.reset()
-	clear(m.open)
-	m.openPieces = 0
 	clear(m.days)
 }
 

@@ -136,13 +136,13 @@ func FuzzDecimal(f *testing.F) {
 	f.Fuzz(func(t *testing.T, a, b string) {
 		x, ok := parseDecimal([]byte(a))
 		y, ok2 := parseDecimal([]byte(b))
-		if !ok || !ok2 || max(x.exp, y.exp) > 1000 || min(x.exp, y.exp) < -1000 {
+		if !ok || !ok2 || len(a)+len(b) > 60 || max(x.exp, y.exp) > 1000 || min(x.exp, y.exp) < -1000 {
 			return
 		}
 		p, fine := new(big.Rat).SetString(a)
 		q, fine2 := new(big.Rat).SetString(b)
-		if !fine || !fine2 {
-			t.Fatalf("%q or %q is no number to big.Rat", a, b)
+		if !fine || !fine2 { // a zero with an exponent beyond int64 is none to big.Rat
+			return
 		}
 		if got, want := x.compare(&y), p.Cmp(q); got != want {
 			t.Fatalf("%s compared with %s: got %d, want %d", a, b, got, want)

@@ -41,8 +41,9 @@ type Appender interface {
 	// commit and c.At ≥ the shard's Signed; else ErrHeadMoved. A nil error means that c survives power loss and that every later
 	// Tail, in every process, sees it. A Commit whose ID the shard's commit c.Prev+1 already carries MUST be answered nil without
 	// writing: repeating an Append of unknown outcome is safe. Keys of c that are stored and unexpired (by c.At) make it a
-	// *KeyExistsError. The end of ctx MUST NOT interrupt a COMMIT already sent. ErrNoSpace, ErrBroken and the errors named here
-	// mean that nothing was written; after any other error the outcome is unknown.
+	// *KeyExistsError that names them all; expired ones are replaced. The end of ctx MUST NOT interrupt a COMMIT already sent.
+	// ErrNoSpace, ErrBroken and the errors named here mean that this call wrote nothing; after any other error the outcome is
+	// unknown, and an ErrBroken that answers the repeat leaves it so until the store is reopened.
 	Append(ctx context.Context, c *Commit) error
 
 	// Keys returns those of ks that are stored, in no order, expired ones included as long as they are there.
@@ -51,12 +52,16 @@ type Appender interface {
 
 // Reader reads what was committed and what was merged.
 type Reader interface {
+	// Logs returns the folded heads of logs with a number > after, by number, at most limit.
+	Logs(ctx context.Context, after LogNo, limit int) ([]Head, error)
+
 	// Tail returns commits of shard with N > after in order, gapless from after+1, at most about maxBytes but at least one if there
 	// is one, with the shard's Last, Merged and Signed of the same snapshot. ErrTrimmed: after < Merged and those commits are gone.
 	Tail(ctx context.Context, shard int, after CommitNo, maxBytes int) (Tail, error)
 
 	// Blocks yields metas of blocks that hold a seq in [q.From, q.To), by seq, newest first with q.Desc, with filters only if
-	// q.Filters. It MUST NOT keep a transaction open for longer than it takes to fetch 256 metas.
+	// q.Filters; a log that is not there has none. It MUST NOT keep a transaction open for longer than it takes to fetch 256 metas,
+	// so a block swapped meanwhile may show the seqs before it again: there is never a gap, but there may be an overlap.
 	Blocks(ctx context.Context, q BlockQuery) iter.Seq2[BlockMeta, error]
 
 	// Read returns the bytes of the blocks refs, in their order. ErrNotExist: a ref was swapped out; list again.
@@ -70,11 +75,12 @@ type Reader interface {
 type Keeper interface {
 	// Replace applies all swaps in one transaction or none. It fails with ErrSwapped, having written nothing, unless every Out is
 	// there with its Gen and every In either covers exactly the seqs of Out or, with Fold, also those from the folded head to
-	// Fold.Packed. It is safe to repeat after an unknown outcome: the second call is ErrSwapped.
+	// Fold.Packed, no In repeats a Gen at its First, and Fold does not move back; ErrNotExist when there is no such log. It is safe
+	// to repeat after an unknown outcome: the second call is ErrSwapped.
 	Replace(ctx context.Context, swaps []Swap) error
 
-	// Trim sets the shard's Merged to through and drops commits ≤ through, and idempotency keys that expired before now (hours
-	// since 1970). A smaller or equal through only drops what an earlier call left behind.
+	// Trim sets the shard's Merged to through, at most its Last, and drops commits ≤ through, and idempotency keys with Expires ≤
+	// now (hours since 1970). A smaller or equal through only drops what an earlier call left behind.
 	Trim(ctx context.Context, shard int, through CommitNo, now int64) error
 }
 
@@ -148,11 +154,11 @@ type BlockRef struct {
 // BlockMeta says what a block holds.
 type BlockMeta struct {
 	BlockRef
-	N, Live, Raw int   // seqs covered, entries with a body, bytes of bodies
-	State        byte  // 0 piece, 1 whole
-	Received     Span  // min and max of received_at, µs
-	Occurred     Span  // of occurred_at, for entries at most a day off their received_at; Min > Max: none
-	Late         Span  // of occurred_at, for the others
+	N, Live, Raw int    // seqs covered, entries with a body, bytes of bodies
+	State        byte   // 0 piece, 1 whole
+	Received     Span   // min and max of received_at, µs
+	Occurred     Span   // of occurred_at, for entries at most a day off their received_at; Min > Max: none
+	Late         Span   // of occurred_at, for the others
 	Roots        []byte // 32-byte subtree roots of each aligned 256 entries wholly in the block
 	Facets       []byte
 	Filter       []byte
@@ -200,7 +206,7 @@ type Swap struct {
 type Documents interface {
 	// Get returns one document, or ErrNotExist.
 	Get(ctx context.Context, kind string, org OrgID, id string) (Document, error)
-	// List returns documents by id, bytewise, with id > after.
+	// List returns at most limit documents by id, bytewise, with id > after.
 	List(ctx context.Context, kind string, org OrgID, after string, limit int) ([]Document, error)
 	// Put stores d if d.Version is the stored version (0: there must be none) and returns the new version; else ErrVersionMoved.
 	Put(ctx context.Context, d Document) (version int64, err error)
@@ -214,5 +220,21 @@ type Document struct {
 	Org     OrgID
 	ID      string
 	Version int64
-	Data    json.RawMessage // at most 1 MiB
+	Data    json.RawMessage // at most MaxDocument bytes
+}
+
+// MaxDocument is the largest size of a document's Data.
+const MaxDocument = 1 << 20
+
+// Backuper is implemented by a [Store] that can copy itself while it is in use.
+type Backuper interface {
+	// Backup writes a copy of the whole store, as it stands at one moment before Backup returns, to the file dst, which must not
+	// exist. The file appears under its name only when it is complete and durable. Commits go on meanwhile.
+	Backup(ctx context.Context, dst string) (BackupStat, error)
+}
+
+// BackupStat says what a backup holds.
+type BackupStat struct {
+	Bytes   int64    // size of the copy
+	Through CommitNo // the last commit in it
 }

@@ -50,6 +50,7 @@ type Doc struct {
 	unquoted []byte // the last name that had escapes
 	paths    int    // bytes of all paths so far
 	escapes  bool   // whether text holds a backslash
+	largest  int    // length of the longest text ever read
 
 	// The state of Root.
 	keys    []sortKey
@@ -78,13 +79,13 @@ func Get() *Doc {
 	return d
 }
 
-// maxPooled bounds the arena of a Doc that goes back to the pool, so that one large payload does not hold memory for ever. Events
-// are about 1 KiB; their paths and unescaped strings fit many times.
+// maxPooled bounds the texts and the arena of a Doc that goes back to the pool, so that a large payload does not hold memory for
+// ever: what the tokenizer keeps of it is about as large as the text. Events are about 1 KiB and fit many times.
 const maxPooled = 64 << 10
 
 // Put gives d back to the pool. Neither d nor any slice it has returned may be used afterwards.
 func Put(d *Doc) {
-	if cap(d.arena) > maxPooled || cap(d.unquoted) > maxPooled || cap(d.message) > maxPooled {
+	if d.largest > maxPooled || cap(d.arena) > maxPooled {
 		return
 	}
 	d.release()

@@ -79,7 +79,8 @@ func (d *Doc) syntax(err error) *Error {
 	if errors.As(err, &at) {
 		e.Offset, e.Pointer, err = int(at.ByteOffset), string(at.JSONPointer), at.Err
 	}
-	if open := nesting(d.text[:min(e.Offset, len(d.text))]); open > MaxComponents+1 {
+	depth, quoted := inside(d.text[:min(e.Offset, len(d.text))])
+	if depth > MaxComponents+1 {
 		// Refused for this whatever else is wrong, as the tokenizer gives up at a depth of its own.
 		return &Error{Code: TooDeep, Pointer: cut(e.Pointer), Offset: e.Offset, Message: tooDeep}
 	}
@@ -88,14 +89,14 @@ func (d *Doc) syntax(err error) *Error {
 	case errors.Is(err, jsontext.ErrDuplicateName):
 		e.Code = DuplicateKey
 		e.Message = fmt.Sprintf("the name %q stands twice in one object", short(at.JSONPointer.LastToken()))
-	case r == utf8.RuneError && n == 1:
-		e.Code, e.Message = InvalidUTF8, fmt.Sprintf("the byte 0x%02x is not UTF-8 here", rest[0])
-	case surrogate(rest):
-		e.Code, e.Message = LoneSurrogate, "the escape "+string(rest[:6])+" is half of a surrogate pair"
 	case len(d.text) == space(d.text):
 		e.Message = "the text is empty"
 	case errors.Is(err, io.EOF), errors.Is(err, io.ErrUnexpectedEOF):
 		e.Message = "the JSON text ends too early"
+	case r == utf8.RuneError && n == 1:
+		e.Code, e.Message = InvalidUTF8, fmt.Sprintf("the byte 0x%02x is not UTF-8 here", rest[0])
+	case quoted && surrogate(rest):
+		e.Code, e.Message = LoneSurrogate, "the escape "+string(rest[:6])+" is half of a surrogate pair"
 	default:
 		e.Message = short(err.Error())
 	}
@@ -103,22 +104,21 @@ func (d *Doc) syntax(err error) *Error {
 	return e
 }
 
-// nesting returns how many containers are open at the end of b.
-func nesting(b []byte) int {
-	open := 0
+// inside returns how many containers are open at the end of b, and whether a string is.
+func inside(b []byte) (depth int, quoted bool) {
 	for i := 0; i < len(b); i++ {
 		switch b[i] {
 		case '{', '[':
-			open++
+			depth++
 		case '}', ']':
-			open--
+			depth--
 		case '"':
 			if i = closing(b, i); i < 0 {
-				return open
+				return depth, true
 			}
 		}
 	}
-	return open
+	return depth, false
 }
 
 // surrogate reports whether b begins with the escape of a surrogate.

@@ -47,6 +47,7 @@ func (d *Doc) ReadTrusted(text []byte) error {
 
 func (d *Doc) begin(text []byte) {
 	d.text, d.fields, d.arena, d.paths = text, d.fields[:0], d.arena[:0], 0
+	d.largest = max(d.largest, len(text))
 }
 
 // fill walks from the top-level object at start; after an error it leaves no fields.

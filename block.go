@@ -1,0 +1,162 @@
+package daybook
+
+import (
+	"encoding/binary"
+	"fmt"
+	"hash/crc32"
+	"time"
+
+	"github.com/daybook-audit/daybook/leaf"
+	"github.com/daybook-audit/daybook/query"
+)
+
+// The block, version 1. Integers are big-endian; uvarint and zigzag are those of encoding/binary.
+//
+//	 0  8         "DBKB", version 1, codec 1 (rows in one zstd frame), flags 0 0
+//	 8  10 2 8 4  log id, epoch, first seq, number of entries n
+//	32  4·3       keep length, plain length, frame length
+//	44  26·n      keep section: secret 16, bytes 6–15 of the id
+//	              frame: columns state[n] · received_at (the first, then differences) · zigzag of bytes 0–5 of the id against the entry
+//	              before · id_at · body length; then the bodies
+//	    4         CRC-32C of all before
+const (
+	blockMagic  = "DBKB\x01\x01\x00\x00"
+	blockHeader = 44
+	keepSize    = 26
+)
+
+// Bounds of a block: it never crosses a window, the aligned run of windowSize seqs, and its bodies are at most maxBlockBytes.
+const (
+	windowSize    = 512
+	maxBlockBytes = 2 << 20
+	maxBlockPlain = maxBlockBytes + windowSize*maxColumnBytes
+	maxSeq        = 1 << 53
+)
+
+// blockWriter packs blocks, reusing its memory. It belongs to one goroutine; the zero value is ready.
+type blockWriter struct{ plain []byte }
+
+// append adds the block of es, consecutive entries of the log that h names, to dst.
+func (w *blockWriter) append(dst []byte, h *Head, es []packed) []byte {
+	w.plain = appendColumns(w.plain[:0], es, true)
+	start := len(dst)
+	dst = append(dst, blockMagic...)
+	dst = append(dst, h.LogID[:]...)
+	dst = binary.BigEndian.AppendUint16(dst, uint16(h.Epoch))
+	dst = binary.BigEndian.AppendUint64(dst, uint64(es[0].seq))
+	dst = binary.BigEndian.AppendUint32(dst, uint32(len(es)))
+	dst = binary.BigEndian.AppendUint32(dst, uint32(keepSize*len(es)))
+	dst = binary.BigEndian.AppendUint32(dst, uint32(len(w.plain)))
+	dst = append(dst, 0, 0, 0, 0) // frame length, below
+	for i := range es {
+		dst = append(dst, es[i].secret[:]...)
+		dst = append(dst, es[i].id[6:]...)
+	}
+	at := len(dst)
+	dst = deflate(dst, w.plain)
+	binary.BigEndian.PutUint32(dst[start+40:], uint32(len(dst)-at))
+	return binary.BigEndian.AppendUint32(dst, crc32.Checksum(dst[start:], castagnoli))
+}
+
+// packBlock returns the block of es, consecutive entries of the log that h names, of one window and at most 2 MiB of bodies. Who
+// packs many keeps a blockWriter.
+func packBlock(h *Head, es []packed) []byte { return new(blockWriter).append(nil, h, es) }
+
+// block is a block that has been read. It keeps the bytes that it was read from, and what it hands out lives as long as it does.
+type block struct {
+	logID [10]byte
+	epoch int
+	seq   int64 // of the first entry
+	keep  []byte
+	columns
+}
+
+// unpackBlock reads a block. Damage is an *Error of CodeTampered; a magic, version, codec or form that it does not know is
+// [ErrNewer]. It does not compare the bodies with the tree: that is Fsck's.
+func unpackBlock(b []byte) (*block, error) {
+	if len(b) < blockHeader+4 {
+		return nil, damaged("a block of %d bytes", len(b))
+	}
+	if string(b[:8]) != blockMagic {
+		return nil, fmt.Errorf("block that begins with %x: %w", b[:8], ErrNewer)
+	}
+	body := b[: len(b)-4 : len(b)-4]
+	if crc32.Checksum(body, castagnoli) != binary.BigEndian.Uint32(b[len(b)-4:]) {
+		return nil, damaged("the checksum of a block does not agree")
+	}
+	first, n := binary.BigEndian.Uint64(b[20:]), uint64(binary.BigEndian.Uint32(b[28:]))
+	keep, plain, frame := binary.BigEndian.Uint32(b[32:]), binary.BigEndian.Uint32(b[36:]), binary.BigEndian.Uint32(b[40:])
+	switch {
+	case n < 1 || n > windowSize || first >= maxSeq || first/windowSize != (first+n-1)/windowSize:
+		return nil, damaged("a block of %d entries from %d is not within one window", n, first)
+	case uint64(keep) != keepSize*n || plain > maxBlockPlain || uint64(keep)+uint64(frame) != uint64(len(body)-blockHeader):
+		return nil, damaged("the sections of block %d do not fit its %d bytes", first, len(b))
+	}
+	rest := body[blockHeader+keep:]
+	text, err := inflate(rest, int(plain))
+	if err != nil {
+		return nil, fmt.Errorf("block %d: %w", first, err)
+	}
+	out := &block{
+		logID: [10]byte(b[8:]), epoch: int(binary.BigEndian.Uint16(b[18:])), seq: int64(first), keep: body[blockHeader : blockHeader+keep],
+	}
+	if out.columns, err = readColumns(text, int(n), true); err != nil {
+		return nil, fmt.Errorf("block %d: %w", first, err)
+	}
+	return out, nil
+}
+
+// first returns the seq of the first entry.
+func (b *block) first() int64 { return b.seq }
+
+// entry returns entry i, without a leaf hash: blocks do not keep it while the body lives.
+func (b *block) entry(i int) packed {
+	p := b.columns.entry(i)
+	k := b.keep[keepSize*i:]
+	p.seq = b.seq + int64(i)
+	p.secret = [16]byte(k)
+	copy(p.id[6:], k[16:keepSize])
+	return p
+}
+
+// bytes is what b holds in memory, about.
+func (b *block) bytes() int { return len(b.keep) + len(b.bodies) + 25*b.len() }
+
+// plain reports whether no body of b holds a backslash, so that a string stands in it as it is written or not at all.
+func (b *block) plain() bool {
+	for _, s := range b.state {
+		if s&stateBackslash != 0 {
+			return false
+		}
+	}
+	return true
+}
+
+// record reads the payload of p into d and fills r with what a query asks for. The id text in the payload reads as empty.
+func (p *packed) record(org OrgID, d *leaf.Doc, r *query.Record) error {
+	if err := d.Read(p.body); err != nil {
+		return &Error{Code: CodeTampered, Rule: "damaged", Message: fmt.Sprintf("the payload of entry %d cannot be read", p.seq), Err: err}
+	}
+	*r = query.Record{Org: string(org), Seq: p.seq, ID: string(p.id[:]), Received: p.received, Occurred: p.received, Control: p.kind == KindControl, Doc: d}
+	if p.kind != KindEvent {
+		return nil
+	}
+	for i := range d.Len() {
+		if path := d.Path(i); len(path) == len("/occurred_at") && string(path) == "/occurred_at" {
+			if at, ok := parseOccurred(d.Value(i)); ok {
+				r.Occurred = at
+			}
+			break
+		}
+	}
+	return nil
+}
+
+// parseOccurred reads an RFC 3339 time as µs since 1970, digits beyond µs dropped.
+func parseOccurred(b []byte) (int64, bool) {
+	t, err := time.Parse(time.RFC3339, string(b))
+	if err != nil {
+		return 0, false
+	}
+	return t.UnixMicro(), true
+}

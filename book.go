@@ -1,0 +1,256 @@
+package daybook
+
+import (
+	"context"
+	"crypto/rand"
+	"errors"
+	"fmt"
+	"hash/fnv"
+	"log/slog"
+	"sync"
+	"time"
+
+	"golang.org/x/mod/sumdb/tlog"
+)
+
+// Book is all logs kept in one Store, in this process. It is safe for concurrent use. One Store may have several Books in several
+// processes if its driver says so; SQLite allows one.
+type Book struct {
+	store   Store
+	o       Options
+	metrics Metrics
+	shards  []*shard
+	merger  *merger
+	cache   *blockCache
+	limits  *scanLimits
+
+	closeOnce sync.Once
+	closeErr  error
+	broken    chan struct{}
+	brokeOnce sync.Once
+	brokeErr  error
+}
+
+// Options are those of a Book. The zero value works.
+type Options struct {
+	Now     func() time.Time // default time.Now; only for received_at and intervals
+	Logger  *slog.Logger     // default: discards
+	Metrics *Metrics         // default: none
+
+	// CursorKey authenticates cursors; 32 bytes. Default: made at Open, so that cursors end with the Book. Nodes of one instance
+	// share one.
+	CursorKey []byte
+
+	MaxQueueBytes     int64         // of requests that wait for the sequencer, default 32 MiB; beyond it CodeOverloaded
+	CommitTimeout     time.Duration // after which a commit of unknown outcome is answered as such, default 30 s
+	IdempotencyWindow time.Duration // for which an idempotency key is kept, default 7 days, at least 24 h
+
+	TailBytes   int64         // of commits in memory at which the merger cuts, default 48 MiB
+	TailEntries int           // the same by entries, default 200,000
+	TailAge     time.Duration // the same by age of the oldest, default 1 h
+
+	SearchTime   time.Duration // what one search may take before it answers with what it has, default 250 ms
+	SearchBlocks int           // what one search may decode, default 1,500 blocks
+	CacheBytes   int64         // of block metas and filters kept in memory, default 24 MiB; blocks get two thirds of it on top
+}
+
+func (o Options) withDefaults() Options {
+	if o.Now == nil {
+		o.Now = time.Now //nolint:forbidigo // the one place where the clock comes from
+	}
+	if o.Logger == nil {
+		o.Logger = slog.New(slog.DiscardHandler)
+	}
+	if o.Metrics == nil {
+		o.Metrics = &Metrics{}
+	}
+	if o.CursorKey == nil {
+		o.CursorKey = make([]byte, 32)
+		if _, err := rand.Read(o.CursorKey); err != nil {
+			panic(err) // crypto/rand.Read never returns an error
+		}
+	}
+	setDefault(&o.MaxQueueBytes, 32<<20)
+	setDefault(&o.CommitTimeout, 30*time.Second)
+	setDefault(&o.IdempotencyWindow, 7*24*time.Hour)
+	o.IdempotencyWindow = max(o.IdempotencyWindow, 24*time.Hour)
+	setDefault(&o.TailBytes, 48<<20)
+	setDefault(&o.TailEntries, 200_000)
+	setDefault(&o.TailAge, time.Hour)
+	setDefault(&o.SearchTime, 250*time.Millisecond)
+	setDefault(&o.SearchBlocks, 1500)
+	setDefault(&o.CacheBytes, 24<<20)
+	return o
+}
+
+func setDefault[T int | int64 | time.Duration](v *T, d T) {
+	if *v == 0 {
+		*v = d
+	}
+}
+
+// Open reads what was committed and not yet merged, checks it against the stored heads, and starts the sequencers and the merger.
+// A log whose head and commits contradict each other is frozen, and the others are served. The Book uses store until Close, which
+// does not close it.
+func Open(ctx context.Context, store Store, o Options) (*Book, error) {
+	o = o.withDefaults()
+	if len(o.CursorKey) < 32 {
+		return nil, &Error{Code: CodeInvalid, Rule: "cursor_key", Message: "Options.CursorKey must have at least 32 bytes"}
+	}
+	b := &Book{store: store, o: o, metrics: *o.Metrics, broken: make(chan struct{})}
+	b.cache, b.limits = newBlockCache(o.CacheBytes), newScanLimits()
+	for no := range store.Shards() {
+		b.shards = append(b.shards, newShard(b, no))
+	}
+	for _, s := range b.shards {
+		if err := s.load(ctx); err != nil {
+			return nil, fmt.Errorf("open shard %d: %w", s.no, err)
+		}
+	}
+	b.merger = newMerger(b)
+	for _, s := range b.shards {
+		go s.run()
+	}
+	b.merger.start()
+	return b, nil
+}
+
+func newShard(b *Book, no int) *shard {
+	return &shard{
+		b: b, no: no, orgs: map[OrgID]*logTail{}, logs: map[LogNo]*logTail{}, changed: make(chan struct{}),
+		wake: make(chan struct{}, 1), room: make(chan struct{}, 1), done: make(chan struct{}), stop: make(chan struct{}),
+		ids:   newIDFilter(b.now(), 4<<20),
+		batch: batch{index: map[*logTail]int{}, ids: map[explicitID]struct{}{}, hashes: map[KeyRef]struct{}{}},
+	}
+}
+
+// load rebuilds the tail from the store: commits after the last merged one.
+func (s *shard) load(ctx context.Context) error {
+	tail, err := s.b.store.Tail(ctx, s.no, 0, 1)
+	if errors.Is(err, ErrTrimmed) {
+		tail, err = s.b.store.Tail(ctx, s.no, tail.Merged, 1)
+	}
+	if err != nil {
+		return fmt.Errorf("read the tail: %w", err)
+	}
+	s.last = tail.Merged
+	return s.catchUp(ctx)
+}
+
+// Close refuses new events, commits those that wait, and stops the merger, leaving what it has not merged to the next Open. It
+// waits until ctx-less work in flight has ended; a second Close returns the same.
+func (b *Book) Close() error {
+	b.closeOnce.Do(func() {
+		for _, s := range b.shards {
+			s.close()
+		}
+		for _, s := range b.shards {
+			<-s.done
+		}
+		b.closeErr = b.merger.close()
+	})
+	return b.closeErr
+}
+
+func (s *shard) close() {
+	s.qmu.Lock()
+	s.closed = true
+	s.qmu.Unlock()
+	close(s.stop)
+	select {
+	case s.wake <- struct{}{}:
+	default:
+	}
+}
+
+// Broken is closed when the store has failed to sync: nothing is recorded any more, and the process must end and start again.
+func (b *Book) Broken() <-chan struct{} { return b.broken }
+
+func (b *Book) fail(err error) {
+	b.brokeOnce.Do(func() {
+		b.brokeErr = err
+		b.o.Logger.Error("the store is broken", "error", err)
+		close(b.broken)
+	})
+}
+
+func (b *Book) now() int64 { return b.o.Now().UnixMicro() }
+
+func (b *Book) shardOf(org OrgID) *shard {
+	if len(b.shards) == 1 {
+		return b.shards[0]
+	}
+	h := fnv.New64a()
+	_, _ = h.Write([]byte(org)) // never fails
+	return b.shards[h.Sum64()%uint64(len(b.shards))]
+}
+
+// changed returns a channel that is closed by the next commit of org's shard. Ask for it before looking: what is committed between
+// the two is then seen or announced.
+func (b *Book) changed(org OrgID) <-chan struct{} {
+	s := b.shardOf(org)
+	s.mu.RLock()
+	defer s.mu.RUnlock()
+	return s.changed
+}
+
+// LogInfo says how a log stands.
+type LogInfo struct {
+	Org        OrgID
+	Exists     bool
+	Epoch      int
+	State      LogState
+	Size       int64     // number of entries
+	Root       tlog.Hash // of the tree of Size
+	ReceivedAt int64     // of the newest entry, µs; 0 when empty
+}
+
+// Info returns how the logs of orgs stand, in their order. An org without a log has Exists false.
+func (b *Book) Info(ctx context.Context, orgs ...OrgID) ([]LogInfo, error) {
+	infos := make([]LogInfo, len(orgs))
+	for i, org := range orgs {
+		s := b.shardOf(org)
+		t, err := s.open(ctx, org, false)
+		if err != nil {
+			return nil, err
+		}
+		infos[i].Org = org
+		if t == nil {
+			continue
+		}
+		s.mu.RLock()
+		infos[i] = LogInfo{Org: org, Exists: true, Epoch: t.head.Epoch, State: t.head.State, Size: t.size, Root: t.tree.root(), ReceivedAt: t.received}
+		if t.fault != nil {
+			infos[i].State = LogFrozen
+		}
+		s.mu.RUnlock()
+	}
+	return infos, nil
+}
+
+// CreateLog makes an empty log for org, durable on return. It is no error if there is one.
+func (b *Book) CreateLog(ctx context.Context, org OrgID) error {
+	if !org.Valid() {
+		return errInvalidOrg(org)
+	}
+	_, err := b.shardOf(org).open(ctx, org, true)
+	return err
+}
+
+func errInvalidOrg(org OrgID) error {
+	return &Error{
+		Code: CodeInvalid, Rule: "invalid_org", Field: "org",
+		Message: fmt.Sprintf("%q is no organization id: 1 to 128 characters of A–Z a–z 0–9 . _ : @ -", truncate(string(org), 64)),
+	}
+}
+
+func truncate(s string, n int) string {
+	if len(s) <= n {
+		return s
+	}
+	return s[:n]
+}
+
+// Settle merges everything that is committed and works off the merger's debt. It is for tests, benchmarks and backups: a running
+// Book does the same in the background.
+func (b *Book) Settle(ctx context.Context) error { return b.merger.settle(ctx) }

@@ -1,0 +1,166 @@
+package client
+
+import (
+	"bytes"
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"iter"
+	"net/url"
+	"strconv"
+	"time"
+
+	"github.com/daybook-audit/daybook"
+)
+
+// Query asks for entries of one org.
+type Query struct {
+	Org           daybook.OrgID // empty: the client's, else the key's
+	Text          string        // the query language
+	From, To      string        // bounds of occurred_at: [From, To), any time of the query language; empty: open
+	TZ            string        // IANA zone for times without one; empty: UTC
+	Order         string        // "log" (default) or "occurred"
+	Asc           bool          // oldest first
+	Limit         int           // of one page; 0: the server's 50
+	Cursor        string        // of the page before
+	Target, Actor *Ref          // only what happened to a target, or what an actor did or had done for it; not both
+}
+
+// Ref names a target or an actor.
+type Ref struct{ Type, ID string }
+
+// Page is one page of entries.
+type Page struct {
+	Entries    []Entry  `json:"entries"`
+	NextCursor string   `json:"next_cursor"` // empty at the end
+	Size       int64    `json:"size"`        // the size of the log that all pages of this search see
+	Query      string   `json:"query"`       // normal form
+	From       string   `json:"from"`
+	To         string   `json:"to"`
+	Searched   Searched `json:"searched"`
+}
+
+// Searched says what was looked through for an answer.
+type Searched struct {
+	From     string `json:"from"`
+	To       string `json:"to"`
+	Days     int    `json:"days"`
+	OfDays   int    `json:"of_days"`
+	Blocks   int    `json:"blocks"`
+	Complete bool   `json:"complete"`
+	Reason   string `json:"reason,omitempty"` // when not complete: "time limit" or "block limit"
+}
+
+// Entry is one entry of a log.
+type Entry struct {
+	JSON         []byte // the entry JSON as the server sent it, one line: nothing is re-encoded, numbers keep their digits
+	Org          daybook.OrgID
+	Seq          int64
+	ID           string
+	ReceivedAt   time.Time
+	LeafHash     string // base64
+	Removed, By  string // "erased" or "retention" and by what; of such an entry Event is empty
+	ErasedFields []string
+	Event        daybook.Event
+}
+
+// UnmarshalJSON reads the entry JSON and keeps a copy of it.
+func (e *Entry) UnmarshalJSON(text []byte) error {
+	var w struct {
+		Org          daybook.OrgID `json:"org"`
+		Seq          int64         `json:"seq"`
+		ReceivedAt   time.Time     `json:"received_at"`
+		LeafHash     string        `json:"leaf_hash"`
+		Removed      string        `json:"removed"`
+		By           string        `json:"by"`
+		ErasedFields []string      `json:"erased_fields"`
+		wireEvent
+	}
+	var other *json.UnmarshalTypeError // a member of another type is left out of Event; JSON keeps it
+	if err := json.Unmarshal(text, &w); err != nil && !errors.As(err, &other) {
+		return fmt.Errorf("entry: %w", err)
+	}
+	*e = Entry{
+		JSON: bytes.Clone(text), Org: w.Org, Seq: w.Seq, ID: w.ID, ReceivedAt: w.ReceivedAt, LeafHash: w.LeafHash,
+		Removed: w.Removed, By: w.By, ErasedFields: w.ErasedFields, Event: w.event(),
+	}
+	if bytes.ContainsAny(e.JSON, "\n\r") {
+		var one bytes.Buffer
+		if err := json.Compact(&one, text); err != nil {
+			return fmt.Errorf("entry: %w", err)
+		}
+		e.JSON = one.Bytes()
+	}
+	return nil
+}
+
+// MarshalJSON returns the entry as it came.
+func (e Entry) MarshalJSON() ([]byte, error) { return e.JSON, nil }
+
+// Events returns one page of q.
+func (c *Client) Events(ctx context.Context, q Query) (*Page, error) {
+	path := "/v1/events"
+	switch {
+	case q.Target != nil:
+		path = "/v1/targets/" + url.PathEscape(q.Target.Type) + "/" + url.PathEscape(q.Target.ID) + "/events"
+	case q.Actor != nil:
+		path = "/v1/actors/" + url.PathEscape(q.Actor.Type) + "/" + url.PathEscape(q.Actor.ID) + "/events"
+	}
+	v := values("q", q.Text, "from", q.From, "to", q.To, "tz", q.TZ, "order", q.Order, "cursor", q.Cursor)
+	if q.Asc {
+		v.Set("asc", "true")
+	}
+	if q.Limit > 0 {
+		v.Set("limit", strconv.Itoa(q.Limit))
+	}
+	page := &Page{}
+	if err := c.get(ctx, path, v, q.Org, page); err != nil {
+		return nil, err
+	}
+	return page, nil
+}
+
+// All yields every entry that matches q, page by page. An incomplete search goes on where it stopped.
+func (c *Client) All(ctx context.Context, q Query) iter.Seq2[Entry, error] {
+	return func(yield func(Entry, error) bool) {
+		if q.Limit == 0 {
+			q.Limit = 1000
+		}
+		for {
+			page, err := c.Events(ctx, q)
+			if err != nil {
+				yield(Entry{}, err)
+				return
+			}
+			for _, e := range page.Entries {
+				if !yield(e, nil) {
+					return
+				}
+			}
+			if page.NextCursor == "" {
+				return
+			}
+			// The cursor keeps everything else as it was asked for first.
+			q = Query{Org: q.Org, Limit: q.Limit, Cursor: page.NextCursor, Target: q.Target, Actor: q.Actor}
+		}
+	}
+}
+
+// Entry returns one entry by the id of its event.
+func (c *Client) Entry(ctx context.Context, org daybook.OrgID, id string) (Entry, error) {
+	var e Entry
+	err := c.get(ctx, "/v1/events/"+url.PathEscape(id), nil, org, &e)
+	return e, err
+}
+
+// values builds a query from name and value pairs and leaves out what is empty.
+func values(pairs ...string) url.Values {
+	v := url.Values{}
+	for i := 0; i < len(pairs); i += 2 {
+		if pairs[i+1] != "" {
+			v.Set(pairs[i], pairs[i+1])
+		}
+	}
+	return v
+}

@@ -1,0 +1,260 @@
+package daybook
+
+import (
+	"bytes"
+	"encoding/binary"
+	"fmt"
+	"sync"
+
+	"github.com/klauspost/compress/zstd"
+)
+
+// What the frame of a commit row and the frame of a block have in common: columns of small numbers, then the bodies.
+
+// The state byte of an entry: bits 0–2 form, bit 3 the body holds a backslash, bits 4–7 kind.
+const (
+	stateForm      = 0x07
+	stateBackslash = 0x08
+	stateKind      = 4 // shift
+)
+
+// maxColumnBytes is the most that one entry takes in the columns: state, received_at, id, id_at, body length.
+const maxColumnBytes = 1 + 4*binary.MaxVarintLen64
+
+// appendColumns adds the frame of es to dst, not compressed: state, received_at (only with times: the first, then differences),
+// the first 6 bytes of the id (differences), id_at, body length, then the bodies. Nothing in it depends on a seq, and nothing on
+// a time without times.
+func appendColumns(dst []byte, es []packed, times bool) []byte {
+	for i := range es {
+		e := &es[i]
+		state := e.form | e.kind<<stateKind
+		if bytes.IndexByte(e.body, '\\') >= 0 {
+			state |= stateBackslash
+		}
+		dst = append(dst, state)
+	}
+	if times {
+		for i := range es {
+			if i == 0 {
+				dst = binary.AppendVarint(dst, es[0].received)
+			} else {
+				dst = binary.AppendUvarint(dst, uint64(es[i].received-es[i-1].received))
+			}
+		}
+	}
+	var before int64
+	for i := range es {
+		high := idHigh(&es[i].id)
+		dst = binary.AppendVarint(dst, high-before)
+		before = high
+	}
+	for i := range es {
+		dst = binary.AppendUvarint(dst, uint64(es[i].idAt))
+	}
+	for i := range es {
+		dst = binary.AppendUvarint(dst, uint64(len(es[i].body)))
+	}
+	for i := range es {
+		dst = append(dst, es[i].body...)
+	}
+	return dst
+}
+
+// idHigh returns bytes 0–5 of id, the time of a UUIDv7 in ms.
+func idHigh(id *ID) int64 {
+	return int64(id[0])<<40 | int64(id[1])<<32 | int64(id[2])<<24 | int64(id[3])<<16 | int64(id[4])<<8 | int64(id[5])
+}
+
+// columns is a frame that has been read, and keeps it.
+type columns struct {
+	state    []byte
+	received []int64  // nil when the frame holds no times
+	high     []int64  // bytes 0–5 of the ids
+	idAt     []uint32 // 1 + offset of the id text, 0: none
+	end      []uint32 // where each body ends in bodies
+	bodies   []byte
+}
+
+// readColumns reads a frame of n entries. Every length is checked before it is used; frames of other lengths, times that do not
+// ascend and ids out of range are refused. A form or kind that is not known is [ErrNewer].
+func readColumns(frame []byte, n int, times bool) (columns, error) {
+	var c columns
+	perEntry := 4
+	if times {
+		perEntry++
+	}
+	if n < 0 || n > len(frame)/perEntry {
+		return c, damaged("a frame of %d bytes cannot hold %d entries", len(frame), n)
+	}
+	c.state = frame[:n:n]
+	for _, s := range c.state {
+		if s&stateForm != 0 || s>>stateKind > 1 {
+			return c, fmt.Errorf("entry of form %d and kind %d: %w", s&stateForm, s>>stateKind, ErrNewer)
+		}
+	}
+	r := columnReader{rest: frame[n:]}
+	wide := make([]int64, 2*n)
+	c.high = wide[:n:n]
+	if times {
+		c.received = wide[n:]
+		r.times(c.received)
+	}
+	r.highs(c.high)
+	narrow := make([]uint32, 2*n)
+	c.idAt, c.end = narrow[:n:n], narrow[n:]
+	for i := range c.idAt {
+		c.idAt[i] = uint32(r.uvarint(1 << 31))
+	}
+	var end uint64
+	for i := range c.end {
+		size := r.uvarint(1 << 31)
+		if uint64(c.idAt[i]) > size+1 {
+			r.bad = true
+		}
+		if end += size; end > uint64(len(frame)) {
+			r.bad = true
+			break
+		}
+		c.end[i] = uint32(end)
+	}
+	if r.bad || end != uint64(len(r.rest)) {
+		return columns{}, damaged("the columns of %d entries do not fit their frame of %d bytes", n, len(frame))
+	}
+	c.bodies = r.rest
+	return c, nil
+}
+
+// columnReader reads numbers and remembers whether one was not there or out of range.
+type columnReader struct {
+	rest []byte
+	bad  bool
+}
+
+func (r *columnReader) uvarint(limit uint64) uint64 {
+	v, n := binary.Uvarint(r.rest)
+	if n <= 0 || v > limit {
+		r.bad = true
+		return 0
+	}
+	r.rest = r.rest[n:]
+	return v
+}
+
+func (r *columnReader) varint() int64 {
+	v, n := binary.Varint(r.rest)
+	if n <= 0 {
+		r.bad = true
+		return 0
+	}
+	r.rest = r.rest[n:]
+	return v
+}
+
+// times reads received_at: it strictly increases.
+func (r *columnReader) times(dst []int64) {
+	const furthest = 1 << 62
+	var at int64
+	for i := range dst {
+		if i == 0 {
+			at = r.varint()
+		} else {
+			delta := r.uvarint(furthest)
+			if delta == 0 {
+				r.bad = true
+			}
+			at += int64(delta)
+		}
+		if at < 0 || at > furthest {
+			r.bad = true
+			return
+		}
+		dst[i] = at
+	}
+}
+
+func (r *columnReader) highs(dst []int64) {
+	const limit = 1 << 48
+	var at int64
+	for i := range dst {
+		delta := r.varint()
+		if delta <= -limit || delta >= limit {
+			r.bad = true
+			return
+		}
+		if at += delta; at < 0 || at >= limit {
+			r.bad = true
+			return
+		}
+		dst[i] = at
+	}
+}
+
+func (c *columns) len() int { return len(c.state) }
+
+// body returns the body of entry i.
+func (c *columns) body(i int) []byte {
+	var from uint32
+	if i > 0 {
+		from = c.end[i-1]
+	}
+	return c.bodies[from:c.end[i]:c.end[i]]
+}
+
+// backslash reports whether the body of entry i holds a backslash.
+func (c *columns) backslash(i int) bool { return c.state[i]&stateBackslash != 0 }
+
+// entry returns what the frame says of entry i. The seq, the secret and bytes 6–15 of the id are kept elsewhere and are zero here,
+// and so is received_at in a frame without times.
+func (c *columns) entry(i int) packed {
+	p := packed{kind: c.state[i] >> stateKind, form: c.state[i] & stateForm, idAt: int(c.idAt[i]), body: c.body(i)}
+	if c.received != nil {
+		p.received = c.received[i]
+	}
+	setIDHigh(&p.id, c.high[i])
+	return p
+}
+
+// damaged says that stored bytes contradict each other.
+func damaged(format string, args ...any) error {
+	return &Error{Code: CodeTampered, Rule: "damaged", Message: fmt.Sprintf(format, args...)}
+}
+
+// encoders holds zstd encoders: making one costs far more than packing a block. Each serves one caller at a time.
+var encoders = sync.Pool{New: func() any {
+	e, err := zstd.NewWriter(nil, zstd.WithEncoderLevel(zstd.SpeedFastest), zstd.WithEncoderConcurrency(1), zstd.WithEncoderCRC(false),
+		zstd.WithLowerEncoderMem(true))
+	if err != nil {
+		panic(err) // the options are constants
+	}
+	return e
+}}
+
+// deflate adds the zstd frame of plain to dst.
+func deflate(dst, plain []byte) []byte {
+	e, _ := encoders.Get().(*zstd.Encoder)
+	dst = e.EncodeAll(plain, dst)
+	encoders.Put(e)
+	return dst
+}
+
+// decoder decodes frames for every goroutine. It never writes more than the capacity of the destination: a frame that says that
+// it is larger than its row does is refused, whatever it would unpack to.
+var decoder = sync.OnceValue(func() *zstd.Decoder {
+	d, err := zstd.NewReader(nil, zstd.WithDecodeAllCapLimit(true), zstd.WithDecoderMaxMemory(1<<30), zstd.WithDecoderConcurrency(0))
+	if err != nil {
+		panic(err) // the options are constants
+	}
+	return d
+})
+
+// inflate returns the plain bytes of a zstd frame, exactly size of them. It allocates size bytes: the caller bounds it.
+func inflate(frame []byte, size int) ([]byte, error) {
+	plain, err := decoder().DecodeAll(frame, make([]byte, 0, size))
+	if err != nil {
+		return nil, &Error{Code: CodeTampered, Rule: "damaged", Message: "a compressed frame cannot be read", Err: err}
+	}
+	if len(plain) != size {
+		return nil, damaged("a frame of %d bytes instead of %d", len(plain), size)
+	}
+	return plain, nil
+}

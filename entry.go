@@ -1,0 +1,98 @@
+package daybook
+
+import (
+	"encoding/base64"
+	"strconv"
+	"time"
+
+	"golang.org/x/mod/sumdb/tlog"
+
+	"github.com/daybook-audit/daybook/leaf"
+)
+
+// Kinds of entries.
+const (
+	KindEvent   byte = 0 // what a producer recorded
+	KindControl byte = 1 // what the log itself recorded: erasure, pruning, hold, key, epoch
+)
+
+// Entry is an event as it stands in the log.
+type Entry struct {
+	Org        OrgID
+	Seq        int64
+	ID         ID
+	ReceivedAt int64 // µs since 1970
+	LeafHash   tlog.Hash
+	Kind       byte
+	Payload    []byte // the accepted JSON, byte for byte
+}
+
+// Event returns what was recorded, as a struct. Members that the struct has no place for are left out.
+func (e *Entry) Event() (Event, error) {
+	ev := Event{}
+	if err := decodeEvent(e.Payload, &ev); err != nil {
+		return Event{}, err
+	}
+	ev.Org, ev.ID = e.Org, e.ID
+	if ev.OccurredAt.IsZero() {
+		ev.OccurredAt = time.UnixMicro(e.ReceivedAt).UTC()
+	}
+	return ev, nil
+}
+
+// AppendJSON appends the entry as one line of JSON without a newline: org, seq, id, received_at and leaf_hash, then the recorded
+// bytes as they are, so that numbers keep their digits. The id is left out in front when the recorded bytes carry it, and
+// occurred_at is added when they do not.
+func (e *Entry) AppendJSON(dst []byte) []byte {
+	hasID, hasOccurred := topLevel(e.Payload)
+	dst = append(dst, `{"org":"`...)
+	dst = append(dst, e.Org...) // the form of an org id needs no escapes
+	dst = append(dst, `","seq":`...)
+	dst = strconv.AppendInt(dst, e.Seq, 10)
+	if !hasID {
+		dst = append(dst, `,"id":"`...)
+		dst = e.ID.Append(dst)
+		dst = append(dst, '"')
+	}
+	dst = append(dst, `,"received_at":"`...)
+	dst = AppendTime(dst, e.ReceivedAt)
+	dst = append(dst, `","leaf_hash":"`...)
+	dst = base64.StdEncoding.AppendEncode(dst, e.LeafHash[:])
+	dst = append(dst, '"')
+	if !hasOccurred {
+		dst = append(dst, `,"occurred_at":"`...)
+		dst = AppendTime(dst, e.ReceivedAt)
+		dst = append(dst, '"')
+	}
+	rest := e.Payload[1:]
+	if len(rest) > 1 { // more than the closing brace
+		dst = append(dst, ',')
+	}
+	return append(dst, rest...)
+}
+
+// MarshalJSON is AppendJSON.
+func (e Entry) MarshalJSON() ([]byte, error) { return e.AppendJSON(nil), nil }
+
+// AppendTime appends a time in µs since 1970 as RFC 3339 in UTC with exactly six decimals.
+func AppendTime(dst []byte, micros int64) []byte {
+	return time.UnixMicro(micros).UTC().AppendFormat(dst, "2006-01-02T15:04:05.000000Z")
+}
+
+// topLevel reports whether payload carries an id and an occurred_at of its own.
+func topLevel(payload []byte) (id, occurred bool) {
+	d := leaf.Get()
+	defer leaf.Put(d)
+	if d.Read(payload) != nil {
+		return false, false
+	}
+	for i := range d.Len() {
+		switch string(d.Path(i)) {
+		case "/id":
+			id = true
+		case "/occurred_at":
+			occurred = true
+		}
+	}
+	return id, occurred
+}

@@ -1,0 +1,126 @@
+package daybook
+
+import (
+	"math"
+	"math/bits"
+	"math/rand/v2"
+
+	"github.com/daybook-audit/daybook/query"
+)
+
+// The filter of a block: a blocked Bloom filter without a header, in lines of 60 bytes. A term sets filterProbes bits of the one
+// line that its value chooses, so that one read of a line answers for a word in every namespace.
+const (
+	filterLine   = 60
+	filterBits   = 8 * filterLine
+	filterProbes = 7
+)
+
+// How full a filter may be. Of a whole block one term in about a thousand is a false alarm; of a piece, which is soon rewritten and
+// cheap to decode, one in about 23 (TestFilter measures both).
+const (
+	wholeFill = 0.33
+	pieceFill = 0.62
+)
+
+// filterHas reports whether a block with this filter may hold t; false is certain. Without a filter it may.
+func filterHas(filter []byte, t query.Term) bool {
+	lines := len(filter) / filterLine
+	if lines == 0 || len(filter)%filterLine != 0 {
+		return true
+	}
+	line := filter[filterOffset(t.H, lines):][:filterLine]
+	g := t.G
+	for range filterProbes {
+		bit := filterBit(g)
+		if line[bit>>3]&(1<<(bit&7)) == 0 {
+			return false
+		}
+		g >>= 9
+	}
+	return true
+}
+
+// filterOffset returns where the line of a value begins.
+func filterOffset(h uint64, lines int) int { return int((h>>32)*uint64(lines)>>32) * filterLine }
+
+// filterBit scales the low 9 bits of g to a bit of a line.
+func filterBit(g uint64) uint64 { return (g & 511) * filterBits >> 9 }
+
+// buildFilter returns the smallest filter of terms that is at most maxFill full.
+func buildFilter(terms []query.Term, maxFill float64) []byte {
+	return new(termSet).appendFilter(nil, terms, maxFill)
+}
+
+// termSet drops repeated terms, and with it filters are built; it reuses its memory. The zero value is ready.
+type termSet struct {
+	terms  []query.Term
+	table  []uint32 // 1 + index into terms; 0: free
+	secret uint64   // odd; without it a producer could choose terms that meet in the table
+	lines  []byte
+}
+
+// set makes s the terms of ts, each once.
+func (s *termSet) set(ts []query.Term) {
+	size := 1 << bits.Len(uint(2*len(ts)+64))
+	if cap(s.table) < size {
+		s.table = make([]uint32, size)
+		s.secret = rand.Uint64() | 1
+	}
+	s.table = s.table[:size]
+	clear(s.table)
+	s.terms = s.terms[:0]
+	shift := 64 - bits.Len(uint(size-1))
+	for _, t := range ts {
+		i := (t.G ^ bits.RotateLeft64(t.H, 32)) * s.secret >> shift
+		for ; ; i = (i + 1) & uint64(size-1) {
+			at := s.table[i]
+			if at == 0 {
+				s.terms = append(s.terms, t)
+				s.table[i] = uint32(len(s.terms))
+				break
+			}
+			if s.terms[at-1] == t { // both halves: terms that agree in one may be made on purpose
+				break
+			}
+		}
+	}
+}
+
+// appendFilter adds the filter of ts to dst.
+func (s *termSet) appendFilter(dst []byte, ts []query.Term, maxFill float64) []byte {
+	s.set(ts)
+	// An even spread over the lines gives this number; an uneven one is less full, so that a smaller filter may do.
+	lines := max(1, int(math.Ceil(float64(len(s.terms))*filterProbes/(filterBits*-math.Log1p(-maxFill)))))
+	for s.fill(lines) > maxFill {
+		lines++
+	}
+	for lines > 1 && s.fill(lines-1) <= maxFill {
+		lines--
+	}
+	s.fill(lines)
+	return append(dst, s.lines...)
+}
+
+// fill sets the bits of every term in so many lines and returns which part of all bits is set.
+func (s *termSet) fill(lines int) float64 {
+	if cap(s.lines) < lines*filterLine {
+		s.lines = make([]byte, lines*filterLine+lines*filterLine/4)
+	}
+	s.lines = s.lines[:lines*filterLine]
+	clear(s.lines)
+	for _, t := range s.terms {
+		line := s.lines[filterOffset(t.H, lines):][:filterLine]
+		g := t.G
+		for range filterProbes {
+			bit := filterBit(g)
+			line[bit>>3] |= 1 << (bit & 7)
+			g >>= 9
+		}
+	}
+	n := 0
+	for _, b := range s.lines {
+		n += bits.OnesCount8(b)
+	}
+	return float64(n) / float64(lines*filterBits)
+}

@@ -1,0 +1,115 @@
+package daybook
+
+import (
+	"encoding/binary"
+	"testing"
+
+	"pgregory.net/rapid"
+
+	"github.com/daybook-audit/daybook/query"
+)
+
+func numberedTerms(from, n int) []query.Term {
+	ts := make([]query.Term, n)
+	for i := range ts {
+		ts[i] = query.NewTerm('w', binary.BigEndian.AppendUint64(nil, uint64(from+i)))
+	}
+	return ts
+}
+
+func TestFilter(t *testing.T) {
+	t.Parallel()
+	t.Run("it has every term that it was made of", func(t *testing.T) {
+		t.Parallel()
+		rapid.Check(t, func(t *rapid.T) {
+			ts := make([]query.Term, rapid.IntRange(0, 300).Draw(t, "n"))
+			for i := range ts { // few different halves: lines and table slots are shared
+				ts[i] = query.Term{H: rapid.Uint64Range(0, 9).Draw(t, "h") << 60, G: rapid.Uint64Range(0, 30).Draw(t, "g") << 40}
+			}
+			maxFill := rapid.SampledFrom([]float64{wholeFill, pieceFill}).Draw(t, "fill")
+			filter := buildFilter(ts, maxFill)
+			for _, term := range ts {
+				if !filterHas(filter, term) {
+					t.Fatalf("a filter of %d terms lacks %x", len(ts), term)
+				}
+			}
+		})
+	})
+	t.Run("its size is the smallest that keeps to the fill", func(t *testing.T) {
+		t.Parallel()
+		for _, n := range []int{0, 1, 100, 5400} {
+			for _, maxFill := range []float64{wholeFill, pieceFill} {
+				ts := numberedTerms(0, n)
+				lines := len(buildFilter(ts, maxFill)) / filterLine
+				var s termSet
+				s.set(append(ts, ts...)) // repeated terms change nothing
+				if len(s.terms) != n {
+					t.Errorf("%d terms of %d are different", len(s.terms), n)
+				}
+				if f := s.fill(lines); f > maxFill {
+					t.Errorf("%d terms: fill %.3f, at most %.2f", n, f, maxFill)
+				}
+				if lines > 1 {
+					if f := s.fill(lines - 1); f <= maxFill {
+						t.Errorf("%d terms: %d lines would do, fill %.3f", n, lines-1, f)
+					}
+				}
+			}
+		}
+	})
+	t.Run("false alarms are as rare as promised", func(t *testing.T) {
+		t.Parallel()
+		for _, c := range []struct{ fill, most float64 }{{wholeFill, 0.001}, {pieceFill, 0.05}} {
+			filter := buildFilter(numberedTerms(0, 5400), c.fill)
+			false1, n := 0, 200_000
+			for _, term := range numberedTerms(1<<40, n) {
+				if filterHas(filter, term) {
+					false1++
+				}
+			}
+			rate := float64(false1) / float64(n)
+			t.Logf("fill %.2f: %d bytes, %.5f", c.fill, len(filter), rate)
+			if rate > c.most || rate == 0 {
+				t.Errorf("fill %.2f: rate %.5f, want at most %.3f", c.fill, rate, c.most)
+			}
+		}
+	})
+	t.Run("without a filter everything may be there", func(t *testing.T) {
+		t.Parallel()
+		for _, filter := range [][]byte{nil, {}, make([]byte, 59), make([]byte, 61)} {
+			if !filterHas(filter, query.Term{}) {
+				t.Errorf("a filter of %d bytes denies", len(filter))
+			}
+		}
+	})
+	t.Run("its bits are those of the format", func(t *testing.T) {
+		t.Parallel()
+		// storage.md 4.4: a "invoice.paid" has h=9e8d171a68454fc8 g=8bd7a3f48c01886b.
+		filter := make([]byte, 3*filterLine)
+		term := query.Term{H: 0x9e8d171a68454fc8, G: 0x8bd7a3f48c01886b}
+		line := filter[1*filterLine:][:filterLine] // (0x9e8d171a × 3) >> 32
+		for i := range 7 {
+			if filterHas(filter, term) {
+				t.Fatalf("%d bits are enough", i)
+			}
+			bit := (term.G >> (9 * i) & 511) * 480 >> 9
+			line[bit/8] |= 1 << (bit % 8)
+		}
+		if !filterHas(filter, term) {
+			t.Error("seven bits are not enough")
+		}
+	})
+}
+
+func BenchmarkFilter(b *testing.B) {
+	ts := numberedTerms(0, 5400)
+	for range 5 {
+		ts = append(ts, ts[:5400]...)
+	}
+	var s termSet
+	var dst []byte
+	for b.Loop() {
+		dst = s.appendFilter(dst[:0], ts, wholeFill)
+	}
+	b.ReportMetric(float64(b.Elapsed().Nanoseconds())/float64(b.N)/512, "ns/event")
+}

@@ -1,0 +1,331 @@
+package daybook
+
+import (
+	"cmp"
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+	"sync"
+
+	"golang.org/x/mod/sumdb/tlog"
+
+	"github.com/daybook-audit/daybook/leaf"
+	"github.com/daybook-audit/daybook/query"
+)
+
+// FsckOptions are those of [Fsck]. The zero value works.
+type FsckOptions struct {
+	Workers  int                 // logs checked at once, default 2
+	Progress func(entries int64) // called now and then with the number of entries checked so far; may be nil
+}
+
+// FsckReport is what [Fsck] found.
+type FsckReport struct {
+	Logs, Blocks, Commits int
+	Entries               int64
+	Findings              []Finding // at most 100 per log; empty: everything agrees
+}
+
+// Finding is a place where stored bytes contradict each other.
+type Finding struct {
+	Org     OrgID
+	Seq     int64 // of the entry or of the first entry of the block; −1: none
+	Code    string
+	Message string
+}
+
+// Fsck recomputes a whole store from its bytes: payload → fields → leaf → subtree roots → frontier → stored head and check values,
+// and that seqs are gapless, times ascend, ids agree and every block's bounds and filter cover what it holds. It writes nothing. An
+// error means that it could not look; what is wrong with the bytes is in the report.
+func Fsck(ctx context.Context, store Store, o FsckOptions) (FsckReport, error) {
+	f := &fsck{store: store, o: o, tails: map[LogNo][]tailRun{}}
+	for shard := range store.Shards() {
+		if err := f.loadTail(ctx, shard); err != nil {
+			return f.report, err
+		}
+	}
+	ctx, cancel := context.WithCancelCause(ctx)
+	defer cancel(nil)
+	heads := make(chan Head)
+	var group sync.WaitGroup
+	for range max(o.Workers, 2) {
+		group.Go(func() {
+			for h := range heads {
+				if err := f.log(ctx, h); err != nil {
+					cancel(err)
+				}
+			}
+		})
+	}
+	err := f.feed(ctx, heads)
+	close(heads)
+	group.Wait()
+	if cause := context.Cause(ctx); cause != nil {
+		err = cause
+	}
+	slices.SortStableFunc(f.report.Findings, func(a, b Finding) int { return cmp.Compare(a.Org, b.Org) })
+	return f.report, err
+}
+
+type fsck struct {
+	store Store
+	o     FsckOptions
+	tails map[LogNo][]tailRun
+
+	mu     sync.Mutex
+	report FsckReport
+}
+
+func (f *fsck) feed(ctx context.Context, heads chan<- Head) error {
+	for after := LogNo(0); ; {
+		page, err := f.store.Logs(ctx, after, 1000)
+		if err != nil {
+			return fmt.Errorf("list logs: %w", err)
+		}
+		if len(page) == 0 {
+			return nil
+		}
+		for _, h := range page {
+			select {
+			case heads <- h:
+			case <-ctx.Done():
+				return ctx.Err()
+			}
+		}
+		after = page[len(page)-1].Log
+	}
+}
+
+// loadTail reads the commits that are not merged. A commit that cannot be read is a finding, and the end of the tail.
+func (f *fsck) loadTail(ctx context.Context, shard int) error {
+	tail, err := f.store.Tail(ctx, shard, 0, 1)
+	after := CommitNo(0)
+	if errors.Is(err, ErrTrimmed) {
+		after, err = tail.Merged, nil
+	}
+	for err == nil {
+		if tail, err = f.store.Tail(ctx, shard, after, 16<<20); err != nil {
+			break
+		}
+		for _, row := range tail.Rows {
+			c, bad := unpackCommit(row.N, row.Bytes)
+			if bad == nil && row.N != after+1 {
+				bad = damaged("commit %d follows %d", row.N, after)
+			}
+			if bad != nil {
+				f.report.Findings = append(f.report.Findings, Finding{Seq: -1, Code: "commit_damaged", Message: bad.Error()})
+				return nil
+			}
+			after = c.n
+			f.report.Commits++
+			for _, r := range c.runs {
+				f.tails[r.log] = append(f.tails[r.log], tailRun{c: c, at: r.at, count: r.count, seq: r.first, recvd: r.received})
+			}
+		}
+		if len(tail.Rows) == 0 {
+			return nil
+		}
+	}
+	return fmt.Errorf("read the commits of shard %d after %d: %w", shard, after, err)
+}
+
+// logCheck is the check of one log under way.
+type logCheck struct {
+	f        *fsck
+	head     Head
+	tree     frontier
+	received int64
+	doc      *leaf.Doc
+	record   query.Record
+	terms    []query.Term
+	text     []byte
+	leaves   []tlog.Hash // of the block being checked
+	findings []Finding
+}
+
+// log checks one log. Beside a running server the merger may fold and swap blocks meanwhile: then it looks again.
+func (f *fsck) log(ctx context.Context, h Head) error {
+	for {
+		c := &logCheck{f: f, head: h, doc: leaf.Get()}
+		blocks, err := c.blocks(ctx)
+		if err != nil && !errors.Is(err, ErrNotExist) {
+			return fmt.Errorf("check the blocks of %s: %w", h.Org, err)
+		}
+		now, headErr := f.store.LogHeads(ctx, []LogNo{h.Log})
+		if headErr != nil {
+			return fmt.Errorf("read the head of %s: %w", h.Org, headErr)
+		}
+		if err != nil || now[0].Packed != h.Packed {
+			leaf.Put(c.doc)
+			h = now[0]
+			continue
+		}
+		c.finish()
+		leaf.Put(c.doc)
+		f.mu.Lock()
+		f.report.Logs++
+		f.report.Blocks += blocks
+		f.report.Entries += c.tree.size
+		if f.o.Progress != nil {
+			f.o.Progress(f.report.Entries)
+		}
+		f.report.Findings = append(f.report.Findings, c.findings...)
+		f.mu.Unlock()
+		return nil
+	}
+}
+
+// blocks checks the blocks below the head and returns their number.
+func (c *logCheck) blocks(ctx context.Context) (n int, err error) {
+	for m, err := range c.f.store.Blocks(ctx, BlockQuery{Log: c.head.Log, From: 0, To: c.head.Packed, Filters: true}) {
+		if err != nil {
+			return n, err
+		}
+		data, err := c.f.store.Read(ctx, c.head.Log, []BlockRef{m.BlockRef})
+		if err != nil {
+			return n, err
+		}
+		if !c.block(&m, data[0]) {
+			return n, nil
+		}
+		n++
+	}
+	return n, nil
+}
+
+// finish compares the blocks with the head, and the commits with both.
+func (c *logCheck) finish() {
+	h := &c.head
+	if c.tree.size != h.Packed || !slices.Equal(c.tree.hashes, h.Frontier) {
+		c.find(c.tree.size, "head_mismatch", "the blocks end at size %d and do not give the stored head of size %d", c.tree.size, h.Packed)
+		return
+	}
+	if h.Packed > 0 && c.received != h.LastReceived {
+		c.find(h.Packed-1, "head_mismatch", "received_at of the last packed entry is not that of the head")
+	}
+	for _, r := range c.f.tails[h.Log] {
+		if r.end() <= c.tree.size {
+			continue // folded, not yet trimmed
+		}
+		if r.first() > c.tree.size {
+			c.find(c.tree.size, "gap", "entries %d to %d are missing", c.tree.size, r.first()-1)
+			return
+		}
+		full := r
+		r = r.from(c.tree.size)
+		for i := range r.len() {
+			e := r.entry(i)
+			if got, ok := c.entry(&e); ok && got != e.leaf {
+				c.find(e.seq, "leaf_mismatch", "the stored leaf hash is not that of the payload")
+			}
+			c.tree.append(e.leaf)
+		}
+		if c.tree.check() != full.c.checkOf(h.Log) {
+			c.find(full.first(), "head_mismatch", "the check value of commit %d does not agree", full.c.n)
+			return
+		}
+	}
+}
+
+// checkOf returns the check value of the run of log.
+func (c *tailCommit) checkOf(log LogNo) [8]byte {
+	for i := range c.runs {
+		if c.runs[i].log == log {
+			return c.runs[i].check
+		}
+	}
+	return [8]byte{}
+}
+
+func (c *logCheck) find(seq int64, code, format string, args ...any) {
+	if len(c.findings) < 100 {
+		c.findings = append(c.findings, Finding{Org: c.head.Org, Seq: seq, Code: code, Message: fmt.Sprintf(format, args...)})
+	}
+}
+
+// block checks one block. It returns false when what follows cannot be placed any more.
+func (c *logCheck) block(m *BlockMeta, data []byte) bool {
+	b, err := unpackBlock(data)
+	if err != nil {
+		c.find(m.First, "block_damaged", "%v", err)
+		return false
+	}
+	if m.First != c.tree.size || b.first() != m.First || b.len() != m.N {
+		c.find(c.tree.size, "gap", "expected entry %d, the block holds %d entries from %d", c.tree.size, b.len(), b.first())
+		return false
+	}
+	c.leaves = c.leaves[:0]
+	raw := 0
+	for i := range b.len() {
+		e := b.entry(i)
+		raw += len(e.body)
+		h, ok := c.entry(&e)
+		if !ok {
+			return false
+		}
+		c.leaves = append(c.leaves, h)
+		c.tree.append(h)
+		c.covered(m)
+	}
+	if raw != m.Raw {
+		c.find(m.First, "meta_mismatch", "the block holds %d bytes of bodies, its meta says %d", raw, m.Raw)
+	}
+	c.roots(m)
+	return true
+}
+
+// entry computes the leaf hash of e from its payload and secret, and checks what can be checked of it alone.
+func (c *logCheck) entry(e *packed) (tlog.Hash, bool) {
+	if e.received <= c.received {
+		c.find(e.seq, "time_order", "received_at does not ascend")
+	}
+	c.received = e.received
+	if err := e.record(c.head.Org, c.doc, &c.record); err != nil {
+		c.find(e.seq, "payload_damaged", "%v", err)
+		return tlog.Hash{}, false
+	}
+	c.terms = query.AppendTerms(c.terms[:0], &c.record)
+	c.text = e.text(c.text[:0])
+	if err := c.doc.Read(c.text); err != nil {
+		c.find(e.seq, "payload_damaged", "%v", err)
+		return tlog.Hash{}, false
+	}
+	l := leaf.Leaf{Kind: e.kind, Seq: e.seq, ReceivedAt: e.received, ID: e.id, Root: c.doc.Root(&e.secret)}
+	return l.Hash(), true
+}
+
+// covered checks that the entry just read lies within the block's bounds and that its terms are in the block's filter: an entry
+// that is not would not be found.
+func (c *logCheck) covered(m *BlockMeta) {
+	r := &c.record
+	if r.Received < m.Received.Min || r.Received > m.Received.Max {
+		c.find(r.Seq, "bounds", "received_at is outside the block's bounds")
+	}
+	if (r.Occurred < m.Occurred.Min || r.Occurred > m.Occurred.Max) && (r.Occurred < m.Late.Min || r.Occurred > m.Late.Max) {
+		c.find(r.Seq, "bounds", "occurred_at is outside the block's bounds")
+	}
+	for _, t := range c.terms {
+		if !filterHas(m.Filter, t) {
+			c.find(r.Seq, "filter", "a term of the entry is not in the block's filter")
+			return
+		}
+	}
+}
+
+// roots checks the subtree roots of the aligned 256 entries that lie wholly in the block.
+func (c *logCheck) roots(m *BlockMeta) {
+	const width = 256
+	at := (width - m.First%width) % width
+	roots := m.Roots
+	for ; at+width <= int64(m.N); at += width {
+		if len(roots) < tlog.HashSize || tlog.Hash(roots) != subtreeRoot(c.leaves[at:at+width]) {
+			c.find(m.First+at, "root_mismatch", "the stored root of 256 entries does not agree")
+			return
+		}
+		roots = roots[tlog.HashSize:]
+	}
+	if len(roots) > 0 {
+		c.find(m.First, "root_mismatch", "the block has more roots than whole runs of 256 entries")
+	}
+}

@@ -1,0 +1,39 @@
+package daybook
+
+// Metrics takes what a Book counts and times. Every field may be nil; none may block. They are called from the sequencer and the
+// merger, one call a commit or a slice, never one an event.
+type Metrics struct {
+	Commit func(entries, bytes int, seconds float64) // a commit that is durable: its entries, its row's bytes, from taking the requests to publishing
+	Wait   func(seconds float64)                     // how long the oldest request of a commit waited for its turn
+	Merge  func(blocks, bytes int, seconds float64)  // a slice of merging that is durable
+	Search func(seconds float64, blocks int)         // a search, and the blocks it decoded
+}
+
+// Stats is what a Book holds at one moment.
+type Stats struct {
+	QueueBytes      int64 // requests waiting for the sequencer
+	TailEntries     int   // committed and not yet merged away
+	TailBytes       int64
+	MergeDebt       int64 // entries in blocks that are still to be merged into larger ones
+	Logs            int   // opened by this process
+	Commits, Merged int64 // newest commit and newest merged commit, summed over shards
+}
+
+// Stats returns the figures of now.
+func (b *Book) Stats() Stats {
+	var st Stats
+	for _, s := range b.shards {
+		s.qmu.Lock()
+		st.QueueBytes += s.queued
+		s.qmu.Unlock()
+		s.mu.RLock()
+		st.TailEntries += s.tailEntries
+		st.TailBytes += s.tailBytes
+		st.Logs += len(s.logs)
+		st.Commits += int64(s.last)
+		st.Merged += int64(s.merged)
+		s.mu.RUnlock()
+	}
+	st.MergeDebt = b.merger.debt()
+	return st
+}

@@ -1,0 +1,224 @@
+package sqlite
+
+import (
+	"cmp"
+	"context"
+	"database/sql/driver"
+	"errors"
+	"fmt"
+	"slices"
+
+	"golang.org/x/mod/sumdb/tlog"
+
+	"github.com/daybook-audit/daybook"
+)
+
+const (
+	sqlReplacing = `UPDATE guard SET replacing = ?1`
+	sqlPacked    = `SELECT packed FROM heads WHERE log_no = ?1`
+	sqlBlockN    = `SELECT n FROM blocks WHERE k = ?1 AND gen = ?2`
+	sqlOut       = `DELETE FROM blocks WHERE k = ?1`
+	sqlOutData   = `DELETE FROM block_data WHERE k = ?1`
+	sqlIn        = `INSERT INTO blocks (k, n, live, gen, state, raw, min_received, max_received, min_occurred, max_occurred, late_min, late_max, roots, facets, filter)
+		VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15)`
+	sqlInData = `INSERT INTO block_data (k, data) VALUES (?1, ?2)`
+	sqlSlip   = `INSERT INTO slips (k, data) VALUES (?1, ?2) ON CONFLICT (k) DO UPDATE SET data = excluded.data`
+	sqlFold   = `UPDATE heads SET packed = ?2, last_received = ?3, frontier = ?4 WHERE log_no = ?1`
+
+	sqlMerged   = `UPDATE shards SET merged = max(merged, ?1) WHERE shard = 0 AND last >= ?1`
+	sqlTrimTo   = `SELECT n, length(data) FROM commits WHERE n <= ?1 ORDER BY n`
+	sqlTrim     = `DELETE FROM commits WHERE n <= ?1`
+	sqlTrimKeys = `DELETE FROM idem WHERE (log_no, hash) IN (SELECT log_no, hash FROM idem WHERE expires <= ?1 LIMIT 1000)`
+)
+
+// Replace implements [daybook.Keeper]. Waiting commits go first; the transaction itself is not divided, so callers keep it small.
+func (s *Store) Replace(ctx context.Context, swaps []daybook.Swap) error {
+	return s.write(ctx, false, func(w *conn) error {
+		if _, err := w.exec(sqlReplacing, int64(1)); err != nil {
+			return err
+		}
+		for i := range swaps {
+			if err := swap(w, &swaps[i]); err != nil {
+				return fmt.Errorf("swap %d, of log %d: %w", i, swaps[i].Log, err)
+			}
+		}
+		w.written *= 2 // what went out was zeroed and is in the write-ahead log too
+		_, err := w.exec(sqlReplacing, int64(0))
+		return err
+	})
+}
+
+func swap(w *conn, p *daybook.Swap) error {
+	packed := int64(-1)
+	if err := w.query(sqlPacked, func(row []driver.Value) error { packed = number(row[0]); return nil }, int64(p.Log)); err != nil {
+		return err
+	}
+	if packed < 0 {
+		return daybook.ErrNotExist
+	}
+	gone, gens, err := takeOut(w, p)
+	if err != nil {
+		return err
+	}
+	if f := p.Fold; f != nil {
+		if f.Log != p.Log || f.Packed < packed {
+			return fmt.Errorf("fold of log %d from %d back to %d: %w", f.Log, packed, f.Packed, daybook.ErrSwapped)
+		}
+		gone = append(gone, seqRange{packed, f.Packed})
+	}
+	come := make([]seqRange, 0, len(p.In))
+	for i := range p.In {
+		b := &p.In[i]
+		if gen, ok := gens[b.First]; ok && b.Gen <= gen {
+			return fmt.Errorf("block %d.%d after %d: %w", b.First, b.Gen, gen, daybook.ErrSwapped)
+		}
+		come = append(come, seqRange{b.First, b.First + int64(b.N)})
+	}
+	if !sameSeqs(gone, come) {
+		return fmt.Errorf("the blocks in do not cover the seqs of those out: %w", daybook.ErrSwapped)
+	}
+	return putIn(w, p)
+}
+
+// takeOut deletes the blocks that p takes out and returns the seqs they covered and their generations.
+func takeOut(w *conn, p *daybook.Swap) (gone []seqRange, gens map[int64]int32, err error) {
+	gens = make(map[int64]int32, len(p.Out))
+	for _, ref := range p.Out {
+		k, n := key(p.Log, ref.First), int64(0)
+		if err := w.query(sqlBlockN, func(row []driver.Value) error { n = number(row[0]); return nil }, k, int64(ref.Gen)); err != nil {
+			return nil, nil, err
+		}
+		if n == 0 {
+			return nil, nil, fmt.Errorf("block %d.%d: %w", ref.First, ref.Gen, daybook.ErrSwapped)
+		}
+		if _, err := w.exec(sqlOut, k); err != nil {
+			return nil, nil, err
+		}
+		if _, err := w.exec(sqlOutData, k); err != nil {
+			return nil, nil, err
+		}
+		gone = append(gone, seqRange{ref.First, ref.First + n})
+		gens[ref.First] = ref.Gen
+	}
+	return gone, gens, nil
+}
+
+func putIn(w *conn, p *daybook.Swap) error {
+	for i := range p.In {
+		b := &p.In[i]
+		k := key(p.Log, b.First)
+		_, err := w.exec(sqlIn, k, int64(b.N), int64(b.Live), int64(b.Gen), int64(b.State), int64(b.Raw), b.Received.Min, b.Received.Max,
+			b.Occurred.Min, b.Occurred.Max, b.Late.Min, b.Late.Max, notNull(b.Roots), notNull(b.Facets), b.Filter)
+		if err != nil {
+			return err
+		}
+		if _, err := w.exec(sqlInData, k, notNull(b.Bytes)); err != nil {
+			return err
+		}
+	}
+	for i := range p.Slips {
+		if _, err := w.exec(sqlSlip, slipKey(p.Log, p.Slips[i].SlipKey), notNull(p.Slips[i].Bytes)); err != nil {
+			return err
+		}
+	}
+	if f := p.Fold; f != nil {
+		frontier := make([]byte, 0, len(f.Frontier)*tlog.HashSize)
+		for _, h := range f.Frontier {
+			frontier = append(frontier, h[:]...)
+		}
+		if _, err := w.exec(sqlFold, int64(p.Log), f.Packed, f.LastReceived, frontier); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// notNull turns a nil slice into an empty one: nil would be stored as NULL.
+func notNull(b []byte) []byte {
+	if b == nil {
+		return []byte{}
+	}
+	return b
+}
+
+type seqRange struct{ from, to int64 }
+
+// sameSeqs reports whether a and b cover the same seqs, each of them once.
+func sameSeqs(a, b []seqRange) bool {
+	a, okA := join(a)
+	b, okB := join(b)
+	return okA && okB && slices.Equal(a, b)
+}
+
+// join sorts rs and joins neighbours; false if two overlap or one is not a range.
+func join(rs []seqRange) ([]seqRange, bool) {
+	slices.SortFunc(rs, func(a, b seqRange) int { return cmp.Compare(a.from, b.from) })
+	var out []seqRange
+	for _, r := range rs {
+		n := len(out)
+		switch {
+		case r.from == r.to:
+		case r.from > r.to, n > 0 && r.from < out[n-1].to:
+			return nil, false
+		case n > 0 && r.from == out[n-1].to:
+			out[n-1].to = r.to
+		default:
+			out = append(out, r)
+		}
+	}
+	return out, true
+}
+
+// Trim implements [daybook.Keeper]. It drops commits, and then keys, a little in each transaction, so that waiting commits come in
+// between. A crash between two of them leaves merged commits behind; the next Trim drops them.
+func (s *Store) Trim(ctx context.Context, shard int, through daybook.CommitNo, now int64) error {
+	if shard != 0 {
+		return fmt.Errorf("trim shard %d of 1", shard)
+	}
+	for {
+		var upTo, size int64
+		err := s.write(ctx, false, func(w *conn) error {
+			n, err := w.exec(sqlMerged, int64(through))
+			if err != nil {
+				return err
+			}
+			if n == 0 {
+				return errors.New("trim beyond the last commit")
+			}
+			err = w.query(sqlTrimTo, func(row []driver.Value) error {
+				upTo = number(row[0])
+				if size += number(row[1]); size >= s.o.trimBytes {
+					return errStop
+				}
+				return nil
+			}, int64(through))
+			if err != nil || upTo == 0 {
+				return err
+			}
+			w.written += size
+			_, err = w.exec(sqlTrim, upTo)
+			return err
+		})
+		if err != nil {
+			return fmt.Errorf("trim through commit %d: %w", through, err)
+		}
+		if size < s.o.trimBytes {
+			break
+		}
+	}
+	for {
+		var n int64
+		err := s.write(ctx, false, func(w *conn) (err error) {
+			if n, err = w.exec(sqlTrimKeys, now); err == nil && n == 0 {
+				err = errNothing
+			}
+			return err
+		})
+		if err != nil {
+			return fmt.Errorf("drop expired keys: %w", err)
+		}
+		if n < 1000 {
+			return nil
+		}
+	}
+}

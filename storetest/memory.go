@@ -1,0 +1,508 @@
+// Package storetest is what drivers and users of [daybook.Store] test with: the conformance suite [Run], a correct store in memory
+// ([Memory]) and one that fails on demand ([Faulty]). Production code never imports it.
+package storetest
+
+import (
+	"bytes"
+	"cmp"
+	"context"
+	"crypto/rand"
+	"errors"
+	"fmt"
+	"io/fs"
+	"iter"
+	"maps"
+	"slices"
+	"strings"
+	"sync"
+
+	"golang.org/x/mod/sumdb/tlog"
+
+	"github.com/daybook-audit/daybook"
+)
+
+// MemoryStore is a [daybook.Store] and [daybook.Documents] in memory with one shard. It keeps every promise of the interfaces but
+// durability: what it holds lives as long as the process. See [MemoryStore.Reopen].
+type MemoryStore struct {
+	mu     sync.Mutex
+	closed bool
+	*content
+}
+
+// content is what outlives a handle.
+type content struct {
+	commits              map[daybook.CommitNo][]byte
+	last, merged, oldest daybook.CommitNo // oldest: the first commit still there, if any is
+	signed               int64
+	logs                 []*memoryLog // log number 1 is logs[0]
+	newest               map[daybook.OrgID]*memoryLog
+	keys                 map[daybook.KeyRef]daybook.Key
+	documents            map[documentRef]daybook.Document
+}
+
+type memoryLog struct {
+	head   daybook.Head
+	blocks []daybook.Block // by First, contiguous from 0
+	slips  map[daybook.SlipKey][]byte
+}
+
+type documentRef struct {
+	kind string
+	org  daybook.OrgID
+	id   string
+}
+
+var (
+	_ daybook.Store     = (*MemoryStore)(nil)
+	_ daybook.Documents = (*MemoryStore)(nil)
+)
+
+// Memory returns an empty store.
+func Memory() *MemoryStore {
+	return &MemoryStore{content: &content{
+		oldest: 1, newest: map[daybook.OrgID]*memoryLog{}, commits: map[daybook.CommitNo][]byte{},
+		keys: map[daybook.KeyRef]daybook.Key{}, documents: map[documentRef]daybook.Document{},
+	}}
+}
+
+// Reopen closes the handle m and returns a new one to the same content: what a restart is to a store on disk.
+func (m *MemoryStore) Reopen() *MemoryStore {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	m.closed = true
+	return &MemoryStore{content: m.content}
+}
+
+// enter locks m for one call; without an error the caller unlocks it.
+func (m *MemoryStore) enter(ctx context.Context) error {
+	if err := ctx.Err(); err != nil {
+		return err
+	}
+	m.mu.Lock()
+	if m.closed {
+		m.mu.Unlock()
+		return fmt.Errorf("memory store: %w", fs.ErrClosed)
+	}
+	return nil
+}
+
+// Shards returns 1.
+func (m *MemoryStore) Shards() int { return 1 }
+
+// Close makes every later call fail. It never fails itself.
+func (m *MemoryStore) Close() error {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	m.closed = true
+	return nil
+}
+
+// Heads implements [daybook.Appender].
+func (m *MemoryStore) Heads(ctx context.Context, orgs []daybook.OrgID, create bool) ([]daybook.Head, error) {
+	if err := m.enter(ctx); err != nil {
+		return nil, err
+	}
+	defer m.mu.Unlock()
+	heads := make([]daybook.Head, len(orgs))
+	for i, org := range orgs {
+		l := m.newest[org]
+		if l == nil && create {
+			l = &memoryLog{slips: map[daybook.SlipKey][]byte{}}
+			l.head = daybook.Head{Log: daybook.LogNo(len(m.logs) + 1), Org: org}
+			if _, err := rand.Read(l.head.LogID[:]); err != nil {
+				return nil, fmt.Errorf("make a log id: %w", err)
+			}
+			m.logs = append(m.logs, l)
+			m.newest[org] = l
+		}
+		if l != nil {
+			heads[i] = cloneHead(l.head)
+		} else {
+			heads[i] = daybook.Head{Org: org}
+		}
+	}
+	return heads, nil
+}
+
+// LogHeads implements [daybook.Appender].
+func (m *MemoryStore) LogHeads(ctx context.Context, logs []daybook.LogNo) ([]daybook.Head, error) {
+	if err := m.enter(ctx); err != nil {
+		return nil, err
+	}
+	defer m.mu.Unlock()
+	heads := make([]daybook.Head, len(logs))
+	for i, no := range logs {
+		l, err := m.log(no)
+		if err != nil {
+			return nil, err
+		}
+		heads[i] = cloneHead(l.head)
+	}
+	return heads, nil
+}
+
+func cloneHead(h daybook.Head) daybook.Head {
+	h.Frontier = append([]tlog.Hash(nil), h.Frontier...)
+	return h
+}
+
+func (c *content) log(no daybook.LogNo) (*memoryLog, error) {
+	if no < 1 || int(no) > len(c.logs) {
+		return nil, fmt.Errorf("log %d: %w", no, daybook.ErrNotExist)
+	}
+	return c.logs[no-1], nil
+}
+
+// Append implements [daybook.Appender].
+func (m *MemoryStore) Append(ctx context.Context, c *daybook.Commit) error {
+	if err := m.enter(ctx); err != nil {
+		return err
+	}
+	defer m.mu.Unlock()
+	if c.Shard != 0 {
+		return fmt.Errorf("append to shard %d of 1", c.Shard)
+	}
+	if c.Prev != m.last || c.At < m.signed {
+		if b := m.commits[c.Prev+1]; len(b) >= 24 && bytes.Equal(b[8:24], c.ID[:]) {
+			return nil
+		}
+		return daybook.ErrHeadMoved
+	}
+	var taken []daybook.KeyRef
+	for _, k := range c.Keys {
+		if old, ok := m.keys[k.KeyRef]; ok && old.Expires > c.At/microsPerHour {
+			taken = append(taken, k.KeyRef)
+		}
+	}
+	if len(taken) > 0 {
+		return &daybook.KeyExistsError{Keys: taken}
+	}
+	for _, k := range c.Keys {
+		m.keys[k.KeyRef] = k
+	}
+	m.last++
+	m.commits[m.last] = bytes.Clone(c.Bytes)
+	return nil
+}
+
+const microsPerHour = 3_600_000_000
+
+// Keys implements [daybook.Appender].
+func (m *MemoryStore) Keys(ctx context.Context, ks []daybook.KeyRef) ([]daybook.Key, error) {
+	if err := m.enter(ctx); err != nil {
+		return nil, err
+	}
+	defer m.mu.Unlock()
+	var found []daybook.Key
+	for _, k := range ks {
+		if key, ok := m.keys[k]; ok {
+			found = append(found, key)
+		}
+	}
+	return found, nil
+}
+
+// Tail implements [daybook.Reader].
+func (m *MemoryStore) Tail(ctx context.Context, shard int, after daybook.CommitNo, maxBytes int) (daybook.Tail, error) {
+	if err := m.enter(ctx); err != nil {
+		return daybook.Tail{}, err
+	}
+	defer m.mu.Unlock()
+	if shard != 0 {
+		return daybook.Tail{}, fmt.Errorf("tail of shard %d of 1", shard)
+	}
+	t := daybook.Tail{Last: m.last, Merged: m.merged, Signed: m.signed}
+	if after < m.merged {
+		return t, daybook.ErrTrimmed
+	}
+	size := 0
+	for n := after + 1; n <= m.last && (size < maxBytes || len(t.Rows) == 0); n++ {
+		t.Rows = append(t.Rows, daybook.TailRow{N: n, Bytes: bytes.Clone(m.commits[n])})
+		size += len(m.commits[n])
+	}
+	return t, nil
+}
+
+// Blocks implements [daybook.Reader].
+func (m *MemoryStore) Blocks(ctx context.Context, q daybook.BlockQuery) iter.Seq2[daybook.BlockMeta, error] {
+	return func(yield func(daybook.BlockMeta, error) bool) {
+		metas, err := m.metas(ctx, q)
+		for _, meta := range metas {
+			if err := ctx.Err(); err != nil {
+				yield(daybook.BlockMeta{}, err)
+				return
+			}
+			if !yield(meta, nil) {
+				return
+			}
+		}
+		if err != nil {
+			yield(daybook.BlockMeta{}, err)
+		}
+	}
+}
+
+func (m *MemoryStore) metas(ctx context.Context, q daybook.BlockQuery) ([]daybook.BlockMeta, error) {
+	if err := m.enter(ctx); err != nil {
+		return nil, err
+	}
+	defer m.mu.Unlock()
+	l, err := m.log(q.Log)
+	if err != nil {
+		return nil, nil //nolint:nilerr // a log that is not there has no blocks
+	}
+	var metas []daybook.BlockMeta
+	for _, b := range l.blocks {
+		if b.First >= q.To || b.First+int64(b.N) <= q.From || q.From >= q.To {
+			continue
+		}
+		meta := cloneMeta(b.BlockMeta)
+		if !q.Filters {
+			meta.Filter = nil
+		}
+		metas = append(metas, meta)
+	}
+	if q.Desc {
+		slices.Reverse(metas)
+	}
+	return metas, nil
+}
+
+func cloneMeta(b daybook.BlockMeta) daybook.BlockMeta {
+	b.Roots, b.Facets, b.Filter = clone(b.Roots), clone(b.Facets), clone(b.Filter)
+	return b
+}
+
+// clone copies b; an empty slice becomes nil.
+func clone(b []byte) []byte { return append([]byte(nil), b...) }
+
+// Read implements [daybook.Reader].
+func (m *MemoryStore) Read(ctx context.Context, log daybook.LogNo, refs []daybook.BlockRef) ([][]byte, error) {
+	if err := m.enter(ctx); err != nil {
+		return nil, err
+	}
+	defer m.mu.Unlock()
+	l, err := m.log(log)
+	if err != nil {
+		return nil, err
+	}
+	out := make([][]byte, len(refs))
+	for i, ref := range refs {
+		j := l.find(ref)
+		if j < 0 {
+			return nil, fmt.Errorf("block %d.%d of log %d: %w", ref.First, ref.Gen, log, daybook.ErrNotExist)
+		}
+		out[i] = bytes.Clone(l.blocks[j].Bytes)
+	}
+	return out, nil
+}
+
+// find returns the place of ref in l.blocks, or -1.
+func (l *memoryLog) find(ref daybook.BlockRef) int {
+	i, ok := slices.BinarySearchFunc(l.blocks, ref.First, func(b daybook.Block, first int64) int { return cmp.Compare(b.First, first) })
+	if !ok || l.blocks[i].Gen != ref.Gen {
+		return -1
+	}
+	return i
+}
+
+// Slips implements [daybook.Reader].
+func (m *MemoryStore) Slips(ctx context.Context, log daybook.LogNo, from, to daybook.SlipKey) iter.Seq2[daybook.Slip, error] {
+	return func(yield func(daybook.Slip, error) bool) {
+		if err := m.enter(ctx); err != nil {
+			yield(daybook.Slip{}, err)
+			return
+		}
+		var slips []daybook.Slip
+		if l, err := m.log(log); err == nil {
+			for k, b := range l.slips {
+				if slipOrder(from) <= slipOrder(k) && slipOrder(k) < slipOrder(to) {
+					slips = append(slips, daybook.Slip{SlipKey: k, Bytes: bytes.Clone(b)})
+				}
+			}
+		}
+		m.mu.Unlock()
+		slices.SortFunc(slips, func(a, b daybook.Slip) int { return cmp.Compare(slipOrder(a.SlipKey), slipOrder(b.SlipKey)) })
+		for _, s := range slips {
+			if !yield(s, nil) {
+				return
+			}
+		}
+	}
+}
+
+func slipOrder(k daybook.SlipKey) int64 { return int64(k.Kind)<<36 | int64(k.A)<<24 | int64(k.B) }
+
+// Replace implements [daybook.Keeper].
+func (m *MemoryStore) Replace(ctx context.Context, swaps []daybook.Swap) error {
+	if err := m.enter(ctx); err != nil {
+		return err
+	}
+	defer m.mu.Unlock()
+	changed := map[daybook.LogNo]*memoryLog{} // a transaction: copies, put in place when every swap succeeded
+	for i, s := range swaps {
+		l := changed[s.Log]
+		if l == nil {
+			old, err := m.log(s.Log)
+			if err != nil {
+				return err
+			}
+			l = &memoryLog{head: cloneHead(old.head), blocks: slices.Clone(old.blocks), slips: maps.Clone(old.slips)}
+			changed[s.Log] = l
+		}
+		if err := l.swap(s); err != nil {
+			return fmt.Errorf("swap %d of log %d: %w", i, s.Log, err)
+		}
+	}
+	for no, l := range changed {
+		m.logs[no-1] = l
+		if m.newest[l.head.Org].head.Log == no {
+			m.newest[l.head.Org] = l
+		}
+	}
+	return nil
+}
+
+type seqRange struct{ from, to int64 }
+
+func (l *memoryLog) swap(s daybook.Swap) error {
+	var gone, come []seqRange
+	gens := map[int64]int32{}
+	for _, ref := range s.Out {
+		j := l.find(ref)
+		if j < 0 {
+			return daybook.ErrSwapped
+		}
+		gone = append(gone, seqRange{ref.First, ref.First + int64(l.blocks[j].N)})
+		gens[ref.First] = ref.Gen
+		l.blocks = slices.Delete(l.blocks, j, j+1)
+	}
+	if s.Fold != nil {
+		if s.Fold.Log != s.Log || s.Fold.Packed < l.head.Packed {
+			return daybook.ErrSwapped
+		}
+		gone = append(gone, seqRange{l.head.Packed, s.Fold.Packed})
+		l.head.Packed, l.head.LastReceived = s.Fold.Packed, s.Fold.LastReceived
+		l.head.Frontier = cloneHead(*s.Fold).Frontier
+	}
+	for _, b := range s.In {
+		if old, ok := gens[b.First]; ok && b.Gen <= old {
+			return daybook.ErrSwapped
+		}
+		come = append(come, seqRange{b.First, b.First + int64(b.N)})
+		l.blocks = append(l.blocks, daybook.Block{BlockMeta: cloneMeta(b.BlockMeta), Bytes: bytes.Clone(b.Bytes)})
+	}
+	a, okA := join(gone)
+	b, okB := join(come)
+	if !okA || !okB || !slices.Equal(a, b) {
+		return daybook.ErrSwapped
+	}
+	slices.SortFunc(l.blocks, func(a, b daybook.Block) int { return cmp.Compare(a.First, b.First) })
+	for _, slip := range s.Slips {
+		l.slips[slip.SlipKey] = bytes.Clone(slip.Bytes)
+	}
+	return nil
+}
+
+// join sorts rs and joins neighbours; false if two overlap.
+func join(rs []seqRange) ([]seqRange, bool) {
+	slices.SortFunc(rs, func(a, b seqRange) int { return cmp.Compare(a.from, b.from) })
+	var out []seqRange
+	for _, r := range rs {
+		n := len(out)
+		switch {
+		case r.from == r.to:
+		case r.from > r.to, n > 0 && r.from < out[n-1].to:
+			return nil, false
+		case n > 0 && r.from == out[n-1].to:
+			out[n-1].to = r.to
+		default:
+			out = append(out, r)
+		}
+	}
+	return out, true
+}
+
+// Trim implements [daybook.Keeper].
+func (m *MemoryStore) Trim(ctx context.Context, shard int, through daybook.CommitNo, now int64) error {
+	if err := m.enter(ctx); err != nil {
+		return err
+	}
+	defer m.mu.Unlock()
+	if shard != 0 || through > m.last {
+		return errors.New("trim beyond the last commit")
+	}
+	m.merged = max(m.merged, through)
+	for ; m.oldest <= m.merged; m.oldest++ {
+		delete(m.commits, m.oldest)
+	}
+	maps.DeleteFunc(m.keys, func(_ daybook.KeyRef, k daybook.Key) bool { return k.Expires <= now })
+	return nil
+}
+
+// Get implements [daybook.Documents].
+func (m *MemoryStore) Get(ctx context.Context, kind string, org daybook.OrgID, id string) (daybook.Document, error) {
+	if err := m.enter(ctx); err != nil {
+		return daybook.Document{}, err
+	}
+	defer m.mu.Unlock()
+	d, ok := m.documents[documentRef{kind, org, id}]
+	if !ok {
+		return daybook.Document{}, fmt.Errorf("document %s %q: %w", kind, id, daybook.ErrNotExist)
+	}
+	d.Data = bytes.Clone(d.Data)
+	return d, nil
+}
+
+// List implements [daybook.Documents].
+func (m *MemoryStore) List(ctx context.Context, kind string, org daybook.OrgID, after string, limit int) ([]daybook.Document, error) {
+	if err := m.enter(ctx); err != nil {
+		return nil, err
+	}
+	defer m.mu.Unlock()
+	var out []daybook.Document
+	for ref, d := range m.documents {
+		if ref.kind == kind && ref.org == org && ref.id > after {
+			d.Data = bytes.Clone(d.Data)
+			out = append(out, d)
+		}
+	}
+	slices.SortFunc(out, func(a, b daybook.Document) int { return strings.Compare(a.ID, b.ID) })
+	return out[:min(limit, len(out))], nil
+}
+
+// Put implements [daybook.Documents].
+func (m *MemoryStore) Put(ctx context.Context, d daybook.Document) (int64, error) {
+	if err := m.enter(ctx); err != nil {
+		return 0, err
+	}
+	defer m.mu.Unlock()
+	if len(d.Data) > daybook.MaxDocument {
+		return 0, fmt.Errorf("document %s %q of %d bytes is over the limit", d.Kind, d.ID, len(d.Data))
+	}
+	ref := documentRef{d.Kind, d.Org, d.ID}
+	if m.documents[ref].Version != d.Version {
+		return 0, daybook.ErrVersionMoved
+	}
+	d.Version++
+	d.Data = bytes.Clone(d.Data)
+	m.documents[ref] = d
+	return d.Version, nil
+}
+
+// Delete implements [daybook.Documents].
+func (m *MemoryStore) Delete(ctx context.Context, kind string, org daybook.OrgID, id string, version int64) error {
+	if err := m.enter(ctx); err != nil {
+		return err
+	}
+	defer m.mu.Unlock()
+	d, ok := m.documents[documentRef{kind, org, id}]
+	if !ok {
+		return daybook.ErrNotExist
+	}
+	if d.Version != version {
+		return daybook.ErrVersionMoved
+	}
+	delete(m.documents, documentRef{kind, org, id})
+	return nil
+}

@@ -1,0 +1,237 @@
+package daybook
+
+import (
+	"context"
+	"fmt"
+	"slices"
+
+	"golang.org/x/mod/sumdb/tlog"
+)
+
+// idTextLen is the length of an event id's text, which bodies are kept without.
+const idTextLen = 30
+
+// packed is one entry as storage keeps it. Its slices belong to a commit or block and are never changed.
+type packed struct {
+	seq, received int64
+	id            ID
+	secret        [16]byte
+	kind, form    byte
+	idAt          int    // 1 + offset of the id text in the accepted JSON; 0: it carries no id
+	body          []byte // the accepted JSON with the id text cut out
+	leaf          tlog.Hash
+}
+
+// text appends the accepted JSON to dst.
+func (p *packed) text(dst []byte) []byte {
+	if p.idAt == 0 {
+		return append(dst, p.body...)
+	}
+	dst = append(dst, p.body[:p.idAt-1]...)
+	dst = p.id.Append(dst)
+	return append(dst, p.body[p.idAt-1:]...)
+}
+
+// tailCommit is one commit in memory. It is immutable once published.
+type tailCommit struct {
+	n       CommitNo
+	runs    []commitRun
+	entries []tailEntry
+	bodies  []byte
+	keys    []KeyRef
+}
+
+// commitRun is the neighbouring entries that one commit adds to one log.
+type commitRun struct {
+	log             LogNo
+	first, received int64 // seq and received_at of the first entry; both rise by one per entry
+	count, at       int   // number of entries, and where they begin in entries
+	check           [8]byte
+}
+
+// tailEntry holds no pointers, so that a large tail costs the collector nothing.
+type tailEntry struct {
+	leaf     tlog.Hash
+	id       ID
+	secret   [16]byte
+	off, len uint32 // of the body
+	idAt     uint32
+	state    byte // as stored: bits 0–2 form, 3 backslash, 4–7 kind
+}
+
+// bytes is what c weighs against the tail's limits.
+func (c *tailCommit) bytes() int64 { return int64(len(c.bodies)) + int64(len(c.entries))*96 }
+
+// tailRun is a run of consecutive entries of one log, within one commit.
+type tailRun struct {
+	c          *tailCommit
+	at, count  int
+	seq, recvd int64
+}
+
+func (r tailRun) first() int64 { return r.seq }
+func (r tailRun) len() int     { return r.count }
+func (r tailRun) end() int64   { return r.seq + int64(r.count) }
+
+// entry returns the i-th entry of r.
+func (r tailRun) entry(i int) packed {
+	e := &r.c.entries[r.at+i]
+	return packed{
+		seq: r.seq + int64(i), received: r.recvd + int64(i), id: e.id, secret: e.secret, kind: e.state >> 4, form: e.state & 7,
+		idAt: int(e.idAt), body: r.c.bodies[e.off : e.off+e.len : e.off+e.len], leaf: e.leaf,
+	}
+}
+
+// from returns r without the entries below seq.
+func (r tailRun) from(seq int64) tailRun {
+	if d := int(seq - r.seq); d > 0 {
+		r.at, r.count, r.seq, r.recvd = r.at+d, r.count-d, r.seq+int64(d), r.recvd+int64(d)
+	}
+	return r
+}
+
+// logTail is one log in memory: its folded head and what was committed since.
+type logTail struct {
+	head     Head      // folded
+	size     int64     // seqs given and durable
+	received int64     // received_at of entry size−1
+	tree     frontier  // of [0, size)
+	runs     []tailRun // ascending, cover [head.Packed, size)
+	emptyAt  int64     // the time at which the log was known to be empty; 0: it had entries when first seen
+	fault    error     // stored bytes contradict each other: the log is frozen
+}
+
+// view is one consistent picture of a log. Its log takes further entries meanwhile; they are not in it.
+type view struct {
+	head     Head // folded; Log 0: the org has no log
+	size     int64
+	received int64
+	runs     []tailRun // ascending, cover [head.Packed, size)
+	through  CommitNo  // the shard's last commit in this picture
+}
+
+// view returns the picture of now. Entries below head.Packed are in blocks, which may be newer than the picture: whoever reads
+// blocks after this ignores what they hold from head.Packed on.
+func (b *Book) view(ctx context.Context, org OrgID) (view, error) {
+	s := b.shardOf(org)
+	t, err := s.open(ctx, org, false)
+	if err != nil {
+		return view{}, err
+	}
+	s.mu.RLock()
+	defer s.mu.RUnlock()
+	if t == nil {
+		return view{through: s.last}, nil
+	}
+	return view{head: t.head, size: t.size, received: t.received, runs: slices.Clip(t.runs), through: s.last}, nil
+}
+
+// open returns the log of org, reading its head if this process has not seen it; nil if it does not exist and create is false.
+func (s *shard) open(ctx context.Context, org OrgID, create bool) (*logTail, error) {
+	s.mu.RLock()
+	t := s.orgs[org]
+	s.mu.RUnlock()
+	if t != nil {
+		return t, nil
+	}
+	heads, err := s.b.store.Heads(ctx, []OrgID{org}, create)
+	if err != nil {
+		return nil, fmt.Errorf("read the head of %s: %w", org, err)
+	}
+	if heads[0].Log == 0 {
+		return nil, nil
+	}
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if t := s.orgs[org]; t != nil {
+		return t, nil
+	}
+	return s.addLog(heads[0]), nil
+}
+
+// addLog takes a log into memory. The caller holds mu. A log whose tail is in memory was added at start, so a log that comes here
+// later has no commits that are not folded.
+func (s *shard) addLog(h Head) *logTail {
+	t := &logTail{head: h, size: h.Packed, received: h.LastReceived, tree: frontier{size: h.Packed, hashes: slices.Clone(h.Frontier)}}
+	if h.Packed == 0 {
+		t.emptyAt = s.b.now()
+	}
+	s.orgs[h.Org], s.logs[h.Log] = t, t
+	return t
+}
+
+// publish adds a durable commit to the tail. The caller holds mu and wakes readers.
+func (s *shard) publish(c *tailCommit) {
+	for _, r := range c.runs {
+		t := s.logs[r.log]
+		run := tailRun{c: c, at: r.at, count: r.count, seq: r.first, recvd: r.received}
+		if run.end() <= t.head.Packed || t.fault != nil {
+			continue // folded before the restart, or frozen: what cannot be trusted is not shown
+		}
+		run = run.from(t.head.Packed)
+		t.runs = append(t.runs, run)
+		t.size, t.received = run.end(), run.recvd+int64(run.count)-1
+	}
+	s.commits = append(s.commits, c)
+	s.last = c.n
+	s.tailBytes += c.bytes()
+	s.tailEntries += len(c.entries)
+	if s.tailSince == 0 {
+		s.tailSince = s.b.now()
+	}
+}
+
+// cutLog is what one log has in a cut tail.
+type cutLog struct {
+	head Head      // folded
+	runs []tailRun // ascending, from head.Packed
+}
+
+// cutTail returns everything committed and not folded, and the last commit of it; 0: there is nothing to merge. The tail stays
+// as it is until setFolded and trimmed.
+func (s *shard) cutTail() (logs []cutLog, through CommitNo) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	for _, t := range s.logs {
+		if len(t.runs) > 0 {
+			logs = append(logs, cutLog{head: t.head, runs: slices.Clip(t.runs)})
+		}
+	}
+	slices.SortFunc(logs, func(a, b cutLog) int { return int(a.head.Log - b.head.Log) })
+	s.tailSince = 0
+	if len(s.commits) > 0 {
+		through = s.last
+	}
+	return logs, through
+}
+
+// setFolded says that everything of h.Log below h.Packed is in blocks.
+func (s *shard) setFolded(h Head) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	t := s.logs[h.Log]
+	kept := make([]tailRun, 0, 4)
+	for _, r := range t.runs {
+		if r.end() > h.Packed {
+			kept = append(kept, r.from(h.Packed))
+		}
+	}
+	t.head, t.runs = h, kept
+}
+
+// trimmed says that the store has dropped the commits ≤ through.
+func (s *shard) trimmed(through CommitNo) {
+	s.mu.Lock()
+	i := 0
+	for ; i < len(s.commits) && s.commits[i].n <= through; i++ {
+		s.tailBytes -= s.commits[i].bytes()
+		s.tailEntries -= len(s.commits[i].entries)
+	}
+	s.commits = slices.Clone(s.commits[i:])
+	s.merged = max(s.merged, through)
+	s.mu.Unlock()
+	select {
+	case s.room <- struct{}{}:
+	default:
+	}
+}

@@ -40,7 +40,7 @@ var errCursor = &Error{
 }
 
 // makeCursor returns the cursor with which p goes on.
-func (b *Book) makeCursor(p *plan) string {
+func (b *Book) makeCursor(p *question) string {
 	d := make([]byte, 0, 128+len(p.text))
 	d = append(d, cursorVersion)
 	d = append(d, p.logID[:]...)
@@ -67,7 +67,7 @@ func (b *Book) makeCursor(p *plan) string {
 	return cursorPrefix + base64.RawURLEncoding.EncodeToString(d)
 }
 
-func (p *plan) flags() (f byte) {
+func (p *question) flags() (f byte) {
 	if p.order == OrderOccurred {
 		f |= cursorOccurred
 	}
@@ -94,8 +94,8 @@ func (b *Book) cursorMAC(d []byte, org OrgID, within string) []byte {
 	return m.Sum(nil)[:cursorMAC]
 }
 
-// readCursor returns the plan that q's cursor goes on with, without its query. Every error is errCursor.
-func (b *Book) readCursor(q *EventQuery, within string) (*plan, error) {
+// readCursor returns the question that q's cursor goes on with, without its query. Every error is errCursor.
+func (b *Book) readCursor(q *EventQuery, within string) (*question, error) {
 	text, ok := strings.CutPrefix(q.Cursor, cursorPrefix)
 	if !ok || len(text) > maxCursor {
 		return nil, errCursor
@@ -122,9 +122,9 @@ func (b *Book) readCursor(q *EventQuery, within string) (*plan, error) {
 }
 
 // readCursorBody reads what stands before the MAC.
-func readCursorBody(d []byte) (p *plan, zone string, ok bool) {
+func readCursorBody(d []byte) (p *question, zone string, ok bool) {
 	r := cursorReader{rest: d, ok: true}
-	p = &plan{pinned: true, from: openFrom, to: openTo, at: position{set: true}}
+	p = &question{pinned: true, from: openFrom, to: openTo, at: position{set: true}}
 	if r.byte() != cursorVersion {
 		return nil, "", false
 	}

@@ -100,12 +100,12 @@ func TestFacetTally(t *testing.T) {
 			}
 			want := facetCounts{
 				{values: []facetValue{{"a.b", 2}, {"a.c", 1}}}, {values: []facetValue{{"user", 2}}}, {values: []facetValue{{"doc", 2}, {"dir", 1}}},
-				{values: []facetValue{{"failure", 1}}}, {values: []facetValue{{"u1", 1}, {"u2", 1}}},
+				{values: []facetValue{{"success", 2}, {"failure", 1}}}, {values: []facetValue{{"u1", 1}, {"u2", 1}}},
 			}
 			if diff := cmp.Diff(want, got, cmp.AllowUnexported(facetCount{}, facetValue{})); diff != "" {
 				t.Errorf("(-want +got):\n%s", diff)
 			}
-			if got.field("outcome").values[0].value != "failure" || got.field("nothing") != nil {
+			if got.field("outcome").values[0].value != "success" || got.field("nothing") != nil {
 				t.Error("field does not find by name")
 			}
 		}

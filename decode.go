@@ -32,13 +32,13 @@ func accept(d *leaf.Doc, text []byte, reserved bool) (accepted, error) {
 	if err != nil {
 		return accepted{}, err
 	}
-	if met&rewrite == 0 && !broken(text) {
+	if met&mustRewrite == 0 && !broken(text) {
 		return a, nil
 	}
 	if broken(text) {
 		text = compacted(text)
 	}
-	if met&rewrite == 0 {
+	if met&mustRewrite == 0 {
 		a, _, err = read(d, text, reserved)
 		return a, err
 	}
@@ -52,7 +52,7 @@ func readRewritten(d *leaf.Doc, text []byte, reserved bool) (accepted, error) {
 		return accepted{}, err
 	}
 	a, _, err := read(d, changed, reserved)
-	if e := (*Error)(nil); errors.As(err, &e) && e.Rule == "too_many_fields" {
+	if e, ok := errors.AsType[*Error](err); ok && e.Rule == "too_many_fields" {
 		if changed, err = rewritten(text, 1); err == nil {
 			a, _, err = read(d, changed, reserved)
 		}
@@ -77,7 +77,7 @@ func broken(text []byte) bool {
 	return bytes.IndexByte(text, '\n') >= 0 || bytes.IndexByte(text, '\r') >= 0 || bytes.IndexByte(text, '\t') >= 0
 }
 
-// rewritten returns text, which was checked, with its before and after as at most most changes, its context.location as
+// rewritten returns text, which was checked, with its before and after as changes, no more than most, its context.location as
 // context.ip, and without an id or occurred_at that is null. It is a pure function of text.
 func rewritten(text []byte, most int) ([]byte, error) {
 	var before, after json.RawMessage
@@ -204,8 +204,8 @@ func truncated(t time.Time) time.Time {
 
 // refusedText turns a refusal of package leaf into an *Error.
 func refusedText(err error) error {
-	var e *leaf.Error
-	if !errors.As(err, &e) {
+	e, ok := errors.AsType[*leaf.Error](err)
+	if !ok {
 		return err
 	}
 	out := &Error{Code: CodeInvalid, Rule: e.Code, Field: e.Pointer, Message: e.Message + "."}

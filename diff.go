@@ -19,8 +19,8 @@ type DiffOptions struct {
 	MaxChanges int      // default 1,000; beyond it, one change of the nearest common parent
 }
 
-// Diff compares two values of one type, recursively. nil, new is a creation; old, nil a deletion: the members are listed one by
-// one. Struct tags:
+// Diff compares two values of one type, recursively. A nil before is a creation, a nil after a deletion: the members are listed one
+// by one. Struct tags:
 //
 //	daybook:"-"      never recorded
 //	daybook:"mask"   record that it changed, not the values
@@ -36,9 +36,9 @@ type DiffOptions struct {
 //
 // Changes stand in the order of their paths: members by name, elements by index. An element is compared with the one of the same
 // index, unless keyed.
-func Diff[T any](old, new *T, o DiffOptions) (Changes, error) {
+func Diff[T any](before, after *T, o DiffOptions) (Changes, error) {
 	b := builder{}
-	x, y := b.root(reflect.ValueOf(old)), b.root(reflect.ValueOf(new))
+	x, y := b.root(reflect.ValueOf(before)), b.root(reflect.ValueOf(after))
 	if b.err != nil {
 		return nil, b.err
 	}
@@ -48,21 +48,21 @@ func Diff[T any](old, new *T, o DiffOptions) (Changes, error) {
 // DiffJSON compares two JSON documents; an empty text is no document, as nil is to [Diff]. Numbers are compared by value, exactly:
 // 1.0 and 1 are equal, 9007199254740993 and 9007199254740992 are not. The order of members means nothing. The error names the text
 // that is not strict JSON (RFC 8259 without duplicate names), or a wrong option.
-func DiffJSON(old, new json.RawMessage, o DiffOptions) (Changes, error) {
-	x, err := parseNode(old)
+func DiffJSON(before, after json.RawMessage, o DiffOptions) (Changes, error) {
+	x, err := parseNode(before)
 	if err != nil {
-		return nil, fmt.Errorf("read the old document: %w", err)
+		return nil, fmt.Errorf("read the document before: %w", err)
 	}
-	y, err := parseNode(new)
+	y, err := parseNode(after)
 	if err != nil {
-		return nil, fmt.Errorf("read the new document: %w", err)
+		return nil, fmt.Errorf("read the document after: %w", err)
 	}
 	return difference(x, y, o)
 }
 
 // Changed returns e with Changes set to the difference; ok is false when nothing but quiet fields changed: then record nothing.
-func Changed[T any](e Event, old, new *T, o DiffOptions) (with Event, ok bool, err error) {
-	changes, err := Diff(old, new, o)
+func Changed[T any](e Event, before, after *T, o DiffOptions) (with Event, ok bool, err error) {
+	changes, err := Diff(before, after, o)
 	if err != nil {
 		return e, false, err
 	}
@@ -107,19 +107,19 @@ type spot struct {
 const minSecret = 32
 
 // difference compares two documents; nil is none.
-func difference(old, new *node, o DiffOptions) (Changes, error) {
+func difference(before, after *node, o DiffOptions) (Changes, error) {
 	rules, err := o.rules()
 	if err != nil {
 		return nil, err
 	}
-	w := &differ{secret: o.Secret, most: o.MaxChanges, tagged: old.tagged() || new.tagged()}
+	w := &differ{secret: o.Secret, most: o.MaxChanges, tagged: before.tagged() || after.tagged()}
 	if w.most <= 0 {
 		w.most = maxChanges
 	}
-	if len(w.secret) < minSecret && (len(o.Hash) > 0 || old.has(treatHash) || new.has(treatHash)) {
+	if len(w.secret) < minSecret && (len(o.Hash) > 0 || before.has(treatHash) || after.has(treatHash)) {
 		return nil, fmt.Errorf("daybook: to hash values, DiffOptions.Secret must have at least %d bytes", minSecret)
 	}
-	root := spot{old: old, new: new}
+	root := spot{old: before, new: after}
 	root.rules, root.treat = reach(rules, "", false)
 	w.walk(root)
 	switch {
@@ -212,8 +212,8 @@ func (w *differ) apart(s spot, n *node) bool {
 }
 
 // child returns the place below s that step names.
-func (s *spot) child(step string, old, new *node) spot {
-	c := spot{path: s.path + "/" + strings.ReplaceAll(strings.ReplaceAll(step, "~", "~0"), "/", "~1"), old: old, new: new}
+func (s *spot) child(step string, was, is *node) spot {
+	c := spot{path: s.path + "/" + escaped(step), old: was, new: is}
 	c.rules, c.treat = reach(s.rules, step, true)
 	c.treat |= s.treat
 	return c

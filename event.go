@@ -40,12 +40,12 @@ type Actor struct {
 // System is a background actor: System("cron:billing").
 func System(name string) Actor { return Actor{Type: "system", ID: name} }
 
-// As returns a with real put first in Via: real acts as a. A Via of real's own follows it, for the JSON has no via in a via.
-func (a Actor) As(real Actor) Actor {
-	via := make([]Actor, 0, 1+len(real.Via)+len(a.Via))
-	deeper := real.Via
-	real.Via = nil
-	a.Via = append(append(append(via, real), deeper...), a.Via...)
+// As returns a with who put first in Via: who acts as a. A Via of who's own follows it, for the JSON has no via in a via.
+func (a Actor) As(who Actor) Actor {
+	via := make([]Actor, 0, 1+len(who.Via)+len(a.Via))
+	deeper := who.Via
+	who.Via = nil
+	a.Via = append(append(append(via, who), deeper...), a.Via...)
 	return a
 }
 

@@ -101,9 +101,12 @@ func scalar(v reflect.Value) *node {
 // special returns the node of a value whose type says itself what it is, else nil.
 func special(v reflect.Value) *node {
 	t := v.Type()
+	if !v.CanInterface() {
+		return nil // an embedded struct of an unexported type: its fields are seen, its methods are not
+	}
 	switch t {
 	case timeType:
-		at, ok := v.Interface().(time.Time)
+		at, ok := reflect.TypeAssert[time.Time](v)
 		if !ok {
 			return nil
 		}
@@ -134,11 +137,10 @@ func opaque(t reflect.Type) bool {
 	if t.Kind() != reflect.Struct {
 		return true
 	}
-	if plan := planOf(t); plan.tagged {
+	if shape := shapeOf(t); shape.tagged {
 		return false
 	}
-	for i := range t.NumField() {
-		f := t.Field(i)
+	for f := range t.Fields() {
 		if !f.Anonymous || t.NumField() == 1 {
 			continue
 		}
@@ -175,12 +177,12 @@ func marshaled(v any) (n *node) {
 
 // object returns the node of a struct.
 func (b *builder) object(v reflect.Value) *node {
-	plan := planOf(v.Type())
-	if plan.err != nil && b.err == nil {
-		b.err = plan.err
+	shape := shapeOf(v.Type())
+	if shape.err != nil && b.err == nil {
+		b.err = shape.err
 	}
 	n := &node{kind: 'o'}
-	for _, f := range plan.fields {
+	for _, f := range shape.fields {
 		field, err := v.FieldByIndexErr(f.index)
 		if err != nil {
 			continue // below an embedded pointer that is nil: the members are absent
@@ -224,7 +226,7 @@ func mapKey(key reflect.Value) (name string, ok bool) {
 
 // marshaledText returns the node of what MarshalText of v writes.
 func marshaledText(v reflect.Value) *node {
-	m, ok := v.Interface().(encoding.TextMarshaler)
+	m, ok := reflect.TypeAssert[encoding.TextMarshaler](v)
 	if !ok {
 		return &node{kind: 'u'}
 	}
@@ -256,42 +258,44 @@ func (b *builder) list(v reflect.Value) *node {
 	return n
 }
 
-// plan says how structs of one type are walked.
-type plan struct {
-	fields []fieldPlan
+// structShape says how structs of one type are walked.
+type structShape struct {
+	fields []shapeField
 	tagged bool // one of the fields has a tag of ours
 	err    error
 }
 
-// fieldPlan is one member.
-type fieldPlan struct {
+// shapeField is one member.
+type shapeField struct {
 	name  string
 	index []int
 	treat treatment
 	key   bool
 }
 
-// plans holds the plan of every struct type met, by reflect.Type.
-var plans sync.Map
+// shapes holds the shape of every struct type met, by reflect.Type.
+var shapes sync.Map
 
-// planOf returns the plan of a struct type.
-func planOf(t reflect.Type) *plan {
-	if p, ok := plans.Load(t); ok {
-		if p, ok := p.(*plan); ok {
+// shapeOf returns the shape of a struct type.
+func shapeOf(t reflect.Type) *structShape {
+	if p, ok := shapes.Load(t); ok {
+		if p, ok := p.(*structShape); ok {
 			return p
 		}
 	}
-	p := newPlan(t)
-	plans.Store(t, p)
+	p := newShape(t)
+	shapes.Store(t, p)
 	return p
 }
 
-// newPlan lists the exported fields of t, those of embedded structs without a name of their own among them.
-func newPlan(t reflect.Type) *plan {
-	p := &plan{}
+// newShape lists the exported fields of t, those of embedded structs without a name of their own among them.
+func newShape(t reflect.Type) *structShape {
+	p := &structShape{}
 	taken := make(map[string]bool)
 	var named [][]int // embedded fields that are members: their fields are not ours
-	for _, f := range reflect.VisibleFields(t) {
+	visible := reflect.VisibleFields(t)
+	slices.SortStableFunc(visible, func(a, b reflect.StructField) int { return len(a.Index) - len(b.Index) })
+	for _, f := range visible {
 		name, _, _ := strings.Cut(f.Tag.Get("json"), ",")
 		if name == "-" {
 			name = ""
@@ -307,15 +311,15 @@ func newPlan(t reflect.Type) *plan {
 		if f.Anonymous {
 			named = append(named, f.Index)
 		}
-		if !f.IsExported() || tag == "-" {
+		if tag == "-" || !f.IsExported() && (!f.Anonymous || f.Type.Kind() != reflect.Struct) {
 			continue
 		}
-		field := fieldPlan{name: name, index: f.Index}
-		if name == "" {
+		field := shapeField{name: name, index: f.Index}
+		if name == "" || taken[name] { // of equal names the outer field keeps it, the other is called as in Go
 			field.name = f.Name
 		}
-		if taken[field.name] {
-			field.name = strings.Trim(strings.ReplaceAll(fmt.Sprint(f.Name, f.Index), " ", "."), "[]")
+		for taken[field.name] {
+			field.name += "_"
 		}
 		taken[field.name] = true
 		if err := field.read(tag); err != nil && p.err == nil {
@@ -355,11 +359,11 @@ func under(index []int, parents [][]int) bool {
 }
 
 // read takes the options of a tag.
-func (f *fieldPlan) read(tag string) error {
+func (f *shapeField) read(tag string) error {
 	if tag == "" {
 		return nil
 	}
-	for _, option := range strings.Split(tag, ",") {
+	for option := range strings.SplitSeq(tag, ",") {
 		switch option {
 		case "mask":
 			f.treat |= treatMask

@@ -24,6 +24,9 @@ func newScanLimits() *scanLimits { return &scanLimits{orgs: map[OrgID]*scanQueue
 
 // enter waits for a slot of org or the end of ctx. The scan calls release when it has ended.
 func (l *scanLimits) enter(ctx context.Context, org OrgID) (release func(), err error) {
+	if ctx.Err() != nil {
+		return nil, context.Cause(ctx)
+	}
 	l.mu.Lock()
 	q := l.orgs[org]
 	if q == nil {

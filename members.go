@@ -32,6 +32,24 @@ func members(obj []byte) iter.Seq2[[]byte, []byte] {
 	}
 }
 
+// elements yields the values of the list, as they are written.
+func elements(list []byte) iter.Seq[[]byte] {
+	return func(yield func(value []byte) bool) {
+		i := skipSpace(list, 0) + 1 // after the bracket
+		for {
+			i = skipSpace(list, i)
+			if i < len(list) && list[i] == ',' {
+				i = skipSpace(list, i+1)
+			}
+			end := skipValue(list, i)
+			if i >= end || !yield(list[i:end]) {
+				return
+			}
+			i = end
+		}
+	}
+}
+
 // skipSpace returns the first place from i on that is no white space.
 func skipSpace(b []byte, i int) int {
 	for i < len(b) && (b[i] == ' ' || b[i] == '\n' || b[i] == '\r' || b[i] == '\t') {

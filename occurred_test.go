@@ -70,7 +70,7 @@ func TestParseTimeOracle(t *testing.T) {
 	r := rand.New(rand.NewPCG(1, 2))
 	for range 20000 {
 		want := r.Int64N(maxMicros + 1)
-		zone := time.FixedZone("", int(r.IntN(2*1439)-1439)*60)
+		zone := time.FixedZone("", (r.IntN(2*1439)-1439)*60)
 		text := time.UnixMicro(want).In(zone).Format("2006-01-02T15:04:05.000000Z07:00")
 		if len(text) > len("2006-01-02T15:04:05.000000+07:00") {
 			continue // year 10000 there

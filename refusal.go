@@ -3,6 +3,7 @@ package daybook
 import (
 	"bytes"
 	"fmt"
+	"slices"
 	"strconv"
 	"strings"
 	"unicode/utf8"
@@ -39,17 +40,13 @@ func (c *checker) unknown(end int, names []string) error {
 	if isIndex(c.path[end+1 : next]) {
 		return c.refuse("invalid_type", end, " must be an object.")
 	}
-	if end == 0 {
-		for _, reserved := range reservedNames {
-			if name == reserved {
-				return refused("reserved_member", field, name+" is the log's own member and cannot be given.")
-			}
-		}
+	if end == 0 && slices.Contains(reservedNames, name) {
+		return refused("reserved_member", field, name+" is the log's own member and cannot be given.")
 	}
 	where, free := "an event", "metadata"
 	if end > 0 {
 		where = spoken(c.path[:end])
-		if strings.Contains(" "+strings.Join(names, " ")+" ", " metadata ") {
+		if slices.Contains(names, "metadata") {
 			free = where + ".metadata"
 		}
 	}

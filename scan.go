@@ -5,6 +5,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"time"
 
 	"golang.org/x/mod/sumdb/tlog"
@@ -16,24 +17,25 @@ import (
 // scan is one pass over one picture of a log: the tail in memory from view.head.Packed on, blocks below it. It belongs to one
 // goroutine. Its Doc and Record are used for every entry, so that an entry that does not match costs no allocation.
 type scan struct {
-	*plan
+	*question
 	b    *Book
 	ctx  context.Context //nolint:containedctx // of the one call that a scan lives for
 	view view
 
 	all  bool     // every entry matches: none needs to be read for that
 	need bool     // the caller of walk wants rec filled even so
+	ids  bool     // the query asks for the event's own id, whose text costs an allocation
 	lits [][]byte // every match without a backslash holds all of these
 
 	doc *leaf.Doc
 	rec query.Record // of the entry that matched last, unless all
 
-	filter []byte // the one that has asks
-	has    func(query.Term) bool
-	budget budget
+	filter  []byte // the one that has asks
+	has     func(query.Term) bool
+	budget  budget
 	resumed bool // another page came before
-	seen   Span // of what was looked through: received_at, in the order of occurred_at that
-	marks  [windowSize]bool
+	seen    Span // of what was looked through: received_at, in the order of occurred_at that
+	marks   [windowSize]bool
 }
 
 // budget is what a request may use up.
@@ -58,7 +60,7 @@ func (g *budget) over() bool {
 }
 
 // newScan takes a picture of the log. The first scan of p fixes the log and its size for those that follow.
-func (b *Book) newScan(ctx context.Context, p *plan) (*scan, error) {
+func (b *Book) newScan(ctx context.Context, p *question) (*scan, error) {
 	v, err := b.view(ctx, p.org)
 	if err != nil {
 		return nil, err
@@ -70,8 +72,8 @@ func (b *Book) newScan(ctx context.Context, p *plan) (*scan, error) {
 		return nil, errCursor
 	}
 	s := &scan{
-		plan: p, b: b, ctx: ctx, view: v, doc: leaf.Get(), lits: p.query.Literals(),
-		all:  p.query.Empty() && p.from == openFrom && p.to == openTo,
+		question: p, b: b, ctx: ctx, view: v, doc: leaf.Get(), lits: p.query.Literals(),
+		ids: asksForID(p.query.Explain()), all: p.query.Empty() && p.from == openFrom && p.to == openTo,
 		seen: Span{Min: openTo, Max: openFrom}, resumed: p.at.set,
 	}
 	s.has = func(t query.Term) bool { return filterHas(s.filter, t) }
@@ -79,8 +81,20 @@ func (b *Book) newScan(ctx context.Context, p *plan) (*scan, error) {
 	return s, nil
 }
 
+// asksForID reports whether a query looks at the event's own id.
+func asksForID(n *query.Node) bool {
+	if n == nil {
+		return false
+	}
+	return n.Field == "id" || n.Field == "has" && slices.Contains(n.Values, "id") ||
+		asksForID(n.Not) || slices.ContainsFunc(n.And, asksForID) || slices.ContainsFunc(n.Or, asksForID)
+}
+
 // close gives back what the scan borrowed.
 func (s *scan) close() { leaf.Put(s.doc) }
+
+// anyTime holds every time that an entry can have, those of the years 1970 to 9999 in any zone.
+var anyTime = [2]int64{-microsPerDay, 253_402_300_800_000_000 + microsPerDay}
 
 // visit gets an entry that matches; its slices are valid during the call. Returning false ends the walk after this entry.
 type visit func(e *packed) (more bool, err error)
@@ -89,17 +103,28 @@ type visit func(e *packed) (more bool, err error)
 // from lo (ascending), or down from hi, to stop was looked through. It looks through at least one unit, so that a search that goes
 // on at stop ends, however small the budget.
 func (s *scan) walk(lo, hi int64, asc bool, each visit) (stop int64, err error) {
-	packed := s.view.head.Packed
-	stop = hi
-	if asc {
-		stop = lo
-	}
-	if lo >= hi {
-		return stop, nil
-	}
 	w := walker{scan: s, asc: asc, each: each}
-	mid := min(max(packed, lo), hi)
-	if asc {
+	return w.walk(lo, hi)
+}
+
+// walker is one walk.
+type walker struct {
+	*scan
+	asc  bool
+	each visit
+	// take, if set, may count a block that lies wholly within what is asked for without reading it.
+	take      func(m *BlockMeta) (taken, more bool, err error)
+	wholeTail bool // the budget does not end the walk in the tail
+	ended     bool // by each, take or the budget
+	units     int
+}
+
+func (w *walker) walk(lo, hi int64) (stop int64, err error) {
+	if lo >= hi {
+		return w.edge(lo, hi), nil
+	}
+	mid := min(max(w.view.head.Packed, lo), hi)
+	if w.asc {
 		if stop, err = w.blocks(lo, mid); err == nil && !w.ended {
 			stop, err = w.tail(mid, hi)
 		}
@@ -109,15 +134,6 @@ func (s *scan) walk(lo, hi int64, asc bool, each visit) (stop int64, err error) 
 		}
 	}
 	return stop, err
-}
-
-// walker is one walk.
-type walker struct {
-	*scan
-	asc   bool
-	each  visit
-	ended bool // by each or the budget
-	units int
 }
 
 // unit is up to windowSize neighbouring entries that lie together: of a block or of the tail.
@@ -167,14 +183,14 @@ func (w *walker) tail(lo, hi int64) (int64, error) {
 
 // tailUnit walks the entries [lo, hi) of one run.
 func (w *walker) tailUnit(r tailRun, lo, hi int64) (int64, error) {
-	if w.pause() {
+	if !w.wholeTail && w.pause() {
 		return w.edge(lo, hi), nil
 	}
 	skip := lo - r.first()
 	received := Span{Min: r.recvd + skip, Max: r.recvd + skip + hi - lo - 1}
 	bounds := query.Bounds{
 		SeqFrom: lo, SeqTo: hi, Received: [2]int64{received.Min, received.Max},
-		Occurred: [2]int64{openFrom, openTo}, Late: [2]int64{openFrom, openTo},
+		Occurred: anyTime, Late: anyTime,
 	}
 	if !w.query.May(&bounds, nil) {
 		w.saw(received)
@@ -238,6 +254,20 @@ func (w *walker) chunk(at, lo, hi int64) (int64, error) {
 			stop = w.far(from, to)
 			continue
 		}
+		if w.take != nil && to-from == int64(m.N) && m.Occurred.within(w.from, w.to) && m.Late.within(w.from, w.to) {
+			taken, more, err := w.take(m)
+			if err != nil {
+				return stop, err
+			}
+			if taken {
+				w.saw(m.Received)
+				stop, w.ended = w.far(from, to), !more
+				if w.ended {
+					return stop, nil
+				}
+				continue
+			}
+		}
 		blk, err := w.read(m)
 		if err != nil {
 			if w.asc {
@@ -254,6 +284,9 @@ func (w *walker) chunk(at, lo, hi int64) (int64, error) {
 
 // list returns the metas of the chunk that holds seq, with filters only if one of them may decide.
 func (s *scan) list(seq int64) (*metaChunk, error) {
+	if s.ctx.Err() != nil {
+		return nil, context.Cause(s.ctx)
+	}
 	timed := s.from != openFrom || s.to != openTo
 	filters := !s.query.Empty() && !timed
 	list, err := s.b.cache.metas(s.ctx, s.b.store, s.view.head.Log, seq, s.view.head.Packed, filters)
@@ -321,6 +354,9 @@ func (s *scan) saw(r Span) {
 
 // unit visits the matches of u in order.
 func (w *walker) unit(u *unit) (stop int64, err error) {
+	if w.ctx.Err() != nil {
+		return u.first, context.Cause(w.ctx)
+	}
 	narrow := w.mark(u)
 	for k := range u.n {
 		i := k
@@ -401,7 +437,11 @@ func (s *scan) match(e *packed) (bool, error) {
 	if s.all && !s.need {
 		return true, nil
 	}
-	if err := e.record(s.org, s.doc, &s.rec); err != nil {
+	read := e.recordWithoutID
+	if s.ids {
+		read = e.record
+	}
+	if err := read(s.org, s.doc, &s.rec); err != nil {
 		return false, fmt.Errorf("log of %s: %w", s.org, err)
 	}
 	return s.rec.Occurred >= s.from && s.rec.Occurred < s.to && s.query.Match(&s.rec), nil
@@ -422,7 +462,7 @@ func (p *packed) open(org OrgID, d *leaf.Doc) (Entry, error) {
 	return e, nil
 }
 
-// searched says what the scan looked through. Its plan has moved on.
+// searched says what the scan looked through. Its question has moved on.
 func (s *scan) searched() (Searched, error) {
 	r := Searched{Blocks: s.budget.used, Complete: s.budget.reason == "", Reason: s.budget.reason}
 	if s.size == 0 {

@@ -75,6 +75,7 @@ const (
 	ReasonTime   = "time limit"
 	ReasonBlocks = "block limit"
 	ReasonSize   = "size limit"
+	ReasonBars   = "bar limit" // of a histogram: even years are too many
 )
 
 // Search returns one page. It stops when the page is full, when nothing is left, or when the search has used up what Options
@@ -87,7 +88,7 @@ const (
 // An *Error of CodeInvalid says what is wrong with q: rule query_invalid (with a *query.Error inside), invalid_value,
 // invalid_org, or cursor_invalid for every cursor that was not made for this question.
 func (b *Book) Search(ctx context.Context, q EventQuery) (*Page, error) {
-	p, err := b.plan(&q)
+	p, err := b.question(&q)
 	if err != nil {
 		return nil, err
 	}
@@ -105,7 +106,7 @@ func pageLimit(n int) int {
 // open between two: the caller may take its time. The first error ends it.
 func (b *Book) Events(ctx context.Context, q EventQuery) iter.Seq2[Entry, error] {
 	return func(yield func(Entry, error) bool) {
-		p, err := b.plan(&q)
+		p, err := b.question(&q)
 		if err != nil {
 			yield(Entry{}, err)
 			return
@@ -135,7 +136,7 @@ func (b *Book) Events(ctx context.Context, q EventQuery) iter.Seq2[Entry, error]
 }
 
 // page looks for the next entries of p, moves p on, and says what it did.
-func (b *Book) page(ctx context.Context, p *plan, limit int) (*Page, error) {
+func (b *Book) page(ctx context.Context, p *question, limit int) (*Page, error) {
 	release, err := b.limits.enter(ctx, p.org)
 	if err != nil {
 		return nil, err
@@ -166,7 +167,7 @@ func (b *Book) page(ctx context.Context, p *plan, limit int) (*Page, error) {
 
 // pageBySeq fills a page in the order of the log.
 func (s *scan) pageBySeq(page *Page, limit int) error {
-	p := s.plan
+	p := s.question
 	lo, hi := int64(0), p.size
 	if p.at.set {
 		if p.asc {

@@ -112,8 +112,8 @@ func (t *facetTally) reset() {
 	}
 }
 
-// add counts the fields of one entry.
-func (t *facetTally) add(d *leaf.Doc) {
+// add counts the fields of one entry and returns its outcome: success, if it does not say.
+func (t *facetTally) add(d *leaf.Doc) (outcome []byte) {
 	t.entries++
 	for i := range d.Len() {
 		path := d.Path(i)
@@ -123,7 +123,8 @@ func (t *facetTally) add(d *leaf.Doc) {
 		case "/actor/type":
 			t.fields[1].add(d.Value(i), t.entries)
 		case "/outcome":
-			t.fields[3].add(d.Value(i), t.entries)
+			outcome = d.Value(i)
+			t.fields[3].add(outcome, t.entries)
 		case "/actor/id":
 			t.fields[4].add(d.Value(i), t.entries)
 		default:
@@ -132,6 +133,11 @@ func (t *facetTally) add(d *leaf.Doc) {
 			}
 		}
 	}
+	if outcome == nil {
+		outcome = []byte(Success)
+		t.fields[3].add(outcome, t.entries)
+	}
+	return outcome
 }
 
 // append adds the stored form of the counts to dst: the version, then for each field the number of named values, each with its

@@ -29,8 +29,8 @@ const (
 	metChanges
 	metBefore
 	metAfter
-	metPath // of the change at hand
-	rewrite // a member must be dropped, renamed or replaced
+	metPath     // of the change at hand
+	mustRewrite // a member must be dropped, renamed or replaced
 )
 
 // A checker walks the flattened fields of one event in document order and holds each against the shape of an event. It looks at
@@ -129,7 +129,7 @@ func (c *checker) action(end int) error {
 
 // side notes that before or after is there.
 func (c *checker) side(end, bit int) {
-	c.met |= rewrite
+	c.met |= mustRewrite
 	if end < len(c.path) || c.typ != 'z' {
 		c.met |= bit
 	}
@@ -137,7 +137,7 @@ func (c *checker) side(end, bit int) {
 
 func (c *checker) id(end int) error {
 	if end == len(c.path) && c.typ == 'z' {
-		c.met |= rewrite // a payload has the id of its leaf or none (integrity.md §2.1)
+		c.met |= mustRewrite // a payload has the id of its leaf or none (integrity.md §2.1)
 		return nil
 	}
 	if err := c.str(end); err != nil {
@@ -159,7 +159,7 @@ func (c *checker) id(end int) error {
 
 func (c *checker) occurredAt(end int) error {
 	if end == len(c.path) && c.typ == 'z' {
-		c.met |= rewrite // an entry's JSON gets one when the payload has none
+		c.met |= mustRewrite // an entry's JSON gets one when the payload has none
 		return nil
 	}
 	if err := c.str(end); err != nil {
@@ -266,7 +266,7 @@ func (c *checker) context(end int) error {
 		}
 		return c.str(next)
 	case "location":
-		c.met |= rewrite
+		c.met |= mustRewrite
 		if !null {
 			c.met |= metLocation
 		}
@@ -354,11 +354,11 @@ func (c *checker) endChange() error {
 
 // component returns the component of path that follows the slash at from, and the place where it ends.
 func component(path []byte, from int) (name []byte, end int) {
-	rest := path[from+1:]
-	if i := bytes.IndexByte(rest, '/'); i >= 0 {
-		rest = rest[:i]
+	end = from + 1 // names are short
+	for end < len(path) && path[end] != '/' {
+		end++
 	}
-	return rest, from + 1 + len(rest)
+	return path[from+1 : end], end
 }
 
 // isIndex reports whether a component stands for an element of a list.

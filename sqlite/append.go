@@ -24,6 +24,7 @@ const (
 	sqlKeys     = `SELECT first, n, expires FROM idem WHERE log_no = ?1 AND hash = ?2`
 	sqlHead     = `SELECT log_no, org, epoch, log_id, packed, frontier, last_received, state FROM heads WHERE org = ?1 ORDER BY epoch DESC LIMIT 1`
 	sqlLogHead  = `SELECT log_no, org, epoch, log_id, packed, frontier, last_received, state FROM heads WHERE log_no = ?1`
+	sqlLogs     = `SELECT log_no, org, epoch, log_id, packed, frontier, last_received, state FROM heads WHERE log_no > ?1 ORDER BY log_no LIMIT ?2`
 	sqlNewLog   = `INSERT INTO heads (org, log_id) SELECT ?1, ?2 WHERE NOT EXISTS (SELECT 1 FROM heads WHERE org = ?1)`
 )
 
@@ -154,6 +155,22 @@ func (s *Store) LogHeads(ctx context.Context, logs []daybook.LogNo) ([]daybook.H
 			}
 		}
 		return nil
+	})
+	return heads, err
+}
+
+// Logs implements [daybook.Reader].
+func (s *Store) Logs(ctx context.Context, after daybook.LogNo, limit int) ([]daybook.Head, error) {
+	var heads []daybook.Head
+	err := s.read(ctx, func(r *conn) error {
+		return r.query(sqlLogs, func(row []driver.Value) error {
+			var h daybook.Head
+			if err := scanHead(row, &h); err != nil {
+				return err
+			}
+			heads = append(heads, h)
+			return ctx.Err()
+		}, int64(after), int64(max(limit, 0)))
 	})
 	return heads, err
 }

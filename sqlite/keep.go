@@ -28,7 +28,7 @@ const (
 	sqlMerged   = `UPDATE shards SET merged = max(merged, ?1) WHERE shard = 0 AND last >= ?1`
 	sqlTrimTo   = `SELECT n, length(data) FROM commits WHERE n <= ?1 ORDER BY n`
 	sqlTrim     = `DELETE FROM commits WHERE n <= ?1`
-	sqlTrimKeys = `DELETE FROM idem WHERE (log_no, hash) IN (SELECT log_no, hash FROM idem WHERE expires <= ?1 LIMIT 1000)`
+	sqlTrimKeys = `DELETE FROM idem WHERE id IN (SELECT id FROM idem WHERE expires <= ?1 LIMIT 1000)`
 )
 
 // Replace implements [daybook.Keeper]. Waiting commits go first; the transaction itself is not divided, so callers keep it small.

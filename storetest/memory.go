@@ -141,6 +141,21 @@ func (m *MemoryStore) LogHeads(ctx context.Context, logs []daybook.LogNo) ([]day
 	return heads, nil
 }
 
+// Logs implements [daybook.Reader].
+func (m *MemoryStore) Logs(ctx context.Context, after daybook.LogNo, limit int) ([]daybook.Head, error) {
+	if err := m.enter(ctx); err != nil {
+		return nil, err
+	}
+	defer m.mu.Unlock()
+	var heads []daybook.Head
+	for _, l := range m.logs {
+		if l.head.Log > after && len(heads) < limit {
+			heads = append(heads, cloneHead(l.head))
+		}
+	}
+	return heads, nil
+}
+
 func cloneHead(h daybook.Head) daybook.Head {
 	h.Frontier = append([]tlog.Hash(nil), h.Frontier...)
 	return h

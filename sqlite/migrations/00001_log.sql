@@ -59,14 +59,16 @@ CREATE TABLE block_data (k INTEGER PRIMARY KEY, data BLOB NOT NULL) STRICT;
 
 CREATE TABLE slips (k INTEGER PRIMARY KEY, data BLOB NOT NULL) STRICT; -- log_no << 40 | kind << 36 | a << 24 | b
 
+-- Hashes are random: a row of its own, found by rowid, leaves one tree of three in which a new key falls on a random page.
 CREATE TABLE idem (
+  id      INTEGER PRIMARY KEY,
   log_no  INTEGER NOT NULL,
   hash    BLOB    NOT NULL,
   first   INTEGER NOT NULL,
   n       INTEGER NOT NULL,
   expires INTEGER NOT NULL, -- hours since 1970
-  PRIMARY KEY (log_no, hash)
-) STRICT, WITHOUT ROWID;
+  UNIQUE (log_no, hash)
+) STRICT;
 CREATE INDEX idem_expires ON idem (expires);
 
 CREATE TABLE documents (

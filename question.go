@@ -14,8 +14,8 @@ const (
 	openTo   = math.MaxInt64
 )
 
-// plan is a question made definite: times resolved, and from the first page on the log and its size. It belongs to one search.
-type plan struct {
+// question is what is asked for, made definite: times resolved, and from the first page on the log and its size. It belongs to one search.
+type question struct {
 	org      OrgID
 	query    *query.Query // what was asked for, within what is allowed
 	text     string       // the normal form of what was asked for
@@ -42,15 +42,15 @@ type position struct {
 	seq, occurred int64
 }
 
-// plan reads q, or continues what its cursor says.
-func (b *Book) plan(q *EventQuery) (*plan, error) {
+// question reads q, or continues what its cursor says.
+func (b *Book) question(q *EventQuery) (*question, error) {
 	if !q.Org.Valid() {
 		return nil, errInvalidOrg(q.Org)
 	}
 	if q.Cursor != "" {
 		return b.resume(q)
 	}
-	p := &plan{org: q.Org, zone: q.Zone, now: b.now(), order: q.Order, asc: q.Asc}
+	p := &question{org: q.Org, zone: q.Zone, now: b.now(), order: q.Order, asc: q.Asc}
 	if p.zone == nil {
 		p.zone = time.UTC
 	}
@@ -70,8 +70,8 @@ func (b *Book) plan(q *EventQuery) (*plan, error) {
 	return p, err
 }
 
-// resume is plan for a further page.
-func (b *Book) resume(q *EventQuery) (*plan, error) {
+// resume is question for a further page.
+func (b *Book) resume(q *EventQuery) (*question, error) {
 	within := ""
 	if q.Within != nil {
 		within = q.Within.String()
@@ -84,8 +84,12 @@ func (b *Book) resume(q *EventQuery) (*plan, error) {
 		return nil, errCursor
 	}
 	typed, err := query.Parse(p.text, p.options())
-	if err != nil {
-		return nil, errCursor // a grammar that this program no longer reads
+	switch {
+	case err == nil:
+	case q.Query != nil:
+		typed = q.Query // no text says it, and agrees has compared it
+	default:
+		return nil, errCursor
 	}
 	p.query = typed
 	if q.Within != nil {
@@ -95,7 +99,7 @@ func (b *Book) resume(q *EventQuery) (*plan, error) {
 }
 
 // agrees reports whether everything that q says is what p says.
-func (p *plan) agrees(q *EventQuery) bool {
+func (p *question) agrees(q *EventQuery) bool {
 	if q.Zone != nil && q.Zone.String() != p.zone.String() {
 		return false
 	}
@@ -117,13 +121,13 @@ func (p *plan) agrees(q *EventQuery) bool {
 }
 
 // options are those under which the text of p means the same on every page.
-func (p *plan) options() query.Options {
+func (p *question) options() query.Options {
 	return query.Options{Now: time.UnixMicro(p.now), Zone: p.zone, Place: query.Operator}
 }
 
 // parse returns what q asks for. A Query that was parsed before is read again from its normal form, so that its relative times are
 // those of p like everything else, on this page and on the next.
-func (p *plan) parse(q *EventQuery) (*query.Query, error) {
+func (p *question) parse(q *EventQuery) (*query.Query, error) {
 	o := p.options()
 	if q.Query != nil {
 		if again, err := query.Parse(q.Query.String(), o); err == nil {
@@ -140,14 +144,14 @@ func (p *plan) parse(q *EventQuery) (*query.Query, error) {
 }
 
 // time resolves one bound: the start of the period that text names.
-func (p *plan) time(field string, micros int64, text string, otherwise int64) (int64, error) {
+func (p *question) time(field string, micros int64, text string, otherwise int64) (int64, error) {
 	switch {
 	case micros != 0:
 		return micros, nil
 	case text == "":
 		return otherwise, nil
 	}
-	from, _, err := query.ParseTime(text, p.options())
+	from, _, err := query.ParseTime(text, p.options(), true)
 	if err != nil {
 		return 0, &Error{Code: CodeInvalid, Rule: "invalid_value", Field: field, Message: queryMessage(err), Err: err}
 	}
@@ -155,7 +159,7 @@ func (p *plan) time(field string, micros int64, text string, otherwise int64) (i
 }
 
 // bound is the form in which a page shows a bound.
-func (p *plan) bound(t int64) *int64 {
+func (p *question) bound(t int64) *int64 {
 	if t == openFrom || t == openTo {
 		return nil
 	}

@@ -4,7 +4,6 @@ import (
 	"encoding/binary"
 	"fmt"
 	"hash/crc32"
-	"time"
 
 	"github.com/daybook-audit/daybook/leaf"
 	"github.com/daybook-audit/daybook/query"
@@ -134,29 +133,29 @@ func (b *block) plain() bool {
 
 // record reads the payload of p into d and fills r with what a query asks for. The id text in the payload reads as empty.
 func (p *packed) record(org OrgID, d *leaf.Doc, r *query.Record) error {
-	if err := d.Read(p.body); err != nil {
+	if err := p.recordWithoutID(org, d, r); err != nil {
+		return err
+	}
+	r.ID = p.id.String()
+	return nil
+}
+
+// recordWithoutID is record, but leaves out the text of the id, which takes an allocation.
+func (p *packed) recordWithoutID(org OrgID, d *leaf.Doc, r *query.Record) error {
+	if err := d.ReadTrusted(p.body); err != nil {
 		return &Error{Code: CodeTampered, Rule: "damaged", Message: fmt.Sprintf("the payload of entry %d cannot be read", p.seq), Err: err}
 	}
-	*r = query.Record{Org: string(org), Seq: p.seq, ID: string(p.id[:]), Received: p.received, Occurred: p.received, Control: p.kind == KindControl, Doc: d}
+	*r = query.Record{Org: string(org), Seq: p.seq, Received: p.received, Occurred: p.received, Control: p.kind == KindControl, Doc: d}
 	if p.kind != KindEvent {
 		return nil
 	}
 	for i := range d.Len() {
-		if path := d.Path(i); len(path) == len("/occurred_at") && string(path) == "/occurred_at" {
-			if at, ok := parseOccurred(d.Value(i)); ok {
+		if string(d.Path(i)) == "/occurred_at" {
+			if at, bad := parseTime(d.Value(i)); bad == "" {
 				r.Occurred = at
 			}
 			break
 		}
 	}
 	return nil
-}
-
-// parseOccurred reads an RFC 3339 time as µs since 1970, digits beyond µs dropped.
-func parseOccurred(b []byte) (int64, bool) {
-	t, err := time.Parse(time.RFC3339, string(b))
-	if err != nil {
-		return 0, false
-	}
-	return t.UnixMicro(), true
 }

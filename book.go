@@ -119,7 +119,7 @@ func newShard(b *Book, no int) *shard {
 	return &shard{
 		b: b, no: no, orgs: map[OrgID]*logTail{}, logs: map[LogNo]*logTail{}, changed: make(chan struct{}),
 		wake: make(chan struct{}, 1), room: make(chan struct{}, 1), done: make(chan struct{}), stop: make(chan struct{}),
-		ids:   newIDFilter(b.now(), 4<<20),
+		ids:   newIDFilter(b.now()),
 		batch: batch{index: map[*logTail]int{}, ids: map[explicitID]struct{}{}, hashes: map[KeyRef]struct{}{}},
 	}
 }
@@ -250,3 +250,7 @@ func truncate(s string, n int) string {
 	}
 	return s[:n]
 }
+
+// Settle merges everything that is committed and works off the merger's debt. It is for tests, benchmarks and backups: a running
+// Book does the same in the background.
+func (b *Book) Settle(ctx context.Context) error { return b.merger.settle(ctx) }

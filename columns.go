@@ -4,7 +4,6 @@ import (
 	"bytes"
 	"encoding/binary"
 	"fmt"
-	"sync"
 
 	"github.com/klauspost/compress/zstd"
 )
@@ -210,9 +209,7 @@ func (c *columns) entry(i int) packed {
 	if c.received != nil {
 		p.received = c.received[i]
 	}
-	high := c.high[i]
-	p.id[0], p.id[1], p.id[2] = byte(high>>40), byte(high>>32), byte(high>>24)
-	p.id[3], p.id[4], p.id[5] = byte(high>>16), byte(high>>8), byte(high)
+	setIDHigh(&p.id, c.high[i])
 	return p
 }
 
@@ -221,37 +218,39 @@ func damaged(format string, args ...any) error {
 	return &Error{Code: CodeTampered, Rule: "damaged", Message: fmt.Sprintf(format, args...)}
 }
 
-// encoders holds zstd encoders: making one costs far more than packing a block. Each serves one caller at a time.
-var encoders = sync.Pool{New: func() any {
-	e, err := zstd.NewWriter(nil, zstd.WithEncoderLevel(zstd.SpeedFastest), zstd.WithEncoderConcurrency(1), zstd.WithEncoderCRC(false),
+// encoder and decoder serve every goroutine: making one costs far more than packing a block. They are made at once and not on first
+// use, since they hold channels: a program that tests with synctest would tie them to the bubble of its first test.
+var (
+	encoder = newEncoder()
+	decoder = newDecoder()
+)
+
+func newEncoder() *zstd.Encoder {
+	e, err := zstd.NewWriter(nil, zstd.WithEncoderLevel(zstd.SpeedFastest), zstd.WithEncoderConcurrency(2), zstd.WithEncoderCRC(false),
 		zstd.WithLowerEncoderMem(true))
 	if err != nil {
 		panic(err) // the options are constants
 	}
+	e.EncodeAll([]byte{0}, nil) // makes the channels
 	return e
-}}
-
-// deflate adds the zstd frame of plain to dst.
-func deflate(dst, plain []byte) []byte {
-	e, _ := encoders.Get().(*zstd.Encoder)
-	dst = e.EncodeAll(plain, dst)
-	encoders.Put(e)
-	return dst
 }
 
-// decoder decodes frames for every goroutine. It never writes more than the capacity of the destination: a frame that says that
-// it is larger than its row does is refused, whatever it would unpack to.
-var decoder = sync.OnceValue(func() *zstd.Decoder {
+// newDecoder returns a decoder that never writes more than the capacity of the destination: a frame that unpacks to more than its row
+// says is refused, whatever it says itself.
+func newDecoder() *zstd.Decoder {
 	d, err := zstd.NewReader(nil, zstd.WithDecodeAllCapLimit(true), zstd.WithDecoderMaxMemory(1<<30), zstd.WithDecoderConcurrency(0))
 	if err != nil {
 		panic(err) // the options are constants
 	}
 	return d
-})
+}
+
+// deflate adds the zstd frame of plain to dst.
+func deflate(dst, plain []byte) []byte { return encoder.EncodeAll(plain, dst) }
 
 // inflate returns the plain bytes of a zstd frame, exactly size of them. It allocates size bytes: the caller bounds it.
 func inflate(frame []byte, size int) ([]byte, error) {
-	plain, err := decoder().DecodeAll(frame, make([]byte, 0, size))
+	plain, err := decoder.DecodeAll(frame, make([]byte, 0, size))
 	if err != nil {
 		return nil, &Error{Code: CodeTampered, Rule: "damaged", Message: "a compressed frame cannot be read", Err: err}
 	}

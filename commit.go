@@ -111,8 +111,7 @@ func (c *tailCommit) take(cols *columns) {
 	off := uint32(0)
 	for i := range c.entries {
 		e := &c.entries[i]
-		high := cols.entry(i).id
-		copy(e.id[:6], high[:6])
+		setIDHigh(&e.id, cols.high[i])
 		e.state, e.idAt, e.off, e.len = cols.state[i], cols.idAt[i], off, cols.end[i]-off
 		off = cols.end[i]
 	}

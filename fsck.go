@@ -1,6 +1,7 @@
 package daybook
 
 import (
+	"bytes"
 	"cmp"
 	"context"
 	"errors"
@@ -140,7 +141,8 @@ type logCheck struct {
 	record   query.Record
 	terms    []query.Term
 	text     []byte
-	leaves   []tlog.Hash // of the block being checked
+	run      frontier // of the aligned run of 256 entries under way
+	roots    []byte   // of the runs that ended in the block being checked
 	findings []Finding
 }
 
@@ -255,7 +257,7 @@ func (c *logCheck) block(m *BlockMeta, data []byte) bool {
 		c.find(c.tree.size, "gap", "expected entry %d, the block holds %d entries from %d", c.tree.size, b.len(), b.first())
 		return false
 	}
-	c.leaves = c.leaves[:0]
+	c.roots = c.roots[:0]
 	raw := 0
 	for i := range b.len() {
 		e := b.entry(i)
@@ -264,14 +266,19 @@ func (c *logCheck) block(m *BlockMeta, data []byte) bool {
 		if !ok {
 			return false
 		}
-		c.leaves = append(c.leaves, h)
 		c.tree.append(h)
+		if c.run.append(h); c.run.size == rootWidth {
+			c.roots = append(c.roots, c.run.hashes[0][:]...)
+			c.run = frontier{}
+		}
 		c.covered(m)
 	}
 	if raw != m.Raw {
 		c.find(m.First, "meta_mismatch", "the block holds %d bytes of bodies, its meta says %d", raw, m.Raw)
 	}
-	c.roots(m)
+	if !bytes.Equal(m.Roots, c.roots) {
+		c.find(m.First, "root_mismatch", "the stored roots of 256 entries do not agree")
+	}
 	return true
 }
 
@@ -310,22 +317,5 @@ func (c *logCheck) covered(m *BlockMeta) {
 			c.find(r.Seq, "filter", "a term of the entry is not in the block's filter")
 			return
 		}
-	}
-}
-
-// roots checks the subtree roots of the aligned 256 entries that lie wholly in the block.
-func (c *logCheck) roots(m *BlockMeta) {
-	const width = 256
-	at := (width - m.First%width) % width
-	roots := m.Roots
-	for ; at+width <= int64(m.N); at += width {
-		if len(roots) < tlog.HashSize || tlog.Hash(roots) != subtreeRoot(c.leaves[at:at+width]) {
-			c.find(m.First+at, "root_mismatch", "the stored root of 256 entries does not agree")
-			return
-		}
-		roots = roots[tlog.HashSize:]
-	}
-	if len(roots) > 0 {
-		c.find(m.First, "root_mismatch", "the block has more roots than whole runs of 256 entries")
 	}
 }

@@ -32,6 +32,20 @@ type ID [16]byte
 // NewID returns a new id. Ids made by one process ascend.
 func NewID() ID { return ID(uuid.Must(uuid.NewV7())) }
 
+// idAt returns a UUIDv7 (RFC 9562 §5.7) of a time in ms and random bits.
+func idAt(ms int64, random [16]byte) ID {
+	id := ID(random)
+	setIDHigh(&id, ms)
+	id[6] = 0x70 | id[6]&0x0f
+	id[8] = 0x80 | id[8]&0x3f
+	return id
+}
+
+// setIDHigh sets bytes 0–5 of id.
+func setIDHigh(id *ID, v int64) {
+	id[0], id[1], id[2], id[3], id[4], id[5] = byte(v>>40), byte(v>>32), byte(v>>24), byte(v>>16), byte(v>>8), byte(v)
+}
+
 // ParseID reads the text form.
 func ParseID(s string) (ID, error) {
 	b, err := typeid.Parse("evt", s)

@@ -110,10 +110,11 @@ func (q *recording) accept() error {
 	q.receipts = make([]Receipt, n)
 	q.job.events = make([]pending, 0, n)
 	q.index = make([]int, 0, n)
-	secrets := make([]byte, 16*n)
-	if _, err := rand.Read(secrets); err != nil {
+	random := make([]byte, 32*n) // a secret and an id each
+	if _, err := rand.Read(random); err != nil {
 		panic(err) // crypto/rand.Read never returns an error
 	}
+	now := q.b.o.Now().UnixMilli()
 	d := leaf.Get()
 	defer leaf.Put(d)
 	for i, text := range q.r.Events {
@@ -124,12 +125,12 @@ func (q *recording) accept() error {
 			}
 			continue
 		}
-		p := pending{text: a.text, id: a.id, explicit: a.idAt > 0, idAt: a.idAt, secret: [16]byte(secrets[16*i:])}
+		p := pending{text: a.text, id: a.id, explicit: a.idAt > 0, idAt: a.idAt, secret: [16]byte(random[32*i:])}
 		if p.explicit && q.isTwin(i, &p, d) {
 			continue
 		}
 		if !p.explicit {
-			p.id = NewID()
+			p.id = idAt(now, [16]byte(random[32*i+16:]))
 		}
 		p.root, p.body = d.Root(&p.secret), p.cut()
 		q.job.events = append(q.job.events, p)

@@ -33,6 +33,7 @@ type shard struct {
 	merged      CommitNo
 	signed      int64
 	tailBytes   int64
+	cutBytes    int64 // of tailBytes, what the merger has cut and is folding
 	tailEntries int
 	tailSince   int64         // when the oldest commit that no cut has seen came; 0: none
 	changed     chan struct{} // closed and replaced by every commit
@@ -155,13 +156,14 @@ func (s *shard) run() {
 	}
 }
 
-// waitForRoom slows admission while the merger is behind: the further the tail is over its soft bound, the longer. At the hard
-// bound it waits until the merger has made room; meanwhile the queue fills, and add refuses what does not fit.
+// waitForRoom slows admission while the merger is behind: the further the part of the tail that it has not cut is over its soft
+// bound, the longer. At the hard bound it waits until the merger has made room; meanwhile the queue fills, and add refuses what does
+// not fit. So a tail holds at most the part being folded, of about TailBytes, and one and a half times TailBytes.
 func (s *shard) waitForRoom() {
 	soft, span := s.b.o.TailBytes+s.b.o.TailBytes/4, s.b.o.TailBytes/4+1
 	for {
 		s.mu.RLock()
-		over := s.tailBytes - soft
+		over := s.tailBytes - s.cutBytes - soft
 		s.mu.RUnlock()
 		if over <= 0 {
 			return

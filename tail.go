@@ -199,6 +199,7 @@ func (s *shard) cutTail() (logs []cutLog, through CommitNo) {
 	}
 	slices.SortFunc(logs, func(a, b cutLog) int { return int(a.head.Log - b.head.Log) })
 	s.tailSince = 0
+	s.cutBytes = s.tailBytes
 	if len(s.commits) > 0 {
 		through = s.last
 	}
@@ -228,6 +229,7 @@ func (s *shard) trimmed(through CommitNo) {
 		s.tailEntries -= len(s.commits[i].entries)
 	}
 	s.commits = slices.Clone(s.commits[i:])
+	s.cutBytes = 0
 	s.merged = max(s.merged, through)
 	s.mu.Unlock()
 	select {

@@ -4,10 +4,10 @@ import (
 	"bytes"
 	"context"
 	"encoding/json"
-	"errors"
 	"fmt"
 	"iter"
 	"net/url"
+	"slices"
 	"strconv"
 	"time"
 
@@ -70,21 +70,25 @@ func (e *Entry) UnmarshalJSON(text []byte) error {
 	var w struct {
 		Org          daybook.OrgID `json:"org"`
 		Seq          int64         `json:"seq"`
+		ID           string        `json:"id"`
 		ReceivedAt   time.Time     `json:"received_at"`
 		LeafHash     string        `json:"leaf_hash"`
 		Removed      string        `json:"removed"`
 		By           string        `json:"by"`
 		ErasedFields []string      `json:"erased_fields"`
-		wireEvent
 	}
-	var other *json.UnmarshalTypeError // a member of another type is left out of Event; JSON keeps it
-	if err := json.Unmarshal(text, &w); err != nil && !errors.As(err, &other) {
+	if err := json.Unmarshal(text, &w); err != nil {
 		return fmt.Errorf("entry: %w", err)
 	}
 	*e = Entry{
 		JSON: bytes.Clone(text), Org: w.Org, Seq: w.Seq, ID: w.ID, ReceivedAt: w.ReceivedAt, LeafHash: w.LeafHash,
-		Removed: w.Removed, By: w.By, ErasedFields: w.ErasedFields, Event: w.event(),
+		Removed: w.Removed, By: w.By, ErasedFields: w.ErasedFields,
 	}
+	// An event that this version cannot read stays empty: JSON has it all the same.
+	if json.Unmarshal(text, &e.Event) != nil {
+		e.Event = daybook.Event{}
+	}
+	e.Event.Org = w.Org
 	if bytes.ContainsAny(e.JSON, "\n\r") {
 		var one bytes.Buffer
 		if err := json.Compact(&one, text); err != nil {
@@ -157,10 +161,24 @@ func (c *Client) Entry(ctx context.Context, org daybook.OrgID, id string) (Entry
 // values builds a query from name and value pairs and leaves out what is empty.
 func values(pairs ...string) url.Values {
 	v := url.Values{}
-	for i := 0; i < len(pairs); i += 2 {
-		if pairs[i+1] != "" {
-			v.Set(pairs[i], pairs[i+1])
+	for pair := range slices.Chunk(pairs, 2) {
+		if pair[1] != "" {
+			v.Set(pair[0], pair[1])
 		}
 	}
 	return v
+}
+
+// Count returns how many entries match q, up to a bound beyond which exact is false. It looks at Text, From, To and TZ.
+func (c *Client) Count(ctx context.Context, q Query) (n int64, exact bool, err error) {
+	var out struct {
+		Count struct {
+			Value int64 `json:"value"`
+			Exact bool  `json:"exact"`
+		} `json:"count"`
+	}
+	v := values("q", q.Text, "from", q.From, "to", q.To, "tz", q.TZ)
+	v.Set("fields", "")
+	err = c.get(ctx, "/v1/facets", v, q.Org, &out)
+	return out.Count.Value, out.Count.Exact, err
 }

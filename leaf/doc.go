@@ -18,8 +18,8 @@ const (
 	MaxFields     = 1024      // fields
 	MaxPath       = 65_535    // bytes of one path
 	MaxComponents = 32        // components of one path
-	// MaxPaths bounds the paths of all fields together. A text of 256 KiB can otherwise ask for 64 MiB: one long name above an array
-	// of a thousand elements.
+	// MaxPaths bounds the paths of all fields and containers together. A text of 256 KiB can otherwise ask for 64 MiB: one long name
+	// above an array of a thousand elements.
 	MaxPaths = 1 << 20
 )
 
@@ -41,14 +41,16 @@ const (
 type Doc struct {
 	text   []byte
 	fields []field
-	arena  []byte // paths, and the strings that had escapes
+	arena  []byte // paths of fields and containers, and the strings that had escapes
 
 	// The state of Read.
-	in    bytes.Buffer
-	dec   jsontext.Decoder
-	path  []byte // of the value being read
-	paths int    // bytes of all paths so far
-	stack []level
+	in       bytes.Buffer
+	dec      jsontext.Decoder
+	stack    [MaxComponents + 1]level
+	unquoted []byte // the last name that had escapes
+	paths    int    // bytes of all paths so far
+	escapes  bool   // whether text holds a backslash
+	largest  int    // length of the longest text ever read
 
 	// The state of Root.
 	keys    []sortKey
@@ -66,14 +68,6 @@ type field struct {
 	unescaped       bool
 }
 
-// level is one container that Read is in.
-type level struct {
-	path  uint32 // length of the container's own path
-	at    uint32 // where it begins in text
-	next  int32  // index of the next element or number of members
-	array bool
-}
-
 var pool = sync.Pool{New: func() any { return new(Doc) }}
 
 // Get returns a Doc from a pool. Give it back with Put.
@@ -85,13 +79,13 @@ func Get() *Doc {
 	return d
 }
 
-// maxPooled bounds the arena of a Doc that goes back to the pool, so that one large payload does not hold memory for ever. Events
-// are about 1 KiB; their paths and unescaped strings fit many times.
+// maxPooled bounds the texts and the arena of a Doc that goes back to the pool, so that a large payload does not hold memory for
+// ever: what the tokenizer keeps of it is about as large as the text. Events are about 1 KiB and fit many times.
 const maxPooled = 64 << 10
 
 // Put gives d back to the pool. Neither d nor any slice it has returned may be used afterwards.
 func Put(d *Doc) {
-	if cap(d.arena) > maxPooled || cap(d.path) > maxPooled || cap(d.message) > maxPooled {
+	if d.largest > maxPooled || cap(d.arena) > maxPooled {
 		return
 	}
 	d.release()

@@ -1,6 +1,7 @@
 package leaf
 
 import (
+	"bytes"
 	"errors"
 	"fmt"
 	"io"
@@ -26,6 +27,8 @@ const (
 	TooLarge      = "too_large"       // more than MaxPayload
 )
 
+const tooDeep = "a path has more than 32 components"
+
 // Error says why a text is not a payload, and where.
 type Error struct {
 	Code    string // one of the codes above
@@ -42,14 +45,23 @@ func (e *Error) Error() string {
 	return e.Message + " (byte " + strconv.Itoa(e.Offset) + ", " + e.Pointer + ")"
 }
 
-// limit refuses the value read last.
-func (d *Doc) limit(code, message string) *Error {
-	return &Error{Code: code, Pointer: cut(string(d.dec.StackPointer())), Offset: d.offset(), Message: message}
+// limit refuses what is at offset i, at or below the value with this path.
+func limit(code, message string, path []byte, i int) *Error {
+	// A flattened path differs from RFC 6901 only in the mark of array elements, which cannot come from a name.
+	pointer := bytes.ReplaceAll(path, []byte("/~#"), []byte("/"))
+	return &Error{Code: code, Pointer: cut(string(pointer)), Offset: i, Message: message}
 }
 
-// notObject refuses a text that does not begin with an object. A scalar that cannot be read is a syntax error; an array is refused
-// unread.
-func (d *Doc) notObject() *Error {
+// damaged refuses a text that Read cannot have accepted.
+func (d *Doc) damaged(i int) *Error {
+	return &Error{Code: Syntax, Offset: min(i, len(d.text)), Message: "the stored JSON text is damaged"}
+}
+
+// notObject refuses a text that begins at start with something else than an object. A scalar that cannot be read is a syntax
+// error; an array is refused unread.
+func (d *Doc) notObject(start int) *Error {
+	d.in = *bytes.NewBuffer(d.text)
+	d.dec.Reset(&d.in)
 	kind := d.dec.PeekKind()
 	if kind != '[' {
 		if _, err := d.dec.ReadValue(); err != nil {
@@ -57,7 +69,7 @@ func (d *Doc) notObject() *Error {
 		}
 	}
 	what := map[jsontext.Kind]string{'[': "an array", '"': "a string", '0': "a number", 't': "true", 'f': "false", 'n': "null"}[kind]
-	return &Error{Code: NotObject, Message: "an event is a JSON object, not " + what, Offset: space(d.text)}
+	return &Error{Code: NotObject, Message: "an event is a JSON object, not " + what, Offset: start}
 }
 
 // syntax makes an error of the tokenizer ours.
@@ -67,24 +79,46 @@ func (d *Doc) syntax(err error) *Error {
 	if errors.As(err, &at) {
 		e.Offset, e.Pointer, err = int(at.ByteOffset), string(at.JSONPointer), at.Err
 	}
+	depth, quoted := inside(d.text[:min(e.Offset, len(d.text))])
+	if depth > MaxComponents+1 {
+		// Refused for this whatever else is wrong, as the tokenizer gives up at a depth of its own.
+		return &Error{Code: TooDeep, Pointer: cut(e.Pointer), Offset: e.Offset, Message: tooDeep}
+	}
 	rest := d.text[min(e.Offset, len(d.text)):]
 	switch r, n := utf8.DecodeRune(rest); {
 	case errors.Is(err, jsontext.ErrDuplicateName):
 		e.Code = DuplicateKey
 		e.Message = fmt.Sprintf("the name %q stands twice in one object", short(at.JSONPointer.LastToken()))
-	case r == utf8.RuneError && n == 1:
-		e.Code, e.Message = InvalidUTF8, fmt.Sprintf("the byte 0x%02x is not UTF-8 here", rest[0])
-	case surrogate(rest):
-		e.Code, e.Message = LoneSurrogate, "the escape "+string(rest[:6])+" is half of a surrogate pair"
 	case len(d.text) == space(d.text):
 		e.Message = "the text is empty"
 	case errors.Is(err, io.EOF), errors.Is(err, io.ErrUnexpectedEOF):
 		e.Message = "the JSON text ends too early"
+	case r == utf8.RuneError && n == 1:
+		e.Code, e.Message = InvalidUTF8, fmt.Sprintf("the byte 0x%02x is not UTF-8 here", rest[0])
+	case quoted && surrogate(rest):
+		e.Code, e.Message = LoneSurrogate, "the escape "+string(rest[:6])+" is half of a surrogate pair"
 	default:
 		e.Message = short(err.Error())
 	}
 	e.Pointer = cut(e.Pointer)
 	return e
+}
+
+// inside returns how many containers are open at the end of b, and whether a string is.
+func inside(b []byte) (depth int, quoted bool) {
+	for i := 0; i < len(b); i++ {
+		switch b[i] {
+		case '{', '[':
+			depth++
+		case '}', ']':
+			depth--
+		case '"':
+			if i = closing(b, i); i < 0 {
+				return depth, true
+			}
+		}
+	}
+	return depth, false
 }
 
 // surrogate reports whether b begins with the escape of a surrogate.

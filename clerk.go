@@ -1,0 +1,243 @@
+package daybook
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"strings"
+	"sync/atomic"
+)
+
+// A Recorder records events durably: *Book in this process, *client.Client over HTTP.
+//
+// A nil error means the event survives power loss. When the error is not an *Error the outcome is unknown: call again with the
+// same Event.ID and get the first receipt, with Duplicate set. The same id with other content is an *Error with CodeConflict.
+// RecordBatch records all of es or none; its receipts stand in the order of es. Both may be called concurrently and MUST NOT keep
+// or change what e points to after they return.
+type Recorder interface {
+	Record(ctx context.Context, org OrgID, e Event) (Receipt, error)
+	RecordBatch(ctx context.Context, org OrgID, es []Event) ([]Receipt, error)
+}
+
+// ErrNoActor says that neither the event nor the context names who acted. See [System] for what a program does by itself.
+var ErrNoActor = errors.New("daybook: the event has no actor: set Event.Actor, use WithActor, or System for what nobody asked for")
+
+// ActorPolicy says what becomes of an event without an actor.
+type ActorPolicy int
+
+// The policies.
+const (
+	RequireActor   ActorPolicy = iota // ErrNoActor
+	UnknownIsValid                    // recorded with the actor unknown:unknown, and counted
+)
+
+// FailurePolicy says what the caller learns when the Recorder fails.
+type FailurePolicy int
+
+// The policies.
+const (
+	FailClosed FailurePolicy = iota // the error is returned, and the caller refuses the operation: security, money, deletion
+	FailOpen                        // the loss is logged and counted, and nil is returned: high-volume reads
+)
+
+// FailureRule gives the actions of a glob their policy; "*" stands for any run of characters.
+type FailureRule struct {
+	Action string // "invoice.*"
+	Policy FailurePolicy
+}
+
+// ClerkOptions are those of a Clerk. The zero value records synchronously, fails closed and demands an actor.
+type ClerkOptions struct {
+	Org     OrgID         // of a single-tenant program
+	Actor   ActorPolicy   // default RequireActor
+	Failure []FailureRule // the first match holds; none: FailClosed
+	Redact  Redactor      // default DefaultRedactor
+	Logger  *slog.Logger  // default: discards; only losses are logged
+}
+
+// ClerkStats counts since NewClerk.
+type ClerkStats struct {
+	Unknown int64 // events recorded without an actor, under UnknownIsValid
+	Lost    int64 // events that were not recorded and whose caller did not learn of it: under FailOpen, or in a panic
+}
+
+// Clerk is what application code holds to record events: it completes an event from the context, redacts it, hands it to a
+// [Recorder] and applies the failure policy. It is safe for concurrent use and has nothing to close.
+type Clerk struct {
+	to            Recorder
+	o             ClerkOptions
+	unknown, lost atomic.Int64
+}
+
+// NewClerk returns a Clerk that records with to.
+func NewClerk(to Recorder, o ClerkOptions) (*Clerk, error) {
+	if to == nil {
+		return nil, errors.New("daybook: a Clerk needs a Recorder")
+	}
+	if o.Org != "" && !o.Org.Valid() {
+		return nil, fmt.Errorf("daybook: ClerkOptions.Org %q has not the form of an org id", o.Org)
+	}
+	if o.Actor != RequireActor && o.Actor != UnknownIsValid {
+		return nil, fmt.Errorf("daybook: ClerkOptions.Actor %d is no policy", o.Actor)
+	}
+	for _, r := range o.Failure {
+		if r.Policy != FailClosed && r.Policy != FailOpen {
+			return nil, fmt.Errorf("daybook: the failure policy %d of %q is none", r.Policy, r.Action)
+		}
+	}
+	if o.Redact == nil {
+		o.Redact = DefaultRedactor{}
+	}
+	if o.Logger == nil {
+		o.Logger = slog.New(slog.DiscardHandler)
+	}
+	return &Clerk{to: to, o: o}, nil
+}
+
+// Record completes e from ctx, redacts it and records it. A field set in e wins over the scope of ctx.
+//
+// Once it returns nil the event is durable, unless its action fails open. When the outcome is unknown, the Receipt still has the ID
+// that the event was given: call again with it in Event.ID, and with the same context. An event that cannot be completed
+// (ErrNoActor, no org) is an error under every policy.
+func (c *Clerk) Record(ctx context.Context, e Event) (Receipt, error) {
+	e, err := c.completed(ctx, e)
+	if err != nil {
+		return Receipt{}, err
+	}
+	receipt, err := c.to.Record(ctx, e.Org, e)
+	if err == nil {
+		return receipt, nil
+	}
+	receipt = Receipt{ID: e.ID, Org: e.Org}
+	if c.policy(e.Action) == FailOpen {
+		c.lose(ctx, &e, err)
+		return receipt, nil
+	}
+	return receipt, fmt.Errorf("record %s: %w", e.Action, err)
+}
+
+// lose counts and logs an event that was not recorded and whose caller does not learn of it.
+func (c *Clerk) lose(ctx context.Context, e *Event, err error) {
+	c.lost.Add(1)
+	c.o.Logger.LogAttrs(ctx, slog.LevelError, "event lost", slog.String("org", string(e.Org)), slog.String("event_id", e.ID.String()),
+		slog.String("action", e.Action), slog.Any("error", err))
+}
+
+// Do runs f and records e with f's outcome: Success, Denied for CodeForbidden, else Failure with the error's code. A panic is
+// recorded as Failure and goes on. It returns f's error joined with its own. The event is recorded also when ctx has ended
+// meanwhile. Of f's error the code is recorded, and the message only when it is an [*Error], whose message is safe to show.
+func (c *Clerk) Do(ctx context.Context, e Event, f func(ctx context.Context) error) error {
+	ended := false
+	defer func() {
+		if !ended { // f panicked, or ended its goroutine: neither is caught
+			e.Outcome = Failure
+			if e.Error == nil {
+				e.Error = &EventFault{Code: "panic"}
+			}
+			if _, err := c.Record(Detach(ctx), e); err != nil { // nobody is left to return it to
+				c.lose(ctx, &e, err)
+			}
+		}
+	}()
+	err := f(ctx)
+	ended = true
+	e.Outcome, e.Error = outcomeOf(err, e.Error)
+	if _, failed := c.Record(Detach(ctx), e); failed != nil {
+		return errors.Join(err, failed)
+	}
+	return err
+}
+
+// outcomeOf returns how an operation ended that returned err; a fault given by the caller is kept.
+func outcomeOf(err error, fault *EventFault) (Outcome, *EventFault) {
+	if err == nil {
+		return Success, nil
+	}
+	outcome := Failure
+	if CodeOf(err) == CodeForbidden {
+		outcome = Denied
+	}
+	if fault == nil {
+		fault = &EventFault{Code: string(CodeOf(err))}
+		if coded, ok := errors.AsType[*Error](err); ok {
+			fault.Message = coded.Message
+		}
+	}
+	return outcome, fault
+}
+
+// Stats returns the counts.
+func (c *Clerk) Stats() ClerkStats { return ClerkStats{Unknown: c.unknown.Load(), Lost: c.lost.Load()} }
+
+// completed returns e with what it leaves open taken from ctx and the options, redacted, with Org and ID set. OccurredAt stays
+// open: a repeat of the same event is then the same event, and reads as of when it was first received.
+func (c *Clerk) completed(ctx context.Context, e Event) (Event, error) {
+	s := scopeOf(ctx)
+	for _, org := range [...]OrgID{s.Org, c.o.Org} {
+		if e.Org == "" {
+			e.Org = org
+		}
+	}
+	if e.Org == "" {
+		return e, &Error{
+			Code: CodeInvalid, Rule: "org_required",
+			Message: "the event has no org: set Event.Org, Scope.Org or ClerkOptions.Org.",
+		}
+	}
+	if e.Actor.IsZero() {
+		actor, err := s.actor(ctx)
+		if err != nil {
+			return e, fmt.Errorf("ask who acted in %s: %w", e.Action, err)
+		}
+		if e.Actor = actor; actor.IsZero() {
+			if c.o.Actor == RequireActor {
+				return e, fmt.Errorf("record %s: %w", e.Action, ErrNoActor)
+			}
+			c.unknown.Add(1)
+			e.Actor = Actor{Type: "unknown", ID: "unknown"}
+		}
+	}
+	e.Context = e.Context.over(s.Context)
+	if e.Reason == "" {
+		e.Reason = s.Reason
+	}
+	if e.CorrelationID == "" {
+		e.CorrelationID = s.CorrelationID
+	}
+	if e.ID.IsZero() {
+		e.ID = NewID()
+	}
+	return redacted(e, c.o.Redact)
+}
+
+// policy returns what holds for action.
+func (c *Clerk) policy(action string) FailurePolicy {
+	for _, r := range c.o.Failure {
+		if globMatch(r.Action, action) {
+			return r.Policy
+		}
+	}
+	return FailClosed
+}
+
+// globMatch reports whether s has the form of glob, where "*" stands for any run of characters.
+func globMatch(glob, s string) bool {
+	first, rest, star := strings.Cut(glob, "*")
+	if !star {
+		return glob == s
+	}
+	s, ok := strings.CutPrefix(s, first)
+	if !ok {
+		return false
+	}
+	parts := strings.Split(rest, "*")
+	for _, part := range parts[:len(parts)-1] {
+		_, after, found := strings.Cut(s, part)
+		if !found {
+			return false
+		}
+		s = after
+	}
+	return strings.HasSuffix(s, parts[len(parts)-1])
+}

@@ -1,0 +1,98 @@
+package daybook
+
+import (
+	"context"
+
+	"github.com/daybook-audit/daybook/leaf"
+	"github.com/daybook-audit/daybook/query"
+)
+
+// What the tests of package daybook_test need of blocks and of the merger.
+
+const (
+	WindowSize = windowSize
+	StateWhole = stateWhole
+	SlipDay    = slipDay
+)
+
+// BlockEntry is an entry as a block holds it.
+type BlockEntry struct {
+	Entry
+	Occurred int64
+	Terms    []query.Term
+}
+
+// ReadBlock unpacks a block.
+func ReadBlock(org OrgID, data []byte) (logID [10]byte, es []BlockEntry, err error) {
+	b, err := unpackBlock(data)
+	if err != nil {
+		return logID, nil, err
+	}
+	d := leaf.Get()
+	defer leaf.Put(d)
+	for i := range b.len() {
+		p := b.entry(i)
+		var r query.Record
+		if err := p.record(org, d, &r); err != nil {
+			return logID, nil, err
+		}
+		e := BlockEntry{Occurred: r.Occurred, Terms: query.AppendTerms(nil, &r)}
+		e.Entry = Entry{Org: org, Seq: p.seq, ID: p.id, ReceivedAt: p.received, Kind: p.kind, Payload: p.text(nil)}
+		if err := d.Read(e.Payload); err != nil {
+			return logID, nil, err
+		}
+		l := leaf.Leaf{Kind: p.kind, Seq: p.seq, ReceivedAt: p.received, ID: p.id, Root: d.Root(&p.secret)}
+		e.LeafHash = l.Hash()
+		es = append(es, e)
+	}
+	return b.logID, es, nil
+}
+
+// FilterHas is filterHas.
+func FilterHas(filter []byte, t query.Term) bool { return filterHas(filter, t) }
+
+// DayTotals reads a day slip: total, failure, denied of each hour.
+func DayTotals(b []byte) (h [24][3]int64, err error) {
+	d, err := parseDayCounts(b)
+	for i := range h {
+		h[i] = [3]int64{d.hour[i].total, d.hour[i].failure, d.hour[i].denied}
+	}
+	return h, err
+}
+
+// FacetValues reads facets: count by field and value.
+func FacetValues(b []byte) (map[string]map[string]int64, error) {
+	c, err := parseFacets(b)
+	if err != nil {
+		return nil, err
+	}
+	m := map[string]map[string]int64{}
+	for i, f := range facetFields {
+		m[f.name] = map[string]int64{}
+		for _, v := range c[i].values {
+			m[f.name][v.value] = v.count
+		}
+		if c[i].other > 0 {
+			m[f.name]["(other)"] = c[i].other
+		}
+	}
+	return m, nil
+}
+
+// MergeTail merges what is committed and leaves the debt.
+func (b *Book) MergeTail(ctx context.Context) error {
+	b.merger.mu.Lock()
+	defer b.merger.mu.Unlock()
+	for _, s := range b.shards {
+		if err := b.merger.mergeTail(ctx, s); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// HoldMerger keeps the merger from working until release is called.
+func (b *Book) HoldMerger() (release func()) {
+	b.merger.mu.Lock()
+	return b.merger.mu.Unlock
+}

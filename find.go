@@ -1,0 +1,178 @@
+package daybook
+
+import (
+	"context"
+	"errors"
+	"fmt"
+
+	"github.com/daybook-audit/daybook/leaf"
+	"github.com/daybook-audit/daybook/query"
+)
+
+// idLead is how far the time in an id may lie ahead of the time at which it is received, µs.
+const idLead = 5 * 60 * 1_000_000
+
+// Entry returns the entry of org that has an id. If there is none, or no such org: an *Error of CodeNotFound.
+func (b *Book) Entry(ctx context.Context, org OrgID, id ID) (Entry, error) {
+	v, err := b.view(ctx, org)
+	if err != nil {
+		return Entry{}, err
+	}
+	f := finder{b: b, v: v, ids: map[ID]struct{}{id: {}}, found: map[ID]packed{}}
+	if err := f.find(ctx); err != nil {
+		return Entry{}, err
+	}
+	if len(f.ids) > 0 {
+		// Its producer's clock may have been ahead by more than anyone should expect.
+		if err := f.blocks(ctx, id, 0, v.head.Packed); err != nil {
+			return Entry{}, err
+		}
+	}
+	p, ok := f.found[id]
+	if !ok {
+		return Entry{}, &Error{Code: CodeNotFound, Message: fmt.Sprintf("there is no event %s", id)}
+	}
+	d := leaf.Get()
+	defer leaf.Put(d)
+	return p.open(org, d)
+}
+
+// EntryAt returns the entry of org at seq. If the log does not reach that far, or there is no such org: an *Error of CodeNotFound.
+func (b *Book) EntryAt(ctx context.Context, org OrgID, seq int64) (Entry, error) {
+	v, err := b.view(ctx, org)
+	if err != nil {
+		return Entry{}, err
+	}
+	if seq < 0 || seq >= v.size {
+		return Entry{}, &Error{Code: CodeNotFound, Message: fmt.Sprintf("there is no entry %d", seq)}
+	}
+	es, err := b.entries(ctx, v, seq, seq+1)
+	if err != nil {
+		return Entry{}, err
+	}
+	d := leaf.Get()
+	defer leaf.Put(d)
+	return es[0].open(org, d)
+}
+
+// find looks ids up in the log of v. An id is looked for from its own time on, less five minutes: before that it cannot have been
+// recorded, unless the clock that made it was ahead by more.
+func (b *Book) find(ctx context.Context, v view, ids []ID) (map[ID]packed, error) {
+	f := finder{b: b, v: v, ids: make(map[ID]struct{}, len(ids)), found: make(map[ID]packed)}
+	for _, id := range ids {
+		f.ids[id] = struct{}{}
+	}
+	return f.found, f.find(ctx)
+}
+
+// finder looks for ids.
+type finder struct {
+	b     *Book
+	v     view
+	ids   map[ID]struct{} // not found yet
+	found map[ID]packed
+}
+
+func (f *finder) find(ctx context.Context) error {
+	for _, r := range f.v.runs {
+		f.tail(r)
+	}
+	if f.v.head.Packed == 0 {
+		return nil
+	}
+	for id := range f.ids {
+		from, err := f.since(ctx, id.Micros()-idLead)
+		if err != nil {
+			return err
+		}
+		if err := f.blocks(ctx, id, from, f.v.head.Packed); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// tail looks at a run in memory.
+func (f *finder) tail(r tailRun) {
+	for i := range r.len() {
+		if len(f.ids) == 0 {
+			return
+		}
+		id := r.c.entries[r.at+i].id
+		if _, ok := f.ids[id]; ok {
+			f.found[id] = r.entry(i)
+			delete(f.ids, id)
+		}
+	}
+}
+
+// since returns the first seq in blocks of a block that received something at or after a time. It goes back from the end, chunk by
+// chunk: what is looked up is mostly new.
+func (f *finder) since(ctx context.Context, at int64) (int64, error) {
+	seq := f.v.head.Packed
+	for seq > 0 {
+		list, err := f.b.cache.metas(ctx, f.b.store, f.v.head.Log, seq-1, f.v.head.Packed, true)
+		if err != nil {
+			return 0, err
+		}
+		for i := len(list.metas) - 1; i >= 0; i-- {
+			if list.metas[i].Received.Max < at {
+				return seq, nil
+			}
+			seq = min(seq, list.metas[i].First)
+		}
+	}
+	return 0, nil
+}
+
+// blocks looks for id in the blocks of [from, to).
+func (f *finder) blocks(ctx context.Context, id ID, from, to int64) error {
+	if _, ok := f.ids[id]; !ok {
+		return nil
+	}
+	term := query.NewTerm('i', id[:])
+	swapped := 0
+	for from < to {
+		list, err := f.b.cache.metas(ctx, f.b.store, f.v.head.Log, from, f.v.head.Packed, true)
+		if err != nil {
+			return err
+		}
+		for i := list.find(from); i < len(list.metas) && from < to; i++ {
+			m := &list.metas[i]
+			if filterHas(m.Filter, term) {
+				err := f.block(ctx, m, id)
+				if errors.Is(err, ErrNotExist) && swapped < 100 {
+					swapped++
+					f.b.cache.dropChunk(f.v.head.Log, from)
+					break // list again
+				}
+				if err != nil {
+					return err
+				}
+				if _, ok := f.ids[id]; !ok {
+					return nil
+				}
+			}
+			from = m.end()
+		}
+	}
+	return nil
+}
+
+// block looks for id in one block.
+func (f *finder) block(ctx context.Context, m *BlockMeta, id ID) error {
+	blk, err := f.b.cache.block(ctx, f.b.store, f.v.head.Log, m.BlockRef)
+	if err != nil {
+		return err
+	}
+	for i := range blk.len() {
+		if e := blk.entry(i); e.id == id {
+			if e.seq < f.v.head.Packed {
+				f.found[id] = e
+				delete(f.ids, id)
+			}
+			return nil
+		}
+	}
+	return nil
+}

@@ -1,0 +1,275 @@
+package daybook
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"math/rand/v2"
+	"sync"
+	"sync/atomic"
+	"time"
+)
+
+// merger turns the tails of all shards into blocks, in one goroutine. It holds no lock of a shard while it works: it takes a picture
+// of the tail (cutTail), and tells the shard what became of it (setFolded, trimmed).
+type merger struct {
+	b     *Book
+	wakes chan struct{} // one slot
+	stop  context.CancelFunc
+	done  chan struct{} // closed when run has returned
+
+	owed atomic.Int64 // entries in finished windows of several pieces
+
+	// mu is held by whoever merges: run, one step at a time, or settle. It owns everything below.
+	mu         sync.Mutex
+	builder    blockBuilder
+	entries    []packed // of the part of the tail being folded
+	older      []packed // of the blocks being rewritten, and of that part
+	slice      mergeSlice
+	open       map[LogNo][]piece // the pieces of each log's last, unfinished window, as far as known
+	openPieces int               // sum of their numbers
+	days       map[dayRef]string // day slips as they are stored; empty: there is none
+	stale      map[LogNo]*shard  // logs whose folded head is to be read again after a failure
+	again      bool              // a cut failed before its end
+	debts      debts
+	survey     survey
+	load       load
+}
+
+func newMerger(b *Book) *merger {
+	return &merger{
+		b: b, wakes: make(chan struct{}, 1), done: make(chan struct{}), open: map[LogNo][]piece{}, days: map[dayRef]string{},
+		stale: map[LogNo]*shard{}, slice: mergeSlice{days: map[dayRef]*dayCounts{}}, debts: newDebts(),
+	}
+}
+
+// start begins to merge.
+func (m *merger) start() {
+	ctx, cancel := context.WithCancel(context.Background())
+	m.stop = cancel
+	go m.run(ctx)
+}
+
+// close stops merging and waits for the step under way. What is not merged stays in the commits.
+func (m *merger) close() error {
+	m.stop()
+	<-m.done
+	return nil
+}
+
+// wake says that something was committed.
+func (m *merger) wake() {
+	select {
+	case m.wakes <- struct{}{}:
+	default:
+	}
+}
+
+// debt returns the number of entries that lie in pieces although their window is finished.
+func (m *merger) debt() int64 { return m.owed.Load() }
+
+// run merges until ctx ends. A failure is logged and the step repeated, later each time; the tail grows meanwhile, and admission
+// slows down by itself.
+func (m *merger) run(ctx context.Context) {
+	defer close(m.done)
+	timer := time.NewTimer(0)
+	defer timer.Stop()
+	failures := 0
+	for ctx.Err() == nil {
+		worked, err := m.step(ctx)
+		wakes, wait := m.wakes, time.Duration(0)
+		switch {
+		case ctx.Err() != nil:
+			return
+		case failures == 0 && errors.Is(err, ErrSwapped):
+			failures++ // the plan was old: make another one
+			continue
+		case errors.Is(err, ErrBroken):
+			m.b.fail(err)
+			return
+		case err != nil:
+			failures++
+			wakes, wait = nil, backoff(failures)
+			m.b.o.Logger.Error("merge failed", "error", err, "failures", failures, "retry_in", wait)
+		case worked:
+			failures = 0
+			continue
+		default:
+			failures = 0
+			wait = m.pause()
+		}
+		timer.Reset(wait)
+		select {
+		case <-ctx.Done():
+		case <-wakes:
+		case <-timer.C:
+		}
+	}
+}
+
+// backoff returns how long to wait after so many failures in a row: 0.1 s to 30 s, by half up or down.
+func backoff(failures int) time.Duration {
+	d := min(100*time.Millisecond<<min(failures-1, 10), 30*time.Second)
+	return d/2 + rand.N(d)
+}
+
+// step does one piece of work, or none when there is none to do now.
+func (m *merger) step(ctx context.Context) (worked bool, err error) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	now := m.b.now()
+	again := m.again
+	m.again = false
+	for _, s := range m.b.shards {
+		if again || s.due(&m.b.o, now) {
+			worked = true
+			err = errors.Join(err, m.mergeTail(ctx, s)) // one shard does not hold up another
+		}
+	}
+	m.again = err != nil
+	if worked {
+		return true, err
+	}
+	if m.owed.Load() > maxDebt || m.load.quiet(m.b, now) {
+		return m.idle(ctx)
+	}
+	return false, nil
+}
+
+// pause returns how long there is nothing to do unless something is committed.
+func (m *merger) pause() time.Duration {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	if m.owed.Load() > 0 || !m.survey.done {
+		return quietPeriod
+	}
+	wait := m.b.o.TailAge
+	now := m.b.now()
+	for _, s := range m.b.shards {
+		s.mu.RLock()
+		if s.tailSince != 0 {
+			wait = min(wait, time.Duration(s.tailSince-now)*time.Microsecond+m.b.o.TailAge)
+		}
+		s.mu.RUnlock()
+	}
+	return max(wait, time.Millisecond)
+}
+
+// settle merges everything committed so far and works off the debt. Tests, benchmarks and shutdowns call it; it may run beside run.
+func (m *merger) settle(ctx context.Context) error {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	for range 10 { // swapped plans are made again; nobody else swaps for long
+		err := m.settleOnce(ctx)
+		if !errors.Is(err, ErrSwapped) && !errors.Is(err, ErrNotExist) {
+			return err
+		}
+	}
+	return fmt.Errorf("settle: %w", ErrSwapped)
+}
+
+func (m *merger) settleOnce(ctx context.Context) error {
+	for _, s := range m.b.shards {
+		if err := m.mergeTail(ctx, s); err != nil {
+			m.again = true
+			return err
+		}
+	}
+	m.again = false
+	for {
+		if worked, err := m.idle(ctx); err != nil || !worked {
+			return err
+		}
+	}
+}
+
+// due reports whether the tail of s is to be merged.
+func (s *shard) due(o *Options, now int64) bool {
+	s.mu.RLock()
+	defer s.mu.RUnlock()
+	return s.tailBytes >= o.TailBytes || s.tailEntries >= o.TailEntries || s.tailSince != 0 && now-s.tailSince >= o.TailAge.Microseconds()
+}
+
+// intact reports whether no log of s is frozen because its commits contradict its head.
+func (s *shard) intact() bool {
+	s.mu.RLock()
+	defer s.mu.RUnlock()
+	for _, t := range s.logs {
+		if t.fault != nil {
+			return false
+		}
+	}
+	return true
+}
+
+// mergeTail folds everything that s has in its tail, and drops the commits. A crash between two slices leaves some logs folded and
+// the commits in place: the next start, like the next cut, goes on from each log's head. A crash between the last slice and the trim
+// leaves commits that hold nothing new.
+func (m *merger) mergeTail(ctx context.Context, s *shard) error {
+	if err := m.refresh(ctx); err != nil {
+		return err
+	}
+	logs, through := s.cutTail()
+	if through == 0 {
+		return nil
+	}
+	defer m.dropScratch()
+	if err := m.foldAll(ctx, s, logs); err != nil {
+		m.forget(s)
+		return err
+	}
+	if s.intact() { // else the store keeps every commit: those of a frozen log are its evidence, and are in no block
+		if err := m.b.store.Trim(ctx, s.no, through, m.b.o.Now().Unix()/3600); err != nil {
+			return fmt.Errorf("trim through commit %d: %w", through, err)
+		}
+	}
+	s.trimmed(through)
+	return nil
+}
+
+func (m *merger) foldAll(ctx context.Context, s *shard, logs []cutLog) error {
+	for i := range logs {
+		if err := m.fold(ctx, s, &logs[i]); err != nil {
+			return fmt.Errorf("merge log %d: %w", logs[i].head.Log, err)
+		}
+	}
+	return m.flush(ctx, s)
+}
+
+// dropScratch lets go of the tail that was merged.
+func (m *merger) dropScratch() {
+	clear(m.entries[:cap(m.entries)])
+	clear(m.older[:cap(m.older)])
+}
+
+// forget drops the slice and what the merger believes about the store after a failure: it is read again. s is the shard whose heads
+// the slice moves; rewrites move none.
+func (m *merger) forget(s *shard) {
+	for i := range m.slice.swaps {
+		if m.slice.swaps[i].Fold != nil {
+			m.stale[m.slice.swaps[i].Log] = s
+		}
+	}
+	m.slice.reset()
+	clear(m.days)
+}
+
+// refresh reads the folded heads of logs whose last Replace failed: it may have been written all the same.
+func (m *merger) refresh(ctx context.Context) error {
+	for log, s := range m.stale {
+		heads, err := m.b.store.LogHeads(ctx, []LogNo{log})
+		if err != nil {
+			return fmt.Errorf("read the head of log %d: %w", log, err)
+		}
+		s.mu.RLock()
+		t := s.logs[log]
+		moved := t != nil && heads[0].Packed > t.head.Packed
+		s.mu.RUnlock()
+		m.b.cache.drop(log)
+		if moved {
+			s.setFolded(heads[0])
+		}
+		delete(m.stale, log)
+	}
+	return nil
+}

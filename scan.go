@@ -1,0 +1,207 @@
+package daybook
+
+import (
+	"context"
+	"fmt"
+	"slices"
+	"time"
+
+	"golang.org/x/mod/sumdb/tlog"
+
+	"github.com/daybook-audit/daybook/leaf"
+	"github.com/daybook-audit/daybook/query"
+)
+
+// scan is one pass over one picture of a log: the tail in memory from view.head.Packed on, blocks below it. It belongs to one
+// goroutine. Its Doc and Record are used for every entry, so that an entry that does not match costs no allocation.
+type scan struct {
+	*question
+	b    *Book
+	ctx  context.Context //nolint:containedctx // of the one call that a scan lives for
+	view view
+
+	all  bool     // every entry matches: none needs to be read for that
+	need bool     // the caller of walk wants rec filled even so
+	ids  bool     // the query asks for the event's own id, whose text costs an allocation
+	lits [][]byte // every match without a backslash holds all of these
+
+	doc *leaf.Doc
+	rec query.Record // of the entry that matched last, unless all
+
+	filter  []byte // the one that has asks
+	has     func(query.Term) bool
+	budget  budget
+	resumed bool // another page came before
+	seen    Span // of what was looked through: received_at, in the order of occurred_at that
+	marks   [windowSize]bool
+	places  [windowSize]tailPlace // of the unit's entries, in the tail
+	current packed                // the entry being looked at
+}
+
+// budget is what a request may use up.
+type budget struct {
+	now    func() time.Time
+	until  time.Time
+	blocks int // left
+	used   int // blocks
+	reason string
+}
+
+// over reports whether the budget is used up, and remembers why.
+func (g *budget) over() bool {
+	switch {
+	case g.reason != "":
+	case g.blocks <= 0:
+		g.reason = ReasonBlocks
+	case !g.now().Before(g.until):
+		g.reason = ReasonTime
+	}
+	return g.reason != ""
+}
+
+// newScan takes a picture of the log. The first scan of p fixes the log and its size for those that follow.
+func (b *Book) newScan(ctx context.Context, p *question) (*scan, error) {
+	v, err := b.view(ctx, p.org)
+	if err != nil {
+		return nil, err
+	}
+	if !p.pinned {
+		p.pinned, p.logID, p.epoch, p.size = true, v.head.LogID, v.head.Epoch, v.size
+	}
+	if p.logID != v.head.LogID || p.epoch != v.head.Epoch || p.size > v.size {
+		return nil, errCursor
+	}
+	s := &scan{
+		question: p, b: b, ctx: ctx, view: v, doc: leaf.Get(), lits: p.query.Literals(),
+		ids: asksForID(p.query.Explain()), all: p.query.Empty() && p.from == openFrom && p.to == openTo,
+		seen: Span{Min: openTo, Max: openFrom}, resumed: p.at.set,
+	}
+	s.has = func(t query.Term) bool { return filterHas(s.filter, t) }
+	s.budget = budget{now: b.o.Now, until: b.o.Now().Add(b.o.SearchTime), blocks: b.o.SearchBlocks}
+	return s, nil
+}
+
+// asksForID reports whether a query looks at the event's own id.
+func asksForID(n *query.Node) bool {
+	if n == nil {
+		return false
+	}
+	return n.Field == "id" || n.Field == "has" && slices.Contains(n.Values, "id") ||
+		asksForID(n.Not) || slices.ContainsFunc(n.And, asksForID) || slices.ContainsFunc(n.Or, asksForID)
+}
+
+// close gives back what the scan borrowed.
+func (s *scan) close() { leaf.Put(s.doc) }
+
+// list returns the metas of the chunk that holds seq, with filters only if one of them may decide.
+func (s *scan) list(seq int64) (*metaChunk, error) {
+	if s.ctx.Err() != nil {
+		return nil, context.Cause(s.ctx)
+	}
+	timed := s.from != openFrom || s.to != openTo
+	filters := !s.query.Empty() && !timed
+	list, err := s.b.cache.metas(s.ctx, s.b.store, s.view.head.Log, seq, s.view.head.Packed, filters)
+	if err != nil || list.filtered || s.query.Empty() {
+		return list, err
+	}
+	for i := range list.metas {
+		if s.may(&list.metas[i]) {
+			return s.b.cache.metas(s.ctx, s.b.store, s.view.head.Log, seq, s.view.head.Packed, true)
+		}
+	}
+	return list, nil
+}
+
+// may reports whether a block may hold a match.
+func (s *scan) may(m *BlockMeta) bool {
+	if !m.Occurred.meets(s.from, s.to) && !m.Late.meets(s.from, s.to) {
+		return false
+	}
+	bounds := query.Bounds{
+		SeqFrom: m.First, SeqTo: m.end(), Received: [2]int64{m.Received.Min, m.Received.Max},
+		Occurred: [2]int64{m.Occurred.Min, m.Occurred.Max}, Late: [2]int64{m.Late.Min, m.Late.Max},
+	}
+	if len(m.Filter) == 0 {
+		return s.query.May(&bounds, nil)
+	}
+	s.filter = m.Filter
+	return s.query.May(&bounds, s.has)
+}
+
+// meets reports whether s has a time in [from, to).
+func (s Span) meets(from, to int64) bool { return s.Min <= s.Max && s.Max >= from && s.Min < to }
+
+// within reports whether s has no time outside of [from, to).
+func (s Span) within(from, to int64) bool { return s.Min > s.Max || s.Min >= from && s.Max < to }
+
+// read returns a block and charges it.
+func (s *scan) read(m *BlockMeta) (*block, error) {
+	s.budget.blocks--
+	s.budget.used++
+	return s.b.cache.block(s.ctx, s.b.store, s.view.head.Log, m.BlockRef)
+}
+
+// open returns e as it stands in the log of org. Entries of blocks get their leaf hash from their payload. It reads into d.
+func (p *packed) open(org OrgID, d *leaf.Doc) (Entry, error) {
+	e := Entry{Org: org, Seq: p.seq, ID: p.id, ReceivedAt: p.received, LeafHash: p.leaf, Kind: p.kind}
+	e.Payload = p.text(make([]byte, 0, len(p.body)+idTextLen))
+	if p.leaf != (tlog.Hash{}) {
+		return e, nil
+	}
+	if err := d.Read(e.Payload); err != nil {
+		return Entry{}, &Error{Code: CodeTampered, Rule: "damaged", Message: fmt.Sprintf("the payload of entry %d of %s cannot be read", p.seq, org), Err: err}
+	}
+	l := leaf.Leaf{Kind: p.kind, Seq: p.seq, ReceivedAt: p.received, ID: p.id, Root: d.Root(&p.secret)}
+	e.LeafHash = tlog.Hash(l.Hash())
+	return e, nil
+}
+
+// searched says what the scan looked through. Its question has moved on.
+func (s *scan) searched() (Searched, error) {
+	r := Searched{Blocks: s.budget.used, Complete: s.budget.reason == "", Reason: s.budget.reason}
+	if s.size == 0 {
+		r.From, r.To = s.now, s.now
+		return r, nil
+	}
+	asked, err := s.extent()
+	if err != nil {
+		return r, err
+	}
+	r.From, r.To = asked.Min, asked.Max
+	atStart, atEnd := !s.resumed, s.done
+	if !s.asc {
+		atStart, atEnd = atEnd, atStart
+	}
+	if !atStart {
+		r.From = min(max(s.seen.Min, asked.Min), asked.Max)
+	}
+	if !atEnd {
+		r.To = max(min(s.seen.Max, asked.Max), r.From)
+	}
+	r.Days, r.OfDays = days(r.From, r.To), days(asked.Min, asked.Max)
+	return r, nil
+}
+
+// extent is the time that is asked for; an open bound is that of the oldest or newest entry.
+func (s *scan) extent() (Span, error) {
+	e := Span{Min: s.from, Max: s.to}
+	if e.Max == openTo {
+		e.Max = s.view.received
+	}
+	if e.Min != openFrom {
+		return Span{e.Min, max(e.Min, e.Max)}, nil
+	}
+	if s.view.head.Packed == 0 {
+		e.Min = s.view.runs[0].recvd
+	} else {
+		list, err := s.b.cache.metas(s.ctx, s.b.store, s.view.head.Log, 0, 1, false)
+		if err != nil {
+			return Span{}, err
+		}
+		e.Min = list.metas[0].Received.Min
+	}
+	return Span{min(e.Min, e.Max), e.Max}, nil
+}
+
+// days returns the number of whole days from one time to another, at least one.
+func days(from, to int64) int { return int(max(1, (to-from)/(24*time.Hour).Microseconds())) }

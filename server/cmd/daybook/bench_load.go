@@ -1,0 +1,372 @@
+package main
+
+import (
+	"bufio"
+	"bytes"
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"net"
+	"net/textproto"
+	"net/url"
+	"os"
+	"strconv"
+	"strings"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"github.com/spf13/cobra"
+)
+
+// load is one run of `bench load`.
+type load struct {
+	workload
+	name               string
+	connections, batch int
+	rate               float64 // requests per second; 0: closed model
+	warmup, duration   time.Duration
+	events             int64 // stop after so many; 0: after duration
+	bodies             int
+	pid                int
+	goBench, yes       bool
+}
+
+func newBenchLoad(e *env) *cobra.Command {
+	var l load
+	cmd := &cobra.Command{
+		Use: "load", Short: "Record made-up events as fast as the server takes them, or at a fixed rate",
+		Long: `The client writes prepared requests on raw connections, so that it costs little beside the server. Without --rate each connection
+sends its next request when the last is answered (closed model). With --rate requests start at fixed times whether or not the
+server keeps up, and latency counts from the intended start (open model).`,
+		Example: `  $ daybook bench load --connections 16 --batch 100 --pid $(pgrep -x daybook)
+  $ daybook bench load --connections 64 --batch 1 --duration 30s
+  $ daybook bench load --connections 64 --batch 1 --rate 10000 --duration 30s`,
+		Annotations: map[string]string{exitsNote: "0 measured · 1 the server cannot be reached · 8 some requests failed"},
+		Args:        exactArgs(),
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			return cannot("measure", l.run(cmd.Context(), e))
+		},
+	}
+	fl := cmd.Flags()
+	l.flags(cmd)
+	fl.StringVar(&l.name, "name", "", "name of the run in its line")
+	fl.IntVar(&l.connections, "connections", 16, "connections")
+	fl.IntVar(&l.batch, "batch", 100, "events a request; 1: single events")
+	fl.Float64Var(&l.rate, "rate", 0, "requests per second (open model)")
+	fl.DurationVar(&l.warmup, "warmup", 2*time.Second, "not counted")
+	fl.DurationVar(&l.duration, "duration", 10*time.Second, "counted")
+	fl.Int64Var(&l.events, "events", 0, "stop after so many events instead; there is no warm-up then")
+	fl.IntVar(&l.bodies, "bodies", 20_000, "different events, made before the start and sent again and again")
+	fl.IntVar(&l.pid, "pid", 0, "process of the server: its CPU, memory and writes are reported (Linux)")
+	fl.BoolVar(&l.goBench, "go-bench", false, "also print the line that go test -bench would, for benchstat")
+	fl.BoolVar(&l.yes, "yes", false, "do not ask before loading a server on another machine")
+	return cmd
+}
+
+// loop says where requests go and how far the run is.
+type loop struct {
+	host     string
+	requests [][]byte
+	next     atomic.Int64 // request to send next
+	left     atomic.Int64 // events still to be sent, when they are counted
+	counted  bool
+	batch    int64
+	from, to time.Time // of what is measured
+	now      func() time.Time
+}
+
+// tally is what one connection measured.
+type loadTally struct {
+	latency  histogram
+	requests int64
+	failed   int64
+	first    string // what the first failure was
+}
+
+func (l *load) run(ctx context.Context, e *env) error {
+	if l.connections < 1 || l.batch < 1 || l.batch > maxBatch || l.orgs < 1 || l.bodies < 1 {
+		return usage("--connections, --orgs and --bodies must be at least 1, --batch 1 to %d", maxBatch)
+	}
+	t, err := e.target()
+	if err != nil {
+		return err
+	}
+	u, err := url.Parse(t.server.value)
+	if err != nil || u.Scheme != "http" || u.Host == "" {
+		return usage("--server must be http://HOST:PORT here: the load client speaks plain HTTP/1.1")
+	}
+	if !loopback(u.Hostname()) {
+		if err := e.confirm(l.yes, "Load "+u.Host+" with made-up events"); err != nil {
+			return err
+		}
+	}
+	host := u.Host
+	if u.Port() == "" {
+		host = net.JoinHostPort(u.Hostname(), "80")
+	}
+	e.note("making %s", count(l.bodies, "event", "events"))
+	requests, err := l.requests(e, u, t)
+	if err != nil {
+		return err
+	}
+	p := &loop{host: host, requests: requests, batch: int64(l.batch), now: e.now, counted: l.events > 0}
+	start := e.now()
+	p.from, p.to = start.Add(l.warmup), start.Add(l.warmup+l.duration)
+	if p.counted {
+		p.left.Store(l.events)
+		p.from, p.to = start, start.Add(24*time.Hour)
+	}
+	model := "closed"
+	var arrivals chan time.Time
+	if l.rate > 0 {
+		model = "open"
+		arrivals = make(chan time.Time, 1<<20)
+		go p.arrive(ctx, arrivals, l.rate, start)
+	}
+	before, beforeMe := processUse(l.pid), processUse(os.Getpid())
+	tallies := make([]loadTally, l.connections)
+	var group sync.WaitGroup
+	errs := make([]error, l.connections)
+	for i := range l.connections {
+		group.Go(func() { errs[i] = p.connection(ctx, &tallies[i], arrivals) })
+	}
+	if !p.counted { // CPU of the warm-up does not count
+		select {
+		case <-time.After(l.warmup):
+			before, beforeMe = processUse(l.pid), processUse(os.Getpid())
+		case <-ctx.Done():
+		}
+	}
+	group.Wait()
+	end := e.now()
+	after, afterMe := processUse(l.pid), processUse(os.Getpid())
+	if err := errors.Join(errs...); err != nil {
+		return err
+	}
+	r := e.newResult("load", l.name, map[string]any{
+		"model": model, "connections": l.connections, "batch": l.batch, "rate": l.rate, "orgs": l.orgs, "size": l.size, "seed": l.seed, "late": l.late, "bodies": l.bodies,
+	})
+	var all histogram
+	for i := range tallies {
+		all.merge(&tallies[i].latency)
+		r.Requests += tallies[i].requests
+		r.Errors += tallies[i].failed
+		if r.FirstFail == "" {
+			r.FirstFail = tallies[i].first
+		}
+	}
+	r.Events = (r.Requests - r.Errors) * int64(l.batch)
+	r.Seconds = min(end.Sub(p.from), l.duration).Seconds()
+	if p.counted {
+		r.Seconds = end.Sub(start).Seconds()
+	}
+	r.EventRate, r.Rate = float64(r.Events)/r.Seconds, float64(r.Requests)/r.Seconds
+	r.latencies(&all)
+	r.ServerCPU, r.ClientCPU = after.cpu-before.cpu, afterMe.cpu-beforeMe.cpu
+	r.ServerRSS, r.Written = after.rss, after.written-before.written
+	if r.Events > 0 {
+		r.CPUPerEvent = r.ServerCPU * 1e6 / float64(r.Events)
+	}
+	if err := r.print(e.stdout, l.goBench); err != nil {
+		return err
+	}
+	e.note("%s events/s, %s requests/s, p50 %.2f ms, p99 %.2f ms, max %.1f ms, %d failed", thousands(int64(r.EventRate)), thousands(int64(r.Rate)), r.P50, r.P99, r.Max, r.Errors)
+	if r.Errors > 0 {
+		return ended(exitPartial)
+	}
+	return nil
+}
+
+func loopback(host string) bool {
+	ip := net.ParseIP(host)
+	return host == "localhost" || ip != nil && ip.IsLoopback()
+}
+
+// requests makes whole HTTP requests. One request is for one org.
+func (l *load) requests(e *env, u *url.URL, t target) ([][]byte, error) {
+	src := newEventSource(l.workload)
+	now := e.now().UTC().Truncate(time.Microsecond)
+	n := max(1, l.bodies/l.batch)
+	out := make([][]byte, 0, n)
+	var body bytes.Buffer
+	for i := range n {
+		org := src.zipf.draw(src.g.rng.Float64())
+		body.Reset()
+		for range l.batch {
+			if err := src.nextOf(&body, org, now.Add(time.Duration(i)*time.Millisecond)); err != nil {
+				return nil, err
+			}
+			if l.batch > 1 {
+				body.WriteByte('\n')
+			}
+		}
+		kind := "application/json"
+		if l.batch > 1 {
+			kind = "application/x-ndjson"
+		}
+		name := benchOrg(org)
+		if t.org.value != "" {
+			name = t.org.value
+		}
+		out = append(out, fmt.Appendf(nil, "POST %s/v1/events HTTP/1.1\r\nHost: %s\r\nAuthorization: Bearer %s\r\nDaybook-Org: %s\r\nContent-Type: %s\r\nContent-Length: %d\r\n\r\n%s",
+			strings.TrimSuffix(u.Path, "/"), u.Host, t.key.value, name, kind, body.Len(), body.Bytes()))
+	}
+	return out, nil
+}
+
+// arrive puts the intended starts of the open model into arrivals.
+func (p *loop) arrive(ctx context.Context, arrivals chan<- time.Time, rate float64, start time.Time) {
+	defer close(arrivals)
+	every := time.Duration(float64(time.Second) / rate)
+	for at := start; at.Before(p.to); at = at.Add(every) {
+		if wait := at.Sub(p.now()); wait > 0 {
+			select {
+			case <-time.After(wait):
+			case <-ctx.Done():
+				return
+			}
+		}
+		arrivals <- at
+	}
+}
+
+// connection sends requests on one connection until the run ends. A connection that breaks is counted and opened again.
+func (p *loop) connection(ctx context.Context, t *loadTally, arrivals <-chan time.Time) error {
+	var c net.Conn
+	var in *bufio.Reader
+	defer func() {
+		if c != nil {
+			c.Close() //nolint:errcheck,gosec // nothing is left on it
+		}
+	}()
+	for ctx.Err() == nil {
+		intended := p.now()
+		if arrivals != nil {
+			var ok bool
+			if intended, ok = <-arrivals; !ok {
+				return nil
+			}
+		}
+		if !intended.Before(p.to) || p.counted && p.left.Add(-p.batch) <= -p.batch {
+			return nil
+		}
+		if c == nil {
+			var err error
+			if c, err = (&net.Dialer{}).DialContext(ctx, "tcp", p.host); err != nil {
+				return err
+			}
+			in = bufio.NewReaderSize(c, 64<<10)
+		}
+		request := p.requests[int(p.next.Add(1))%len(p.requests)]
+		failure := ""
+		if _, err := c.Write(request); err != nil {
+			failure = err.Error()
+		} else if status, answer, err := readAnswer(in); err != nil {
+			failure = err.Error()
+		} else if status/100 != 2 {
+			failure = strconv.Itoa(status) + " " + answer
+		} else {
+			err = nil
+		}
+		if failure != "" && !isStatus(failure) {
+			c.Close() //nolint:errcheck,gosec // it is broken
+			c = nil
+		}
+		done := p.now()
+		if intended.Before(p.from) || done.After(p.to) {
+			continue
+		}
+		t.requests++
+		t.latency.add(done.Sub(intended))
+		if failure != "" {
+			t.failed++
+			if t.first == "" {
+				t.first = failure
+			}
+		}
+	}
+	return ctx.Err()
+}
+
+// isStatus reports whether a failure is an answer, after which the connection can go on.
+func isStatus(failure string) bool {
+	return len(failure) > 3 && failure[3] == ' ' && failure[0] >= '3' && failure[0] <= '5'
+}
+
+// readAnswer reads one HTTP answer to its end and returns the beginning of a body that is no 2xx.
+func readAnswer(in *bufio.Reader) (status int, beginning string, err error) {
+	line, err := in.ReadSlice('\n')
+	if err != nil {
+		return 0, "", err
+	}
+	if len(line) < 12 {
+		return 0, "", errors.New("no HTTP answer")
+	}
+	if status, err = strconv.Atoi(string(line[9:12])); err != nil {
+		return 0, "", fmt.Errorf("status line %q", line)
+	}
+	length, chunked := 0, false
+	for {
+		line, err := in.ReadSlice('\n')
+		if err != nil {
+			return 0, "", err
+		}
+		if len(line) <= 2 {
+			break
+		}
+		name, value, _ := bytes.Cut(line, []byte(":"))
+		switch {
+		case bytes.EqualFold(name, []byte("Content-Length")):
+			if length, err = strconv.Atoi(string(bytes.TrimSpace(value))); err != nil {
+				return 0, "", fmt.Errorf("content length %q", value)
+			}
+		case bytes.EqualFold(name, []byte("Transfer-Encoding")):
+			chunked = bytes.Contains(value, []byte("chunked"))
+		}
+	}
+	var keep strings.Builder
+	if chunked {
+		err = readChunks(in, &keep, status)
+	} else {
+		err = readBody(in, int64(length), &keep, status)
+	}
+	return status, keep.String(), err
+}
+
+// readBody skips n bytes, but keeps the beginning of a body that tells of an error.
+func readBody(in *bufio.Reader, n int64, keep *strings.Builder, status int) error {
+	if status/100 != 2 {
+		head := min(n, 300)
+		if _, err := io.CopyN(keep, in, head); err != nil {
+			return err
+		}
+		n -= head
+	}
+	_, err := in.Discard(int(n))
+	return err
+}
+
+func readChunks(in *bufio.Reader, keep *strings.Builder, status int) error {
+	for {
+		line, err := textproto.NewReader(in).ReadLine()
+		if err != nil {
+			return err
+		}
+		n, err := strconv.ParseInt(strings.TrimSpace(line), 16, 64)
+		if err != nil {
+			return fmt.Errorf("chunk size %q", line)
+		}
+		if n == 0 {
+			_, err := in.Discard(2)
+			return err
+		}
+		if err := readBody(in, n, keep, status); err != nil {
+			return err
+		}
+		if _, err := in.Discard(2); err != nil {
+			return err
+		}
+	}
+}

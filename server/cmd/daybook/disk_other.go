@@ -1,0 +1,10 @@
+//go:build !unix
+
+package main
+
+import "errors"
+
+// freeSpace is known on Unix only.
+func freeSpace(string) (int64, error) {
+	return 0, errors.New("free space is not known on this system")
+}

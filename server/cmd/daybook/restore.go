@@ -1,0 +1,105 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"time"
+
+	"github.com/spf13/cobra"
+
+	"github.com/daybook-audit/daybook/server/internal/config"
+)
+
+func newRestore(e *env) *cobra.Command {
+	var db string
+	var yes bool
+	cmd := &cobra.Command{
+		Use: "restore FILE", Short: "Put a backup in the place of the store, after checking all of it",
+		Long: `The server must be down. The copy is checked from its bytes (as fsck does) before it gets its name; a store that is already there
+is kept beside it. Entries recorded after the backup are not in it.`,
+		Example: `  $ daybook restore daybook-2026-11-21.db
+  $ daybook restore /mnt/backup/daybook.db --db /var/lib/daybook/daybook.db --yes
+  $ daybook restore copy.db --db try.db`,
+		Annotations: map[string]string{exitsNote: "0 restored · 1 the store is in use or cannot be written · 2 not confirmed · 6 the backup is damaged: nothing was replaced"},
+		Args:        exactArgs("FILE"),
+		RunE: func(cmd *cobra.Command, args []string) error {
+			c, _, err := config.Load(config.Sources{Flags: cmd.Flags(), LookupEnv: e.lookup})
+			if err != nil {
+				return usage("%v", err)
+			}
+			return cannot("restore", e.restore(cmd.Context(), args[0], c.DB, yes))
+		},
+	}
+	cmd.Flags().StringVar(&db, "db", "", "the store to put it into (default daybook.db)")
+	cmd.Flags().BoolVar(&yes, "yes", false, "do not ask")
+	return cmd
+}
+
+func (e *env) restore(ctx context.Context, from, db string, yes bool) error {
+	if !isThere(from) {
+		return usage("there is no file %s", from)
+	}
+	old := isThere(db)
+	if old {
+		if err := e.confirm(yes, "Replace "+db); err != nil {
+			return err
+		}
+		s, err := openStore(ctx, db, storeOptions{}) // fails while a server has it; closing it leaves one file
+		if err != nil {
+			return err
+		}
+		if err := s.Close(); err != nil {
+			return err
+		}
+	}
+	partial := db + ".restoring"
+	for _, name := range []string{partial, partial + "-wal", partial + "-shm"} {
+		if err := os.Remove(name); err != nil && !errors.Is(err, fs.ErrNotExist) {
+			return err
+		}
+	}
+	if err := newFile(partial, func(to *os.File) error {
+		in, err := os.Open(from)
+		if err != nil {
+			return err
+		}
+		defer in.Close() //nolint:errcheck // opened for reading
+		_, err = io.Copy(to, in)
+		return err
+	}); err != nil {
+		return err
+	}
+	if err := e.fsck(ctx, partial, 2); err != nil {
+		return errors.Join(err, os.Remove(partial))
+	}
+	for _, name := range []string{partial + "-wal", partial + "-shm"} { // of reading it; empty
+		if err := os.Remove(name); err != nil && !errors.Is(err, fs.ErrNotExist) {
+			return err
+		}
+	}
+	if old {
+		aside := fmt.Sprintf("%s.before-%s", db, e.now().UTC().Format("20060102T150405Z"))
+		if err := os.Rename(db, aside); err != nil {
+			return err
+		}
+		// A crash here leaves no file under the name: the old one and the checked copy are both beside it.
+		e.note("the store that was there is now %s", aside)
+	}
+	if err := os.Rename(partial, db); err != nil {
+		return err
+	}
+	if err := syncFolder(filepath.Dir(db)); err != nil {
+		return err
+	}
+	info, err := os.Stat(from)
+	if err != nil {
+		return err
+	}
+	e.note("restored %s from %s, made %s", db, from, info.ModTime().UTC().Format(time.RFC3339))
+	return nil
+}

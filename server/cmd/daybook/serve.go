@@ -1,0 +1,247 @@
+package main
+
+import (
+	"context"
+	"crypto/tls"
+	"errors"
+	"fmt"
+	"io"
+	"log/slog"
+	"net"
+	"net/http"
+	"os"
+	"path/filepath"
+	"time"
+
+	"github.com/spf13/cobra"
+
+	"github.com/daybook-audit/daybook"
+	"github.com/daybook-audit/daybook/server/internal/api"
+	"github.com/daybook-audit/daybook/server/internal/auth"
+	"github.com/daybook-audit/daybook/server/internal/compat/workos"
+	"github.com/daybook-audit/daybook/server/internal/config"
+	"github.com/daybook-audit/daybook/server/internal/control"
+)
+
+// Main is a whole server: store, Book, doors and HTTP. Fill the first fields, then Run, then Close.
+type Main struct {
+	Config *config.Config
+	Logger *slog.Logger
+	Now    func() time.Time
+	// Prepare, if set, may use the store before anybody else does: dev puts its key there.
+	Prepare func(ctx context.Context, docs daybook.Documents) error
+
+	URL string // where it listens; set by Run
+
+	store  store
+	book   *daybook.Book
+	auth   *auth.Authenticator
+	http   *http.Server
+	failed chan error
+}
+
+// Run opens the store and serves. It returns as soon as requests are answered; Wait waits for what follows.
+func (m *Main) Run(ctx context.Context) (err error) {
+	defer func() {
+		if err != nil {
+			err = errors.Join(err, m.Close())
+		}
+	}()
+	c := m.Config
+	if m.store, err = openStore(ctx, c.DB, storeOptions{logger: m.Logger}); err != nil {
+		return err
+	}
+	if m.Prepare != nil {
+		if err := m.Prepare(ctx, m.store); err != nil {
+			return err
+		}
+	}
+	handler, err := m.handler(ctx)
+	if err != nil {
+		return err
+	}
+	listener, err := (&net.ListenConfig{}).Listen(ctx, "tcp", c.Listen)
+	if err != nil {
+		return fmt.Errorf("listen: %w", err)
+	}
+	m.http, m.failed = handler.HTTPServer(), make(chan error, 1)
+	m.URL = "http://" + listener.Addr().String()
+	serve := m.http.Serve
+	if c.TLSCert != "" {
+		m.URL = "https://" + listener.Addr().String()
+		m.http.TLSConfig = &tls.Config{MinVersion: tls.VersionTLS12}
+		serve = func(l net.Listener) error { return m.http.ServeTLS(l, c.TLSCert, c.TLSKey) }
+	}
+	go func() { m.failed <- serve(listener) }()
+	m.Logger.LogAttrs(ctx, slog.LevelInfo, "listening", slog.String("url", m.URL), slog.String("db", c.DB), slog.String("version", version()))
+	return nil
+}
+
+// handler builds everything between the store and the wire.
+func (m *Main) handler(ctx context.Context) (*api.Server, error) {
+	c := m.Config
+	cursorKey, err := control.CursorKey(ctx, m.store)
+	if err != nil {
+		return nil, fmt.Errorf("read the cursor key: %w", err)
+	}
+	proxies, err := c.Proxies()
+	if err != nil {
+		return nil, err
+	}
+	keys, orgs := control.NewKeys(m.store, m.Now), control.NewOrgs(m.store, m.Now)
+	if c.BootstrapKey != "" {
+		if _, err := keys.Bootstrap(ctx, c.BootstrapKey, auth.All.Words()); err != nil {
+			return nil, err
+		}
+	}
+	d := api.Deps{
+		Docs: m.store, Orgs: orgs, Keys: keys, Backup: m.backup, Logger: m.Logger, Now: m.Now, TrustedProxies: proxies, Version: version(),
+		Limits: api.Limits{Body: int64(c.LimitBody), Decompressed: int64(c.LimitDecompressed), Events: c.LimitEvents, Event: int(c.LimitEvent)},
+	}
+	o := daybook.Options{
+		Now: m.Now, Logger: m.Logger, CursorKey: cursorKey, MaxQueueBytes: int64(c.QueueBytes), TailBytes: int64(c.TailBytes),
+		CommitTimeout: c.CommitTimeout, IdempotencyWindow: c.IdempotencyWindow,
+	}
+	if c.Metrics {
+		d.Metrics = api.NewMetrics()
+		o.Metrics = d.Metrics.Book()
+	}
+	if m.book, err = daybook.Open(ctx, m.store, o); err != nil {
+		return nil, fmt.Errorf("open the log: %w", err)
+	}
+	m.auth = auth.New(keys, auth.Options{Now: m.Now, RateLimit: c.RateLimit})
+	d.Book, d.Auth = m.book, m.auth
+	if c.WorkOSEnabled {
+		d.Doors = append(d.Doors, workos.New(workos.Deps{
+			Book: m.book, Auth: m.auth, Orgs: orgs, Repeats: control.NewRepeats(m.store, m.Now),
+			Settings: workos.Settings{
+				RejectUnknownOrg: c.WorkOSUnknownOrg == "reject", RelaxedLimits: c.WorkOSLimits == "relaxed",
+				ReuseRecords: c.WorkOSKeyReuse == "new", NoKeylessDedupe: !c.WorkOSKeylessDedupe,
+			},
+		}))
+	}
+	return api.New(d)
+}
+
+// backup copies the store beside itself and streams the copy.
+func (m *Main) backup(ctx context.Context, w io.Writer) error {
+	b, ok := m.store.(daybook.Backuper)
+	if !ok {
+		return errors.New("this store has no backup of its own")
+	}
+	dir, err := os.MkdirTemp(filepath.Dir(m.Config.DB), ".backup-*")
+	if err != nil {
+		return fmt.Errorf("backup: %w", err)
+	}
+	defer os.RemoveAll(dir) //nolint:errcheck // a copy that stays costs space and nothing else
+	path := filepath.Join(dir, "daybook.db")
+	if _, err := b.Backup(ctx, path); err != nil {
+		return err
+	}
+	f, err := os.Open(path)
+	if err != nil {
+		return fmt.Errorf("backup: %w", err)
+	}
+	defer f.Close() //nolint:errcheck // opened for reading
+	_, err = io.Copy(w, f)
+	return err
+}
+
+// Wait returns when ctx ends (nil), or when serving cannot go on.
+func (m *Main) Wait(ctx context.Context) error {
+	select {
+	case <-ctx.Done():
+		return nil
+	case <-m.book.Broken():
+		return errors.New("the store failed to sync; what was acknowledged is safe, nothing more is accepted: start again")
+	case err := <-m.failed:
+		return fmt.Errorf("serve: %w", err)
+	}
+}
+
+// Close stops listening, answers what is running, commits what waits and closes the store. It takes at most the shutdown timeout
+// of the configuration, and what the last commit needs.
+func (m *Main) Close() error {
+	var errs []error
+	if m.http != nil {
+		ctx, cancel := context.WithTimeout(context.Background(), m.Config.ShutdownTimeout)
+		defer cancel()
+		if err := m.http.Shutdown(ctx); err != nil {
+			errs = append(errs, fmt.Errorf("stop listening: %w", err), m.http.Close())
+		}
+		m.http = nil
+	}
+	if m.auth != nil {
+		m.auth.Close()
+		m.auth = nil
+	}
+	if m.book != nil {
+		errs = append(errs, m.book.Close())
+		m.book = nil
+	}
+	if m.store != nil {
+		errs = append(errs, m.store.Close())
+		m.store = nil
+	}
+	return errors.Join(errs...)
+}
+
+func newServe(e *env) *cobra.Command {
+	cmd := &cobra.Command{
+		Use: "serve", Short: "The server: API and doors",
+		Long: `Every setting is a flag, a variable (DAYBOOK_LISTEN for --listen) and a line of the configuration file (listen:).
+The first key is made while no server runs, with daybook key create --db FILE, or taken from DAYBOOK_BOOTSTRAP_KEY.`,
+		Example: `  $ daybook serve --db /var/lib/daybook/daybook.db --listen :8080
+  $ DAYBOOK_LISTEN=127.0.0.1:9000 daybook serve --log-format text
+  $ daybook serve --config /etc/daybook.yaml`,
+		Annotations: map[string]string{exitsNote: "0 never · 1 the store or the address cannot be used · 2 a setting is wrong · 130, 143 stopped"},
+		Args:        exactArgs(),
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			c, _, err := config.Load(config.Sources{Flags: cmd.Flags(), LookupEnv: e.lookup})
+			if err != nil {
+				return usage("%v", err)
+			}
+			return e.serve(cmd.Context(), &Main{Config: c, Logger: e.logger(c), Now: e.now}, nil)
+		},
+	}
+	config.Bind(cmd.Flags())
+	return cmd
+}
+
+// lookup is getenv with the word for "not set".
+func (e *env) lookup(name string) (string, bool) {
+	v := e.getenv(name)
+	return v, v != ""
+}
+
+// logger writes to stderr as the configuration says.
+func (e *env) logger(c *config.Config) *slog.Logger {
+	var level slog.Level
+	if err := level.UnmarshalText([]byte(c.LogLevel)); err != nil {
+		level = slog.LevelInfo
+	}
+	o := &slog.HandlerOptions{Level: level}
+	if c.LogFormat == "text" {
+		return slog.New(slog.NewTextHandler(e.stderr, o))
+	}
+	return slog.New(slog.NewJSONHandler(e.stderr, o))
+}
+
+// serve runs m until ctx ends, and says ready once it answers.
+func (e *env) serve(ctx context.Context, m *Main, ready func() error) error {
+	if err := m.Run(ctx); err != nil {
+		return cannot("serve", err)
+	}
+	var err error
+	if ready != nil {
+		err = ready()
+	}
+	if err == nil {
+		err = m.Wait(ctx)
+	}
+	m.Logger.LogAttrs(context.WithoutCancel(ctx), slog.LevelInfo, "stopping")
+	if err := errors.Join(err, m.Close()); err != nil {
+		return cannot("serve", err)
+	}
+	return context.Cause(ctx)
+}

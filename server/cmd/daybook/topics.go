@@ -1,0 +1,99 @@
+package main
+
+import (
+	"fmt"
+	"strings"
+
+	"github.com/spf13/cobra"
+)
+
+// topics are help pages that belong to no command. The page of the query language is that of the command query.
+func topics() []*cobra.Command {
+	page := func(name, short, text string) *cobra.Command {
+		return &cobra.Command{Use: name, Short: short, Long: text}
+	}
+	var codes strings.Builder
+	for _, x := range exits {
+		fmt.Fprintf(&codes, "%4d  %s\n", x.code, x.says)
+	}
+	return []*cobra.Command{
+		page("output", "What goes to stdout, in which format", outputTopic),
+		page("exit-codes", "What the exit codes mean", codes.String()),
+		page("environment", "Variables, files and which comes first", environmentTopic),
+	}
+}
+
+const queryTopic = `AT A GLANCE
+  actor:usr_1 actor.type:user action:invoice.* target:invoice:42     all must hold
+  outcome:failure,denied                                             any of these values
+  -action:daybook.*     NOT reason:test                              must not hold
+  occurred:2026-11-01..2026-11-08   http.status_code:>=500           ranges, comparisons
+  changed:amount  has:via  meta.plan:pro  meta."cost center":"R&D"   changes, presence, metadata
+  "paid by card"  refund*                                            phrase, word prefix
+  (outcome:failure OR outcome:denied) -actor.type:system             grouping
+
+FIELDS
+  id  seq                              the event, its position
+  actor  actor.id .type .name .email   who; actor: also looks at via
+  via.type                        who really acted
+  action                               what was done: invoice.updated
+  target  target.type .id .name        on what; target:invoice:42 binds type and id
+  changed                              a changed path: /lines/2/qty, or a member name: amount
+  outcome  error.code  error.message   success, failure or denied, and why
+  reason                               text given by who acted
+  ip                                   an address, or a network: 10.0.0.0/8
+  user_agent                           words of it
+  request_id trace_id session_id correlation_id
+  http.method http.route http.path http.status_code
+  version                              of the action's schema
+  meta.KEY  actor.meta.KEY  target.meta.KEY
+  occurred  received                   times
+  has:FIELD                            FIELD is present and not empty
+  is:erased is:held is:late is:control
+
+VALUES
+  *        any run of characters, also none: action:invoice.*
+  "…"      literal, with spaces; \ before one character does the same
+  a,b      any of these
+  > >= < <= low..high                  for numbers and times; one side of .. may be *
+
+TIMES
+  2026  2026-11  2026-11-21  2026-11-21T14:22  …:07  …:07.318    each with Z or +01:00, else the zone of --tz
+  now  today  yesterday  now-7d  now-1h30m  today-1mo  now/d     units s m h d w mo y
+  A bare length such as 7d stands for "that long ago" in --since and --until.
+
+AND, OR and NOT are words of the language only in capitals. Two conditions side by side must both hold.
+daybook query explain QUERY says what a query means.
+`
+
+const outputTopic = `Data goes to stdout, everything else to stderr. A pipe never sees colour or a shortened value.
+
+  -o table     aligned to the terminal; the default there. Long values end in …
+  -o tsv       one line a row with a header; tab and line break in a value as \t and \n. The default in a pipe
+  -o csv       RFC 4180 with CRLF; a cell that begins with = + - @ gets a leading ' (--raw-csv leaves it out where there is one)
+  -o json      one document
+  -o ndjson    one JSON object a line, each written as soon as it is known
+  --json FIELDS  only these fields, such as id,action,actor.id; --json alone lists them
+
+When there is more than was printed, stderr says so and gives the flag that gets it.
+Text from events is printed with control, escape and direction characters replaced by symbols that can be seen. In json and
+ndjson a pipe gets the very bytes of the log; on a terminal such characters are written as \u escapes.
+Colours mean three things: green proved, red failed proof or destructive, amber needs a look. NO_COLOR, TERM=dumb and
+--no-color switch them off.
+`
+
+const environmentTopic = `Which value holds: flag, then environment, then .env (server commands), then context or configuration file, then default.
+
+  DAYBOOK_SERVER        --server         address of the server
+  DAYBOOK_ORG           --org            organization
+  DAYBOOK_API_KEY       --api-key        the key itself
+  DAYBOOK_API_KEY_FILE  --api-key-file   a file that holds it
+  DAYBOOK_CONTEXT       --context        a named server
+  DAYBOOK_OUTPUT        --output         table, tsv, csv, json or ndjson
+  DAYBOOK_TZ            --tz             time zone
+  NO_COLOR  CI  TERM                     no colours; plain progress; dumb terminals
+  HTTP_PROXY HTTPS_PROXY NO_PROXY        proxies, as everywhere
+
+Contexts stand in $XDG_CONFIG_HOME/daybook/config.json, which only its owner may read.
+Settings of the server (daybook serve, dev) are listed with their variables by: daybook config
+`

@@ -1,0 +1,154 @@
+package api
+
+import (
+	"net/http"
+
+	"github.com/danielgtaylor/huma/v2"
+)
+
+// operation is what the document says about a route, beside what its row in the table already says.
+type operation struct {
+	id, tag, summary, text string
+	path, headers          []param
+	request                []content
+	answers                []answer
+	faults                 []int // beside those that every route of its kind has
+}
+
+// content is one media type of a body; shape is a value of the type that describes it, nil: no schema.
+type content struct {
+	media string
+	shape any
+}
+
+type answer struct {
+	status int
+	text   string
+	body   content
+}
+
+const (
+	mediaJSON   = "application/json"
+	mediaNDJSON = "application/x-ndjson"
+)
+
+func ok(shape any, text string) []answer {
+	return []answer{{http.StatusOK, text, content{mediaJSON, shape}}}
+}
+
+func created(shape any, text string) []answer {
+	return []answer{{http.StatusCreated, text, content{mediaJSON, shape}}}
+}
+
+var (
+	pathType = param{"type", "Type, percent-encoded (also `/` as `%2F`).", text}
+	pathID   = param{"id", "Id, percent-encoded (also `/` as `%2F`).", text}
+)
+
+// The tags, in the order of the reference page.
+var tags = []*huma.Tag{
+	{Name: "Record", Description: "An event is acknowledged when it is durable: a receipt means that it survives a power cut."},
+	{Name: "Search", Description: "Every answer says what was looked through. Pages keep the size of the log as it was at the first one."},
+	{Name: "Organizations and keys", Description: "Who may do what."},
+	{Name: "Instance", Description: "Health, figures, backup, and this document."},
+}
+
+var (
+	aboutCreateEvents = operation{
+		id: "createEvents", tag: "Record", summary: "Record events",
+		text: "The body is one event, an array of events, or NDJSON with one event a line; it may be compressed with gzip or zstd. " +
+			"An array or NDJSON is recorded in one commit: all of it or nothing, or with `partial=true` the good events alone.\n\n" +
+			"Repeating a request is safe with an `Idempotency-Key`, or with ids in the events: what was recorded before answers with its first " +
+			"receipts and `duplicate:true`.",
+		headers: []param{{"Idempotency-Key", "1 to 255 bytes. The same key with other content is 409 `key_conflict`.", text}},
+		request: []content{{mediaJSON, eventOrEvents{}}, {mediaNDJSON, nil}},
+		answers: []answer{
+			{http.StatusCreated, "Recorded, and durable.", content{mediaJSON, receiptOrReceipts{}}},
+			{http.StatusOK, "All of it had been recorded before; or `partial=true`.", content{mediaJSON, receiptOrReceipts{}}},
+		},
+		faults: []int{400, 408, 409, 413, 415, 503, 507},
+	}
+	aboutListEvents = operation{
+		id: "listEvents", tag: "Search", summary: "Search", text: "Newest first, unless `asc=true`.",
+		answers: ok(entryList{}, "One page."),
+	}
+	aboutTailEvents = operation{
+		id: "tailEvents", tag: "Search", summary: "Follow live",
+		text: "Server-sent events: `entry` for each entry, with its seq as the id, and `position` for how far the log was read, at most every " +
+			"5 s. A comment comes every 15 s. Nothing is skipped: reconnect with `Last-Event-ID`.",
+		headers: []param{{"Last-Event-ID", "The seq of the last event received: the tail goes on after it.", text}},
+		answers: []answer{{http.StatusOK, "The stream.", content{"text/event-stream", ""}}},
+	}
+	aboutGetEvent = operation{
+		id: "getEvent", tag: "Search", summary: "Get one entry", path: []param{{"id", "The event's id.", text}},
+		answers: ok(entry{}, "The entry."), faults: []int{404},
+	}
+	aboutListTargetEvents = operation{
+		id: "listTargetEvents", tag: "Search", summary: "History of a target", text: "All that happened to one thing: type and id of one target.",
+		path: []param{pathType, pathID}, answers: ok(entryList{}, "One page."),
+	}
+	aboutListActorEvents = operation{
+		id: "listActorEvents", tag: "Search", summary: "History of an actor", text: "All that one did: as the actor, or as one of its `via`.",
+		path: []param{pathType, pathID}, answers: ok(entryList{}, "One page."),
+	}
+	aboutGetHistogram = operation{
+		id: "getHistogram", tag: "Search", summary: "Count by time", text: "By occurred_at. The interval is the smallest that needs no more than `bars`.",
+		answers: ok(histogram{}, "The bars."),
+	}
+	aboutGetFacets = operation{
+		id: "getFacets", tag: "Search", summary: "Count by value", answers: ok(facets{}, "The count, and the commonest values."),
+	}
+	aboutCreateOrg = operation{
+		id: "createOrganization", tag: "Organizations and keys", summary: "Create an organization",
+		request: []content{{mediaJSON, newOrganization{}}}, answers: created(organization{}, "Created."), faults: []int{400, 409, 413, 415},
+	}
+	aboutListOrgs = operation{
+		id: "listOrganizations", tag: "Organizations and keys", summary: "List organizations", text: "A key of one organization sees its own.",
+		answers: ok(organizationList{}, "One page."),
+	}
+	aboutGetOrg = operation{
+		id: "getOrganization", tag: "Organizations and keys", summary: "Get an organization", path: []param{{"org", "Its id.", text}},
+		answers: ok(organization{}, "The organization."), faults: []int{404},
+	}
+	aboutCreateKey = operation{
+		id: "createKey", tag: "Organizations and keys", summary: "Create a key",
+		text: "With `manage` for the own organization and every scope but `operate`; else with `operate`. A key with `operate` is for all " +
+			"organizations.",
+		request: []content{{mediaJSON, newKey{}}}, answers: created(createdKey{}, "Created. The key is shown this once."), faults: []int{400, 404, 413, 415},
+	}
+	aboutListKeys = operation{
+		id: "listKeys", tag: "Organizations and keys", summary: "List keys", text: "Never the keys themselves.",
+		headers: []param{headerOrg}, answers: ok(keyList{}, "One page."), faults: []int{404},
+	}
+	aboutRevokeKey = operation{
+		id: "revokeKey", tag: "Organizations and keys", summary: "Revoke a key", text: "For good. A second time changes nothing.",
+		path: []param{{"id", "The key's id, `key_…`.", text}}, answers: []answer{{status: http.StatusNoContent, text: "Revoked."}}, faults: []int{404},
+	}
+	aboutWhoami = operation{
+		id: "whoami", tag: "Organizations and keys", summary: "Show the key asked with", answers: ok(identity{}, "The key, and the version of the server."),
+	}
+	aboutGetBackup = operation{
+		id: "getBackup", tag: "Instance", summary: "Download a backup", text: "A consistent copy of the SQLite store.",
+		answers: []answer{{http.StatusOK, "The copy.", content{"application/octet-stream", nil}}}, faults: []int{501},
+	}
+	aboutGetMetrics = operation{
+		id: "getMetrics", tag: "Instance", summary: "Figures for Prometheus",
+		answers: []answer{{http.StatusOK, "The figures.", content{"text/plain", ""}}}, faults: []int{404},
+	}
+	aboutGetHealth = operation{
+		id: "getHealth", tag: "Instance", summary: "Whether the process lives", answers: ok(health{}, "It does."),
+	}
+	aboutGetReady = operation{
+		id: "getReady", tag: "Instance", summary: "Whether requests can be served", answers: ok(health{}, "They can."), faults: []int{503},
+	}
+	aboutGetOpenAPI = operation{
+		id: "getOpenAPI", tag: "Instance", summary: "This document", answers: ok(nil, "OpenAPI 3.1."),
+	}
+	aboutGetDocs = operation{
+		id: "getDocs", tag: "Instance", summary: "This document, to read", answers: []answer{{http.StatusOK, "A page.", content{"text/html", ""}}},
+	}
+
+	headerOrg = param{"Daybook-Org", "The organization. A key for all organizations needs it, a key of one may repeat its own.", huma.Schema{
+		Type: huma.TypeString, MinLength: ptr(1), MaxLength: ptr(128), Pattern: "^[A-Za-z0-9._:@-]+$",
+	}}
+)

@@ -1,0 +1,115 @@
+// Package api is the native HTTP API: routes, request bodies, answers, problem+json, the live tail and the OpenAPI document. It mounts
+// the doors of other products without knowing them.
+package api
+
+import (
+	"context"
+	"io"
+	"log/slog"
+	"net/http"
+	"net/netip"
+	"sync"
+	"time"
+
+	"github.com/daybook-audit/daybook"
+	"github.com/daybook-audit/daybook/server/internal/auth"
+	"github.com/daybook-audit/daybook/server/internal/control"
+)
+
+// Deps is what the API stands on. Book, Docs, Orgs, Keys and Auth are needed; the rest may be zero.
+type Deps struct {
+	Book Book
+	Docs daybook.Documents // asked by /readyz
+	Orgs *control.Orgs
+	Keys *control.Keys
+	Auth *auth.Authenticator
+
+	Doors   []auth.Door
+	Metrics *Metrics // nil: /metrics is 404
+
+	// Backup writes a consistent copy of the store, or returns an error before the first byte. Nil: 501 with BackupHint.
+	Backup     func(ctx context.Context, w io.Writer) error
+	BackupHint string // what to type instead
+
+	Logger         *slog.Logger     // nil: nothing is logged
+	Now            func() time.Time // nil: time.Now
+	Limits         Limits
+	TrustedProxies []netip.Prefix // whose X-Forwarded-For is believed
+	Version        string
+}
+
+// Limits bounds requests. A zero field takes the documented limit.
+type Limits struct {
+	Body         int64 // bytes of a body as it comes over the wire; 5 MiB
+	Decompressed int64 // bytes of a body after decompression; 5 MiB
+	Events       int   // events of a request; 1,000
+	Event        int   // bytes of an event; 256 KiB
+}
+
+func (l Limits) withDefaults() Limits {
+	if l.Body == 0 {
+		l.Body = 5 << 20
+	}
+	if l.Decompressed == 0 {
+		l.Decompressed = 5 << 20
+	}
+	if l.Events == 0 {
+		l.Events = 1000
+	}
+	if l.Event == 0 {
+		l.Event = 256 << 10
+	}
+	return l
+}
+
+// Server answers requests. Safe for concurrent use.
+type Server struct {
+	Deps
+	mux     *http.ServeMux
+	routes  []*route
+	log     *slog.Logger
+	now     func() time.Time
+	limits  Limits
+	none    *route // stands for requests without a route
+	openapi []byte // the document, made by New
+	docs    []byte // its reference page
+
+	closing   chan struct{}
+	closeOnce sync.Once
+}
+
+// New returns the API over d.
+func New(d Deps) (*Server, error) {
+	s := &Server{Deps: d, log: d.Logger, now: d.Now, limits: d.Limits.withDefaults(), closing: make(chan struct{})}
+	if s.log == nil {
+		s.log = slog.New(slog.DiscardHandler)
+	}
+	if s.now == nil {
+		s.now = time.Now //nolint:forbidigo // the default of an option
+	}
+	s.mount()
+	if err := s.describe(); err != nil {
+		return nil, err
+	}
+	return s, nil
+}
+
+// Close ends the live tails and makes /readyz say no, so that an [http.Server] can shut down; other requests go on. It is what
+// RegisterOnShutdown wants.
+func (s *Server) Close() { s.closeOnce.Do(func() { close(s.closing) }) }
+
+// HTTPServer returns an [http.Server] for s with timeouts that keep slow clients from holding it: 10 s for the header, a minute for
+// the whole request and for the answer (live tails and backups extend theirs write by write).
+func (s *Server) HTTPServer() *http.Server {
+	h := &http.Server{
+		Handler:           s,
+		ReadHeaderTimeout: 10 * time.Second,
+		ReadTimeout:       time.Minute,
+		WriteTimeout:      time.Minute,
+		IdleTimeout:       2 * time.Minute,
+		MaxHeaderBytes:    32 << 10,
+		ErrorLog:          slog.NewLogLogger(s.log.Handler(), slog.LevelDebug),
+	}
+	h.RegisterOnShutdown(s.Close)
+	return h
+}

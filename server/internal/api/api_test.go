@@ -1,0 +1,232 @@
+package api_test
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"io"
+	"log/slog"
+	"net/http"
+	"net/http/httptest"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/getkin/kin-openapi/openapi3"
+	"github.com/getkin/kin-openapi/openapi3filter"
+	"github.com/getkin/kin-openapi/routers"
+
+	"github.com/daybook-audit/daybook"
+	"github.com/daybook-audit/daybook/server/internal/api"
+	"github.com/daybook-audit/daybook/server/internal/auth"
+	"github.com/daybook-audit/daybook/server/internal/compat/workos"
+	"github.com/daybook-audit/daybook/server/internal/control"
+	"github.com/daybook-audit/daybook/storetest"
+)
+
+// clock is a time that tests move. Each look at it moves it by a microsecond, so that nothing happens at once.
+type clock struct {
+	mu sync.Mutex
+	t  time.Time
+}
+
+func (c *clock) now() time.Time {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.t = c.t.Add(time.Microsecond)
+	return c.t
+}
+
+func (c *clock) add(d time.Duration) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.t = c.t.Add(d)
+}
+
+// fixture is a server over a real Book on a store in memory.
+type fixture struct {
+	*clock
+	t      testing.TB
+	store  *storetest.MemoryStore
+	book   *daybook.Book
+	orgs   *control.Orgs
+	keys   *control.Keys
+	auth   *auth.Authenticator
+	server *api.Server
+	doc    *openapi3.T
+	admin  string // a key for all organizations and every scope
+	acme   string // a key of org_acme with every scope but operate
+	globex string // the same of org_globex
+}
+
+// setup changes what newFixture makes.
+type setup struct {
+	deps func(*api.Deps)
+	book func(daybook.Options) daybook.Options
+	rate float64
+}
+
+func newFixture(t testing.TB, s setup) *fixture {
+	t.Helper()
+	f := &fixture{clock: &clock{t: time.Date(2026, 11, 21, 14, 22, 7, 0, time.UTC)}, t: t, store: storetest.Memory()}
+	options := daybook.Options{Now: f.now}
+	if s.book != nil {
+		options = s.book(options)
+	}
+	metrics := api.NewMetrics()
+	options.Metrics = metrics.Book()
+	var err error
+	if f.book, err = daybook.Open(t.Context(), f.store, options); err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() {
+		if err := f.book.Close(); err != nil {
+			t.Error(err)
+		}
+	})
+	metrics.Watch(f.book.Stats)
+	f.orgs, f.keys = control.NewOrgs(f.store, f.now), control.NewKeys(f.store, f.now)
+	f.auth = auth.New(f.keys, auth.Options{Now: f.now, RateLimit: s.rate})
+	t.Cleanup(f.auth.Close)
+	deps := api.Deps{
+		Book: f.book, Docs: f.store, Orgs: f.orgs, Keys: f.keys, Auth: f.auth, Metrics: metrics, Now: f.now, Version: "0.1.0",
+		Doors: []auth.Door{workos.New(workos.Deps{Book: f.book, Auth: f.auth, Orgs: f.orgs, Repeats: control.NewRepeats(f.store, f.now)})},
+	}
+	if s.deps != nil {
+		s.deps(&deps)
+	}
+	if f.server, err = api.New(deps); err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(f.server.Close)
+	if f.doc, err = openapi3.NewLoader().LoadFromData(f.server.Document()); err != nil {
+		t.Fatal(err)
+	}
+	f.admin = f.key("", auth.All)
+	for _, org := range []daybook.OrgID{"org_acme", "org_globex"} {
+		if err := f.orgs.Ensure(t.Context(), org); err != nil {
+			t.Fatal(err)
+		}
+	}
+	f.acme, f.globex = f.key("org_acme", auth.All&^auth.Operate), f.key("org_globex", auth.All&^auth.Operate)
+	return f
+}
+
+func (f *fixture) key(org daybook.OrgID, scopes auth.Scopes) string {
+	f.t.Helper()
+	_, secret, err := f.keys.Create(f.t.Context(), control.NewKey{Name: "test", Org: org, Scopes: scopes.Words()})
+	if err != nil {
+		f.t.Fatal(err)
+	}
+	return secret
+}
+
+// ask is a request; header holds names and values in turn.
+type ask struct {
+	method, path, key, body string
+	header                  []string
+}
+
+// do sends a request and holds the answer against the OpenAPI document.
+func (f *fixture) do(a ask) *httptest.ResponseRecorder {
+	f.t.Helper()
+	return f.send(a.request(f.t.Context()))
+}
+
+func (a ask) request(ctx context.Context) *http.Request {
+	var body io.Reader
+	if a.body != "" {
+		body = strings.NewReader(a.body)
+	}
+	method := a.method
+	if method == "" {
+		method = http.MethodGet
+	}
+	r := httptest.NewRequestWithContext(ctx, method, a.path, body)
+	if a.key != "" {
+		r.Header.Set("Authorization", "Bearer "+a.key)
+	}
+	for i := 0; i < len(a.header); i += 2 {
+		r.Header.Set(a.header[i], a.header[i+1])
+	}
+	return r
+}
+
+func (f *fixture) send(r *http.Request) *httptest.ResponseRecorder {
+	f.t.Helper()
+	w := httptest.NewRecorder()
+	f.server.ServeHTTP(w, r)
+	f.check(r, w)
+	return w
+}
+
+// check holds an answer against the rules of every answer and against the document.
+func (f *fixture) check(r *http.Request, w *httptest.ResponseRecorder) {
+	f.t.Helper()
+	at := r.Method + " " + r.URL.Path
+	if id := w.Header().Get("X-Request-Id"); len(id) != 14 || !strings.HasPrefix(id, "req_") {
+		f.t.Errorf("%s: X-Request-Id is %q", at, id)
+	}
+	if w.Header().Get("X-Content-Type-Options") != "nosniff" || w.Header().Get("Cache-Control") != "no-store" {
+		f.t.Errorf("%s: headers are missing: %v", at, w.Header())
+	}
+	pattern := f.server.Pattern(r)
+	item := f.doc.Paths.Value(pattern)
+	if pattern == "" || item == nil || item.GetOperation(r.Method) == nil || r.Method == http.MethodHead {
+		return // there is no such route, and nothing to describe
+	}
+	if w.Result().Body != nil && strings.HasPrefix(w.Header().Get("Content-Type"), "text/event-stream") {
+		return
+	}
+	err := openapi3filter.ValidateResponse(r.Context(), &openapi3filter.ResponseValidationInput{
+		RequestValidationInput: &openapi3filter.RequestValidationInput{
+			Request: r,
+			Route:   &routers.Route{Spec: f.doc, Path: pattern, PathItem: item, Method: r.Method, Operation: item.GetOperation(r.Method)},
+		},
+		Status: w.Code, Header: w.Header(), Body: io.NopCloser(bytes.NewReader(w.Body.Bytes())),
+		Options: &openapi3filter.Options{IncludeResponseStatus: true},
+	})
+	if err != nil {
+		f.t.Errorf("%s: the answer is not what the document says: %v\n%d %s", at, err, w.Code, w.Body)
+	}
+}
+
+// record records one event and returns the answer's body.
+func (f *fixture) record(key, body string) string {
+	f.t.Helper()
+	w := f.do(ask{method: "POST", path: "/v1/events", key: key, body: body})
+	if w.Code != http.StatusCreated {
+		f.t.Fatalf("record: %d %s", w.Code, w.Body)
+	}
+	return w.Body.String()
+}
+
+// event is a small event with a member more.
+func event(action, more string) string {
+	return `{"action":"` + action + `","actor":{"type":"user","id":"usr_7"}` + more + `}`
+}
+
+// logged collects what is logged.
+type logged struct {
+	mu sync.Mutex
+	b  bytes.Buffer
+}
+
+func (l *logged) Write(p []byte) (int, error) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.b.Write(p)
+}
+
+func (l *logged) String() string {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.b.String()
+}
+
+func (l *logged) logger() *slog.Logger {
+	return slog.New(slog.NewJSONHandler(l, &slog.HandlerOptions{Level: slog.LevelDebug}))
+}
+
+var errDisk = errors.New("disk on fire at /var/lib/secret")

@@ -1,0 +1,267 @@
+package api
+
+import (
+	"errors"
+	"fmt"
+	"io"
+	"mime"
+	"net/http"
+	"os"
+	"strings"
+	"sync"
+
+	"github.com/klauspost/compress/gzip"
+	"github.com/klauspost/compress/zstd"
+)
+
+// bodyBuffer holds the body of one request. Small ones live in the pooled call; a large one is borrowed from its own pool, so that a
+// few large requests do not make every call large.
+type bodyBuffer struct {
+	small []byte
+	large *[]byte
+}
+
+const smallBody = 32 << 10
+
+var largeBodies = sync.Pool{New: func() any { b := make([]byte, 0, 8*smallBody); return &b }}
+
+func (b *bodyBuffer) release() {
+	if b.large != nil {
+		*b.large = (*b.large)[:0]
+		largeBodies.Put(b.large)
+		b.large = nil
+	}
+}
+
+// fill reads r to its end, at most limit bytes, into the buffer. What is kept for a request grows with what has arrived, never with
+// what was announced: a slow client holds little.
+func (b *bodyBuffer) fill(r io.Reader, limit int64) ([]byte, error) {
+	buf := b.small[:0]
+	if cap(buf) == 0 {
+		buf = make([]byte, 0, 4<<10)
+	}
+	for {
+		if len(buf) == cap(buf) {
+			if b.large == nil && cap(buf) >= smallBody {
+				buf = append(b.borrow(), buf...)
+			}
+			if len(buf) == cap(buf) {
+				grown := make([]byte, len(buf), min(2*int64(cap(buf)), limit+1))
+				copy(grown, buf)
+				buf = grown
+			}
+		}
+		n, err := r.Read(buf[len(buf):cap(buf)])
+		buf = buf[:len(buf)+n]
+		b.store(buf)
+		if int64(len(buf)) > limit {
+			return nil, errTooLarge(limit)
+		}
+		if errors.Is(err, io.EOF) {
+			return buf, nil
+		}
+		if err != nil {
+			return nil, err
+		}
+	}
+}
+
+func (b *bodyBuffer) borrow() []byte {
+	if b.large == nil {
+		p, ok := largeBodies.Get().(*[]byte)
+		if !ok {
+			p = new([]byte)
+		}
+		b.large = p
+	}
+	return (*b.large)[:0]
+}
+
+// store keeps the buffer that buf has grown into.
+func (b *bodyBuffer) store(buf []byte) {
+	if b.large != nil {
+		*b.large = buf
+	} else {
+		b.small = buf
+	}
+}
+
+func errTooLarge(limit int64) error {
+	return &requestError{status: http.StatusRequestEntityTooLarge, code: "too_large", detail: fmt.Sprintf("the body is larger than %d bytes.", limit)}
+}
+
+// readBody reads the whole body, decompressed, within both limits.
+func (c *call) readBody() ([]byte, error) {
+	r, limits := c.r, &c.s.limits
+	if r.ContentLength > limits.Body {
+		return nil, c.hangUp(errTooLarge(limits.Body))
+	}
+	var body []byte
+	var err error
+	switch encoding := header(r, "Content-Encoding"); encoding {
+	case "", "identity":
+		body, err = c.body.fill(r.Body, min(limits.Body, limits.Decompressed))
+	case "gzip", "x-gzip":
+		body, err = c.gunzip()
+	case "zstd":
+		body, err = c.unzstd()
+	default:
+		return nil, &requestError{
+			status: http.StatusUnsupportedMediaType, code: "unsupported_media_type", field: "Content-Encoding",
+			detail: fmt.Sprintf("Content-Encoding %q is not supported: use gzip, zstd or none.", cut(encoding)),
+		}
+	}
+	if err != nil {
+		return nil, c.hangUp(bodyError(err))
+	}
+	return body, nil
+}
+
+// hangUp closes the connection after the answer: what is left of the body is not worth reading.
+func (c *call) hangUp(err error) error {
+	c.Header().Set("Connection", "close")
+	return err
+}
+
+func bodyError(err error) error {
+	var request *requestError
+	switch {
+	case errors.As(err, &request):
+		return err
+	case errors.Is(err, os.ErrDeadlineExceeded):
+		return &requestError{status: http.StatusRequestTimeout, code: "request_timeout", detail: "the body did not arrive in time."}
+	case errors.Is(err, errEncoding):
+		return invalid("invalid_format", "Content-Encoding", "the body is not what its Content-Encoding says.")
+	}
+	return &requestError{status: http.StatusBadRequest, code: "incomplete_body", detail: "the body ended before its announced length."}
+}
+
+// errEncoding says that the compressed bytes are broken.
+var errEncoding = errors.New("broken compression")
+
+var (
+	gunzippers = sync.Pool{New: func() any { return new(gzip.Reader) }}
+	unzstds    = sync.Pool{New: func() any {
+		d, err := zstd.NewReader(nil, zstd.WithDecoderConcurrency(1), zstd.WithDecoderLowmem(true), zstd.WithDecoderMaxWindow(8<<20))
+		if err != nil {
+			panic(err) // the options are constant
+		}
+		return d
+	}}
+)
+
+func (c *call) gunzip() ([]byte, error) {
+	z, ok := gunzippers.Get().(*gzip.Reader)
+	if !ok {
+		z = new(gzip.Reader)
+	}
+	defer gunzippers.Put(z)
+	wire := &wireReader{r: c.r.Body, left: c.s.limits.Body, limit: c.s.limits.Body}
+	if err := z.Reset(wire); err != nil {
+		return nil, wire.blame(err)
+	}
+	body, err := c.body.fill(z, c.s.limits.Decompressed)
+	return body, wire.blame(err)
+}
+
+func (c *call) unzstd() ([]byte, error) {
+	z, ok := unzstds.Get().(*zstd.Decoder)
+	if !ok {
+		return nil, errEncoding
+	}
+	defer unzstds.Put(z)
+	wire := &wireReader{r: c.r.Body, left: c.s.limits.Body, limit: c.s.limits.Body}
+	if err := z.Reset(wire); err != nil {
+		return nil, wire.blame(err)
+	}
+	defer func() { _ = z.Reset(nil) }() // lets go of the body
+	body, err := c.body.fill(z, c.s.limits.Decompressed)
+	return body, wire.blame(err)
+}
+
+// wireReader bounds the compressed bytes and remembers how reading them failed, so that a broken connection is not taken for broken
+// compression.
+type wireReader struct {
+	r           io.Reader
+	left, limit int64
+	err         error
+}
+
+// Read is part of io.Reader.
+func (w *wireReader) Read(p []byte) (int, error) {
+	if w.err != nil {
+		return 0, w.err
+	}
+	n, err := w.r.Read(p)
+	w.left -= int64(n)
+	switch {
+	case w.left < 0:
+		w.err = errTooLarge(w.limit)
+		return 0, w.err
+	case err != nil && !errors.Is(err, io.EOF):
+		w.err = err
+	}
+	return n, err
+}
+
+func (w *wireReader) blame(err error) error {
+	var request *requestError
+	switch {
+	case err == nil:
+		return nil
+	case w.err != nil:
+		return w.err
+	case errors.As(err, &request):
+		return err
+	}
+	return fmt.Errorf("%w: %w", errEncoding, err)
+}
+
+// form is what a body holds.
+type form int
+
+const (
+	formJSON form = iota
+	formNDJSON
+)
+
+// contentForm reads Content-Type. A missing one is JSON.
+func contentForm(r *http.Request) (form, error) {
+	text := header(r, "Content-Type")
+	switch text {
+	case "", "application/json":
+		return formJSON, nil
+	case "application/x-ndjson":
+		return formNDJSON, nil
+	}
+	kind, params, err := mime.ParseMediaType(text)
+	if charset := params["charset"]; err == nil && (charset == "" || strings.EqualFold(charset, "utf-8")) {
+		switch kind {
+		case "application/json":
+			return formJSON, nil
+		case "application/x-ndjson":
+			return formNDJSON, nil
+		}
+	}
+	return formJSON, &requestError{
+		status: http.StatusUnsupportedMediaType, code: "unsupported_media_type", field: "Content-Type",
+		detail: fmt.Sprintf("Content-Type %q is not supported: use application/json or application/x-ndjson.", cut(text)),
+	}
+}
+
+// header returns the first value of a header, whose name must be canonical.
+func header(r *http.Request, name string) string {
+	if v := r.Header[name]; len(v) > 0 {
+		return v[0]
+	}
+	return ""
+}
+
+// cut shortens a caller's text for a message.
+func cut(s string) string {
+	const most = 64
+	if len(s) <= most {
+		return s
+	}
+	return strings.ToValidUTF8(s[:most], "") + "…"
+}

@@ -1,0 +1,92 @@
+package api
+
+import (
+	"bytes"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"net/http"
+	"reflect"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/daybook-audit/daybook"
+	"github.com/daybook-audit/daybook/leaf"
+)
+
+// decode reads a small JSON object into a struct: as strictly as an event is read, unknown members refused, those named required
+// present.
+func (c *call) decode(into any, required ...string) error {
+	kind, err := contentForm(c.r)
+	if err != nil {
+		return err
+	}
+	if kind != formJSON {
+		return &requestError{
+			status: http.StatusUnsupportedMediaType, code: "unsupported_media_type", field: "Content-Type",
+			detail: "this route takes application/json.",
+		}
+	}
+	body, err := c.readBody()
+	if err != nil {
+		return err
+	}
+	doc := leaf.Get()
+	defer leaf.Put(doc)
+	if err := doc.Read(body); err != nil {
+		return strictError(err)
+	}
+	var members map[string]json.RawMessage
+	if err := json.Unmarshal(body, &members); err != nil {
+		return invalid("syntax", "", "the body is not a JSON object.")
+	}
+	for name := range members {
+		if !slices.Contains(memberNames(into), name) { // encoding/json would also take Name for name
+			return invalid("unknown_member", "/"+cut(name), "there is no member %q: there are %s.", cut(name), strings.Join(memberNames(into), ", "))
+		}
+	}
+	for _, name := range required {
+		if _, ok := members[name]; !ok {
+			return invalid("required", "/"+name, "%s is required.", name)
+		}
+	}
+	if err := json.NewDecoder(bytes.NewReader(body)).Decode(into); err != nil {
+		return typeError(err)
+	}
+	return nil
+}
+
+func memberNames(of any) []string {
+	t := reflect.TypeOf(of).Elem()
+	names := make([]string, 0, t.NumField())
+	for i := range t.NumField() {
+		name, _, _ := strings.Cut(t.Field(i).Tag.Get("json"), ",")
+		names = append(names, name)
+	}
+	return names
+}
+
+func strictError(err error) error {
+	var e *leaf.Error
+	if !errors.As(err, &e) {
+		return fmt.Errorf("read the body: %w", err)
+	}
+	code := daybook.CodeInvalid
+	if e.Code == "too_large" {
+		code = daybook.CodeTooLarge
+	}
+	return &daybook.Error{Code: code, Rule: e.Code, Field: e.Pointer, Message: e.Message}
+}
+
+func typeError(err error) error {
+	var wrong *json.UnmarshalTypeError
+	if errors.As(err, &wrong) {
+		return invalid("invalid_type", "/"+strings.ReplaceAll(wrong.Field, ".", "/"), "%s is %s, and must be %s.", wrong.Field, wrong.Value, wrong.Type)
+	}
+	var moment *time.ParseError
+	if errors.As(err, &moment) {
+		return invalid("invalid_format", "/expires_at", "a time is written as in RFC 3339: 2026-11-21T14:22:07Z.")
+	}
+	return invalid("invalid_type", "", "the body does not have the form of this request.")
+}

@@ -1,0 +1,138 @@
+package api
+
+import (
+	"net/http"
+	"strconv"
+
+	"github.com/daybook-audit/daybook"
+	"github.com/daybook-audit/daybook/query"
+)
+
+func listEvents(c *call) error { return c.listWithin(nil) }
+
+// listTargetEvents is the history of a target: type and id of one element.
+func listTargetEvents(c *call) error {
+	return c.listWithin(query.Target(c.r.PathValue("type"), c.r.PathValue("id")))
+}
+
+// listActorEvents is what an actor did, also through others: type and id of the actor or of one of its via.
+func listActorEvents(c *call) error {
+	return c.listWithin(query.Actor(c.r.PathValue("type"), c.r.PathValue("id")))
+}
+
+func (c *call) listWithin(within *query.Query) error {
+	q, err := c.eventQuery()
+	if err != nil {
+		return err
+	}
+	q.Within = within
+	page, err := c.s.Book.Search(c.r.Context(), q)
+	if err != nil {
+		return err
+	}
+	out := append(c.out[:0], `{"entries":[`...)
+	for i := range page.Entries {
+		if i > 0 {
+			out = append(out, ',')
+		}
+		out = page.Entries[i].AppendJSON(out)
+	}
+	out = append(out, `],"next_cursor":`...)
+	if page.NextCursor == "" {
+		out = append(out, "null"...)
+	} else {
+		out = append(out, marshal(page.NextCursor)...)
+	}
+	out = append(out, `,"size":`...)
+	out = strconv.AppendInt(out, page.Size, 10)
+	out = append(out, `,"query":`...)
+	out = append(out, marshal(page.Query)...)
+	out = append(out, `,"from":`...)
+	out = appendBound(out, page.From)
+	out = append(out, `,"to":`...)
+	out = appendBound(out, page.To)
+	out = append(out, `,"searched":`...)
+	out = appendSearched(out, &page.Searched)
+	c.out = append(out, '}')
+	c.send(http.StatusOK, jsonType, c.out)
+	return nil
+}
+
+// eventQuery reads the parameters of a search. With a cursor, what is left out is the cursor's.
+func (c *call) eventQuery() (daybook.EventQuery, error) {
+	q := daybook.EventQuery{
+		Org: c.org, Text: c.param(paramQ), FromText: c.param(paramFrom), ToText: c.param(paramTo), Cursor: c.param(paramCursor),
+	}
+	var err error
+	if c.given(paramTZ) || q.Cursor == "" {
+		if q.Zone, err = c.zone(); err != nil {
+			return q, err
+		}
+	}
+	switch c.param(paramOrder) {
+	case "", "log":
+	case "occurred":
+		q.Order = daybook.OrderOccurred
+	default:
+		return q, invalid("invalid_value", paramOrder.name, "order is log or occurred.")
+	}
+	if q.Asc, err = c.flag(paramAsc); err != nil {
+		return q, err
+	}
+	limit, err := c.whole(paramLimit)
+	if err != nil {
+		return q, err
+	}
+	q.Limit = int(limit)
+	if c.given(paramCursor) && q.Cursor == "" {
+		return q, invalid("cursor_invalid", paramCursor.name, "this cursor does not belong to this question; begin again without a cursor")
+	}
+	return q, nil
+}
+
+func appendBound(dst []byte, micros *int64) []byte {
+	if micros == nil {
+		return append(dst, "null"...)
+	}
+	dst = append(dst, '"')
+	dst = daybook.AppendTime(dst, *micros)
+	return append(dst, '"')
+}
+
+// appendSearched writes what was looked through; a reason stands there only when something was left out.
+func appendSearched(dst []byte, s *daybook.Searched) []byte {
+	dst = append(dst, `{"from":`...)
+	dst = appendBound(dst, &s.From)
+	dst = append(dst, `,"to":`...)
+	dst = appendBound(dst, &s.To)
+	dst = append(dst, `,"days":`...)
+	dst = strconv.AppendInt(dst, int64(s.Days), 10)
+	dst = append(dst, `,"of_days":`...)
+	dst = strconv.AppendInt(dst, int64(s.OfDays), 10)
+	dst = append(dst, `,"blocks":`...)
+	dst = strconv.AppendInt(dst, int64(s.Blocks), 10)
+	dst = append(dst, `,"complete":`...)
+	dst = strconv.AppendBool(dst, s.Complete)
+	if s.Reason != "" {
+		dst = append(dst, `,"reason":`...)
+		dst = append(dst, marshal(s.Reason)...)
+	}
+	return append(dst, '}')
+}
+
+func getEvent(c *call) error {
+	id, err := daybook.ParseID(c.r.PathValue("id"))
+	if err != nil {
+		return notFound // what is no id is the id of nothing
+	}
+	entry, err := c.s.Book.Entry(c.r.Context(), c.org, id)
+	if daybook.CodeOf(err) == daybook.CodeNotFound {
+		return notFound // one body, whatever the reason
+	}
+	if err != nil {
+		return err
+	}
+	c.out = entry.AppendJSON(c.out[:0])
+	c.send(http.StatusOK, jsonType, c.out)
+	return nil
+}

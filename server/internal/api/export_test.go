@@ -1,0 +1,48 @@
+package api
+
+import (
+	"net/http"
+	"strings"
+
+	"github.com/daybook-audit/daybook/server/internal/auth"
+)
+
+// Row is a row of the table of routes, as the tests that walk it see it.
+type Row struct {
+	Method, Pattern string
+	Scopes          auth.Scopes
+	Open, Org, Door bool
+	Params          []string
+}
+
+// Rows returns the table, the doors' routes included.
+func (s *Server) Rows() []Row {
+	rows := make([]Row, 0, len(s.routes))
+	for _, rt := range s.routes {
+		row := Row{Method: rt.method, Pattern: rt.pattern, Scopes: rt.scopes, Open: rt.open, Org: rt.org != orgNone, Door: rt.door != nil}
+		for _, p := range rt.params {
+			row.Params = append(row.Params, p.name)
+		}
+		rows = append(rows, row)
+	}
+	return rows
+}
+
+// Pattern returns the pattern of the route that answers r, empty when there is none.
+func (s *Server) Pattern(r *http.Request) string {
+	if !clean(r.URL) {
+		return ""
+	}
+	_, pattern := s.mux.Handler(r)
+	_, path, _ := strings.Cut(pattern, " ")
+	return path
+}
+
+// Document returns the OpenAPI document.
+func (s *Server) Document() []byte { return s.openapi }
+
+// SplitArray and SplitLines are how bodies of many events are cut.
+var (
+	SplitArray = splitArray
+	SplitLines = splitLines
+)

@@ -1,0 +1,143 @@
+package api
+
+import (
+	"net/http"
+	"time"
+
+	"github.com/daybook-audit/daybook"
+	"github.com/daybook-audit/daybook/server/internal/auth"
+	"github.com/daybook-audit/daybook/server/internal/control"
+)
+
+// APIKey is a key as the API shows it. (Exported because the schema generator leaves out unexported embedded structs.)
+type APIKey struct {
+	ID         string         `json:"id" example:"key_01m7w2y7m0fhra2avt0s3fj8ks"`
+	Name       string         `json:"name" example:"ci"`
+	Org        *daybook.OrgID `json:"org" doc:"null: all organizations." example:"org_acme"`
+	Scopes     []string       `json:"scopes" nullable:"false" example:"[\"record\"]"`
+	CreatedAt  stamp          `json:"created_at" format:"date-time"`
+	ExpiresAt  *stamp         `json:"expires_at" format:"date-time"`
+	LastUsedAt *stamp         `json:"last_used_at" format:"date-time" doc:"To the minute."`
+	RevokedAt  *stamp         `json:"revoked_at" format:"date-time"`
+}
+
+type createdKey struct {
+	APIKey
+	Key string `json:"key" doc:"The key itself. It is shown this once and kept nowhere." example:"dbk_…"`
+}
+
+type keyList struct {
+	Keys       []APIKey `json:"keys" nullable:"false"`
+	NextCursor *string  `json:"next_cursor" doc:"For the next page; null at the end."`
+}
+
+type identity struct {
+	APIKey
+	Version string `json:"version" doc:"The version of the server." example:"0.1.0"`
+}
+
+type newKey struct {
+	Name      string         `json:"name,omitempty" maxLength:"512" example:"ci"`
+	Org       *daybook.OrgID `json:"org" doc:"null: all organizations." example:"org_acme"`
+	Scopes    []string       `json:"scopes" nullable:"false" minItems:"1" example:"[\"record\"]"`
+	ExpiresAt *time.Time     `json:"expires_at,omitempty" doc:"null: never."`
+}
+
+func showKey(k control.Key) APIKey {
+	shown := APIKey{
+		ID: k.ID, Name: k.Name, Scopes: k.Scopes, CreatedAt: newStamp(k.CreatedAt), ExpiresAt: maybeStamp(k.ExpiresAt),
+		LastUsedAt: maybeStamp(k.LastUsedAt), RevokedAt: maybeStamp(k.RevokedAt),
+	}
+	if k.Org != "" {
+		shown.Org = &k.Org
+	}
+	return shown
+}
+
+func createKey(c *call) error {
+	var in newKey
+	if err := c.decode(&in, "org"); err != nil {
+		return err
+	}
+	scopes, err := auth.ParseScopes(in.Scopes)
+	if err != nil {
+		return err
+	}
+	want := control.NewKey{Name: in.Name, Scopes: scopes.Words()}
+	if in.ExpiresAt != nil {
+		want.ExpiresAt = in.ExpiresAt.UTC()
+	}
+	if in.Org != nil {
+		if want.Org = *in.Org; !want.Org.Valid() {
+			return control.ErrOrgForm
+		}
+	}
+	if err := mayMake(c.principal, want.Org, scopes); err != nil {
+		return err
+	}
+	if want.Org != "" && want.Org != c.principal.Org {
+		exists, err := c.s.Orgs.Exists(c.r.Context(), want.Org)
+		if err != nil {
+			return err
+		}
+		if !exists {
+			return notFound
+		}
+	}
+	key, secret, err := c.s.Keys.Create(c.r.Context(), want)
+	if err != nil {
+		return err
+	}
+	c.send(http.StatusCreated, jsonType, marshal(createdKey{showKey(key), secret}))
+	return nil
+}
+
+// listKeys shows an operator every key, or with Daybook-Org those of one organization; a manager those of the own one.
+func listKeys(c *call) error {
+	limit, err := c.whole(paramLimit)
+	if err != nil {
+		return err
+	}
+	after, err := readListCursor(c.param(paramCursor))
+	if err != nil {
+		return err
+	}
+	org, err := c.namedOrg()
+	if err != nil {
+		return err
+	}
+	if org == "" && !c.principal.Scopes.Has(auth.Operate) {
+		return invalid("org_required", "Daybook-Org", "this key is for all organizations: name one in the header Daybook-Org.")
+	}
+	keys, err := c.s.Keys.All(c.r.Context(), func(k *control.Key) bool {
+		return k.ID > after && (org == "" || k.Org == org) && c.principal.MaySeeKey(k.Org)
+	})
+	if err != nil {
+		return err
+	}
+	list := keyList{Keys: []APIKey{}}
+	if len(keys) > int(limit) {
+		keys = keys[:limit]
+		list.NextCursor = listCursor(keys[limit-1].ID)
+	}
+	for _, k := range keys {
+		list.Keys = append(list.Keys, showKey(k))
+	}
+	c.send(http.StatusOK, jsonType, marshal(list))
+	return nil
+}
+
+func revokeKey(c *call) error {
+	key, err := c.s.Keys.Revoke(c.r.Context(), c.r.PathValue("id"), func(k *control.Key) bool { return c.principal.MaySeeKey(k.Org) })
+	if err != nil {
+		return err
+	}
+	c.s.Auth.Forget(key)
+	c.WriteHeader(http.StatusNoContent)
+	return nil
+}
+
+func whoami(c *call) error {
+	c.send(http.StatusOK, jsonType, marshal(identity{showKey(c.principal.Key), c.s.Version}))
+	return nil
+}

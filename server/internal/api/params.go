@@ -1,0 +1,150 @@
+package api
+
+import (
+	"math"
+	"net/url"
+	"slices"
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/danielgtaylor/huma/v2"
+)
+
+// param is a parameter of the query string, with its description for the document.
+type param struct {
+	name, doc string
+	schema    huma.Schema
+}
+
+func number(low, high, fallback int) huma.Schema {
+	s := huma.Schema{Type: huma.TypeInteger, Format: "int64", Minimum: ptr(float64(low))}
+	if high > 0 {
+		s.Maximum = ptr(float64(high))
+	}
+	if fallback > 0 {
+		s.Default = fallback
+	}
+	return s
+}
+
+func ptr[T any](v T) *T { return &v }
+
+var (
+	text = huma.Schema{Type: huma.TypeString}
+	yes  = huma.Schema{Type: huma.TypeBoolean, Default: false}
+
+	paramPartial = param{"partial", "Record the good events of a batch although others are refused.", yes}
+	paramQ       = param{"q", "A query, such as `actor:usr_1 action:invoice.* outcome:failure`. Empty: everything.", text}
+	paramFrom    = param{"from", "Only what occurred at or after this moment: `2026-11-21`, `2026-11-21T14:22:07Z`, `now-7d`, `today`.", text}
+	paramTo      = param{"to", "Only what occurred before this moment.", text}
+	paramTZ      = param{"tz", "IANA time zone in which dates without an offset are read and days are cut.", huma.Schema{Type: huma.TypeString, Default: "UTC"}}
+	paramOrder   = param{"order", "`log`: in the order of recording; `occurred`: by occurred_at.", huma.Schema{Type: huma.TypeString, Enum: []any{"log", "occurred"}, Default: "log"}}
+	paramAsc     = param{"asc", "Oldest first.", yes}
+	paramLimit   = param{"limit", "Most rows of one page.", number(1, maxLimit, defaultLimit)}
+	paramCursor  = param{"cursor", "`next_cursor` of the page before. Everything but `limit` must be as it was, or left out.", text}
+	paramFromSeq = param{"from_seq", "Start at this seq. `Last-Event-ID` wins over it; without either, what is recorded from now on is sent.", number(0, 0, 0)}
+	paramBars    = param{"bars", "Most bars.", number(1, maxBars, 60)}
+	paramFields  = param{"fields", "Which facets, separated by commas: `action`, `actor.id`, `actor.type`, `target.type`, `outcome`. Left out: all; empty: the count alone.", text}
+	paramTop     = param{"top", "Most values of one facet.", number(1, maxTop, 20)}
+)
+
+const (
+	defaultLimit = 50
+	maxLimit     = 1000
+	maxBars      = 120
+	maxTop       = 64
+)
+
+// readParams parses the query string and refuses what the route does not know.
+func (c *call) readParams(known []param) error {
+	if c.r.URL.RawQuery == "" {
+		return nil
+	}
+	values, err := url.ParseQuery(c.r.URL.RawQuery)
+	if err != nil {
+		return invalid("invalid_format", "", "the query string is not percent-encoded as it should be.")
+	}
+	names := make([]string, 0, len(values))
+	for name := range values {
+		names = append(names, name)
+	}
+	slices.Sort(names)
+	for _, name := range names {
+		switch {
+		case !slices.ContainsFunc(known, func(p param) bool { return p.name == name }):
+			return invalid("unknown_parameter", cut(name), "there is no parameter %q here; %s.", cut(name), listed(known))
+		case len(values[name]) > 1:
+			return invalid("unknown_parameter", name, "the parameter %q stands more than once.", name)
+		}
+	}
+	c.query = values
+	return nil
+}
+
+func listed(known []param) string {
+	if len(known) == 0 {
+		return "this route has none"
+	}
+	names := make([]string, 0, len(known))
+	for _, p := range known {
+		names = append(names, p.name)
+	}
+	return "known are " + strings.Join(names, ", ")
+}
+
+func (c *call) param(p param) string {
+	if v := c.query[p.name]; len(v) > 0 {
+		return v[0]
+	}
+	return ""
+}
+
+// given tells an empty parameter from a missing one.
+func (c *call) given(p param) bool { return len(c.query[p.name]) > 0 }
+
+func (c *call) flag(p param) (bool, error) {
+	switch v := c.param(p); v {
+	case "", "false":
+		return false, nil
+	case "true":
+		return true, nil
+	default:
+		return false, invalid("invalid_value", p.name, "%s is true or false.", p.name)
+	}
+}
+
+// whole reads a whole number within the bounds of its schema.
+func (c *call) whole(p param) (int64, error) {
+	text := c.param(p)
+	if text == "" {
+		fallback, _ := p.schema.Default.(int)
+		return int64(fallback), nil
+	}
+	low, high := int64(*p.schema.Minimum), int64(math.MaxInt64)
+	if p.schema.Maximum != nil {
+		high = int64(*p.schema.Maximum)
+	}
+	n, err := strconv.ParseInt(text, 10, 64)
+	if err != nil || n < low || n > high {
+		if p.schema.Maximum == nil {
+			return 0, invalid("invalid_value", p.name, "%s is a whole number from %d.", p.name, low)
+		}
+		return 0, invalid("invalid_value", p.name, "%s is a whole number from %d to %d.", p.name, low, high)
+	}
+	return n, nil
+}
+
+// zone reads tz. The machine's own zone is nobody's business.
+func (c *call) zone() (*time.Location, error) {
+	name := c.param(paramTZ)
+	if name == "" {
+		return time.UTC, nil
+	}
+	if name != "Local" {
+		if zone, err := time.LoadLocation(name); err == nil {
+			return zone, nil
+		}
+	}
+	return nil, invalid("invalid_value", paramTZ.name, "there is no time zone %q.", cut(name))
+}

@@ -1,0 +1,236 @@
+package api
+
+import (
+	"net/http"
+	"strings"
+
+	"github.com/daybook-audit/daybook"
+	"github.com/daybook-audit/daybook/server/internal/auth"
+)
+
+// route is one row of the table. The tests of tenants and scopes, the OpenAPI document and the metrics walk the same rows.
+type route struct {
+	method, pattern string
+	scopes          auth.Scopes // any one of them; None: a valid key is enough
+	open            bool        // no key is needed
+	org             orgRule
+	params          []param // of the query string; every other is refused
+	quiet           bool    // what goes well is logged at debug only
+	about           operation
+	handler         func(*call) error
+
+	door  auth.Door // nil: ours
+	enter func(w http.ResponseWriter, r *http.Request, body []byte)
+
+	s     *Server
+	times *routeTimes
+}
+
+// orgRule says how a route finds its organization.
+type orgRule int
+
+const (
+	orgNone   orgRule = iota // the route has none, or finds it itself
+	orgRead                  // that of the key, or of Daybook-Org, which must exist
+	orgRecord                // the same; with a key for all organizations an unknown one is made on first use
+)
+
+// table lists the native routes.
+func (s *Server) table() []*route {
+	search := []param{paramQ, paramFrom, paramTo, paramTZ, paramOrder, paramAsc, paramLimit, paramCursor}
+	return []*route{
+		{method: "POST", pattern: "/v1/events", scopes: auth.Record, org: orgRecord, quiet: true, params: []param{paramPartial}, handler: createEvents, about: aboutCreateEvents},
+		{method: "GET", pattern: "/v1/events", scopes: auth.Read, org: orgRead, params: search, handler: listEvents, about: aboutListEvents},
+		{method: "GET", pattern: "/v1/events/tail", scopes: auth.Read, org: orgRead, params: []param{paramQ, paramTZ, paramFromSeq}, handler: tailEvents, about: aboutTailEvents},
+		{method: "GET", pattern: "/v1/events/{id}", scopes: auth.Read, org: orgRead, handler: getEvent, about: aboutGetEvent},
+		{method: "GET", pattern: "/v1/targets/{type}/{id}/events", scopes: auth.Read, org: orgRead, params: search, handler: listTargetEvents, about: aboutListTargetEvents},
+		{method: "GET", pattern: "/v1/actors/{type}/{id}/events", scopes: auth.Read, org: orgRead, params: search, handler: listActorEvents, about: aboutListActorEvents},
+		{method: "GET", pattern: "/v1/histogram", scopes: auth.Read, org: orgRead, params: []param{paramQ, paramFrom, paramTo, paramTZ, paramBars}, handler: getHistogram, about: aboutGetHistogram},
+		{method: "GET", pattern: "/v1/facets", scopes: auth.Read, org: orgRead, params: []param{paramQ, paramFrom, paramTo, paramTZ, paramFields, paramTop}, handler: getFacets, about: aboutGetFacets},
+
+		{method: "POST", pattern: "/v1/organizations", scopes: auth.Operate, handler: createOrg, about: aboutCreateOrg},
+		{method: "GET", pattern: "/v1/organizations", params: []param{paramLimit, paramCursor}, handler: listOrgs, about: aboutListOrgs},
+		{method: "GET", pattern: "/v1/organizations/{org}", handler: getOrg, about: aboutGetOrg},
+		{method: "POST", pattern: "/v1/keys", scopes: auth.Manage | auth.Operate, handler: createKey, about: aboutCreateKey},
+		{method: "GET", pattern: "/v1/keys", scopes: auth.Manage | auth.Operate, params: []param{paramLimit, paramCursor}, handler: listKeys, about: aboutListKeys},
+		{method: "DELETE", pattern: "/v1/keys/{id}", scopes: auth.Manage | auth.Operate, handler: revokeKey, about: aboutRevokeKey},
+		{method: "GET", pattern: "/v1/whoami", handler: whoami, about: aboutWhoami},
+		{method: "GET", pattern: "/v1/backup", scopes: auth.Operate, handler: getBackup, about: aboutGetBackup},
+
+		{method: "GET", pattern: "/metrics", scopes: auth.Operate, handler: getMetrics, about: aboutGetMetrics},
+		{method: "GET", pattern: "/healthz", open: true, quiet: true, handler: getHealth, about: aboutGetHealth},
+		{method: "GET", pattern: "/readyz", open: true, quiet: true, handler: getReady, about: aboutGetReady},
+		{method: "GET", pattern: "/openapi.json", open: true, handler: getOpenAPI, about: aboutGetOpenAPI},
+		{method: "GET", pattern: "/docs/api", open: true, handler: getDocs, about: aboutGetDocs},
+	}
+}
+
+// mount puts the table and the doors' routes into the mux. Nothing else answers.
+func (s *Server) mount() {
+	s.mux = http.NewServeMux()
+	s.routes = s.table()
+	for _, door := range s.Doors {
+		for _, r := range door.Routes() {
+			s.routes = append(s.routes, &route{
+				method: r.Method, pattern: r.Pattern, scopes: r.Scopes, quiet: true, door: door, enter: r.Handler,
+			})
+		}
+	}
+	for _, rt := range s.routes {
+		rt.s = s
+		rt.times = s.Metrics.route(rt.method, rt.pattern)
+		s.mux.Handle(rt.method+" "+rt.pattern, rt)
+	}
+	s.none = &route{s: s, pattern: "none", times: s.Metrics.route("any", "none")}
+	s.mux.Handle("/", http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
+		if c, ok := w.(*call); ok {
+			s.missing(c)
+		}
+	}))
+}
+
+// ServeHTTP runs the route within the call that the chain made.
+func (rt *route) ServeHTTP(w http.ResponseWriter, r *http.Request) {
+	c, ok := w.(*call)
+	if !ok {
+		return // only the chain calls a route
+	}
+	c.r, c.route = r, rt
+	if rt.door != nil {
+		c.enterDoor()
+		return
+	}
+	if err := rt.serve(c); err != nil {
+		c.fail(err)
+	}
+}
+
+// serve checks who asks, for which organization and with which parameters, in this order, and then asks the handler.
+func (rt *route) serve(c *call) error {
+	if !rt.open {
+		if err := c.authenticate(rt.scopes); err != nil {
+			return err
+		}
+	}
+	if err := c.readParams(rt.params); err != nil {
+		return err
+	}
+	if rt.org != orgNone {
+		if err := c.findOrg(rt.org); err != nil {
+			return err
+		}
+	}
+	return rt.handler(c)
+}
+
+func (c *call) authenticate(need auth.Scopes) error {
+	p, err := c.s.Auth.Principal(c.r.Context(), header(c.r, "Authorization"))
+	if err != nil {
+		return err
+	}
+	c.principal = p
+	if need != auth.None && !p.Scopes.Has(need) {
+		return auth.Forbidden(p, need)
+	}
+	return nil
+}
+
+// findOrg finds the organization of the request: never in the path, never in the body.
+func (c *call) findOrg(rule orgRule) error {
+	org, err := c.namedOrg()
+	if err != nil {
+		return err
+	}
+	if org == "" {
+		return invalid("org_required", "Daybook-Org", "this key is for all organizations: name one in the header Daybook-Org.")
+	}
+	c.org = org
+	if rule == orgRecord {
+		return c.s.Orgs.Ensure(c.r.Context(), org)
+	}
+	if c.principal.Org != "" {
+		return nil
+	}
+	ok, err := c.s.Orgs.Exists(c.r.Context(), org)
+	if err == nil && !ok {
+		err = notFound
+	}
+	return err
+}
+
+// namedOrg returns the organization that the key or the header names; empty: the key is for all and the header is missing.
+func (c *call) namedOrg() (daybook.OrgID, error) {
+	named := daybook.OrgID(header(c.r, "Daybook-Org"))
+	if named == "" {
+		return c.principal.Org, nil
+	}
+	if !named.Valid() {
+		return "", invalid("invalid_org", "Daybook-Org", "an organization id is 1 to 128 characters of A-Z a-z 0-9 . _ : @ -")
+	}
+	if !c.principal.Reaches(named) {
+		return "", notFound
+	}
+	return named, nil
+}
+
+// notFound is the one answer for what is missing and for what is somebody else's.
+var notFound = &daybook.Error{Code: daybook.CodeNotFound, Message: "there is no such thing, or it is not yours."}
+
+// enterDoor reads the body and lets the door answer.
+func (c *call) enterDoor() {
+	body, err := c.readBody()
+	if err != nil {
+		c.err = err
+		status := problemOf(err).Status
+		c.route.door.Fault(c, c.r, status)
+		return
+	}
+	c.route.enter(c, c.r, body)
+}
+
+// fault answers a request whose handler has panicked.
+func (rt *route) fault(c *call, status int) {
+	if rt.door != nil {
+		rt.door.Fault(c, c.r, status)
+		return
+	}
+	newProblem(status, string(daybook.CodeInternal), "internal error", "").send(c)
+}
+
+// missing answers a path that has no route, or not with this method: in the words of the door whose path it is.
+func (s *Server) missing(c *call) {
+	status := http.StatusNotFound
+	if allow := s.allowed(c.r); allow != "" {
+		status = http.StatusMethodNotAllowed
+		c.Header().Set("Allow", allow)
+	}
+	for _, door := range s.Doors {
+		if door.Owns(c.r.URL.Path) {
+			door.Fault(c, c.r, status)
+			return
+		}
+	}
+	if status == http.StatusMethodNotAllowed {
+		newProblem(status, "method_not_allowed", "this path does not answer to "+cut(c.r.Method)+".", "").send(c)
+		return
+	}
+	newProblem(status, string(daybook.CodeNotFound), "there is nothing at this path; the routes are at /docs/api.", "").send(c)
+}
+
+// allowed returns the methods that the path answers to.
+func (s *Server) allowed(r *http.Request) string {
+	if !clean(r.URL) {
+		return ""
+	}
+	var methods []string
+	for _, method := range []string{"DELETE", "GET", "POST", "PUT"} {
+		probe := &http.Request{Method: method, URL: r.URL, Host: r.Host}
+		if _, pattern := s.mux.Handler(probe); pattern != "/" && pattern != "" {
+			methods = append(methods, method)
+			if method == "GET" {
+				methods = append(methods, "HEAD")
+			}
+		}
+	}
+	return strings.Join(methods, ", ")
+}

@@ -1,0 +1,136 @@
+package api
+
+import (
+	"context"
+	"fmt"
+	"net/http"
+	"strconv"
+	"sync"
+	"time"
+
+	"github.com/daybook-audit/daybook"
+	"github.com/daybook-audit/daybook/query"
+)
+
+// heartbeat is how often a comment says that the connection lives.
+const heartbeat = 15 * time.Second
+
+// tailEvents is the live tail. It reads the log by seq and is only woken by commits, so however slow the client is, nothing is
+// skipped and nothing piles up: what is not asked for yet stays in the log.
+func tailEvents(c *call) error {
+	follow := daybook.FollowQuery{Org: c.org, From: daybook.FollowHead}
+	var err error
+	if follow.Zone, err = c.zone(); err != nil {
+		return err
+	}
+	// Parsed here and not by Follow: what is wrong with it must be said before the stream begins.
+	if follow.Query, err = query.Parse(c.param(paramQ), query.Options{Now: c.s.now(), Zone: follow.Zone}); err != nil {
+		return err
+	}
+	if follow.From, err = c.tailFrom(); err != nil {
+		return err
+	}
+	h := c.Header()
+	h["Content-Type"] = []string{"text/event-stream"}
+	h["X-Accel-Buffering"] = []string{"no"} // or nginx keeps the events to itself
+	control := http.NewResponseController(c.w)
+	_ = control.SetReadDeadline(time.Time{}) // a writer without deadlines needs none lifted
+	if c.r.Method == http.MethodHead {
+		c.WriteHeader(http.StatusOK)
+		return nil
+	}
+	ctx, cancel := context.WithCancel(c.r.Context())
+	frames := make(chan frame)
+	var pump sync.WaitGroup
+	pump.Go(func() { follower(ctx, c.s.Book, follow, frames) })
+	defer pump.Wait()
+	defer cancel()
+	return c.stream(frames, &deadlineWriter{c: c, control: control})
+}
+
+// tailFrom is where the tail starts: after Last-Event-ID, else at from_seq, else at the head.
+func (c *call) tailFrom() (int64, error) {
+	if last := header(c.r, "Last-Event-Id"); last != "" {
+		seq, err := strconv.ParseInt(last, 10, 64)
+		if err != nil || seq < 0 {
+			return 0, invalid("invalid_value", "Last-Event-ID", "Last-Event-ID is the seq of an entry.")
+		}
+		return seq + 1, nil
+	}
+	if !c.given(paramFromSeq) {
+		return daybook.FollowHead, nil
+	}
+	return c.whole(paramFromSeq)
+}
+
+// frame is one event of the stream, or the error that ends it.
+type frame struct {
+	text []byte
+	err  error
+}
+
+// follower writes the steps of the log as frames until ctx ends; then, or after an error, it closes frames.
+func follower(ctx context.Context, book Book, q daybook.FollowQuery, frames chan<- frame) {
+	defer close(frames)
+	for step, err := range book.Follow(ctx, q) {
+		f := frame{err: err}
+		switch {
+		case err != nil:
+		case step.Entry != nil:
+			f.text = appendEntryFrame(nil, step.Entry)
+		default:
+			f.text = fmt.Appendf(nil, "id: %d\nevent: position\ndata: {\"seq\":%d,\"size\":%d}\n\n", step.Position, step.Position, step.Size)
+		}
+		select {
+		case frames <- f:
+		case <-ctx.Done():
+			return
+		}
+	}
+}
+
+func appendEntryFrame(dst []byte, e *daybook.Entry) []byte {
+	dst = append(dst, "id: "...)
+	dst = strconv.AppendInt(dst, e.Seq, 10)
+	dst = append(dst, "\nevent: entry\ndata: "...)
+	dst = e.AppendJSON(dst) // one line: payloads hold no raw newline
+	return append(dst, '\n', '\n')
+}
+
+// stream writes frames until the client leaves, the server stops or the log cannot be read any more.
+func (c *call) stream(frames <-chan frame, to *deadlineWriter) error {
+	tick := time.NewTicker(heartbeat)
+	defer tick.Stop()
+	if err := to.flush([]byte("retry: 1000\n\n")); err != nil {
+		c.gone(err)
+		return nil
+	}
+	for {
+		text := []byte(": \n\n")
+		select {
+		case f, open := <-frames:
+			if !open {
+				return nil
+			}
+			if f.err != nil {
+				return f.err
+			}
+			text = f.text
+			tick.Reset(heartbeat)
+		case <-tick.C:
+		case <-c.s.closing:
+			return nil
+		}
+		if err := to.flush(text); err != nil {
+			c.gone(err)
+			return nil
+		}
+	}
+}
+
+func (d *deadlineWriter) flush(text []byte) error {
+	if _, err := d.Write(text); err != nil {
+		return err
+	}
+	return d.control.Flush()
+}

@@ -1,0 +1,285 @@
+package api_test
+
+import (
+	"encoding/json"
+	"net/http"
+	"net/http/httptest"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/daybook-audit/daybook/server/internal/auth"
+)
+
+// kept is what TestTenants looks for in the answers to the other organization: it stands in every event, name and id of org_acme.
+const kept = "acmesecret"
+
+// tenant is what org_acme has, for org_globex to try.
+type tenant struct{ event, key, cursor, actorCursor string }
+
+// trial is a request of one organization for what is another's. missing is the same request for what nobody has: both must be
+// answered alike. Without it the answer must be 200 and show nothing of the other.
+type trial struct{ ask, missing ask }
+
+// tenantTrials holds, for each row of the table of routes, how org_globex tries to reach org_acme. A route without one fails.
+func tenantTrials(f *fixture, of tenant) map[string][]trial {
+	get := func(path string, header ...string) ask { return ask{path: path, key: f.globex, header: header} }
+	send := func(method, path, body string, header ...string) ask {
+		return ask{method: method, path: path, key: f.globex, body: body, header: header}
+	}
+	const noEvent, noKey = "evt_01m7z7rs1affyad5cmxxj94a70", "key_00000000000000000000000000"
+	header := func(path string) trial {
+		return trial{get(path, "Daybook-Org", "org_acme"), get(path, "Daybook-Org", "org_none")}
+	}
+	cursor := func(path, theirs string) trial {
+		return trial{get(path + "?cursor=" + theirs), get(path + "?cursor=c_AAAA")}
+	}
+	door := func(org string) ask {
+		return send("POST", "/audit_logs/events", `{"organization_id":"`+org+`","event":{"action":"a.b","occurred_at":"2026-02-02T16:35:39Z",`+
+			`"actor":{"id":"u","type":"user"},"targets":[],"context":{"location":""}}}`)
+	}
+	return map[string][]trial{
+		"POST /v1/events": {
+			{send("POST", "/v1/events", event("a.b", ""), "Daybook-Org", "org_acme"), send("POST", "/v1/events", event("a.b", ""), "Daybook-Org", "org_none")},
+		},
+		"GET /v1/events":                     {header("/v1/events"), cursor("/v1/events", of.cursor), {ask: get("/v1/events?limit=1000")}, {ask: get("/v1/events?q=acmesec*")}},
+		"GET /v1/events/tail":                {header("/v1/events/tail")}, // the stream itself: TestTailOfAnother
+		"GET /v1/events/{id}":                {{get("/v1/events/" + of.event), get("/v1/events/" + noEvent)}, {get("/v1/events/"+of.event, "Daybook-Org", "org_acme"), get("/v1/events/"+noEvent, "Daybook-Org", "org_none")}},
+		"GET /v1/targets/{type}/{id}/events": {header("/v1/targets/invoice/42/events"), cursor("/v1/targets/invoice/42/events", of.cursor), {ask: get("/v1/targets/invoice/42/events")}},
+		"GET /v1/actors/{type}/{id}/events":  {header("/v1/actors/user/usr_7/events"), cursor("/v1/actors/user/usr_7/events", of.actorCursor), {ask: get("/v1/actors/user/usr_7/events")}},
+		"GET /v1/histogram":                  {header("/v1/histogram"), {ask: get("/v1/histogram?from=2026-11-21&to=2026-11-22")}},
+		"GET /v1/facets":                     {header("/v1/facets"), {ask: get("/v1/facets")}},
+		"POST /v1/organizations":             {{ask: send("POST", "/v1/organizations", `{"id":"org_acme"}`), missing: send("POST", "/v1/organizations", `{"id":"org_none"}`)}},
+		"GET /v1/organizations":              {{ask: get("/v1/organizations?limit=1000")}, {ask: get("/v1/organizations?cursor=c_AA")}},
+		"GET /v1/organizations/{org}":        {{get("/v1/organizations/org_acme"), get("/v1/organizations/org_none")}},
+		"POST /v1/keys":                      {{send("POST", "/v1/keys", `{"org":"org_acme","scopes":["read"]}`), send("POST", "/v1/keys", `{"org":"org_none","scopes":["read"]}`)}},
+		"GET /v1/keys":                       {header("/v1/keys"), {ask: get("/v1/keys?limit=1000")}},
+		"DELETE /v1/keys/{id}":               {{send("DELETE", "/v1/keys/"+of.key, ""), send("DELETE", "/v1/keys/"+noKey, "")}},
+		"GET /v1/whoami":                     {{ask: get("/v1/whoami")}},
+		"GET /v1/backup":                     {{get("/v1/backup", "Daybook-Org", "org_acme"), get("/v1/backup")}},
+		"GET /metrics":                       {{get("/metrics", "Daybook-Org", "org_acme"), get("/metrics")}},
+		"GET /healthz":                       {{ask: get("/healthz")}},
+		"GET /readyz":                        {{ask: get("/readyz")}},
+		"GET /openapi.json":                  {{ask: get("/openapi.json")}},
+		"GET /docs/api":                      {{ask: get("/docs/api")}},
+		"POST /audit_logs/events":            {{door("org_acme"), door("org_none")}},
+	}
+}
+
+func TestTenants(t *testing.T) {
+	t.Parallel()
+	f := newFixture(t, setup{})
+	of := tenant{}
+	for range 3 {
+		body := f.record(f.acme, event(kept+".done", `,"targets":[{"type":"invoice","id":"42","name":"`+kept+`"}],"reason":"`+kept+`"`))
+		var receipt struct{ ID string }
+		if err := json.Unmarshal([]byte(body), &receipt); err != nil {
+			t.Fatal(err)
+		}
+		of.event = receipt.ID
+	}
+	of.cursor = nextCursor(t, f.do(ask{path: "/v1/events?limit=1", key: f.acme}))
+	of.actorCursor = nextCursor(t, f.do(ask{path: "/v1/actors/user/usr_7/events?limit=1", key: f.acme}))
+	var who struct{ ID string }
+	if err := json.Unmarshal(f.do(ask{path: "/v1/whoami", key: f.acme}).Body.Bytes(), &who); err != nil {
+		t.Fatal(err)
+	}
+	of.key = who.ID
+	trials := tenantTrials(f, of)
+	sizeBefore := f.do(ask{path: "/v1/organizations/org_acme", key: f.acme}).Body.String()
+	for _, row := range f.server.Rows() {
+		name := row.Method + " " + row.Pattern
+		list, ok := trials[name]
+		if !ok {
+			t.Errorf("%s is not in the table of trials", name)
+			continue
+		}
+		delete(trials, name)
+		for _, tr := range list {
+			got := f.do(tr.ask)
+			if strings.Contains(got.Body.String(), kept) || strings.Contains(got.Body.String(), of.event) || strings.Contains(got.Body.String(), of.key) {
+				t.Errorf("%s %s %v shows what is another's: %s", name, tr.ask.path, tr.ask.header, got.Body)
+			}
+			if tr.missing.path == "" {
+				if got.Code != http.StatusOK {
+					t.Errorf("%s: %d %s", name, got.Code, got.Body)
+				}
+				continue
+			}
+			want := f.do(tr.missing)
+			if got.Code < 400 || got.Code != want.Code || alike(got) != alike(want) {
+				t.Errorf("%s: what is another's is answered unlike what is missing:\n%s\n%s", name, alike(got), alike(want))
+			}
+		}
+	}
+	for name := range trials {
+		t.Errorf("%s has trials and no route", name)
+	}
+	if after := f.do(ask{path: "/v1/organizations/org_acme", key: f.acme}).Body.String(); after != sizeBefore {
+		t.Errorf("org_acme was changed: %s, was %s", after, sizeBefore)
+	}
+	if w := f.do(ask{path: "/v1/whoami", key: f.acme}); w.Code != http.StatusOK {
+		t.Errorf("the key of org_acme was revoked: %d", w.Code)
+	}
+}
+
+// alike is an answer without what differs between any two.
+func alike(w *httptest.ResponseRecorder) string {
+	text := w.Body.String()
+	for _, r := range random[:1] {
+		text = r.form.ReplaceAllString(text, r.text)
+	}
+	text = strings.NewReplacer("org_acme", "ORG", "org_none", "ORG").Replace(text)
+	return text + w.Header().Get("Content-Type")
+}
+
+func nextCursor(t *testing.T, w *httptest.ResponseRecorder) string {
+	t.Helper()
+	var page struct {
+		NextCursor string `json:"next_cursor"`
+	}
+	if err := json.Unmarshal(w.Body.Bytes(), &page); err != nil || page.NextCursor == "" {
+		t.Fatalf("no next_cursor: %v %s", err, w.Body)
+	}
+	return page.NextCursor
+}
+
+// scopeTrials holds, for each row of the table of routes, a request that is right but for the scope. A route without one fails.
+func scopeTrials(f *fixture) map[string]ask {
+	acme := []string{"Daybook-Org", "org_acme"}
+	keyed := f.key("org_globex", auth.Read)
+	revoked := strings.Fields(f.do(ask{path: "/v1/whoami", key: keyed}).Body.String())[0]
+	revoked = revoked[len(`{"id":"`):][:30]
+	return map[string]ask{
+		"POST /v1/events":                    {method: "POST", path: "/v1/events", body: event("a.b", ""), header: acme},
+		"GET /v1/events":                     {path: "/v1/events", header: acme},
+		"GET /v1/events/tail":                {method: "HEAD", path: "/v1/events/tail", header: acme},
+		"GET /v1/events/{id}":                {path: "/v1/events/" + firstID, header: acme},
+		"GET /v1/targets/{type}/{id}/events": {path: "/v1/targets/a/b/events", header: acme},
+		"GET /v1/actors/{type}/{id}/events":  {path: "/v1/actors/a/b/events", header: acme},
+		"GET /v1/histogram":                  {path: "/v1/histogram", header: acme},
+		"GET /v1/facets":                     {path: "/v1/facets", header: acme},
+		"POST /v1/organizations":             {method: "POST", path: "/v1/organizations", body: `{}`},
+		"GET /v1/organizations":              {path: "/v1/organizations"},
+		"GET /v1/organizations/{org}":        {path: "/v1/organizations/org_acme"},
+		"POST /v1/keys":                      {method: "POST", path: "/v1/keys", body: `{"org":"org_acme","scopes":["read"]}`},
+		"GET /v1/keys":                       {path: "/v1/keys", header: acme},
+		"DELETE /v1/keys/{id}":               {method: "DELETE", path: "/v1/keys/" + revoked},
+		"GET /v1/whoami":                     {path: "/v1/whoami"},
+		"GET /v1/backup":                     {path: "/v1/backup"},
+		"GET /metrics":                       {path: "/metrics"},
+		"GET /healthz":                       {path: "/healthz"},
+		"GET /readyz":                        {path: "/readyz"},
+		"GET /openapi.json":                  {path: "/openapi.json"},
+		"GET /docs/api":                      {path: "/docs/api"},
+		"POST /audit_logs/events": {method: "POST", path: "/audit_logs/events", body: `{"organization_id":"org_acme","event":{"action":"a.b",` +
+			`"occurred_at":"2026-02-02T16:35:39Z","actor":{"id":"u","type":"user"},"targets":[],"context":{"location":""}}}`},
+	}
+}
+
+// TestScopes asks each route with keys of every single scope, of all but those that it needs, and without a key.
+func TestScopes(t *testing.T) {
+	t.Parallel()
+	f := newFixture(t, setup{})
+	f.record(f.acme, fullEvent)
+	trials := scopeTrials(f)
+	keys := map[auth.Scopes]string{}
+	for s := auth.Record; s <= auth.Operate; s <<= 1 {
+		keys[s] = f.key("", s)
+		keys[auth.All&^s] = f.key("", auth.All&^s)
+	}
+	for _, row := range f.server.Rows() {
+		name := row.Method + " " + row.Pattern
+		a, ok := trials[name]
+		if !ok {
+			t.Errorf("%s is not in the table of scopes", name)
+			continue
+		}
+		for scopes, key := range keys {
+			a.key = key
+			got := f.do(a).Code
+			may := row.Open || row.Scopes == auth.None || scopes.Has(row.Scopes)
+			if refused := got == http.StatusForbidden || got == http.StatusUnauthorized; refused == may {
+				t.Errorf("%s with %s: %d", name, scopes, got)
+			}
+		}
+		a.key = ""
+		if got := f.do(a).Code; (got == http.StatusUnauthorized) == row.Open {
+			t.Errorf("%s without a key: %d", name, got)
+		}
+	}
+	open := slices.Collect(func(yield func(string) bool) {
+		for _, row := range f.server.Rows() {
+			if row.Open && !yield(row.Pattern) {
+				return
+			}
+		}
+	})
+	if want := []string{"/healthz", "/readyz", "/openapi.json", "/docs/api"}; !slices.Equal(open, want) {
+		t.Errorf("open without a key: %v", open)
+	}
+}
+
+// A key ends at once when it is revoked here, and its text is in no document and in no line of the log.
+func TestRevokedAtOnce(t *testing.T) {
+	t.Parallel()
+	f := newFixture(t, setup{})
+	w := f.do(ask{method: "POST", path: "/v1/keys", key: f.acme, body: `{"name":"ci","org":"org_acme","scopes":["record"]}`})
+	var made struct{ ID, Key string }
+	if err := json.Unmarshal(w.Body.Bytes(), &made); err != nil {
+		t.Fatal(err)
+	}
+	f.record(made.Key, event("a.b", ""))
+	for range 2 {
+		if w := f.do(ask{method: "DELETE", path: "/v1/keys/" + made.ID, key: f.acme}); w.Code != http.StatusNoContent || w.Body.Len() > 0 {
+			t.Errorf("revoke: %d %s", w.Code, w.Body)
+		}
+	}
+	if w := f.do(ask{method: "POST", path: "/v1/events", key: made.Key, body: event("a.b", "")}); w.Code != http.StatusUnauthorized {
+		t.Errorf("after the revocation: %d", w.Code)
+	}
+	f.auth.Close()
+	f.add(time.Minute)
+	list := f.do(ask{path: "/v1/keys", key: f.acme}).Body.String()
+	if strings.Contains(list, "dbk_") || !strings.Contains(list, `"revoked_at":"2026-`) || !strings.Contains(list, `"last_used_at":"2026-`) {
+		t.Errorf("the list: %s", list)
+	}
+}
+
+func TestKeyPages(t *testing.T) {
+	t.Parallel()
+	f := newFixture(t, setup{})
+	seen := map[string]bool{}
+	path := "/v1/keys?limit=2"
+	for pages := 0; ; pages++ {
+		var page struct {
+			Keys       []struct{ ID string }
+			NextCursor *string `json:"next_cursor"`
+		}
+		w := f.do(ask{path: path, key: f.admin})
+		if err := json.Unmarshal(w.Body.Bytes(), &page); err != nil || len(page.Keys) == 0 || pages > 5 {
+			t.Fatalf("page %d: %v %s", pages, err, w.Body)
+		}
+		for _, k := range page.Keys {
+			if seen[k.ID] {
+				t.Errorf("%s is on two pages", k.ID)
+			}
+			seen[k.ID] = true
+		}
+		if page.NextCursor == nil {
+			break
+		}
+		path = "/v1/keys?limit=2&cursor=" + *page.NextCursor
+	}
+	if len(seen) != 3 {
+		t.Errorf("%d keys on all pages", len(seen))
+	}
+	if w := f.do(ask{path: "/v1/keys", key: f.key("", auth.Manage)}); w.Code != http.StatusBadRequest || !strings.Contains(w.Body.String(), "org_required") {
+		t.Errorf("a manager of all, without an organization: %d %s", w.Code, w.Body)
+	}
+	if w := f.do(ask{path: "/v1/keys", key: f.admin, header: []string{"Daybook-Org", "org_acme"}}); strings.Count(w.Body.String(), `"org_acme"`) != 1 ||
+		strings.Contains(w.Body.String(), "globex") {
+		t.Errorf("of one organization: %s", w.Body)
+	}
+}

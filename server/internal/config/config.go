@@ -1,0 +1,73 @@
+// Package config reads the server's configuration: one struct, filled from flags, then the environment, then a .env file, then a
+// YAML file, then the defaults. The comment above a field is its documentation everywhere: in --help, in `daybook config` and in the
+// reference page.
+package config
+
+import (
+	_ "embed"
+	"time"
+)
+
+//go:embed config.go
+var source string // the comments of Config, read by help
+
+// Config holds every setting of the server. Name a setting `rate_limit` in the file, `DAYBOOK_RATE_LIMIT` in the environment and
+// `--rate-limit` on the command line.
+type Config struct {
+	// Configuration file (YAML). Without it, daybook.yaml of the working folder is read if it is there.
+	File string `key:"config"`
+
+	// Address to listen on, HOST:PORT. An empty host means every address of the machine.
+	Listen string `key:"listen" default:"127.0.0.1:8080"`
+	// Where the log is kept: a SQLite file, or a postgres:// URL.
+	DB string `key:"db" default:"daybook.db" secret:"url"`
+	// Certificate chain (PEM file). With tls_key the server speaks HTTPS.
+	TLSCert string `key:"tls_cert"`
+	// Private key of the certificate (PEM file).
+	TLSKey string `key:"tls_key"`
+	// Addresses and networks (CIDR) of proxies whose X-Forwarded-For is believed, separated by commas.
+	TrustedProxies []string `key:"trusted_proxies"`
+
+	// Largest request body as it comes over the wire.
+	LimitBody Size `key:"limit_body" default:"5MiB"`
+	// Largest request body after decompression.
+	LimitDecompressed Size `key:"limit_decompressed" default:"5MiB"`
+	// Most events of one request.
+	LimitEvents int `key:"limit_events" default:"1000"`
+	// Largest event; at most 256KiB.
+	LimitEvent Size `key:"limit_event" default:"256KiB"`
+	// Requests per second that one key may make; 0 is no limit.
+	RateLimit float64 `key:"rate_limit" default:"0"`
+
+	// Bytes of requests that may wait for a commit before recording is refused with 503.
+	QueueBytes Size `key:"queue_bytes" default:"32MiB"`
+	// Bytes of events kept in memory before they are packed into blocks.
+	TailBytes Size `key:"tail_bytes" default:"48MiB"`
+	// How long a request waits for a commit whose outcome is not known.
+	CommitTimeout time.Duration `key:"commit_timeout" default:"30s"`
+	// How long an Idempotency-Key is remembered; at least 24h.
+	IdempotencyWindow time.Duration `key:"idempotency_window" default:"168h"`
+
+	// Least level that is logged: debug, info, warn or error. Recordings that went well are logged at debug.
+	LogLevel string `key:"log_level" default:"info" oneof:"debug|info|warn|error"`
+	// Form of the log: json or text.
+	LogFormat string `key:"log_format" default:"json" oneof:"json|text"`
+	// How long running requests may take after the signal to stop.
+	ShutdownTimeout time.Duration `key:"shutdown_timeout" default:"30s"`
+	// Whether /metrics is served (to keys with the scope operate).
+	Metrics bool `key:"metrics" default:"true"`
+
+	// First key, for all organizations and every scope: stored (as its hash) when there is no key yet, ignored afterwards.
+	BootstrapKey string `key:"bootstrap_key" secret:"all"`
+
+	// Whether the WorkOS door (POST /audit_logs/events) is open.
+	WorkOSEnabled bool `key:"workos_enabled" default:"true"`
+	// What the WorkOS door does with an organization it does not know: create (with a key for all organizations) or reject.
+	WorkOSUnknownOrg string `key:"workos_unknown_org" default:"create" oneof:"create|reject"`
+	// Limits on metadata at the WorkOS door: strict (as WorkOS: 50 members, 500 characters, no nesting) or relaxed.
+	WorkOSLimits string `key:"workos_limits" default:"strict" oneof:"strict|relaxed"`
+	// What the WorkOS door does with an idempotency key that was used for another event: reject it, or record it as new.
+	WorkOSKeyReuse string `key:"workos_key_reuse" default:"reject" oneof:"reject|new"`
+	// Whether the WorkOS door takes an equal event without a key, within 24 hours, for a repeat.
+	WorkOSKeylessDedupe bool `key:"workos_keyless_dedupe" default:"true"`
+}

@@ -1,0 +1,237 @@
+package config
+
+import (
+	"fmt"
+	"net/netip"
+	"net/url"
+	"reflect"
+	"slices"
+	"strconv"
+	"strings"
+	"time"
+)
+
+// Size is a number of bytes. It is written as a number, or a number with KiB, MiB or GiB.
+type Size int64
+
+// String returns the shortest exact form.
+func (s Size) String() string {
+	for _, u := range sizeUnits {
+		if s != 0 && int64(s)%u.bytes == 0 {
+			return strconv.FormatInt(int64(s)/u.bytes, 10) + u.name
+		}
+	}
+	return strconv.FormatInt(int64(s), 10)
+}
+
+var sizeUnits = []struct {
+	name  string
+	bytes int64
+}{{"GiB", 1 << 30}, {"MiB", 1 << 20}, {"KiB", 1 << 10}}
+
+func parseSize(text string) (Size, error) {
+	factor := int64(1)
+	number := text
+	for _, u := range sizeUnits {
+		if rest, ok := strings.CutSuffix(text, u.name); ok {
+			factor, number = u.bytes, strings.TrimSpace(rest)
+			break
+		}
+	}
+	n, err := strconv.ParseInt(number, 10, 64)
+	if err != nil || n < 0 || n > (1<<62)/factor {
+		return 0, fmt.Errorf("%q is not a size: write a number, or one with KiB, MiB or GiB", text)
+	}
+	return Size(n * factor), nil
+}
+
+// key is one setting, as its struct field describes it.
+type key struct {
+	name, fallback string
+	oneOf          []string
+	secret         string // "all": never shown; "url": without the password
+	help           string
+	field          int
+}
+
+// flag and variable are the other two spellings of the name.
+func (k key) flag() string     { return strings.ReplaceAll(k.name, "_", "-") }
+func (k key) variable() string { return "DAYBOOK_" + strings.ToUpper(k.name) }
+
+// kind is the word for the value in --help.
+func (k key) kind() string {
+	switch reflect.TypeFor[Config]().Field(k.field).Type {
+	case reflect.TypeFor[bool]():
+		return "bool"
+	case reflect.TypeFor[time.Duration]():
+		return "duration"
+	case reflect.TypeFor[Size]():
+		return "size"
+	case reflect.TypeFor[string]():
+		return "string"
+	case reflect.TypeFor[[]string]():
+		return "list"
+	}
+	return "number"
+}
+
+// keys lists the settings in the order of the struct.
+func keys() []key {
+	help := comments()
+	t := reflect.TypeFor[Config]()
+	ks := make([]key, 0, t.NumField())
+	for i := range t.NumField() {
+		f := t.Field(i)
+		k := key{name: f.Tag.Get("key"), fallback: f.Tag.Get("default"), secret: f.Tag.Get("secret"), field: i}
+		if of := f.Tag.Get("oneof"); of != "" {
+			k.oneOf = strings.Split(of, "|")
+		}
+		k.help = help[k.name]
+		ks = append(ks, k)
+	}
+	return ks
+}
+
+// comments reads the comment above each field out of the source of this package.
+func comments() map[string]string {
+	found := map[string]string{}
+	var block []string
+	for line := range strings.Lines(source) {
+		line = strings.TrimSpace(line)
+		if text, ok := strings.CutPrefix(line, "//"); ok {
+			block = append(block, strings.TrimSpace(text))
+			continue
+		}
+		if _, rest, ok := strings.Cut(line, "`key:\""); ok {
+			name, _, _ := strings.Cut(rest, `"`)
+			found[name] = strings.Join(block, " ")
+		}
+		block = nil
+	}
+	return found
+}
+
+// set reads text into the field of k.
+func (k key) set(c *Config, text string) error {
+	if len(k.oneOf) > 0 && !slices.Contains(k.oneOf, text) {
+		return fmt.Errorf("%q is not one of %s", text, strings.Join(k.oneOf, ", "))
+	}
+	v := reflect.ValueOf(c).Elem().Field(k.field)
+	switch p := v.Addr().Interface().(type) {
+	case *string:
+		*p = text
+	case *bool:
+		return parse(p, text, "true or false", strconv.ParseBool)
+	case *int:
+		return parse(p, text, "a whole number", strconv.Atoi)
+	case *int64:
+		return parse(p, text, "a whole number", func(s string) (int64, error) { return strconv.ParseInt(s, 10, 64) })
+	case *float64:
+		return parse(p, text, "a number", func(s string) (float64, error) { return strconv.ParseFloat(s, 64) })
+	case *time.Duration:
+		return parse(p, text, "a length of time such as 30s, 5m or 168h", time.ParseDuration)
+	case *Size:
+		n, err := parseSize(text)
+		if err != nil {
+			return err
+		}
+		*p = n
+	case *[]string:
+		*p = nil
+		for one := range strings.SplitSeq(text, ",") {
+			if one = strings.TrimSpace(one); one != "" {
+				*p = append(*p, one)
+			}
+		}
+	default:
+		return fmt.Errorf("a field of type %s cannot be set", v.Type())
+	}
+	return nil
+}
+
+func parse[T any](to *T, text, want string, read func(string) (T, error)) error {
+	v, err := read(text)
+	if err != nil {
+		return fmt.Errorf("%q is not %s", text, want)
+	}
+	*to = v
+	return nil
+}
+
+// show prints the field of k, secrets masked.
+func (k key) show(c *Config) string {
+	v := reflect.ValueOf(c).Elem().Field(k.field)
+	text := fmt.Sprint(v.Interface())
+	if list, ok := v.Interface().([]string); ok {
+		text = strings.Join(list, ",")
+	}
+	switch {
+	case k.secret == "all" && text != "":
+		return "********"
+	case k.secret == "url":
+		return maskURL(text)
+	}
+	return text
+}
+
+// maskURL hides the password of a URL, and whatever follows the host of one that cannot be read.
+func maskURL(text string) string {
+	if !strings.Contains(text, "://") {
+		return text
+	}
+	u, err := url.Parse(text)
+	if err != nil {
+		scheme, _, _ := strings.Cut(text, "://")
+		return scheme + "://********"
+	}
+	if _, has := u.User.Password(); has {
+		u.User = url.UserPassword(u.User.Username(), "********")
+	}
+	q := u.Query()
+	for name := range q {
+		if strings.Contains(strings.ToLower(name), "password") {
+			q.Set(name, "********")
+			u.RawQuery = q.Encode()
+		}
+	}
+	return strings.ReplaceAll(u.String(), "%2A", "*")
+}
+
+// check refuses values that contradict each other or a limit that is not ours to move.
+func (c *Config) check() error {
+	switch {
+	case (c.TLSCert == "") != (c.TLSKey == ""):
+		return fmt.Errorf("tls_cert and tls_key go together: only one of them is set")
+	case c.LimitBody < 1 || c.LimitDecompressed < 1 || c.LimitEvents < 1:
+		return fmt.Errorf("limit_body, limit_decompressed and limit_events must be at least 1")
+	case c.LimitEvent < 1 || c.LimitEvent > 256<<10:
+		return fmt.Errorf("limit_event must be between 1 and 256KiB, is %s", c.LimitEvent)
+	case c.RateLimit < 0:
+		return fmt.Errorf("rate_limit must not be negative")
+	case c.QueueBytes < 1 || c.TailBytes < 1:
+		return fmt.Errorf("queue_bytes and tail_bytes must be at least 1")
+	case c.IdempotencyWindow < 24*time.Hour:
+		return fmt.Errorf("idempotency_window must be at least 24h, is %s", c.IdempotencyWindow)
+	case c.CommitTimeout <= 0 || c.ShutdownTimeout <= 0:
+		return fmt.Errorf("commit_timeout and shutdown_timeout must be more than 0")
+	}
+	_, err := c.Proxies()
+	return err
+}
+
+// Proxies returns the trusted proxies as networks.
+func (c *Config) Proxies() ([]netip.Prefix, error) {
+	nets := make([]netip.Prefix, 0, len(c.TrustedProxies))
+	for _, text := range c.TrustedProxies {
+		if addr, err := netip.ParseAddr(text); err == nil {
+			nets = append(nets, netip.PrefixFrom(addr, addr.BitLen()))
+			continue
+		}
+		p, err := netip.ParsePrefix(text)
+		if err != nil {
+			return nil, fmt.Errorf("trusted_proxies: %q is neither an address nor a network such as 10.0.0.0/8", text)
+		}
+		nets = append(nets, p.Masked())
+	}
+	return nets, nil
+}

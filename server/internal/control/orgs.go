@@ -1,0 +1,141 @@
+package control
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"sync"
+	"time"
+
+	"github.com/daybook-audit/daybook"
+	"github.com/daybook-audit/daybook/internal/typeid"
+)
+
+// Org is an organization.
+type Org struct {
+	ID        daybook.OrgID
+	Name      string
+	CreatedAt time.Time
+}
+
+type orgDocument struct {
+	Name      string `json:"name"`
+	CreatedAt moment `json:"created_at"`
+}
+
+// Orgs keeps the organizations. Safe for concurrent use.
+type Orgs struct {
+	docs  daybook.Documents
+	now   func() time.Time
+	known sync.Map // OrgID → struct{}: organizations seen; they are never deleted, so it never lies
+}
+
+// NewOrgs returns the organizations kept in docs.
+func NewOrgs(docs daybook.Documents, now func() time.Time) *Orgs { return &Orgs{docs: docs, now: now} }
+
+// MaxName is the longest name of an organization or a key, in bytes.
+const MaxName = 512
+
+// Create makes an organization, durable on return. An empty id is made here. One that exists is a conflict with the rule exists.
+func (o *Orgs) Create(ctx context.Context, id daybook.OrgID, name string) (Org, error) {
+	if id == "" {
+		id = daybook.OrgID(typeid.New("org"))
+	}
+	if !id.Valid() {
+		return Org{}, ErrOrgForm
+	}
+	if len(name) > MaxName {
+		return Org{}, &daybook.Error{Code: daybook.CodeInvalid, Rule: "invalid_value", Field: "/name", Message: "name is longer than 512 bytes."}
+	}
+	doc := orgDocument{Name: name, CreatedAt: at(o.now())}
+	exists, err := create(ctx, o.docs, kindOrg, string(id), doc)
+	if err != nil {
+		return Org{}, err
+	}
+	if exists {
+		return Org{}, &daybook.Error{Code: daybook.CodeConflict, Rule: "exists", Field: "/id", Message: fmt.Sprintf("organization %s exists.", id)}
+	}
+	o.known.Store(id, struct{}{})
+	return Org{ID: id, Name: name, CreatedAt: doc.CreatedAt.time()}, nil
+}
+
+// ErrOrgForm says that an org id is not one.
+var ErrOrgForm = &daybook.Error{
+	Code: daybook.CodeInvalid, Rule: "invalid_org", Field: "/id",
+	Message: "an organization id is 1 to 128 characters of A-Z a-z 0-9 . _ : @ -",
+}
+
+// Ensure makes an organization without a name if there is none. After the first time it costs a look into memory.
+func (o *Orgs) Ensure(ctx context.Context, id daybook.OrgID) error {
+	if _, ok := o.known.Load(id); ok {
+		return nil
+	}
+	ok, err := o.Exists(ctx, id)
+	if err != nil || ok {
+		return err
+	}
+	_, err = o.Create(ctx, id, "")
+	var e *daybook.Error
+	if errors.As(err, &e) && e.Code == daybook.CodeConflict {
+		o.known.Store(id, struct{}{}) // somebody else was faster
+		return nil
+	}
+	return err
+}
+
+// Exists reports whether there is an organization id.
+func (o *Orgs) Exists(ctx context.Context, id daybook.OrgID) (bool, error) {
+	if _, ok := o.known.Load(id); ok {
+		return true, nil
+	}
+	_, err := o.docs.Get(ctx, kindOrg, "", string(id))
+	if errors.Is(err, daybook.ErrNotExist) {
+		return false, nil
+	}
+	if err != nil {
+		return false, fmt.Errorf("read organization: %w", err)
+	}
+	o.known.Store(id, struct{}{})
+	return true, nil
+}
+
+// Get returns one organization, or not_found.
+func (o *Orgs) Get(ctx context.Context, id daybook.OrgID) (Org, error) {
+	d, err := o.docs.Get(ctx, kindOrg, "", string(id))
+	if errors.Is(err, daybook.ErrNotExist) {
+		return Org{}, ErrNotFound
+	}
+	if err != nil {
+		return Org{}, fmt.Errorf("read organization: %w", err)
+	}
+	return readOrg(d)
+}
+
+// ErrNotFound is the one answer for what is missing and for what belongs to somebody else.
+var ErrNotFound = &daybook.Error{Code: daybook.CodeNotFound, Message: "there is no such thing, or it is not yours."}
+
+// List returns at most limit organizations with an id after the one given, by id.
+func (o *Orgs) List(ctx context.Context, after daybook.OrgID, limit int) ([]Org, error) {
+	page, err := o.docs.List(ctx, kindOrg, "", string(after), limit)
+	if err != nil {
+		return nil, fmt.Errorf("list organizations: %w", err)
+	}
+	orgs := make([]Org, 0, len(page))
+	for _, d := range page {
+		org, err := readOrg(d)
+		if err != nil {
+			return nil, err
+		}
+		orgs = append(orgs, org)
+	}
+	return orgs, nil
+}
+
+func readOrg(d daybook.Document) (Org, error) {
+	var doc orgDocument
+	if err := json.Unmarshal(d.Data, &doc); err != nil {
+		return Org{}, fmt.Errorf("read organization %s: %w", d.ID, err)
+	}
+	return Org{ID: daybook.OrgID(d.ID), Name: doc.Name, CreatedAt: doc.CreatedAt.time()}, nil
+}

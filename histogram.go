@@ -363,13 +363,13 @@ func (u interval) floor(t time.Time) time.Time {
 	y, m, d := t.Date()
 	switch {
 	case u.years > 0:
-		return time.Date(y, 1, 1, 0, 0, 0, 0, t.Location())
+		return dayStart(y, 1, 1, t.Location())
 	case u.months > 0:
-		return time.Date(y, m, 1, 0, 0, 0, 0, t.Location())
+		return dayStart(y, m, 1, t.Location())
 	case u.days == 7:
-		return time.Date(y, m, d-(int(t.Weekday())+6)%7, 0, 0, 0, 0, t.Location()) // Monday
+		return dayStart(y, m, d-(int(t.Weekday())+6)%7, t.Location()) // Monday
 	}
-	midnight := time.Date(y, m, d, 0, 0, 0, 0, t.Location())
+	midnight := dayStart(y, m, d, t.Location())
 	if u.clock == 0 {
 		return midnight
 	}
@@ -380,15 +380,20 @@ func (u interval) floor(t time.Time) time.Time {
 func (u interval) next(t time.Time) time.Time {
 	y, m, d := t.Date()
 	if u.clock == 0 {
-		next := time.Date(y+u.years, m+time.Month(u.months), d+u.days, 0, 0, 0, 0, t.Location())
-		if !next.After(t) { // a day without a midnight may be taken to begin before it
-			next = time.Date(y+u.years, m+time.Month(u.months), d+u.days+1, 0, 0, 0, 0, t.Location())
-		}
-		return next
+		return dayStart(y+u.years, m+time.Month(u.months), d+u.days, t.Location())
 	}
-	next, midnight := t.Add(u.clock), time.Date(y, m, d+1, 0, 0, 0, 0, t.Location())
+	next, midnight := t.Add(u.clock), dayStart(y, m, d+1, t.Location())
 	if midnight.After(t) && next.After(midnight) {
 		return midnight
 	}
 	return next
+}
+
+// dayStart returns the first moment of a day. Where a clock skips midnight that is not midnight.
+func dayStart(y int, m time.Month, d int, zone *time.Location) time.Time {
+	t := time.Date(y, m, d, 0, 0, 0, 0, zone)
+	if t.Hour() > 12 {
+		_, t = t.ZoneBounds() // Date took the day before
+	}
+	return t
 }

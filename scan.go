@@ -5,6 +5,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"time"
 
 	"golang.org/x/mod/sumdb/tlog"
@@ -23,6 +24,7 @@ type scan struct {
 
 	all  bool     // every entry matches: none needs to be read for that
 	need bool     // the caller of walk wants rec filled even so
+	ids  bool     // the query asks for the event's own id, whose text costs an allocation
 	lits [][]byte // every match without a backslash holds all of these
 
 	doc *leaf.Doc
@@ -71,7 +73,7 @@ func (b *Book) newScan(ctx context.Context, p *question) (*scan, error) {
 	}
 	s := &scan{
 		question: p, b: b, ctx: ctx, view: v, doc: leaf.Get(), lits: p.query.Literals(),
-		all:  p.query.Empty() && p.from == openFrom && p.to == openTo,
+		ids: asksForID(p.query.Explain()), all: p.query.Empty() && p.from == openFrom && p.to == openTo,
 		seen: Span{Min: openTo, Max: openFrom}, resumed: p.at.set,
 	}
 	s.has = func(t query.Term) bool { return filterHas(s.filter, t) }
@@ -79,8 +81,20 @@ func (b *Book) newScan(ctx context.Context, p *question) (*scan, error) {
 	return s, nil
 }
 
+// asksForID reports whether a query looks at the event's own id.
+func asksForID(n *query.Node) bool {
+	if n == nil {
+		return false
+	}
+	return n.Field == "id" || n.Field == "has" && slices.Contains(n.Values, "id") ||
+		asksForID(n.Not) || slices.ContainsFunc(n.And, asksForID) || slices.ContainsFunc(n.Or, asksForID)
+}
+
 // close gives back what the scan borrowed.
 func (s *scan) close() { leaf.Put(s.doc) }
+
+// anyTime holds every time that an entry can have, those of the years 1970 to 9999 in any zone.
+var anyTime = [2]int64{-microsPerDay, 253_402_300_800_000_000 + microsPerDay}
 
 // visit gets an entry that matches; its slices are valid during the call. Returning false ends the walk after this entry.
 type visit func(e *packed) (more bool, err error)
@@ -176,7 +190,7 @@ func (w *walker) tailUnit(r tailRun, lo, hi int64) (int64, error) {
 	received := Span{Min: r.recvd + skip, Max: r.recvd + skip + hi - lo - 1}
 	bounds := query.Bounds{
 		SeqFrom: lo, SeqTo: hi, Received: [2]int64{received.Min, received.Max},
-		Occurred: [2]int64{openFrom, openTo}, Late: [2]int64{openFrom, openTo},
+		Occurred: anyTime, Late: anyTime,
 	}
 	if !w.query.May(&bounds, nil) {
 		w.saw(received)
@@ -423,7 +437,11 @@ func (s *scan) match(e *packed) (bool, error) {
 	if s.all && !s.need {
 		return true, nil
 	}
-	if err := e.record(s.org, s.doc, &s.rec); err != nil {
+	read := e.recordWithoutID
+	if s.ids {
+		read = e.record
+	}
+	if err := read(s.org, s.doc, &s.rec); err != nil {
 		return false, fmt.Errorf("log of %s: %w", s.org, err)
 	}
 	return s.rec.Occurred >= s.from && s.rec.Occurred < s.to && s.query.Match(&s.rec), nil

@@ -16,7 +16,7 @@ import (
 
 // Problem is an error answer of the server as it was sent: problem+json and the headers that belong to it. It stands as Err in
 // the *daybook.Error that a call returns.
-type Problem struct {
+type Problem struct { //nolint:errname // the word of RFC 9457
 	Status    int         `json:"status"`
 	Code      string      `json:"code"`
 	Detail    string      `json:"detail"`
@@ -66,7 +66,7 @@ var codes = map[int]daybook.Code{
 
 // problemOf turns an answer that is no 2xx into the error of its call.
 func problemOf(res *http.Response, r call) error {
-	text, _ := io.ReadAll(io.LimitReader(res.Body, 1<<20)) //nolint:errcheck // a broken body is shown as far as it came
+	text, _ := io.ReadAll(io.LimitReader(res.Body, 1<<20))
 	p := &Problem{}
 	if json.Unmarshal(text, p) != nil || p.Code == "" {
 		// Not one of ours: a proxy, or another program on that port.

@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"iter"
 	"net/url"
+	"slices"
 	"strconv"
 	"time"
 
@@ -160,9 +161,9 @@ func (c *Client) Entry(ctx context.Context, org daybook.OrgID, id string) (Entry
 // values builds a query from name and value pairs and leaves out what is empty.
 func values(pairs ...string) url.Values {
 	v := url.Values{}
-	for i := 0; i < len(pairs); i += 2 {
-		if pairs[i+1] != "" {
-			v.Set(pairs[i], pairs[i+1])
+	for pair := range slices.Chunk(pairs, 2) {
+		if pair[1] != "" {
+			v.Set(pair[0], pair[1])
 		}
 	}
 	return v

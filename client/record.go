@@ -20,8 +20,7 @@ import (
 func (c *Client) Record(ctx context.Context, org daybook.OrgID, e daybook.Event) (daybook.Receipt, error) {
 	rs, err := c.RecordBatch(ctx, org, []daybook.Event{e})
 	if err != nil {
-		var batch *daybook.BatchError
-		if errors.As(err, &batch) {
+		if batch, ok := errors.AsType[*daybook.BatchError](err); ok {
 			return daybook.Receipt{}, batch.Errors[0].Err
 		}
 		return daybook.Receipt{}, err

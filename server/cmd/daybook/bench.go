@@ -103,7 +103,7 @@ func bucketOf(ns int64) int {
 	if ns < 1<<subBuckets {
 		return int(max(ns, 0))
 	}
-	shift := bits.Len64(uint64(ns)) - subBuckets - 1 //nolint:gosec // G115: not negative
+	shift := bits.Len64(uint64(ns)) - subBuckets - 1
 	return (shift+1)<<subBuckets + int(ns>>shift)&(1<<subBuckets-1)
 }
 
@@ -155,11 +155,11 @@ func processUse(pid int) usageOf {
 	}
 	dir := "/proc/" + strconv.Itoa(pid)
 	if text, err := os.ReadFile(dir + "/stat"); err == nil {
-		if _, rest, ok := cutLast(string(text), ")"); ok {
+		if rest, ok := afterLast(string(text), ")"); ok {
 			if f := strings.Fields(rest); len(f) > 13 {
-				user, _ := strconv.ParseInt(f[11], 10, 64)   //nolint:errcheck // a kernel's number
-				system, _ := strconv.ParseInt(f[12], 10, 64) //nolint:errcheck // a kernel's number
-				u.cpu = float64(user+system) / 100           // USER_HZ is 100 on every Linux that Go runs on
+				user, _ := strconv.ParseInt(f[11], 10, 64)
+				system, _ := strconv.ParseInt(f[12], 10, 64)
+				u.cpu = float64(user+system) / 100 // USER_HZ is 100 on every Linux that Go runs on
 			}
 		}
 	}

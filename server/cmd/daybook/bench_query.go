@@ -3,6 +3,7 @@ package main
 import (
 	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"os"
 	"sort"
@@ -213,7 +214,7 @@ func (q *queryBench) samples(ctx context.Context, c *client.Client, orgs []clien
 	const want = 400
 	for i := range want {
 		o := orgs[z.draw((float64(i)+0.5)/want)]
-		seq := int64(uint64(i)*0x9e3779b97f4a7c15>>11) % o.Size //nolint:gosec // G115: 53 bits
+		seq := int64(uint64(i)*0x9e3779b97f4a7c15>>11) % o.Size
 		page, err := c.Events(ctx, client.Query{Org: o.ID, Text: "seq:" + strconv.FormatInt(seq, 10), Limit: 1})
 		if err != nil {
 			return nil, err
@@ -221,7 +222,7 @@ func (q *queryBench) samples(ctx context.Context, c *client.Client, orgs []clien
 		out = append(out, page.Entries...)
 	}
 	if len(out) == 0 {
-		return nil, fmt.Errorf("no entry could be read")
+		return nil, errors.New("no entry could be read")
 	}
 	return out, nil
 }

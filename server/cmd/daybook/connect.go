@@ -47,7 +47,10 @@ func (e *env) connect() (*client.Client, error) {
 	if err != nil {
 		return nil, err
 	}
-	if e.apiKey != "" && !e.quiet {
+	if e.verbose {
+		e.note("server %s (%s), organization %q (%s), key from %s", t.server.value, t.server.from, t.org.value, t.org.from, orDefault(t.key.from, "nowhere"))
+	}
+	if e.apiKey != "" {
 		e.warn("a key on the command line is seen by every user of this machine; use DAYBOOK_API_KEY or --api-key-file")
 	}
 	if org := daybook.OrgID(t.org.value); org != "" && !org.Valid() {

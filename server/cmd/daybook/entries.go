@@ -217,11 +217,13 @@ type listFacts struct {
 // listEnd writes the footer and chooses the exit code.
 func (e *env) listEnd(ctx context.Context, c *client.Client, shown int, last *client.Page, searched client.Searched, f listFacts) error {
 	more := last.NextCursor != ""
-	total := thousands(int64(shown))
+	parts := []string{fmt.Sprintf("%s of %s", thousands(int64(shown)), thousands(int64(shown)))}
 	if more || f.first.Cursor != "" {
-		total = e.total(ctx, c, f.first)
+		parts[0] = thousands(int64(shown)) + " shown"
+		if total := e.total(ctx, c, f.first); total != "" {
+			parts[0] = thousands(int64(shown)) + " of " + total
+		}
 	}
-	parts := []string{fmt.Sprintf("%s of %s", thousands(int64(shown)), total)}
 	if more {
 		parts = append(parts, "next: --cursor "+last.NextCursor)
 	}
@@ -246,14 +248,18 @@ func (e *env) listEnd(ctx context.Context, c *client.Client, shown int, last *cl
 	return nil
 }
 
-// total counts all that match, at most 10,000; "?" when the server does not say.
+// total counts all that match, at most 10,000; empty when that is not known: a cursor does not say what was asked first, and what
+// an actor did is no condition of the query language.
 func (e *env) total(ctx context.Context, c *client.Client, q client.Query) string {
-	if q.Text == "" && q.Cursor != "" || q.Target != nil || q.Actor != nil {
-		return "more"
+	if q.Cursor != "" || q.Actor != nil {
+		return ""
+	}
+	if q.Target != nil {
+		q.Text = strings.TrimSpace(field("target", q.Target.Type+":"+q.Target.ID) + " " + grouped(q.Text))
 	}
 	n, exact, err := c.Count(ctx, q)
 	if err != nil {
-		return "more"
+		return "" // the entries are printed; how many more there are is a courtesy
 	}
 	if !exact {
 		return thousands(n) + "+"

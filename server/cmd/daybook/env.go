@@ -26,11 +26,10 @@ type env struct {
 	output, fields, tz                           string
 	utc, noColor, quiet, verbose, noInput        bool
 	timeout                                      time.Duration
-	changed                                      func(flag string) bool // whether a flag was given
 }
 
 func newEnv(stdin io.Reader, stdout, stderr io.Writer, getenv func(string) string) *env {
-	e := &env{stdin: stdin, stdout: stdout, stderr: stderr, getenv: getenv, changed: func(string) bool { return false }}
+	e := &env{stdin: stdin, stdout: stdout, stderr: stderr, getenv: getenv}
 	terminal := func(v any) (int, bool) {
 		f, ok := v.(*os.File)
 		if !ok {

@@ -115,10 +115,7 @@ func newEvents(e *env) *cobra.Command {
 			exitsNote: "0 listed · 2 bad query · 3 no match with --exit-empty · 4 not allowed · 8 partial scan",
 		},
 		RunE: func(cmd *cobra.Command, args []string) error {
-			text, err := queryArgs(args)
-			if err != nil {
-				return err
-			}
+			text := strings.Join(args, " ") // simple queries need no quotes
 			l, err := f.listing(e, text)
 			if err != nil {
 				return err
@@ -165,11 +162,6 @@ func newHistory(e *env) *cobra.Command {
 	cmd.Flags().BoolVar(&actor, "actor", false, "TYPE:ID is an actor: all that it did, and what others did in its name")
 	cmd.Flags().BoolVar(&reads, "reads", false, "with actions that only read: viewed, read, downloaded, listed")
 	return cmd
-}
-
-// queryArgs joins the words of a query, so that simple ones need no quotes.
-func queryArgs(args []string) (string, error) {
-	return strings.Join(args, " "), nil
 }
 
 // exactArgs wants exactly these arguments and names the one that lacks.

@@ -7,9 +7,9 @@ import (
 	"io"
 	"io/fs"
 	"net"
-	"net/http"
 	"net/url"
 	"strings"
+	"syscall"
 
 	"github.com/spf13/cobra"
 
@@ -113,8 +113,7 @@ func exitOf(ctx context.Context, err error) int {
 	case errors.Is(err, daybook.ErrNotExist):
 		return exitNotFound
 	}
-	var e *daybook.Error
-	if errors.As(err, &e) {
+	if e, ok := errors.AsType[*daybook.Error](err); ok {
 		return codeExits[e.Code]
 	}
 	return exitFailed
@@ -125,8 +124,7 @@ type explanation struct{ what, cause, try, request string }
 
 // explain returns what stderr says about err; empty when all was said.
 func (e *env) explain(ctx context.Context, cmd *cobra.Command, err error) string {
-	var code ended
-	if errors.As(err, &code) {
+	if _, ok := errors.AsType[ended](err); ok {
 		return ""
 	}
 	if ctx.Err() != nil && (errors.Is(err, context.Canceled) || errors.Is(err, context.Cause(ctx))) {
@@ -144,8 +142,7 @@ func (e *env) explain(ctx context.Context, cmd *cobra.Command, err error) string
 }
 
 func (e *env) lay(cmd *cobra.Command, err error) explanation {
-	var u *usageError
-	if errors.As(err, &u) {
+	if u, ok := errors.AsType[*usageError](err); ok {
 		x := explanation{what: u.message, try: u.try}
 		if x.try == "" && cmd != nil {
 			x.try = cmd.CommandPath() + " --help"
@@ -153,14 +150,12 @@ func (e *env) lay(cmd *cobra.Command, err error) explanation {
 		return x
 	}
 	what, inner := "", err
-	var d *doing
-	if errors.As(err, &d) {
+	if d, ok := errors.AsType[*doing](err); ok {
 		what, inner = "cannot "+d.what+": ", d.err
 	}
 	why, cause, try := e.reason(inner)
 	x := explanation{what: what + why, cause: cause, try: try}
-	var p *client.Problem
-	if errors.As(err, &p) {
+	if p, ok := errors.AsType[*client.Problem](err); ok {
 		x.request = p.RequestID
 	}
 	return x
@@ -168,30 +163,27 @@ func (e *env) lay(cmd *cobra.Command, err error) explanation {
 
 // reason says why: in words for the headline, in detail, and what helps.
 func (e *env) reason(err error) (why, cause, try string) {
-	var p *client.Problem
 	detail := func(message string) string {
-		if errors.As(err, &p) {
+		if p, ok := errors.AsType[*client.Problem](err); ok {
 			return fmt.Sprintf("%d %s", p.Status, message)
 		}
 		return message
 	}
-	var batch *daybook.BatchError
-	if errors.As(err, &batch) {
+	if batch, ok := errors.AsType[*daybook.BatchError](err); ok {
 		bad := batch.Errors[0]
-		return fmt.Sprintf("%s; nothing was recorded", count(len(batch.Errors), "event is refused", "events are refused")),
+		return count(len(batch.Errors), "event is refused", "events are refused") + "; nothing was recorded",
 			detail(fmt.Sprintf("event %d, %s: %s", bad.Index, bad.Err.RuleName(), bad.Err.Message)), "mend the event, or leave the bad ones out"
 	}
 	var op *net.OpError
-	var address *url.Error
 	var de *daybook.Error
 	switch {
 	case errors.As(err, &de):
-		return e.reasonOf(de, p, detail)
+		return e.reasonOf(de, detail)
 	case errors.Is(err, daybook.ErrUnknownOutcome) && !errors.As(err, &op):
 		return "the server did not say whether it was carried out", err.Error(), "the same command again with the same --id: it records once"
 	case errors.As(err, &op) && op.Op == "dial":
 		where := "the server"
-		if errors.As(err, &address) {
+		if address, ok := errors.AsType[*url.Error](err); ok {
 			if at, perr := url.Parse(address.URL); perr == nil {
 				where = at.Scheme + "://" + at.Host
 			}
@@ -201,6 +193,8 @@ func (e *env) reason(err error) (why, cause, try string) {
 		return "the server took too long", err.Error(), "a longer --timeout"
 	case errors.Is(err, fs.ErrNotExist):
 		return "there is no such file", err.Error(), ""
+	case errors.Is(err, syscall.EADDRINUSE):
+		return "another program uses this address", err.Error(), "--listen 127.0.0.1:0, or another port"
 	case errors.Is(err, io.ErrUnexpectedEOF):
 		return "the connection ended too early", err.Error(), "the same command again"
 	}
@@ -208,7 +202,7 @@ func (e *env) reason(err error) (why, cause, try string) {
 }
 
 // reasonOf words a coded error.
-func (e *env) reasonOf(de *daybook.Error, _ *client.Problem, detail func(string) string) (why, cause, try string) {
+func (e *env) reasonOf(de *daybook.Error, detail func(string) string) (why, cause, try string) {
 	switch {
 	case de.Rule == "org_required":
 		return "the key is for all organizations", detail(de.Message), "name one: --org ID, or DAYBOOK_ORG   (daybook org ls)"
@@ -219,7 +213,7 @@ func (e *env) reasonOf(de *daybook.Error, _ *client.Problem, detail func(string)
 		return "the server does not take this key", detail(de.Message), "another key: DAYBOOK_API_KEY, --api-key-file or --context"
 	case de.Code == daybook.CodeForbidden:
 		if _, rest, ok := strings.Cut(de.Message, `scope "`); ok {
-			if scope, _, ok := strings.Cut(rest, `"`); ok {
+			if scope := strings.TrimRight(rest[:strings.IndexAny(rest+`"`, `"\\, `)], " "); scope != "" {
 				return "the key lacks the scope " + scope, detail(de.Message), "daybook key create --scopes " + scope + "   (needs a managing key)"
 			}
 		}
@@ -244,6 +238,3 @@ func isTimeout(err error) bool {
 	var n net.Error
 	return errors.As(err, &n) && n.Timeout()
 }
-
-// statusText names a status for people.
-func statusText(status int) string { return fmt.Sprintf("%d %s", status, http.StatusText(status)) }

@@ -52,7 +52,7 @@ func (e *env) fsck(ctx context.Context, db string, workers int) error {
 	for _, f := range report.Findings {
 		where := string(f.Org)
 		if f.Seq >= 0 {
-			where += fmt.Sprintf(" entry %s", thousands(f.Seq))
+			where += " entry " + thousands(f.Seq)
 		}
 		if _, err := fmt.Fprintf(e.stdout, "FAILED  %s: %s: %s\n", visible(where), visible(f.Code), visible(f.Message)); err != nil {
 			return err

@@ -179,12 +179,12 @@ func (g *generator) burst(org int, at time.Time) []daybook.Event {
 	var events []daybook.Event
 	if at.Sub(p.seen) > 40*time.Minute {
 		for g.rng.IntN(9) == 0 {
-			e := g.draft(o, p, "user.login", at)
+			e := g.draft(p, "user.login", at)
 			e.Outcome, e.Error = daybook.Failure, &daybook.EventFault{Code: "bad_password", Message: "wrong password"}
 			events, at = append(events, e), at.Add(g.some(2, 9))
 		}
 		p.session = fmt.Sprintf("ses_%08x", g.rng.Uint32())
-		e := g.draft(o, p, "user.login", at)
+		e := g.draft(p, "user.login", at)
 		e.Metadata = json.RawMessage(`{"method":"` + pick1(g, []string{"password", "sso", "passkey"}) + `","mfa":true}`)
 		events, at = append(events, e), at.Add(g.some(3, 12))
 	}
@@ -209,7 +209,7 @@ func (g *generator) some(low, high int) time.Duration {
 }
 
 // draft is the part that every event of a person has.
-func (g *generator) draft(o *madeOrg, p *madePerson, action string, at time.Time) daybook.Event {
+func (g *generator) draft(p *madePerson, action string, at time.Time) daybook.Event {
 	return daybook.Event{
 		ID: g.id(at), Action: action, OccurredAt: at,
 		Actor:   daybook.Actor{Type: "user", ID: p.id, Name: p.name, Email: p.email},
@@ -227,7 +227,7 @@ func (g *generator) act(o *madeOrg, p *madePerson, at time.Time) daybook.Event {
 			break
 		}
 	}
-	e := g.draft(o, p, a.action, at)
+	e := g.draft(p, a.action, at)
 	things := o.things[a.kind]
 	t := things[g.rng.IntN(len(things))]
 	if strings.HasSuffix(a.action, ".created") && len(things) < 5000 {
@@ -335,7 +335,7 @@ func (g *generator) service(o *madeOrg, at time.Time) daybook.Event {
 // id makes a UUIDv7 of at; the random part comes from the seed.
 func (g *generator) id(at time.Time) daybook.ID {
 	var id daybook.ID
-	binary.BigEndian.PutUint64(id[:], uint64(at.UnixMilli())<<16|uint64(g.rng.Uint32()&0xfff|0x7000)) //nolint:gosec // G115: after 1970
+	binary.BigEndian.PutUint64(id[:], uint64(at.UnixMilli())<<16|uint64(g.rng.Uint32()&0xfff|0x7000))
 	binary.BigEndian.PutUint64(id[8:], g.rng.Uint64()>>2|1<<63)
 	return id
 }

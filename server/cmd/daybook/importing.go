@@ -6,6 +6,7 @@ import (
 	"context"
 	"crypto/sha256"
 	"encoding/binary"
+	"encoding/hex"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -63,7 +64,7 @@ type importer struct {
 
 func (e *env) importFile(ctx context.Context, path string, dryRun, resume bool) error {
 	im := &importer{e: e, bar: e.progress("events", 0)}
-	var in io.Reader = e.stdin
+	in := e.stdin
 	if path != "-" {
 		f, err := os.Open(path)
 		if err != nil {
@@ -129,7 +130,7 @@ func (im *importer) read(ctx context.Context, in io.Reader, skip importState) er
 			switch {
 			case im.line < skip.Line:
 			case im.line == skip.Line:
-				if fmt.Sprintf("%x", im.hash) != skip.SHA256 {
+				if hex.EncodeToString(im.hash[:]) != skip.SHA256 {
 					return usage("the file is not the one that was imported up to line %d: import it without --resume", skip.Line)
 				}
 			default:
@@ -216,7 +217,7 @@ func (im *importer) event(d *leaf.Doc, line []byte) ([]byte, error) {
 		case key == "removed" || key == "checkpoint":
 			return nil, nil
 		case key == "occurred_at":
-			_ = json.Unmarshal(value, &occurred) //nolint:errcheck // the server says what is wrong with it
+			_ = json.Unmarshal(value, &occurred) // the server says what is wrong with it
 		case key == "action":
 			hasAction = true
 		case key == "id" && !bytes.Equal(value, []byte("null")):
@@ -248,7 +249,7 @@ func (im *importer) event(d *leaf.Doc, line []byte) ([]byte, error) {
 // idOf makes the id of a line without one: its time, and a hash of position and content. The same file gives the same ids.
 func (im *importer) idOf(line []byte, occurred string) daybook.ID {
 	h := sha256.New()
-	_ = binary.Write(h, binary.BigEndian, im.line) //nolint:errcheck // a hash takes everything
+	_ = binary.Write(h, binary.BigEndian, im.line)
 	h.Write(line)
 	var id daybook.ID
 	copy(id[:], h.Sum(nil))
@@ -257,7 +258,7 @@ func (im *importer) idOf(line []byte, occurred string) daybook.ID {
 		at = time.UnixMilli(0)
 	}
 	var ms [8]byte
-	binary.BigEndian.PutUint64(ms[:], uint64(at.UnixMilli())) //nolint:gosec // G115: not negative
+	binary.BigEndian.PutUint64(ms[:], uint64(at.UnixMilli()))
 	copy(id[:6], ms[2:])
 	id[6] = id[6]&0x0f | 0x70
 	id[8] = id[8]&0x3f | 0x80
@@ -317,7 +318,7 @@ func (im *importer) remember(through int64, hash [sha256.Size]byte) error {
 	if im.state == "" {
 		return nil
 	}
-	text, err := json.Marshal(importState{Line: through, SHA256: fmt.Sprintf("%x", hash)})
+	text, err := json.Marshal(importState{Line: through, SHA256: hex.EncodeToString(hash[:])})
 	if err != nil {
 		return err
 	}

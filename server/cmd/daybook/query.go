@@ -15,8 +15,7 @@ import (
 // parseMoment checks a time of the query language.
 func parseMoment(s string) (string, error) {
 	if _, err := query.Parse("occurred:"+quoted(s), query.Options{}); err != nil {
-		var q *query.Error
-		if errors.As(err, &q) {
+		if q, ok := errors.AsType[*query.Error](err); ok {
 			return "", errors.New(q.Message)
 		}
 		return "", err
@@ -74,7 +73,7 @@ func caret(text string, q client.QueryFault) string {
 }
 
 func newQuery(e *env) *cobra.Command {
-	cmd := &cobra.Command{Use: "query", Short: "Explain queries"}
+	cmd := &cobra.Command{Use: "query", Short: "The query language, and what a query means", Long: queryTopic}
 	cmd.AddCommand(newQueryExplain(e))
 	return cmd
 }

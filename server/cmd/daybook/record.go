@@ -9,6 +9,7 @@ import (
 	"io"
 	"os"
 	"slices"
+	"strconv"
 	"strings"
 
 	"github.com/spf13/cobra"
@@ -28,8 +29,8 @@ const receiptFields = "id,seq,leaf_hash,received_at,duplicate"
 
 // recordFlags describe one event.
 type recordFlags struct {
-	actor, reason, outcome, id, old, new, ip, key string
-	via, targets, meta                            []string
+	actor, reason, outcome, id, old, new string
+	via, targets, meta                   []string
 }
 
 func newRecord(e *env) *cobra.Command {
@@ -52,7 +53,7 @@ a line (NDJSON): at most 1,000, recorded all or none. For more there is daybook 
 			if err != nil {
 				return err
 			}
-			res, err := c.RecordJSON(cmd.Context(), client.Request{Events: events, Key: f.key})
+			res, err := c.RecordJSON(cmd.Context(), client.Request{Events: events})
 			if err != nil {
 				return cannot("record", err)
 			}
@@ -104,7 +105,7 @@ func (e *env) receipts(rs []daybook.Receipt) error {
 		if len(rs) == 1 && p.format == "json" {
 			return p.one(row)
 		}
-		err := p.addValue(row, cell{text: row.ID}, cell{text: fmt.Sprint(row.Seq)}, cell{text: row.LeafHash}, cell{text: at}, cell{text: fmt.Sprint(row.Duplicate)})
+		err := p.addValue(row, cell{text: row.ID}, cell{text: strconv.FormatInt(row.Seq, 10)}, cell{text: row.LeafHash}, cell{text: at}, cell{text: strconv.FormatBool(row.Duplicate)})
 		if err != nil {
 			return err
 		}
@@ -120,7 +121,7 @@ func (f *recordFlags) events(e *env, action string) ([][]byte, error) {
 		}
 		return readEvents(e.stdin)
 	}
-	event, err := f.event(e, action)
+	event, err := f.event(action)
 	if err != nil {
 		return nil, err
 	}
@@ -151,7 +152,7 @@ type newParty struct {
 	Via  []newParty `json:"via,omitempty"`
 }
 
-func (f *recordFlags) event(e *env, action string) (*newEvent, error) {
+func (f *recordFlags) event(action string) (*newEvent, error) {
 	event := &newEvent{ID: f.id, Action: action, Outcome: f.outcome, Reason: f.reason}
 	if event.ID == "" {
 		event.ID = daybook.NewID().String() // so that a lost answer can be asked for again

@@ -48,10 +48,6 @@ func newRoot(e *env) *cobra.Command {
 	root.SetFlagErrorFunc(flagError)
 	e.globals(root.PersistentFlags())
 	onlyGroups(root)
-	root.PersistentPreRunE = func(c *cobra.Command, _ []string) error {
-		e.changed = c.Flags().Changed
-		return nil
-	}
 	return root
 }
 
@@ -115,6 +111,9 @@ func flagError(c *cobra.Command, err error) error {
 		return usage("%s has no JSON fields", c.CommandPath())
 	}
 	u := &usageError{message: text}
+	if strings.HasPrefix(text, "unknown shorthand flag") && strings.Contains(c.Annotations[queryNote], "y") {
+		u.try = c.CommandPath() + " -- '-…'   (what begins with - is a flag until --; or write NOT instead of -)"
+	}
 	if name, ok := strings.CutPrefix(text, "unknown flag: --"); ok {
 		u.message = "there is no flag --" + name
 		var names []string

@@ -178,10 +178,11 @@ func actorLine(ev *daybook.Event) string {
 	one := func(a daybook.Actor) string {
 		return strings.Join(strings.Fields(visible(a.Type+" "+a.ID+" "+a.Name)), " ")
 	}
-	s := one(ev.Actor)
+	parts := []string{one(ev.Actor)}
 	for _, v := range ev.Actor.Via {
-		s += ", by " + one(v)
+		parts = append(parts, "by "+one(v))
 	}
+	s := strings.Join(parts, ", ")
 	var from []string
 	for _, p := range []string{ev.Context.IP, ev.Context.UserAgent} {
 		if p != "" {

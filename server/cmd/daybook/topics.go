@@ -7,7 +7,7 @@ import (
 	"github.com/spf13/cobra"
 )
 
-// topics are help pages that belong to no command.
+// topics are help pages that belong to no command. The page of the query language is that of the command query.
 func topics() []*cobra.Command {
 	page := func(name, short, text string) *cobra.Command {
 		return &cobra.Command{Use: name, Short: short, Long: text}
@@ -17,7 +17,6 @@ func topics() []*cobra.Command {
 		fmt.Fprintf(&codes, "%4d  %s\n", x.code, x.says)
 	}
 	return []*cobra.Command{
-		page("query", "The query language", queryTopic),
 		page("output", "What goes to stdout, in which format", outputTopic),
 		page("exit-codes", "What the exit codes mean", codes.String()),
 		page("environment", "Variables, files and which comes first", environmentTopic),
@@ -36,7 +35,7 @@ const queryTopic = `AT A GLANCE
 FIELDS
   id  seq                              the event, its position
   actor  actor.id .type .name .email   who; actor: also looks at via
-  via  via.type                        who really acted
+  via.type                        who really acted
   action                               what was done: invoice.updated
   target  target.type .id .name        on what; target:invoice:42 binds type and id
   changed                              a changed path: /lines/2/qty, or a member name: amount

@@ -81,7 +81,9 @@ func TestBlockCacheMetas(t *testing.T) {
 		},
 		"chunks are apart": {
 			[][]BlockMeta{append(metasOf(0, chunkSeqs), metasOf(chunkSeqs, 10)...)},
-			[]call{{chunkSeqs - 1, chunkSeqs + 10, true}, {chunkSeqs, chunkSeqs + 10, true}}, 2, []int64{chunkSeqs, chunkSeqs + 10},
+			[]call{{chunkSeqs - 1, chunkSeqs + 10, true}, {chunkSeqs, chunkSeqs + 10, true}},
+			2,
+			[]int64{chunkSeqs, chunkSeqs + 10},
 		},
 	} {
 		l, c := &lister{lists: test.lists}, newBlockCache(1<<20)

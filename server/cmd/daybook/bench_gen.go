@@ -38,7 +38,7 @@ type eventSource struct {
 }
 
 // baseSize is what an event of the generator has without padding, about.
-const baseSize = 590
+const baseSize = 674
 
 func newEventSource(w workload) *eventSource {
 	ids := make([]string, w.orgs)

@@ -119,7 +119,7 @@ func newShard(b *Book, no int) *shard {
 	return &shard{
 		b: b, no: no, orgs: map[OrgID]*logTail{}, logs: map[LogNo]*logTail{}, changed: make(chan struct{}),
 		wake: make(chan struct{}, 1), room: make(chan struct{}, 1), done: make(chan struct{}), stop: make(chan struct{}),
-		ids:   newIDFilter(b.now(), 4<<20),
+		ids:   newIDFilter(b.now()),
 		batch: batch{index: map[*logTail]int{}, ids: map[explicitID]struct{}{}, hashes: map[KeyRef]struct{}{}},
 	}
 }

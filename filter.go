@@ -65,7 +65,7 @@ func (s *termSet) set(ts []query.Term) {
 	size := 1 << bits.Len(uint(2*len(ts)+64))
 	if cap(s.table) < size {
 		s.table = make([]uint32, size)
-		s.secret = rand.Uint64() | 1
+		s.secret = rand.Uint64() | 1 //nolint:gosec // against chosen terms that slow one block down, not a key
 	}
 	s.table = s.table[:size]
 	clear(s.table)

@@ -35,6 +35,18 @@ func TestFilter(t *testing.T) {
 			}
 		})
 	})
+	t.Run("terms that agree in one half are told apart", func(t *testing.T) {
+		t.Parallel()
+		var ts []query.Term
+		for i := range uint64(300) {
+			word := query.NewTerm('w', binary.BigEndian.AppendUint64(nil, i))
+			ts = append(ts, query.Term{H: word.H, G: 0x8bd7a3f48c01886b}, query.Term{H: 1 << 60, G: word.G})
+		}
+		var s termSet
+		if s.set(ts); len(s.terms) != len(ts) {
+			t.Errorf("%d of %d terms are kept", len(s.terms), len(ts))
+		}
+	})
 	t.Run("its size is the smallest that keeps to the fill", func(t *testing.T) {
 		t.Parallel()
 		for _, n := range []int{0, 1, 100, 5400} {

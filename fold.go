@@ -76,12 +76,12 @@ func (r *tailReader) peek() bool {
 
 // piecesOf returns the pieces of the window in which h.Packed lies. If they are not all there, what comes is kept apart from them.
 func (m *merger) piecesOf(ctx context.Context, h *Head) ([]piece, error) {
-	if pieces, ok := m.open[h.Log]; ok && (len(pieces) == 0 || pieces[len(pieces)-1].end() == h.Packed) {
-		return pieces, nil
-	}
 	start := h.Packed / windowSize * windowSize
 	if start == h.Packed {
 		return nil, nil
+	}
+	if n := len(m.open[h.Log]); n > 0 && m.open[h.Log][n-1].end() == h.Packed { // else it was planned and failed
+		return m.open[h.Log], nil
 	}
 	pieces, err := m.list(ctx, h.Log, start, h.Packed)
 	if errors.Is(err, ErrSwapped) {

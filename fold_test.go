@@ -2,6 +2,8 @@ package daybook
 
 import (
 	"testing"
+
+	"golang.org/x/mod/sumdb/tlog"
 )
 
 func TestTierStart(t *testing.T) {
@@ -94,5 +96,36 @@ func TestRunTree(t *testing.T) {
 	}
 	if _, err := newRunTree(&Head{Packed: 3, Frontier: whole.hashes[:1]}); CodeOf(err) != CodeTampered {
 		t.Errorf("a frontier of the wrong length: %v", err)
+	}
+}
+
+func TestTake(t *testing.T) {
+	t.Parallel()
+	// Entries from 10 on, of a log whose head is there, in runs of two commits.
+	commit := &tailCommit{entries: make([]tailEntry, 5)}
+	head := Head{Packed: 10, LastReceived: 99, Frontier: make([]tlog.Hash, 2)}
+	for name, c := range map[string]struct {
+		runs []tailRun
+		ok   bool
+	}{
+		"runs that follow":     {[]tailRun{{c: commit, count: 2, seq: 10, recvd: 100}, {c: commit, at: 2, count: 3, seq: 12, recvd: 102}}, true},
+		"a gap before them":    {[]tailRun{{c: commit, count: 2, seq: 11, recvd: 100}}, false},
+		"a gap between them":   {[]tailRun{{c: commit, count: 2, seq: 10, recvd: 100}, {c: commit, at: 2, count: 3, seq: 13, recvd: 200}}, false},
+		"entries come again":   {[]tailRun{{c: commit, count: 2, seq: 10, recvd: 100}, {c: commit, at: 2, count: 3, seq: 11, recvd: 200}}, false},
+		"a time of the head":   {[]tailRun{{c: commit, count: 2, seq: 10, recvd: 99}}, false},
+		"a time that descends": {[]tailRun{{c: commit, count: 2, seq: 10, recvd: 100}, {c: commit, at: 2, count: 3, seq: 12, recvd: 101}}, false},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			tree, err := newRunTree(&head)
+			if err != nil {
+				t.Fatal(err)
+			}
+			var m merger
+			p, err := m.take(&tailReader{runs: c.runs}, &foldWriter{head: head, tree: tree})
+			if c.ok && (err != nil || p.n != 5 || len(m.entries) != 5 || p.First != 10) || !c.ok && CodeOf(err) != CodeTampered {
+				t.Errorf("%d entries from %d, %v", p.n, p.First, err)
+			}
+		})
 	}
 }

@@ -84,8 +84,12 @@ func (b *Book) resume(q *EventQuery) (*question, error) {
 		return nil, errCursor
 	}
 	typed, err := query.Parse(p.text, p.options())
-	if err != nil {
-		return nil, errCursor // a grammar that this program no longer reads
+	switch {
+	case err == nil:
+	case q.Query != nil:
+		typed = q.Query // no text says it, and agrees has compared it
+	default:
+		return nil, errCursor
 	}
 	p.query = typed
 	if q.Within != nil {

@@ -371,7 +371,7 @@ func TestSearchBudget(t *testing.T) {
 	t.Parallel()
 	c := newClock()
 	options := quiet(c)
-	options.SearchTime = 3 * time.Millisecond
+	options.SearchTime = time.Millisecond
 	options.Now = func() time.Time { c.move(time.Millisecond); return c.now() }
 	b := open(t, storetest.Memory(), options)
 	o := &oracle{t: t, b: b, org: "org_a"}

@@ -521,6 +521,9 @@ func (s *shard) catchUp(ctx context.Context) error {
 		if err != nil {
 			return fmt.Errorf("read the commits after %d: %w", after, err)
 		}
+		if tail.Last < after { // without this, commit would ask for what is newer for ever
+			return damaged("the store ends at commit %d, and commit %d was durable: it was rolled back", tail.Last, after)
+		}
 		if err := s.apply(ctx, tail); err != nil {
 			return err
 		}

@@ -26,7 +26,7 @@ func fold(r rune) rune {
 		return dropped
 	case r >= 0x1e00 && r < 0x1f00:
 		return rune(foldLatinMore[r-0x1e00])
-	case r == 'K', r == 'Å': // the signs for kelvin and ångström fold to letters that have a place above
+	case r == '\u212a', r == '\u212b': // the signs for kelvin and ångström fold to letters that have a place above
 		return fold(unicode.ToLower(r))
 	case r >= 0x2e80 && r < 0xa640, r >= 0xac00 && r < 0xfb00: // East Asian scripts have no case
 		return r

@@ -89,9 +89,12 @@ func base(chars map[rune]char, r rune) rune {
 		return r
 	}
 	// Both cases must be in the tables, else one of them would keep its mark.
-	for o := unicode.SimpleFold(r); o != r; o = unicode.SimpleFold(o) {
+	for o := unicode.SimpleFold(r); ; o = unicode.SimpleFold(o) {
 		if !(o >= 0xc0 && o <= 0x24f || o >= 0x1e00 && o <= 0x1eff) {
 			return r
+		}
+		if o == r {
+			break
 		}
 	}
 	return fold(rune(m[1][0]))

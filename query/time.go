@@ -182,12 +182,21 @@ func relative(s string, now time.Time) (start, end time.Time, ok bool) {
 				n = -n
 			}
 			precision = min(precision, u)
-			if start = move(start, n, u); start.Year() < minYear || start.Year() > maxYear {
+			if start = shift(start, n, u, precision); start.Year() < minYear || start.Year() > maxYear {
 				return start, end, false
 			}
 		}
 	}
-	return start, move(start, 1, precision), true
+	return start, shift(start, 1, precision, precision), true
+}
+
+// shift moves t, which begins a period of some precision, by n units. A day that begins late, because midnight was skipped, has not
+// moved the beginning of others.
+func shift(t time.Time, n int, u, precision unit) time.Time {
+	if t = move(t, n, u); precision >= day {
+		t = floor(t, day)
+	}
+	return t
 }
 
 // Relative times stay between these years, far inside what µs can say.
@@ -225,18 +234,19 @@ func absolute(s string, zone *time.Location) (start, end time.Time, ok bool) {
 	}
 	if n < len(parts) || s == "" {
 		start = clock(parts, 0, zone)
-		return start, move(start, 1, [...]unit{year, month, day, hour, minute, second}[n-1]), s == ""
+		precision := [...]unit{year, month, day, hour, minute, second}[n-1]
+		return start, shift(start, 1, precision, precision), s == ""
 	}
 	frac := s[1:]
 	if s[0] != '.' || frac == "" || len(frac) > 6 || digits([]byte(frac)) != len(frac) {
 		return start, end, false
 	}
 	start = clock(parts, number((frac + "000000")[:6]), zone)
-	step := 1
+	length := 1
 	for range 6 - len(frac) {
-		step *= 10
+		length *= 10
 	}
-	return start, move(start, step, microsecond), true
+	return start, move(start, length, microsecond), true
 }
 
 // number reads digits.

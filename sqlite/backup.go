@@ -105,6 +105,9 @@ func (s *Store) copyTo(ctx context.Context, partial string) (err error) {
 		if err != nil {
 			return errors.Join(err, finish())
 		}
+		if s.o.afterStep != nil {
+			s.o.afterStep()
+		}
 	}
 	return finish()
 }

@@ -1,5 +1,7 @@
 package sqlite
 
+import "runtime"
+
 // Tuned returns options for tests: the level of synchronous, and the sizes of write-ahead log at which the checkpointer works.
 func Tuned(synchronous string, passive, truncate int64) Options {
 	return Options{synchronous: synchronous, passive: passive, truncate: truncate}
@@ -7,3 +9,19 @@ func Tuned(synchronous string, passive, truncate int64) Options {
 
 // BeforeCommit returns options with which f is called in every write transaction before its COMMIT.
 func BeforeCommit(f func()) Options { return Options{beforeCommit: f} }
+
+// AfterStep calls f after every step of a backup; nil: no more.
+func AfterStep(s *Store, f func()) { s.o.afterStep = f }
+
+// AwaitWaiting returns when n calls wait to write.
+func (s *Store) AwaitWaiting(n int) {
+	for {
+		s.turns.mu.Lock()
+		waiting := len(s.turns.urgent) + len(s.turns.others)
+		s.turns.mu.Unlock()
+		if waiting >= n {
+			return
+		}
+		runtime.Gosched()
+	}
+}

@@ -32,6 +32,7 @@ type Options struct {
 	truncate     int64  // size at which it makes commits wait for that; default 256 MiB
 	trimBytes    int64  // bytes of commits dropped in one transaction; default 512 KiB
 	beforeCommit func() // called in every write transaction before its COMMIT
+	afterStep    func() // called after every step of a backup
 }
 
 const readers = 4

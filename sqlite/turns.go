@@ -17,6 +17,9 @@ type turns struct {
 
 // take waits for the lock, or until ctx ends.
 func (t *turns) take(ctx context.Context, urgent bool) error {
+	if err := ctx.Err(); err != nil {
+		return err
+	}
 	t.mu.Lock()
 	if !t.held {
 		t.held = true

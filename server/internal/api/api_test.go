@@ -47,7 +47,7 @@ func (c *clock) add(d time.Duration) {
 // fixture is a server over a real Book on a store in memory.
 type fixture struct {
 	*clock
-	t      *testing.T
+	t      testing.TB
 	store  *storetest.MemoryStore
 	book   *daybook.Book
 	orgs   *control.Orgs
@@ -67,7 +67,7 @@ type setup struct {
 	rate float64
 }
 
-func newFixture(t *testing.T, s setup) *fixture {
+func newFixture(t testing.TB, s setup) *fixture {
 	t.Helper()
 	f := &fixture{clock: &clock{t: time.Date(2026, 11, 21, 14, 22, 7, 0, time.UTC)}, t: t, store: storetest.Memory()}
 	options := daybook.Options{Now: f.now}

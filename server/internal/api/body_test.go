@@ -9,6 +9,7 @@ import (
 	"io"
 	"net"
 	"net/http"
+	"net/http/httptest"
 	"runtime"
 	"slices"
 	"strings"
@@ -289,6 +290,30 @@ func TestSlowClients(t *testing.T) {
 	}
 }
 
+// A body that does not arrive in time is 408, and its connection ends.
+func TestSlowBody(t *testing.T) {
+	t.Parallel()
+	f := newFixture(t, setup{})
+	server := httptest.NewUnstartedServer(nil)
+	server.Config = f.server.HTTPServer()
+	server.Config.ReadTimeout = 300 * time.Millisecond
+	server.Start()
+	t.Cleanup(server.Close)
+	conn, err := (&net.Dialer{}).DialContext(t.Context(), "tcp", server.Listener.Addr().String())
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { _ = conn.Close() })
+	_, err = io.WriteString(conn, "POST /v1/events HTTP/1.1\r\nHost: x\r\nAuthorization: Bearer "+f.acme+"\r\nContent-Length: 100\r\n\r\n{\"action\"")
+	if err != nil {
+		t.Fatal(err)
+	}
+	answer, err := io.ReadAll(conn)
+	if err != nil || !strings.HasPrefix(string(answer), "HTTP/1.1 408 ") || !strings.Contains(string(answer), "request_timeout") {
+		t.Errorf("%v: %s", err, answer)
+	}
+}
+
 func TestSplitLines(t *testing.T) {
 	t.Parallel()
 	for text, want := range map[string][]string{
@@ -349,8 +374,8 @@ func FuzzEvents(f *testing.F) {
 		f.Add(seed, false, "")
 		f.Add(seed, true, "k")
 	}
+	fx := newFixture(f, setup{})
 	f.Fuzz(func(t *testing.T, body string, lines bool, key string) {
-		fx := newFixture(t, setup{})
 		a := ask{method: "POST", path: "/v1/events?partial=true", key: fx.acme, body: body}
 		if lines {
 			a.header = append(a.header, "Content-Type", "application/x-ndjson")
@@ -358,7 +383,9 @@ func FuzzEvents(f *testing.F) {
 		if key != "" {
 			a.header = append(a.header, "Idempotency-Key", fmt.Sprintf("%x", key))
 		}
-		if w := fx.do(a); w.Code >= 500 {
+		w := httptest.NewRecorder()
+		fx.server.ServeHTTP(w, a.request(t.Context()))
+		if w.Code >= 500 || !json.Valid(w.Body.Bytes()) {
 			t.Errorf("%d %s", w.Code, w.Body)
 		}
 	})

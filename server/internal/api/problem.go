@@ -85,6 +85,9 @@ func problemOf(err error) *problem {
 	case errors.As(err, &request):
 		p := newProblem(request.status, request.code, request.detail, request.field)
 		p.allow = request.allow
+		if p.Status == http.StatusServiceUnavailable {
+			p.retryAfter = time.Second
+		}
 		return p
 	case errors.As(err, &limited):
 		p := newProblem(http.StatusTooManyRequests, "rate_limited", limited.Error(), "")

@@ -20,7 +20,7 @@ import (
 
 // stream is a live tail being read.
 type stream struct {
-	t    *testing.T
+	t    testing.TB
 	body *bufio.Reader
 	stop context.CancelFunc
 	done func()

@@ -182,3 +182,21 @@ func (c *Client) Count(ctx context.Context, q Query) (n int64, exact bool, err e
 	err = c.get(ctx, "/v1/facets", v, q.Org, &out)
 	return out.Count.Value, out.Count.Exact, err
 }
+
+// FacetCount is one value of a field and how many entries have it.
+type FacetCount struct {
+	Value string `json:"value"`
+	Count int64  `json:"count"`
+}
+
+// Facet returns the most frequent values of a field (action, actor.id, actor.type, target.type or outcome) among the entries that
+// match q, at most top.
+func (c *Client) Facet(ctx context.Context, q Query, field string, top int) ([]FacetCount, error) {
+	var out struct {
+		Facets map[string]struct {
+			Values []FacetCount `json:"values"`
+		} `json:"facets"`
+	}
+	err := c.get(ctx, "/v1/facets", values("q", q.Text, "from", q.From, "to", q.To, "tz", q.TZ, "fields", field, "top", strconv.Itoa(top)), q.Org, &out)
+	return out.Facets[field].Values, err
+}

@@ -37,6 +37,6 @@ tidy: ## bring go.mod, go.sum and formatting of every module in order
 	@tools/tidy
 	gofmt -w $$(git ls-files '*.go')
 
-bench: ## measure this machine and print the report (bench/README.md)
+bench: ## measure this machine and print the table of the README; BENCH='-each 5s -large 300000' makes it short
 	$(GO) build -o bin/daybook ./server/cmd/daybook
-	bench/run
+	$(GO) run ./server/bench $(BENCH)

@@ -28,6 +28,7 @@ type blockBuilder struct {
 	writer blockWriter
 	record query.Record
 	terms  []query.Term
+	met    query.Met
 	set    termSet
 	facets facetTally
 	days   dayTally // of the last build
@@ -44,6 +45,7 @@ func (bb *blockBuilder) build(h *Head, es []packed, p *piece, fresh int) (Block,
 	bb.facets.reset()
 	bb.days.reset()
 	bb.terms = bb.terms[:0]
+	bb.met.Reset()
 	doc := leaf.Get()
 	defer leaf.Put(doc)
 	for i := range es {
@@ -57,7 +59,7 @@ func (bb *blockBuilder) build(h *Head, es []packed, p *piece, fresh int) (Block,
 		} else {
 			meta.Occurred.add(occurred)
 		}
-		bb.terms = append(query.AppendTerms(bb.terms, &bb.record), query.NewTerm('i', es[i].id[:]))
+		bb.terms = append(bb.met.AppendTerms(bb.terms, &bb.record), query.NewTerm('i', es[i].id[:]))
 		outcome := bb.facets.add(doc)
 		if i >= fresh {
 			bb.days.add(occurred, outcome)

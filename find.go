@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 
 	"github.com/daybook-audit/daybook/leaf"
 	"github.com/daybook-audit/daybook/query"
@@ -115,11 +116,11 @@ func (f *finder) since(ctx context.Context, at int64) (int64, error) {
 		if err != nil {
 			return 0, err
 		}
-		for i := len(list.metas) - 1; i >= 0; i-- {
-			if list.metas[i].Received.Max < at {
+		for _, m := range slices.Backward(list.metas) {
+			if m.Received.Max < at {
 				return seq, nil
 			}
-			seq = min(seq, list.metas[i].First)
+			seq = min(seq, m.First)
 		}
 	}
 	return 0, nil

@@ -1,6 +1,7 @@
 package daybook_test
 
 import (
+	"errors"
 	"fmt"
 	"math/rand/v2"
 	"os"
@@ -74,6 +75,32 @@ func TestLyingStore_notices(t *testing.T) {
 		}
 	}
 	t.Error("a lost commit was not noticed")
+}
+
+// Who was told that nobody knows has its events back: when the commit turns out not to have been written, they are not recorded later.
+func TestLyingStore_givesBack(t *testing.T) {
+	t.Parallel()
+	memory := storetest.Memory()
+	b := open(t, storetest.Faulty(memory, func(step storetest.Step, n int) storetest.Fault {
+		switch {
+		case step != storetest.StepAppend || n > 6:
+			return storetest.None
+		case n == 6:
+			return storetest.Moved
+		default:
+			return storetest.NotPersisted
+		}
+	}), lyingOptions)
+	mine := event(1, "")
+	_, err := b.RecordJSON(t.Context(), "org_a", daybook.Request{Events: [][]byte{mine}})
+	if !errors.Is(err, daybook.ErrUnknownOutcome) {
+		t.Fatalf("got %v", err)
+	}
+	copy(mine, event(2, ""))
+	if rs := record(t, b, "org_a", daybook.Request{Events: [][]byte{event(3, "")}}); rs[0].Seq != 0 {
+		t.Errorf("an event that belongs to its caller again was recorded before %+v", rs[0])
+	}
+	verify(t, memory)
 }
 
 // lyingOptions make the merger work all the time, and an unknown outcome known soon.

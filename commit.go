@@ -74,7 +74,7 @@ func unpackCommit(n CommitNo, b []byte) (*tailCommit, error) {
 	if plainLen > maxPlain || commitHeader+runSize*runs+entrySize*entries+frameLen != len(body) {
 		return nil, damaged("commit %d is damaged", n)
 	}
-	c := &tailCommit{n: n, runs: make([]commitRun, runs), entries: make([]tailEntry, entries)}
+	c := &tailCommit{n: n, id: [16]byte(b[8:]), runs: make([]commitRun, runs), entries: make([]tailEntry, entries)}
 	b = body[commitHeader:]
 	at := 0
 	for i := range c.runs {

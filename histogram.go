@@ -344,9 +344,15 @@ type interval struct {
 }
 
 var intervals = []interval{
-	{name: "1m", clock: time.Minute}, {name: "5m", clock: 5 * time.Minute}, {name: "15m", clock: 15 * time.Minute},
-	{name: "1h", clock: time.Hour}, {name: "3h", clock: 3 * time.Hour},
-	{name: "1d", days: 1}, {name: "1w", days: 7}, {name: "1mo", months: 1}, {name: "1y", years: 1},
+	{name: "1m", clock: time.Minute},
+	{name: "5m", clock: 5 * time.Minute},
+	{name: "15m", clock: 15 * time.Minute},
+	{name: "1h", clock: time.Hour},
+	{name: "3h", clock: 3 * time.Hour},
+	{name: "1d", days: 1},
+	{name: "1w", days: 7},
+	{name: "1mo", months: 1},
+	{name: "1y", years: 1},
 }
 
 // cutBars returns where bars begin that cover span, and at last where they end. If years are too many, the last ones are kept.

@@ -64,7 +64,7 @@ func TestLyingStore_notices(t *testing.T) {
 	l := lie{load: load(1), plan: storetest.Once(storetest.StepAppend, 5, storetest.Lost)}
 	h, memory := storetest.NewHistory(l.load), storetest.Memory()
 	b := open(t, storetest.Faulty(memory, l.plan), lyingOptions)
-	l.write(t, b, h, 0, 25)
+	l.write(t, b, h, 25)
 	if err := b.Close(); err != nil {
 		t.Fatal(err)
 	}
@@ -103,9 +103,9 @@ func (l *lie) run(t *testing.T, memory *storetest.MemoryStore) *storetest.Faulty
 	if err != nil {
 		t.Fatal(err)
 	}
-	l.write(t, b, h, 0, 25)
+	l.write(t, b, h, 25)
 	_ = b.Settle(t.Context()) // it may fail: what it left behind is checked below
-	l.write(t, b, h, 25, 35)
+	l.write(t, b, h, 35)
 	l.read(t, b)
 	faulty.Heal()
 	if err := h.Settle(t.Context(), b); err != nil {
@@ -124,12 +124,12 @@ func (l *lie) run(t *testing.T, memory *storetest.MemoryStore) *storetest.Faulty
 	return faulty
 }
 
-// write makes calls from…to−1 of each writer.
-func (l *lie) write(t *testing.T, b *daybook.Book, h *storetest.History, from, to int) {
+// write lets each writer go on until it has made call to−1.
+func (l *lie) write(t *testing.T, b *daybook.Book, h *storetest.History, to int) {
 	var writers sync.WaitGroup
 	for w := range l.load.Writers {
 		writers.Go(func() {
-			l.load.Write(t.Context(), b, w, from, to, 30, func(a storetest.Answer) {
+			l.load.Write(t.Context(), b, w, h.Next(w), to, 30, func(a storetest.Answer) {
 				if err := h.Add(a); err != nil {
 					t.Error(err)
 				}

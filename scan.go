@@ -129,10 +129,10 @@ func (s *scan) may(m *BlockMeta) bool {
 }
 
 // meets reports whether s has a time in [from, to).
-func (s Span) meets(from, to int64) bool { return s.Min <= s.Max && s.Max >= from && s.Min < to }
+func (s *Span) meets(from, to int64) bool { return s.Min <= s.Max && s.Max >= from && s.Min < to }
 
 // within reports whether s has no time outside of [from, to).
-func (s Span) within(from, to int64) bool { return s.Min > s.Max || s.Min >= from && s.Max < to }
+func (s *Span) within(from, to int64) bool { return s.Min > s.Max || s.Min >= from && s.Max < to }
 
 // read returns a block and charges it.
 func (s *scan) read(m *BlockMeta) (*block, error) {

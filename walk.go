@@ -66,7 +66,7 @@ func (u *unit) entry(i int) packed {
 		return u.block.entry(u.offset + i)
 	}
 	p := u.places[i]
-	return u.view.runs[p.run].entry(int(p.at))
+	return u.view.runs[p.run].entry(p.at)
 }
 
 // tail walks the entries [lo, hi) that are in memory, window by window.
@@ -323,7 +323,7 @@ func (u *unit) body(i int) ([]byte, bool) {
 		return u.block.body(u.offset + i), u.block.backslash(u.offset + i)
 	}
 	r := &u.view.runs[u.places[i].run]
-	e := &r.c.entries[r.at+int(u.places[i].at)]
+	e := &r.c.entries[r.at+u.places[i].at]
 	return r.c.bodies[e.off : e.off+e.len], e.state&stateBackslash != 0
 }
 

@@ -29,7 +29,7 @@ func (t *tailWindow) bytes() int64 {
 }
 
 // tailPlace is where an entry of the tail is.
-type tailPlace struct{ run, at int32 }
+type tailPlace struct{ run, at int }
 
 // locate finds the entries [lo, hi) of the tail, which lie in one window.
 func (s *scan) locate(lo, hi int64) {
@@ -38,12 +38,12 @@ func (s *scan) locate(lo, hi int64) {
 	if !found {
 		i--
 	}
-	at := int32(lo - runs[i].first())
+	at := int(lo - runs[i].first())
 	for k := range hi - lo {
-		for int(at) == runs[i].len() {
+		for at == runs[i].len() {
 			i, at = i+1, 0
 		}
-		s.places[k] = tailPlace{int32(i), at}
+		s.places[k] = tailPlace{i, at}
 		at++
 	}
 }

@@ -5,6 +5,7 @@ import (
 	"compress/gzip"
 	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"io"
 	"net"
@@ -251,7 +252,9 @@ func TestSlowClients(t *testing.T) {
 	go func() { served <- server.Serve(listener) }()
 	t.Cleanup(func() {
 		_ = server.Close()
-		<-served
+		if err := <-served; !errors.Is(err, http.ErrServerClosed) {
+			t.Error(err)
+		}
 	})
 	const slow = 500
 	for i := range slow {
@@ -281,7 +284,7 @@ func TestSlowClients(t *testing.T) {
 			t.Fatalf("a quick client is not served: %v", err)
 		}
 		_ = response.Body.Close()
-		if response.StatusCode != 201 {
+		if response.StatusCode != http.StatusCreated {
 			t.Errorf("a quick client: %d", response.StatusCode)
 		}
 	}

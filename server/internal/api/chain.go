@@ -72,7 +72,7 @@ func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	if r.TLS != nil {
 		h["Strict-Transport-Security"] = hsts
 	}
-	defer c.finish(start)
+	defer c.finish(start) //nolint:contextcheck // a call carries its request
 	if !clean(r.URL) {
 		s.missing(c)
 		return

@@ -118,7 +118,7 @@ func codedProblem(e *daybook.Error, err error) *problem {
 		return newProblem(http.StatusInternalServerError, string(daybook.CodeInternal), "internal error", "")
 	}
 	p := newProblem(status, e.RuleName(), e.Message, e.Field)
-	switch e.Code {
+	switch e.Code { //nolint:exhaustive // the others have nothing to add
 	case daybook.CodeOverloaded:
 		p.retryAfter = time.Second
 		if errors.Is(err, daybook.ErrNoSpace) {

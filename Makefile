@@ -17,7 +17,7 @@ run: ## build and start Daybook on SQLite with sample data
 test: ## install what is missing, run every test of every module, print one summary
 	@tools/install-test-needs
 	GOWORK=off $(GO) -C tools build -o .bin/testrun ./testrun
-	$(TOOLS)/testrun -race -shuffle=on
+	$(TOOLS)/testrun -race -shuffle=on -timeout=20m
 
 nightly: ## the same tests in their long sizes, and an hour of fuzzing
 	@tools/install-test-needs
@@ -37,6 +37,6 @@ tidy: ## bring go.mod, go.sum and formatting of every module in order
 	@tools/tidy
 	gofmt -w $$(git ls-files '*.go')
 
-bench: ## measure this machine and print the report (bench/README.md)
+bench: ## measure this machine and print the table of the README; BENCH='-each 5s -large 300000' makes it short
 	$(GO) build -o bin/daybook ./server/cmd/daybook
-	bench/run
+	$(GO) run ./server/bench $(BENCH)

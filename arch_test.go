@@ -48,7 +48,7 @@ var arch = []archModule{
 		{"internal/control"},
 		{"internal/auth", "internal/export", "internal/stream"},
 		{"internal/api", "internal/compat/*"},
-		{"cmd/daybook"},
+		{"cmd/daybook", "bench"},
 	}},
 	{dir: "contrib/gin", may: []string{""}, lines: [][]string{{"."}}},
 	{dir: "contrib/echo", may: []string{""}, lines: [][]string{{"."}}},
@@ -60,7 +60,7 @@ var arch = []archModule{
 
 // alone lists packages that only these packages of ours may import, whatever their line says.
 var alone = map[string][]string{
-	"sqlite": {"server/cmd/daybook"}, "postgres": {"server/cmd/daybook", "postgres/daybookpgx", "postgres/capture"},
+	"sqlite": {"server/cmd/daybook", "server/bench"}, "postgres": {"server/cmd/daybook", "server/bench", "postgres/daybookpgx", "postgres/capture"},
 	"client": {"server/cmd/daybook"}, "server/internal/config": {"server/cmd/daybook"},
 }
 

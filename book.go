@@ -3,7 +3,6 @@ package daybook
 import (
 	"context"
 	"crypto/rand"
-	"errors"
 	"fmt"
 	"hash/fnv"
 	"log/slog"
@@ -119,17 +118,17 @@ func newShard(b *Book, no int) *shard {
 	return &shard{
 		b: b, no: no, orgs: map[OrgID]*logTail{}, logs: map[LogNo]*logTail{}, changed: make(chan struct{}),
 		wake: make(chan struct{}, 1), room: make(chan struct{}, 1), done: make(chan struct{}), stop: make(chan struct{}),
-		ids:   newIDFilter(b.now(), 4<<20),
+		ids:   newIDFilter(b.now()),
 		batch: batch{index: map[*logTail]int{}, ids: map[explicitID]struct{}{}, hashes: map[KeyRef]struct{}{}},
 	}
 }
 
+// newestCommit asks Tail for the shard's numbers alone: no commit comes after it.
+const newestCommit CommitNo = 1 << 60
+
 // load rebuilds the tail from the store: commits after the last merged one.
 func (s *shard) load(ctx context.Context) error {
-	tail, err := s.b.store.Tail(ctx, s.no, 0, 1)
-	if errors.Is(err, ErrTrimmed) {
-		tail, err = s.b.store.Tail(ctx, s.no, tail.Merged, 1)
-	}
+	tail, err := s.b.store.Tail(ctx, s.no, newestCommit, 1)
 	if err != nil {
 		return fmt.Errorf("read the tail: %w", err)
 	}

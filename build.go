@@ -28,6 +28,7 @@ type blockBuilder struct {
 	writer blockWriter
 	record query.Record
 	terms  []query.Term
+	met    query.Met
 	set    termSet
 	facets facetTally
 	days   dayTally // of the last build
@@ -44,6 +45,7 @@ func (bb *blockBuilder) build(h *Head, es []packed, p *piece, fresh int) (Block,
 	bb.facets.reset()
 	bb.days.reset()
 	bb.terms = bb.terms[:0]
+	bb.met.Reset()
 	doc := leaf.Get()
 	defer leaf.Put(doc)
 	for i := range es {
@@ -57,17 +59,17 @@ func (bb *blockBuilder) build(h *Head, es []packed, p *piece, fresh int) (Block,
 		} else {
 			meta.Occurred.add(occurred)
 		}
-		bb.terms = append(query.AppendTerms(bb.terms, &bb.record), query.NewTerm('i', es[i].id[:]))
+		bb.terms = append(bb.met.AppendTerms(bb.terms, &bb.record), query.NewTerm('i', es[i].id[:]))
 		outcome := bb.facets.add(doc)
 		if i >= fresh {
 			bb.days.add(occurred, outcome)
 		}
 	}
-	fill := pieceFill
+	fill, codec := pieceFill, byte(codecS2)
 	if p.state == stateWhole {
-		fill = wholeFill
+		fill, codec = wholeFill, codecZstd
 	}
-	bb.out = bb.writer.append(bb.out[:0], h, es)
+	bb.out = bb.writer.append(bb.out[:0], h, es, codec)
 	packed := len(bb.out)
 	bb.out = bb.set.appendFilter(bb.out, bb.terms, fill)
 	filtered := len(bb.out)

@@ -10,8 +10,8 @@ import (
 // chunkSeqs is the run of seqs whose block metas are listed and cached together: 64 windows.
 const chunkSeqs = 64 * windowSize
 
-// blockCache keeps what searches read again and again: block metas with their filters, by chunks of a log, and unpacked blocks.
-// Both are bounded by bytes; what was used longest ago goes first. It is safe for concurrent use, and what it hands out is never
+// blockCache keeps what searches read again and again: block metas with their filters, by chunks of a log, the descriptions of
+// windows in the tail, and unpacked blocks. All are bounded by bytes; what was used longest ago goes first. It is safe for concurrent use, and what it hands out is never
 // changed. A swapped block may stay listed here: reading it is ErrNotExist then, and the reader forgets the chunk and lists again.
 type blockCache struct {
 	mu     sync.Mutex
@@ -23,17 +23,21 @@ type blockCache struct {
 // cachedLog is what is cached of one log. Forgetting a log takes it out of the map, so that what was being read meanwhile is
 // not put in under the old knowledge.
 type cachedLog struct {
-	chunks map[int64]*cached
-	blocks map[BlockRef]*cached
+	chunks  map[int64]*cached
+	windows map[int64]*cached
+	blocks  map[BlockRef]*cached
 }
 
-// cached is one chunk or one block, in the ring of its kind.
+// cached is one chunk, one window or one block, in a ring.
 type cached struct {
 	next, prev *cached
 	bytes      int64
+	log        LogNo
+	no         int64 // of the chunk or the window
+	ref        BlockRef
 	chunk      *metaChunk
+	window     *tailWindow
 	block      *block
-	forget     func() // takes it out of its log's map
 }
 
 // metaChunk lists the blocks of one chunk, without a gap, from the chunk's first seq to end. It is never changed.
@@ -51,7 +55,7 @@ func newBlockCache(bytes int64) *blockCache {
 	return c
 }
 
-// drop forgets everything of a log: the merger calls it when it has replaced blocks.
+// drop forgets what is known of a log's blocks: the merger calls it when it has replaced some. What is known of the tail stays true.
 func (c *blockCache) drop(log LogNo) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
@@ -66,6 +70,9 @@ func (c *blockCache) drop(log LogNo) {
 		c.blocks.remove(e)
 	}
 	delete(c.logs, log)
+	if len(l.windows) > 0 {
+		c.logs[log] = &cachedLog{windows: l.windows}
+	}
 }
 
 // dropChunk forgets the chunk that holds seq.
@@ -86,16 +93,60 @@ func (c *blockCache) dropChunk(log LogNo, seq int64) {
 func (c *blockCache) open(log LogNo) *cachedLog {
 	l := c.logs[log]
 	if l == nil {
-		l = &cachedLog{chunks: map[int64]*cached{}, blocks: map[BlockRef]*cached{}}
+		l = &cachedLog{}
 		c.logs[log] = l
+	}
+	if l.chunks == nil {
+		l.chunks, l.blocks = map[int64]*cached{}, map[BlockRef]*cached{}
 	}
 	return l
 }
 
-// tidy takes out a log of which nothing is left. The caller holds mu.
-func (c *blockCache) tidy(log LogNo, l *cachedLog) {
-	if len(l.chunks)+len(l.blocks) == 0 && c.logs[log] == l {
-		delete(c.logs, log)
+// add puts e into a ring and lets what was used longest ago go. The caller holds mu and has put e into its log's map.
+func (c *blockCache) add(r *recency, e *cached) {
+	r.add(e)
+	for r.bytes > r.limit && r.ring.prev != e {
+		oldest := r.ring.prev
+		r.remove(oldest)
+		l := c.logs[oldest.log]
+		switch {
+		case oldest.chunk != nil:
+			delete(l.chunks, oldest.no)
+		case oldest.window != nil:
+			delete(l.windows, oldest.no)
+		default:
+			delete(l.blocks, oldest.ref)
+		}
+		if len(l.chunks)+len(l.windows)+len(l.blocks) == 0 {
+			delete(c.logs, oldest.log)
+		}
+	}
+}
+
+// window returns the description of a window of the tail, nil if there is none.
+func (c *blockCache) window(log LogNo, no int64) *tailWindow {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if l := c.logs[log]; l != nil && l.windows[no] != nil {
+		e := l.windows[no]
+		c.chunks.use(e)
+		return e.window
+	}
+	return nil
+}
+
+// putWindow keeps the description of a window of the tail.
+func (c *blockCache) putWindow(log LogNo, no int64, t *tailWindow) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	l := c.open(log)
+	if l.windows == nil {
+		l.windows = map[int64]*cached{}
+	}
+	if l.windows[no] == nil {
+		e := &cached{log: log, no: no, window: t, bytes: t.bytes()}
+		l.windows[no] = e
+		c.add(&c.chunks, e)
 	}
 }
 
@@ -126,10 +177,9 @@ func (c *blockCache) metas(ctx context.Context, s Store, log LogNo, seq, packed 
 	if e := l.chunks[no]; e != nil {
 		c.chunks.remove(e)
 	}
-	e := &cached{chunk: got, bytes: got.bytes()}
-	e.forget = func() { delete(l.chunks, no); c.tidy(log, l) }
+	e := &cached{log: log, no: no, chunk: got, bytes: got.bytes()}
 	l.chunks[no] = e
-	c.chunks.add(e)
+	c.add(&c.chunks, e)
 	return got, nil
 }
 
@@ -154,10 +204,9 @@ func (c *blockCache) block(ctx context.Context, s Store, log LogNo, ref BlockRef
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	if c.logs[log] == l && l.blocks[ref] == nil {
-		e := &cached{block: b, bytes: int64(b.bytes())}
-		e.forget = func() { delete(l.blocks, ref); c.tidy(log, l) }
+		e := &cached{log: log, ref: ref, block: b, bytes: int64(b.bytes())}
 		l.blocks[ref] = e
-		c.blocks.add(e)
+		c.add(&c.blocks, e)
 	}
 	return b, nil
 }
@@ -246,11 +295,6 @@ func (r *recency) init(limit int64) { r.ring.next, r.ring.prev, r.limit = &r.rin
 func (r *recency) add(e *cached) {
 	r.link(e)
 	r.bytes += e.bytes
-	for r.bytes > r.limit && r.ring.prev != &r.ring {
-		oldest := r.ring.prev
-		r.remove(oldest)
-		oldest.forget()
-	}
 }
 
 func (r *recency) use(e *cached) {

@@ -88,7 +88,7 @@ func (b *Book) cursorMAC(d []byte, org OrgID, within string) []byte {
 	m := hmac.New(sha256.New, b.o.CursorKey)
 	head := append([]byte("daybook/cursor/v1\n"), org...)
 	head = append(head, '\n') // in no org id
-	head = binary.BigEndian.AppendUint32(head, uint32(len(within)))
+	head = binary.AppendVarint(head, int64(len(within)))
 	m.Write(append(head, within...))
 	m.Write(d)
 	return m.Sum(nil)[:cursorMAC]

@@ -151,7 +151,7 @@ func (f *facetSum) more() bool {
 }
 
 // block counts a whole block by what its meta says; false: it must be read.
-func (f *facetSum) block(m *BlockMeta) (taken, more bool, err error) {
+func (f *facetSum) block(m *BlockMeta, _ *dayTally) (taken, more bool, err error) {
 	if len(f.fields) == 0 {
 		f.count += int64(m.Live)
 		return true, f.more(), nil

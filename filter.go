@@ -47,7 +47,7 @@ func filterOffset(h uint64, lines int) int { return int((h>>32)*uint64(lines)>>3
 // filterBit scales the low 9 bits of g to a bit of a line.
 func filterBit(g uint64) uint64 { return (g & 511) * filterBits >> 9 }
 
-// buildFilter returns the smallest filter of terms that is at most maxFill full.
+// buildFilter returns a filter of terms that is at most maxFill full.
 func buildFilter(terms []query.Term, maxFill float64) []byte {
 	return new(termSet).appendFilter(nil, terms, maxFill)
 }
@@ -65,7 +65,7 @@ func (s *termSet) set(ts []query.Term) {
 	size := 1 << bits.Len(uint(2*len(ts)+64))
 	if cap(s.table) < size {
 		s.table = make([]uint32, size)
-		s.secret = rand.Uint64() | 1
+		s.secret = rand.Uint64() | 1 //nolint:gosec // against chosen terms that slow one block down, not a key
 	}
 	s.table = s.table[:size]
 	clear(s.table)
@@ -87,18 +87,14 @@ func (s *termSet) set(ts []query.Term) {
 	}
 }
 
-// appendFilter adds the filter of ts to dst.
+// appendFilter adds the filter of ts to dst. Its size is the one at which an even spread over the lines is maxFill full, and an uneven
+// one mostly is too; it grows until that is so.
 func (s *termSet) appendFilter(dst []byte, ts []query.Term, maxFill float64) []byte {
 	s.set(ts)
-	// An even spread over the lines gives this number; an uneven one is less full, so that a smaller filter may do.
-	lines := max(1, int(math.Ceil(float64(len(s.terms))*filterProbes/(filterBits*-math.Log1p(-maxFill)))))
+	lines := max(1, int(math.Ceil(1.01*float64(len(s.terms))*filterProbes/(filterBits*-math.Log1p(-maxFill)))))
 	for s.fill(lines) > maxFill {
-		lines++
+		lines += 1 + lines/100
 	}
-	for lines > 1 && s.fill(lines-1) <= maxFill {
-		lines--
-	}
-	s.fill(lines)
 	return append(dst, s.lines...)
 }
 

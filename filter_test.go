@@ -47,7 +47,7 @@ func TestFilter(t *testing.T) {
 			t.Errorf("%d of %d terms are kept", len(s.terms), len(ts))
 		}
 	})
-	t.Run("its size is the smallest that keeps to the fill", func(t *testing.T) {
+	t.Run("its size keeps to the fill and is at most 3 % and a line above the smallest that does", func(t *testing.T) {
 		t.Parallel()
 		for _, n := range []int{0, 1, 100, 5400} {
 			for _, maxFill := range []float64{wholeFill, pieceFill} {
@@ -61,9 +61,9 @@ func TestFilter(t *testing.T) {
 				if f := s.fill(lines); f > maxFill {
 					t.Errorf("%d terms: fill %.3f, at most %.2f", n, f, maxFill)
 				}
-				if lines > 1 {
-					if f := s.fill(lines - 1); f <= maxFill {
-						t.Errorf("%d terms: %d lines would do, fill %.3f", n, lines-1, f)
+				if less := lines - lines*3/100 - 2; less > 0 {
+					if f := s.fill(less); f <= maxFill {
+						t.Errorf("%d terms: %d lines are made and %d would do, fill %.3f", n, lines, less, f)
 					}
 				}
 			}

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 
 	"github.com/daybook-audit/daybook/leaf"
 	"github.com/daybook-audit/daybook/query"
@@ -18,17 +19,11 @@ func (b *Book) Entry(ctx context.Context, org OrgID, id ID) (Entry, error) {
 	if err != nil {
 		return Entry{}, err
 	}
-	f := finder{b: b, v: v, ids: map[ID]struct{}{id: {}}, found: map[ID]packed{}}
-	if err := f.find(ctx); err != nil {
+	found, err := b.find(ctx, v, []ID{id})
+	if err != nil {
 		return Entry{}, err
 	}
-	if len(f.ids) > 0 {
-		// Its producer's clock may have been ahead by more than anyone should expect.
-		if err := f.blocks(ctx, id, 0, v.head.Packed); err != nil {
-			return Entry{}, err
-		}
-	}
-	p, ok := f.found[id]
+	p, ok := found[id]
 	if !ok {
 		return Entry{}, &Error{Code: CodeNotFound, Message: fmt.Sprintf("there is no event %s", id)}
 	}
@@ -55,8 +50,8 @@ func (b *Book) EntryAt(ctx context.Context, org OrgID, seq int64) (Entry, error)
 	return es[0].open(org, d)
 }
 
-// find looks ids up in the log of v. An id is looked for from its own time on, less five minutes: before that it cannot have been
-// recorded, unless the clock that made it was ahead by more.
+// find looks ids up in the log of v: first from an id's own time on, less five minutes, where it is if the clock that made it was
+// right, then everywhere.
 func (b *Book) find(ctx context.Context, v view, ids []ID) (map[ID]packed, error) {
 	f := finder{b: b, v: v, ids: make(map[ID]struct{}, len(ids)), found: make(map[ID]packed)}
 	for _, id := range ids {
@@ -88,6 +83,9 @@ func (f *finder) find(ctx context.Context) error {
 		if err := f.blocks(ctx, id, from, f.v.head.Packed); err != nil {
 			return err
 		}
+		if err := f.blocks(ctx, id, 0, from); err != nil {
+			return err
+		}
 	}
 	return nil
 }
@@ -115,11 +113,11 @@ func (f *finder) since(ctx context.Context, at int64) (int64, error) {
 		if err != nil {
 			return 0, err
 		}
-		for i := len(list.metas) - 1; i >= 0; i-- {
-			if list.metas[i].Received.Max < at {
+		for _, m := range slices.Backward(list.metas) {
+			if m.Received.Max < at {
 				return seq, nil
 			}
-			seq = min(seq, list.metas[i].First)
+			seq = min(seq, m.First)
 		}
 	}
 	return 0, nil

@@ -100,11 +100,8 @@ func (f *fsck) feed(ctx context.Context, heads chan<- Head) error {
 
 // loadTail reads the commits that are not merged. A commit that cannot be read is a finding, and the end of the tail.
 func (f *fsck) loadTail(ctx context.Context, shard int) error {
-	tail, err := f.store.Tail(ctx, shard, 0, 1)
-	after := CommitNo(0)
-	if errors.Is(err, ErrTrimmed) {
-		after, err = tail.Merged, nil
-	}
+	tail, err := f.store.Tail(ctx, shard, newestCommit, 1)
+	after := tail.Merged
 	for err == nil {
 		if tail, err = f.store.Tail(ctx, shard, after, 16<<20); err != nil {
 			break

@@ -89,21 +89,19 @@ func (h *histogram) fromEntries() (*Histogram, error) {
 }
 
 // entry is the visit of a histogram.
-func (h *histogram) entry(e *packed) (bool, error) {
+func (h *histogram) entry(*packed) (bool, error) {
 	n := hit{h.rec.Occurred, outcomeCounts{total: 1}}
-	if e.kind == KindEvent {
-		for i := range h.doc.Len() {
-			if string(h.doc.Path(i)) != "/outcome" {
-				continue
-			}
-			switch string(h.doc.Value(i)) {
-			case string(Failure):
-				n.failure = 1
-			case string(Denied):
-				n.denied = 1
-			}
-			break
+	for i := range h.doc.Len() {
+		if string(h.doc.Path(i)) != "/outcome" {
+			continue
 		}
+		switch string(h.doc.Value(i)) {
+		case string(Failure):
+			n.failure = 1
+		case string(Denied):
+			n.denied = 1
+		}
+		break
 	}
 	h.hits = append(h.hits, n)
 	return true, nil
@@ -202,6 +200,12 @@ func (h *histogram) fromDays() (*Histogram, error) {
 		return nil, err
 	}
 	w := walker{scan: h.scan, each: h.entry, wholeTail: true}
+	w.take = func(_ *BlockMeta, days *dayTally) (taken, more bool, err error) {
+		for i := range days.days {
+			h.day(days.days[i], &days.counts[i], outcomes)
+		}
+		return true, true, nil
+	}
 	if _, err := w.walk(packed, h.size); err != nil {
 		return nil, err
 	}
@@ -231,7 +235,7 @@ func (h *histogram) days(inner Span, outcomes []string) (packed int64, ok bool, 
 			if err != nil {
 				return 0, false, fmt.Errorf("read the day slips of %s: %w", h.org, err)
 			}
-			if err := h.day(&slip, inner, outcomes); err != nil {
+			if err := h.slip(&slip, inner, outcomes); err != nil {
 				return 0, false, fmt.Errorf("day slip %d of %s: %w", slip.B, h.org, err)
 			}
 		}
@@ -255,19 +259,28 @@ func (h *histogram) packed() (int64, error) {
 	return heads[0].Packed, nil
 }
 
-// day adds the hours of one slip that lie within inner.
-func (h *histogram) day(slip *Slip, inner Span, outcomes []string) error {
+// slip adds the hours of one slip that lie within inner.
+func (h *histogram) slip(slip *Slip, inner Span, outcomes []string) error {
 	counts, err := parseDayCounts(slip.Bytes)
 	if err != nil {
 		return err
 	}
 	for i := range counts.hour {
-		at := int64(slip.B)*microsPerDay + int64(i)*microsPerHour
-		if n := counts.hour[i].only(outcomes); n.total > 0 && at >= inner.Min && at < inner.Max {
-			h.hits = append(h.hits, hit{at, n})
+		if at := int64(slip.B)*microsPerDay + int64(i)*microsPerHour; at < inner.Min || at >= inner.Max {
+			counts.hour[i] = outcomeCounts{}
 		}
 	}
+	h.day(slip.B, &counts, outcomes)
 	return nil
+}
+
+// day adds the hours of a day.
+func (h *histogram) day(day uint32, counts *dayCounts, outcomes []string) {
+	for i := range counts.hour {
+		if n := counts.hour[i].only(outcomes); n.total > 0 {
+			h.hits = append(h.hits, hit{int64(day)*microsPerDay + int64(i)*microsPerHour, n})
+		}
+	}
 }
 
 // only returns the counts of some outcomes; nil: of all.
@@ -331,9 +344,15 @@ type interval struct {
 }
 
 var intervals = []interval{
-	{name: "1m", clock: time.Minute}, {name: "5m", clock: 5 * time.Minute}, {name: "15m", clock: 15 * time.Minute},
-	{name: "1h", clock: time.Hour}, {name: "3h", clock: 3 * time.Hour},
-	{name: "1d", days: 1}, {name: "1w", days: 7}, {name: "1mo", months: 1}, {name: "1y", years: 1},
+	{name: "1m", clock: time.Minute},
+	{name: "5m", clock: 5 * time.Minute},
+	{name: "15m", clock: 15 * time.Minute},
+	{name: "1h", clock: time.Hour},
+	{name: "3h", clock: 3 * time.Hour},
+	{name: "1d", days: 1},
+	{name: "1w", days: 7},
+	{name: "1mo", months: 1},
+	{name: "1y", years: 1},
 }
 
 // cutBars returns where bars begin that cover span, and at last where they end. If years are too many, the last ones are kept.

@@ -5,50 +5,72 @@ import (
 	"math/bits"
 )
 
-// idFilter remembers event ids recorded by this process, in two generations of a blocked Bloom filter: one 64-byte line and seven
-// bits an id. It never forgets an id recorded since covered. It belongs to the sequencer.
+// idFilter remembers event ids recorded by this process, in generations of a blocked Bloom filter: one 64-byte line and seven bits an
+// id. It never forgets an id recorded since covered. It belongs to the sequencer.
 type idFilter struct {
-	now, before *idGeneration
-	covered     int64 // µs: every id recorded since is in the filter
-	limit       int   // ids in a generation
+	generations []*idGeneration // oldest first; ids are added to the last
+	covered     int64           // µs: every id recorded since is in the filter
+	most        int             // ids in the largest generation
 }
 
 type idGeneration struct {
-	since int64
-	n     int
-	words []uint64
+	since    int64
+	n, limit int
+	words    []uint64
 }
 
-// idBits is how many bits an id gets: at 24, one id in about 5,000 is a false alarm, which costs a look-up and nothing else.
-const idBits = 24
+const (
+	// idBits is how many bits an id gets: at 24, one id in about 5,000 is a false alarm, which costs a look-up and nothing else.
+	idBits = 24
+	// Each generation holds twice as many ids as the one before, so that a small log costs little memory, up to the largest; the
+	// oldest is dropped when the others hold four times that many, at 24 MiB.
+	firstIDs, mostIDs = 32 << 10, 2 << 20
+)
 
-func newIDFilter(now int64, limit int) *idFilter {
-	return &idFilter{now: newIDGeneration(now, limit), covered: now, limit: limit}
+func newIDFilter(now int64) *idFilter {
+	return &idFilter{generations: []*idGeneration{newIDGeneration(now, firstIDs)}, covered: now, most: mostIDs}
 }
 
 func newIDGeneration(since int64, limit int) *idGeneration {
-	lines := max(1, limit*idBits/512)
-	return &idGeneration{since: since, words: make([]uint64, 8*lines)}
+	return &idGeneration{since: since, limit: limit, words: make([]uint64, limit*idBits/512*8)}
 }
 
 func (f *idFilter) add(id *ID, now int64) {
-	if f.now.n >= f.limit {
-		if f.before != nil {
-			f.covered = f.now.since
-		}
-		f.before, f.now = f.now, newIDGeneration(now, f.limit)
+	g := f.generations[len(f.generations)-1]
+	if g.n >= g.limit {
+		g = f.grow(g, now)
 	}
-	f.now.n++
-	line, h := f.now.line(id)
+	g.n++
+	line, h := g.line(id)
 	for range 7 {
 		line[h>>6&7] |= 1 << (h & 63)
 		h = h>>9 | h<<55
 	}
 }
 
+// grow begins a generation after last.
+func (f *idFilter) grow(last *idGeneration, now int64) *idGeneration {
+	held := 0
+	for _, g := range f.generations[1:] {
+		held += g.limit
+	}
+	if held >= 4*f.most {
+		f.generations = f.generations[1:]
+		f.covered = f.generations[0].since
+	}
+	g := newIDGeneration(now, min(2*last.limit, f.most))
+	f.generations = append(f.generations, g)
+	return g
+}
+
 // maybe reports whether id may have been recorded since covered; false is certain.
 func (f *idFilter) maybe(id *ID) bool {
-	return f.now.has(id) || f.before != nil && f.before.has(id)
+	for _, g := range f.generations {
+		if g.has(id) {
+			return true
+		}
+	}
+	return false
 }
 
 func (g *idGeneration) has(id *ID) bool {

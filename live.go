@@ -105,15 +105,23 @@ func (f *follower) run(ctx context.Context, yield func(Step, error) bool) error 
 // asked for before the log was looked at, so that no commit falls between the two.
 func (f *follower) read(ctx context.Context) (steps []Step, wake <-chan struct{}, err error) {
 	wake = f.b.changed(f.question.org)
+	v, err := f.b.view(ctx, f.question.org)
+	if err != nil {
+		return nil, nil, err
+	}
+	if f.size = v.size; f.next == FollowHead {
+		f.next, f.told = v.size, v.size-1
+	}
+	if f.next >= v.size {
+		return nil, wake, nil // another log of the shard
+	}
 	p := *f.question
 	s, err := f.b.newScan(ctx, &p)
 	if err != nil {
 		return nil, nil, err
 	}
 	defer s.close()
-	if f.size = p.size; f.next == FollowHead {
-		f.next, f.told = p.size, p.size-1
-	}
+	f.size = p.size
 	if f.next < s.view.head.Packed {
 		release, err := f.b.limits.enter(ctx, p.org)
 		if err != nil {

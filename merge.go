@@ -110,7 +110,7 @@ func (m *merger) run(ctx context.Context) {
 // backoff returns how long to wait after so many failures in a row: 0.1 s to 30 s, by half up or down.
 func backoff(failures int) time.Duration {
 	d := min(100*time.Millisecond<<min(failures-1, 10), 30*time.Second)
-	return d/2 + rand.N(d)
+	return d/2 + rand.N(d) //nolint:gosec // jitter
 }
 
 // step does one piece of work, or none when there is none to do now.

@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"cmp"
 	"container/heap"
+	"context"
 	"errors"
 	"slices"
 )
@@ -23,7 +24,7 @@ func (m moment) before(o moment, asc bool) bool {
 	return c > 0
 }
 
-// source is a block not yet read, or a part of the tail: for the tail nothing is known about its times.
+// source is a block, or a part of a window of the tail, not yet read.
 type source struct {
 	first moment // none of its entries that are still to be given comes before this
 	meta  BlockMeta
@@ -140,18 +141,43 @@ func (o *byOccurred) collect() error {
 	if err := o.collectBlocks(0, min(o.size, o.view.head.Packed)); err != nil {
 		return err
 	}
-	for _, r := range o.view.runs {
-		if r.first() < o.size {
-			meta := BlockMeta{BlockRef: BlockRef{First: r.first()}, N: int(min(r.end(), o.size) - r.first())}
-			heap.Push(&o.heap, source{first: o.start, meta: meta, tail: true})
+	return o.collectTail(o.view.head.Packed, o.size)
+}
+
+// collectTail describes whole windows; of what is left nothing is known, so that it comes first.
+func (o *byOccurred) collectTail(lo, hi int64) error {
+	for lo < hi {
+		end := min(floorTo(lo, windowSize)+windowSize, hi)
+		top := source{first: o.start, meta: BlockMeta{BlockRef: BlockRef{First: lo}, N: int(end - lo)}, tail: true}
+		ok := true
+		if end-lo == windowSize {
+			if o.ctx.Err() != nil {
+				return context.Cause(o.ctx)
+			}
+			o.locate(lo, end)
+			t, err := o.describe(lo, true)
+			if err != nil {
+				return err
+			}
+			if top.first, ok = o.firstOf(&t.BlockMeta); ok {
+				ok = o.may(&t.BlockMeta)
+			}
 		}
+		if ok {
+			heap.Push(&o.heap, top)
+		}
+		lo = end
 	}
 	return nil
 }
 
+// collectBlocks goes by bounds alone: what the filters say is asked of the blocks that come first.
 func (o *byOccurred) collectBlocks(lo, hi int64) error {
 	for lo < hi {
-		list, err := o.list(lo)
+		if o.ctx.Err() != nil {
+			return context.Cause(o.ctx)
+		}
+		list, err := o.b.cache.metas(o.ctx, o.b.store, o.view.head.Log, lo, o.view.head.Packed, false)
 		if err != nil {
 			return err
 		}
@@ -196,13 +222,18 @@ func (o *byOccurred) readTop() error {
 	lo, hi := m.First, min(m.end(), o.size)
 	w := walker{scan: o.scan, asc: true, each: o.keep}
 	if top.tail {
-		r := o.runAt(lo)
-		for at := lo; at < hi; at += windowSize {
-			if _, err := w.unit(&unit{first: at, n: int(min(at+windowSize, hi) - at), run: r, offset: int(at - r.first())}); err != nil {
-				return err
-			}
+		o.locate(lo, hi)
+		if _, err := w.unit(&unit{scan: o.scan, first: lo, n: int(hi - lo)}); err != nil {
+			return err
 		}
 		o.trim()
+		return nil
+	}
+	list, err := o.list(lo)
+	if err != nil {
+		return err
+	}
+	if known := &list.metas[list.find(lo)]; known.BlockRef == m.BlockRef && !o.may(known) {
 		return nil
 	}
 	blk, err := o.read(m)
@@ -213,16 +244,11 @@ func (o *byOccurred) readTop() error {
 	if err != nil {
 		return err
 	}
-	if _, err := w.unit(&unit{first: lo, n: int(hi - lo), block: blk}); err != nil {
+	if _, err := w.unit(&unit{scan: o.scan, first: lo, n: int(hi - lo), block: blk}); err != nil {
 		return err
 	}
 	o.trim()
 	return nil
-}
-
-func (o *byOccurred) runAt(seq int64) tailRun {
-	i, _ := slices.BinarySearchFunc(o.view.runs, seq, func(r tailRun, seq int64) int { return cmp.Compare(r.first(), seq) })
-	return o.view.runs[i]
 }
 
 // keep is the visit of byOccurred.

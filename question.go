@@ -168,8 +168,7 @@ func (p *question) bound(t int64) *int64 {
 
 // queryMessage is what a query's error says to people.
 func queryMessage(err error) string {
-	var e *query.Error
-	if errors.As(err, &e) {
+	if e, ok := errors.AsType[*query.Error](err); ok {
 		return e.Message
 	}
 	return err.Error()

@@ -185,7 +185,7 @@ func (q *recording) record(ctx context.Context) error {
 				return err
 			}
 		}
-		q.job.queued = q.b.o.Now()
+		q.job.queued, q.job.told = q.b.o.Now(), false
 		if err := q.s.add(q.job); err != nil {
 			return err
 		}

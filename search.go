@@ -171,9 +171,9 @@ func (s *scan) pageBySeq(page *Page, limit int) error {
 	lo, hi := int64(0), p.size
 	if p.at.set {
 		if p.asc {
-			lo = p.at.seq
+			lo = max(p.at.seq, 0)
 		} else {
-			hi = p.at.seq
+			hi = min(p.at.seq, p.size)
 		}
 	}
 	held := 0

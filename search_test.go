@@ -222,7 +222,11 @@ func withBook(t fatal, o daybook.Options, f func(b *daybook.Book)) {
 	if err != nil {
 		t.Fatalf("open: %v", err)
 	}
-	defer b.Close()
+	defer func() {
+		if err := b.Close(); err != nil {
+			t.Fatalf("close: %v", err)
+		}
+	}()
 	f(b)
 }
 
@@ -315,8 +319,10 @@ func TestEvents(t *testing.T) {
 				t.Fatal(err)
 			}
 		}
-		for range b.Events(t.Context(), daybook.EventQuery{Org: o.org}) {
-			n++
+		for _, err := range b.Events(t.Context(), daybook.EventQuery{Org: o.org}) {
+			if n++; err != nil {
+				t.Fatal(err)
+			}
 			break
 		}
 		if n != 613 {
@@ -371,7 +377,7 @@ func TestSearchBudget(t *testing.T) {
 	t.Parallel()
 	c := newClock()
 	options := quiet(c)
-	options.SearchTime = 3 * time.Millisecond
+	options.SearchTime = time.Millisecond
 	options.Now = func() time.Time { c.move(time.Millisecond); return c.now() }
 	b := open(t, storetest.Memory(), options)
 	o := &oracle{t: t, b: b, org: "org_a"}

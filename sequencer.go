@@ -5,6 +5,7 @@ import (
 	"crypto/rand"
 	"errors"
 	"fmt"
+	"slices"
 	"sync"
 	"time"
 
@@ -64,6 +65,9 @@ type job struct {
 	ctx    context.Context // only asked while the job is in the queue
 	done   chan error      // one slot
 	queued time.Time
+
+	// told says that done was sent on: the caller has its events back and may have changed them. Owned by run while it has the job.
+	told bool
 
 	first, received int64 // results
 }
@@ -210,6 +214,10 @@ func (s *shard) commit(jobs []*job) {
 			return
 		case errors.Is(err, ErrHeadMoved):
 			if err = s.catchUp(context.Background()); err == nil {
+				s.announce()
+			}
+			if err == nil && !s.has(c.n, s.batch.id) {
+				unanswered = slices.DeleteFunc(unanswered, func(j *job) bool { return j.told })
 				continue
 			}
 		case errors.As(err, &exists):
@@ -228,8 +236,22 @@ func (s *shard) commit(jobs []*job) {
 	}
 }
 
+// has reports whether commit n is the one with this id. A commit of unknown outcome that is repeated and found to have been overtaken
+// may have been written the first time; its entries must not be recorded again.
+func (s *shard) has(n CommitNo, id [16]byte) bool {
+	s.mu.RLock()
+	defer s.mu.RUnlock()
+	for _, c := range s.commits {
+		if c.n == n {
+			return c.id == id
+		}
+	}
+	return false
+}
+
 // answer tells the caller, once: a job whose outcome was unknown for too long has been answered already.
 func (j *job) answer(err error) {
+	j.told = true
 	select {
 	case j.done <- err:
 	default:
@@ -428,7 +450,7 @@ func (s *shard) prepare(jobs []*job) (*tailCommit, []byte) {
 		c.entries[i].off = uint32(bodies)
 		bodies += len(bt.packed[i].body)
 	}
-	c.bodies = plain[len(plain)-bodies:]
+	c.id, c.bodies = bt.id, plain[len(plain)-bodies:]
 	for i := range bt.keys {
 		c.keys = append(c.keys, bt.keys[i].KeyRef)
 	}
@@ -504,6 +526,13 @@ func (s *shard) settled(c *tailCommit) {
 		t.log.tree.set(&t.tree)
 	}
 	s.publish(c)
+	s.mu.Unlock()
+	s.announce()
+}
+
+// announce wakes whoever waits for commits.
+func (s *shard) announce() {
+	s.mu.Lock()
 	woken := s.changed
 	s.changed = make(chan struct{})
 	s.mu.Unlock()
@@ -520,6 +549,9 @@ func (s *shard) catchUp(ctx context.Context) error {
 		tail, err := s.b.store.Tail(ctx, s.no, after, 16<<20)
 		if err != nil {
 			return fmt.Errorf("read the commits after %d: %w", after, err)
+		}
+		if tail.Last < after { // without this, commit would ask for what is newer for ever
+			return damaged("the store ends at commit %d, and commit %d was durable: it was rolled back", tail.Last, after)
 		}
 		if err := s.apply(ctx, tail); err != nil {
 			return err

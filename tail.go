@@ -35,6 +35,7 @@ func (p *packed) text(dst []byte) []byte {
 // tailCommit is one commit in memory. It is immutable once published.
 type tailCommit struct {
 	n       CommitNo
+	id      [16]byte
 	runs    []commitRun
 	entries []tailEntry
 	bodies  []byte

@@ -6,7 +6,6 @@ import (
 	"fmt"
 	"io"
 	"net/http"
-	"net/url"
 	"strconv"
 	"time"
 
@@ -86,7 +85,7 @@ func (c *Client) Organizations(ctx context.Context) ([]Organization, error) {
 // Organization returns one org.
 func (c *Client) Organization(ctx context.Context, id daybook.OrgID) (Organization, error) {
 	var out Organization
-	err := c.get(ctx, "/v1/organizations/"+url.PathEscape(string(id)), nil, "", &out)
+	err := c.get(ctx, "/v1/organizations/"+segment(string(id)), nil, "", &out)
 	return out, err
 }
 
@@ -122,7 +121,7 @@ func (c *Client) Keys(ctx context.Context) ([]Key, error) {
 
 // RevokeKey ends a key for good. A second time is fine.
 func (c *Client) RevokeKey(ctx context.Context, id string) error {
-	return c.json(ctx, call{method: http.MethodDelete, path: "/v1/keys/" + url.PathEscape(id)}, nil)
+	return c.json(ctx, call{method: http.MethodDelete, path: "/v1/keys/" + segment(id)}, nil)
 }
 
 // Whoami tells who the server takes the caller for.

@@ -9,6 +9,7 @@ import (
 	"net/url"
 	"slices"
 	"strconv"
+	"strings"
 	"time"
 
 	"github.com/daybook-audit/daybook"
@@ -107,9 +108,9 @@ func (c *Client) Events(ctx context.Context, q Query) (*Page, error) {
 	path := "/v1/events"
 	switch {
 	case q.Target != nil:
-		path = "/v1/targets/" + url.PathEscape(q.Target.Type) + "/" + url.PathEscape(q.Target.ID) + "/events"
+		path = "/v1/targets/" + segment(q.Target.Type) + "/" + segment(q.Target.ID) + "/events"
 	case q.Actor != nil:
-		path = "/v1/actors/" + url.PathEscape(q.Actor.Type) + "/" + url.PathEscape(q.Actor.ID) + "/events"
+		path = "/v1/actors/" + segment(q.Actor.Type) + "/" + segment(q.Actor.ID) + "/events"
 	}
 	v := values("q", q.Text, "from", q.From, "to", q.To, "tz", q.TZ, "order", q.Order, "cursor", q.Cursor)
 	if q.Asc {
@@ -154,7 +155,7 @@ func (c *Client) All(ctx context.Context, q Query) iter.Seq2[Entry, error] {
 // Entry returns one entry by the id of its event.
 func (c *Client) Entry(ctx context.Context, org daybook.OrgID, id string) (Entry, error) {
 	var e Entry
-	err := c.get(ctx, "/v1/events/"+url.PathEscape(id), nil, org, &e)
+	err := c.get(ctx, "/v1/events/"+segment(id), nil, org, &e)
 	return e, err
 }
 
@@ -181,4 +182,30 @@ func (c *Client) Count(ctx context.Context, q Query) (n int64, exact bool, err e
 	v.Set("fields", "")
 	err = c.get(ctx, "/v1/facets", v, q.Org, &out)
 	return out.Count.Value, out.Count.Exact, err
+}
+
+// FacetCount is one value of a field and how many entries have it.
+type FacetCount struct {
+	Value string `json:"value"`
+	Count int64  `json:"count"`
+}
+
+// Facet returns the most frequent values of a field (action, actor.id, actor.type, target.type or outcome) among the entries that
+// match q, at most top.
+func (c *Client) Facet(ctx context.Context, q Query, field string, top int) ([]FacetCount, error) {
+	var out struct {
+		Facets map[string]struct {
+			Values []FacetCount `json:"values"`
+		} `json:"facets"`
+	}
+	err := c.get(ctx, "/v1/facets", values("q", q.Text, "from", q.From, "to", q.To, "tz", q.TZ, "fields", field, "top", strconv.Itoa(top)), q.Org, &out)
+	return out.Facets[field].Values, err
+}
+
+// segment escapes one segment of a path. A dot alone would be taken for a folder on the way.
+func segment(s string) string {
+	if s == "." || s == ".." {
+		return strings.ReplaceAll(s, ".", "%2E")
+	}
+	return url.PathEscape(s)
 }

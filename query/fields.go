@@ -73,7 +73,7 @@ const (
 	fieldText // free text; has no name
 )
 
-// fields is the table of cli.md §6.4. A condition looks at the slots of its field; a field without slots is answered by the record.
+// fields is the table of all fields. A condition looks at the slots of its field; a field without slots is answered by the record.
 var fields = [...]struct {
 	name  string
 	kind  kind

@@ -2,7 +2,7 @@ package query
 
 import "strings"
 
-// glance is cli.md §6.1.
+// glance is the grammar at a glance.
 const glance = `actor:usr_1 actor.type:user action:invoice.* target:invoice:42     all must hold
 outcome:failure,denied                                             any of these values
 -action:daybook.*     NOT reason:test                              must not hold

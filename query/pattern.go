@@ -9,24 +9,30 @@ type pattern [][]byte
 // exact reports whether p has no wildcard.
 func (p pattern) exact() bool { return len(p) == 1 }
 
-// match reports whether p matches s. Each piece is looked for once, at its leftmost place, so the time is linear in the length of s.
+// match reports whether p matches s.
 func (p pattern) match(s []byte) bool {
-	first := p[0]
-	if len(p) == 1 {
-		return bytes.Equal(s, first)
+	if p.exact() {
+		return bytes.Equal(s, p[0])
 	}
-	if !bytes.HasPrefix(s, first) {
-		return false
+	rest, ok := p.cut(s)
+	return ok && bytes.HasSuffix(rest, p[len(p)-1])
+}
+
+// cut matches all pieces but the last and returns what is left for it. Each piece is looked for once, at its leftmost place, which
+// leaves the most, so the time is linear in the length of s.
+func (p pattern) cut(s []byte) (rest []byte, ok bool) {
+	if !bytes.HasPrefix(s, p[0]) {
+		return nil, false
 	}
-	s = s[len(first):]
+	s = s[len(p[0]):]
 	for _, piece := range p[1 : len(p)-1] {
 		i := bytes.Index(s, piece)
 		if i < 0 {
-			return false
+			return nil, false
 		}
 		s = s[i+len(piece):]
 	}
-	return bytes.HasSuffix(s, p[len(p)-1])
+	return s, true
 }
 
 // matchFolded reports whether p, whose pieces are folded, matches the folded form of s.
@@ -41,29 +47,17 @@ func (p pattern) matchPath(pointer []byte) bool {
 		whole := p[0]
 		return bytes.HasPrefix(pointer, whole) && (len(pointer) == len(whole) || pointer[len(whole)] == '/')
 	}
-	if p.match(pointer) {
-		return true
-	}
-	// The last piece must end before a "/". Everything before it is matched as early as possible, which leaves the most room.
-	first := p[0]
-	if !bytes.HasPrefix(pointer, first) {
+	rest, ok := p.cut(pointer)
+	if !ok {
 		return false
 	}
-	s := pointer[len(first):]
-	for _, piece := range p[1 : len(p)-1] {
-		i := bytes.Index(s, piece)
-		if i < 0 {
-			return false
-		}
-		s = s[i+len(piece):]
-	}
 	last := p[len(p)-1]
-	for i := range s {
-		if s[i] == '/' && bytes.HasSuffix(s[:i], last) {
+	for i := range rest {
+		if rest[i] == '/' && bytes.HasSuffix(rest[:i], last) {
 			return true
 		}
 	}
-	return false
+	return bytes.HasSuffix(rest, last)
 }
 
 // matchName reports whether p matches a member name of the pointer.

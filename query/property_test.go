@@ -387,9 +387,9 @@ func escaped(parts []string) string {
 // matches, a filter with the entry's terms lets through.
 func TestQuery_naive(t *testing.T) {
 	t.Parallel()
-	rounds := 6_000
+	rounds := 4_000
 	if testing.Short() {
-		rounds = 2_000
+		rounds = 1_000
 	}
 	m := maker{rand.New(rand.NewPCG(1, 2))}
 	matched := 0

@@ -307,7 +307,7 @@ func TestError_JSON(t *testing.T) {
 	got, e := json.Marshal(err)
 	const want = `{"code":"unknown_field","pos":0,"len":4,"message":"There is no field \"actr\". Did you mean actor: ?","hint":"","suggestions":["actor"]}`
 	if string(got) != want || e != nil {
-		t.Errorf("got %s, %v, want the one of api.md §5: %s", got, e, want)
+		t.Errorf("got %s, %v, want %s", got, e, want)
 	}
 }
 
@@ -410,7 +410,7 @@ func FuzzQuery(f *testing.F) {
 	})
 }
 
-// FuzzTermsCoverMatch holds the rule of storage.md §4.4: whatever matches has its terms in the filter.
+// FuzzTermsCoverMatch holds the rule of filters: whatever matches has its terms in the filter.
 func FuzzTermsCoverMatch(f *testing.F) {
 	for _, text := range []string{
 		`invoice*`, `action:invoice.* changed:/lines/*`, `actor:*acme* -nothing`, `meta."cost center":R&D target:customer:lu*`, `http.status_code:2e2 ip:203.0.0.0/15`,

@@ -1,6 +1,7 @@
 package query
 
 import (
+	"hash/maphash"
 	"net/netip"
 	"unicode/utf8"
 
@@ -154,7 +155,9 @@ var successTerm = NewTerm(termOutcome, []byte("success"))
 
 // AppendTerms appends all terms of an entry to dst, some of them more than once, and returns the extended slice. Whatever
 // [Query.Match] can match by a term, [Query.May] finds among them. It does not allocate when dst has room.
-func AppendTerms(dst []Term, r *Record) []Term {
+func AppendTerms(dst []Term, r *Record) []Term { return appendTerms(dst, r, nil) }
+
+func appendTerms(dst []Term, r *Record, met *Met) []Term {
 	if id, ok := parseID(r.ID); ok {
 		dst = append(dst, NewTerm(termID, id[:]))
 	}
@@ -173,16 +176,84 @@ func AppendTerms(dst []Term, r *Record) []Term {
 		if s == slotNone {
 			continue
 		}
-		if seen&(1<<s) == 0 {
-			seen |= 1 << s
+		value := d.Value(i)
+		seen |= 1 << s
+		if met != nil && met.again(s, kind, path, value) {
+			continue
+		}
+		if met == nil || met.slots&(1<<s) == 0 {
+			if met != nil {
+				met.slots |= 1 << s
+			}
 			dst = append(dst, fieldTerms[s]...)
 		}
-		dst = appendField(dst, s, kind, d.Value(i), path, rest)
+		dst = appendField(dst, s, kind, value, path, rest)
 	}
 	if seen&(1<<slotOutcome) == 0 {
 		dst = append(dst, successTerm)
 	}
 	return dst
+}
+
+// Met remembers which values of which fields it was shown, so that the terms of many entries can be collected without splitting the
+// same text into words again and again. The zero value is ready; it is not safe for concurrent use.
+type Met struct {
+	seed  maphash.Seed // secret: nobody can make two values meet
+	table []uint64     // hashes, open addressing; 0: free
+	used  int
+	slots uint64 // whose field terms were given out
+}
+
+// Reset forgets everything but keeps the memory.
+func (m *Met) Reset() {
+	if m.table == nil {
+		m.seed, m.table = maphash.MakeSeed(), make([]uint64, 4096)
+	}
+	clear(m.table)
+	m.used, m.slots = 0, 0
+}
+
+// AppendTerms is the function of that name without terms that come from a value which an earlier entry since Reset had in the same
+// field: they were given out then.
+func (m *Met) AppendTerms(dst []Term, r *Record) []Term { return appendTerms(dst, r, m) }
+
+// again reports whether the field was met, and remembers it. Two fields that are taken for one have equal 64-bit hashes under a random
+// seed, at odds of one in 10¹¹ for a whole block.
+func (m *Met) again(s slot, kind byte, path, value []byte) bool {
+	h := maphash.Bytes(m.seed, value) ^ mix(uint64(s)<<8|uint64(kind))
+	if s == slotMeta || s == slotActorMeta || s == slotTargetMeta {
+		h = mix(h ^ maphash.Bytes(m.seed, path))
+	}
+	if h == 0 {
+		h = 1
+	}
+	for i := h & uint64(len(m.table)-1); ; i = (i + 1) & uint64(len(m.table)-1) {
+		switch m.table[i] {
+		case h:
+			return true
+		case 0:
+			m.table[i] = h
+			if m.used++; 2*m.used > len(m.table) {
+				m.grow()
+			}
+			return false
+		}
+	}
+}
+
+func (m *Met) grow() {
+	old := m.table
+	m.table = make([]uint64, 2*len(old))
+	for _, h := range old {
+		if h == 0 {
+			continue
+		}
+		i := h & uint64(len(m.table)-1)
+		for m.table[i] != 0 {
+			i = (i + 1) & uint64(len(m.table)-1)
+		}
+		m.table[i] = h
+	}
 }
 
 // appendField appends the terms of one field.

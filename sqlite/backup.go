@@ -74,7 +74,7 @@ func (s *Store) Backup(ctx context.Context, dst string) (stat daybook.BackupStat
 }
 
 func (s *Store) copyTo(ctx context.Context, partial string) (err error) {
-	source, ok := s.writer.Conn.(interface {
+	source, ok := s.writer.dc.(interface {
 		NewBackup(uri string) (*sqlite.Backup, error)
 	})
 	if !ok {
@@ -123,8 +123,8 @@ func inspect(path string) (stat daybook.BackupStat, err error) {
 	if err != nil {
 		return stat, err
 	}
-	c := &conn{Conn: dc, stmts: map[string]*stmt{}}
-	defer c.close()
+	c := &conn{dc: dc, stmts: map[string]*stmt{}}
+	defer func() { err = errors.Join(err, c.close()) }()
 	if err := checkSchema(c); err != nil {
 		return stat, err
 	}

@@ -15,7 +15,7 @@ import (
 // conn is one connection with its prepared statements, used by one goroutine at a time. It speaks to the driver without the pool of
 // database/sql, which would look up, lock and convert on every statement of every commit.
 type conn struct {
-	driver.Conn
+	dc    driver.Conn
 	stmts map[string]*stmt
 	// written counts roughly the bytes that statements put into the write-ahead log.
 	written int64
@@ -23,9 +23,14 @@ type conn struct {
 
 type stmt struct {
 	driver.Stmt
-	args []driver.NamedValue
-	row  []driver.Value
+	exec  driver.StmtExecContext
+	query driver.StmtQueryContext
+	args  []driver.NamedValue
+	row   []driver.Value
 }
+
+// uninterrupted is the context of every statement. Each is short, and a COMMIT cut off in the middle would have an unknown outcome.
+var uninterrupted = context.Background()
 
 // pragma is a setting of every connection and the value it reads back as.
 type pragma struct {
@@ -95,7 +100,7 @@ func dial(path string, r role, synchronous string) (*conn, error) {
 	if err != nil {
 		return nil, err
 	}
-	c := &conn{Conn: dc, stmts: map[string]*stmt{}}
+	c := &conn{dc: dc, stmts: map[string]*stmt{}}
 	for _, p := range pragmas(r, synchronous) {
 		var got driver.Value
 		err := c.query("PRAGMA "+p.name, func(row []driver.Value) error { got = row[0]; return nil })
@@ -103,8 +108,7 @@ func dial(path string, r role, synchronous string) (*conn, error) {
 			err = fmt.Errorf("PRAGMA %s is %v, not %v", p.name, got, p.want)
 		}
 		if err != nil {
-			c.close()
-			return nil, err
+			return nil, errors.Join(err, c.close())
 		}
 	}
 	return c, nil
@@ -115,18 +119,24 @@ func (c *conn) close() error {
 	for _, s := range c.stmts {
 		errs = append(errs, s.Close())
 	}
-	return errors.Join(append(errs, c.Conn.Close())...)
+	return errors.Join(append(errs, c.dc.Close())...)
 }
 
 // prepare returns the statement of query, prepared once, with args bound. It must be a single SQL statement.
 func (c *conn) prepare(query string, args []any) (*stmt, error) {
 	s := c.stmts[query]
 	if s == nil {
-		ds, err := c.Conn.Prepare(query)
+		ds, err := c.dc.Prepare(query)
 		if err != nil {
 			return nil, fmt.Errorf("prepare %q: %w", query, err)
 		}
 		s = &stmt{Stmt: ds}
+		var ok1, ok2 bool
+		s.exec, ok1 = ds.(driver.StmtExecContext)
+		s.query, ok2 = ds.(driver.StmtQueryContext)
+		if !ok1 || !ok2 {
+			return nil, errors.Join(fmt.Errorf("%T takes no statements with numbered arguments", ds), ds.Close())
+		}
 		c.stmts[query] = s
 	}
 	s.args = s.args[:0]
@@ -137,13 +147,14 @@ func (c *conn) prepare(query string, args []any) (*stmt, error) {
 }
 
 // exec runs a statement without result rows and returns how many rows it changed. Arguments are int64, string, []byte (nil is NULL).
+//
+//nolint:contextcheck,nolintlint // see uninterrupted; contextcheck obeys this without telling nolintlint
 func (c *conn) exec(query string, args ...any) (int64, error) {
 	s, err := c.prepare(query, args)
 	if err != nil {
 		return 0, err
 	}
-	// No context: a statement is short, and one that ends in the middle of a COMMIT would leave its outcome unknown.
-	res, err := s.Stmt.(driver.StmtExecContext).ExecContext(context.Background(), s.args)
+	res, err := s.exec.ExecContext(uninterrupted, s.args)
 	if err != nil {
 		return 0, fmt.Errorf("%s: %w", head(query), err)
 	}
@@ -160,12 +171,14 @@ func (c *conn) exec(query string, args ...any) (int64, error) {
 var errStop = errors.New("stop")
 
 // query calls each for every row; the slice is good until each returns, the values in it for ever.
+//
+//nolint:contextcheck,nolintlint // see uninterrupted; contextcheck obeys this without telling nolintlint
 func (c *conn) query(query string, each func(row []driver.Value) error, args ...any) (err error) {
 	s, err := c.prepare(query, args)
 	if err != nil {
 		return err
 	}
-	rows, err := s.Stmt.(driver.StmtQueryContext).QueryContext(context.Background(), s.args)
+	rows, err := s.query.QueryContext(uninterrupted, s.args)
 	if err != nil {
 		return fmt.Errorf("%s: %w", head(query), err)
 	}
@@ -179,12 +192,12 @@ func (c *conn) query(query string, each func(row []driver.Value) error, args ...
 	}
 	for {
 		switch err := rows.Next(s.row); {
-		case err == io.EOF:
+		case errors.Is(err, io.EOF):
 			return nil
 		case err != nil:
 			return fmt.Errorf("%s: %w", head(query), err)
 		}
-		if err := each(s.row); err == errStop {
+		if err := each(s.row); errors.Is(err, errStop) {
 			return nil
 		} else if err != nil {
 			return err

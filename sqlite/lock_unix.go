@@ -20,11 +20,11 @@ func lock(path string) (*os.File, error) {
 		return nil, err
 	}
 	if err := syscall.Flock(int(f.Fd()), syscall.LOCK_EX|syscall.LOCK_NB); err != nil {
-		defer f.Close()
-		if !errors.Is(err, syscall.EWOULDBLOCK) {
-			return nil, fmt.Errorf("lock %s: %w", f.Name(), err)
+		holder, readErr := io.ReadAll(io.LimitReader(f, 200))
+		closeErr := f.Close()
+		if !errors.Is(err, syscall.EWOULDBLOCK) || readErr != nil {
+			return nil, fmt.Errorf("lock %s: %w", f.Name(), errors.Join(err, readErr, closeErr))
 		}
-		holder, _ := io.ReadAll(io.LimitReader(f, 200))
 		if len(holder) == 0 {
 			holder = []byte("a process that is just starting")
 		}
@@ -32,8 +32,7 @@ func lock(path string) (*os.File, error) {
 	}
 	name := fmt.Sprintf("process %d (%s)\n", os.Getpid(), filepath.Base(os.Args[0]))
 	if err := errors.Join(f.Truncate(0), writeAt(f, name)); err != nil {
-		f.Close()
-		return nil, fmt.Errorf("name the holder in %s: %w", f.Name(), err)
+		return nil, fmt.Errorf("name the holder in %s: %w", f.Name(), errors.Join(err, f.Close()))
 	}
 	return f, nil
 }

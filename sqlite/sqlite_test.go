@@ -12,16 +12,18 @@ import (
 
 func TestStore(t *testing.T) {
 	t.Parallel()
-	var paths sync.Map // testing.TB → path
-	storetest.Run(t, func(t testing.TB) daybook.Store {
-		path, ok := paths.Load(t)
-		if !ok {
-			path = filepath.Join(t.TempDir(), "daybook.db")
-			paths.Store(t, path)
+	var mu sync.Mutex
+	paths := map[testing.TB]string{}
+	storetest.Run(t, func(tb testing.TB) daybook.Store {
+		tb.Helper()
+		mu.Lock()
+		defer mu.Unlock()
+		if paths[tb] == "" {
+			paths[tb] = filepath.Join(tb.TempDir(), "daybook.db")
 		}
-		s, err := sqlite.Open(path.(string), sqlite.Options{})
+		s, err := sqlite.Open(paths[tb], sqlite.Options{})
 		if err != nil {
-			t.Fatal(err)
+			tb.Fatal(err)
 		}
 		return s
 	})

@@ -38,7 +38,7 @@ func (s *Store) write(ctx context.Context, urgent bool, f func(w *conn) error) e
 	}
 	if err := f(w); err != nil {
 		_, e := w.exec("ROLLBACK")
-		if err == errNothing {
+		if errors.Is(err, errNothing) {
 			err = e
 		}
 		return s.failed(err, false)

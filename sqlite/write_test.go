@@ -48,7 +48,11 @@ func TestAppend_goes_before_waiting_merges(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	defer s.Close()
+	t.Cleanup(func() {
+		if err := s.Close(); err != nil {
+			t.Error(err)
+		}
+	})
 	var mu sync.Mutex
 	var order []string
 	var wg sync.WaitGroup

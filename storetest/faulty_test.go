@@ -20,15 +20,16 @@ func TestFaulty_transparent(t *testing.T) {
 	t.Parallel()
 	var mu sync.Mutex
 	stores := map[testing.TB]*storetest.MemoryStore{}
-	storetest.Run(t, func(t testing.TB) daybook.Store {
+	storetest.Run(t, func(tb testing.TB) daybook.Store {
+		tb.Helper()
 		mu.Lock()
 		defer mu.Unlock()
-		if stores[t] == nil {
-			stores[t] = storetest.Memory()
+		if stores[tb] == nil {
+			stores[tb] = storetest.Memory()
 		} else {
-			stores[t] = stores[t].Reopen()
+			stores[tb] = stores[tb].Reopen()
 		}
-		return storetest.Faulty(stores[t], func(storetest.Step, int) storetest.Fault { return storetest.None })
+		return storetest.Faulty(stores[tb], func(storetest.Step, int) storetest.Fault { return storetest.None })
 	})
 }
 
@@ -59,7 +60,10 @@ func state(t *testing.T, s *storetest.MemoryStore) string {
 	tail, err := s.Tail(ctx, 0, 0, 1<<20)
 	keys, err1 := s.Keys(ctx, []daybook.KeyRef{{Log: 1}})
 	slips := 0
-	for range s.Slips(ctx, 1, daybook.SlipKey{}, daybook.SlipKey{Kind: 1}) {
+	for _, err := range s.Slips(ctx, 1, daybook.SlipKey{}, daybook.SlipKey{Kind: 1}) {
+		if err != nil {
+			t.Fatal(err)
+		}
 		slips++
 	}
 	added, err2 := s.List(ctx, "new", "", "", 10)

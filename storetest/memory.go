@@ -13,7 +13,6 @@ import (
 	"iter"
 	"maps"
 	"slices"
-	"strings"
 	"sync"
 
 	"golang.org/x/mod/sumdb/tlog"
@@ -177,8 +176,11 @@ func (m *MemoryStore) Append(ctx context.Context, c *daybook.Commit) error {
 	if c.Shard != 0 {
 		return fmt.Errorf("append to shard %d of 1", c.Shard)
 	}
+	if len(c.Bytes) < 24 || !bytes.Equal(c.Bytes[8:24], c.ID[:]) {
+		return errors.New("append: the commit's bytes do not carry its id")
+	}
 	if c.Prev != m.last || c.At < m.signed {
-		if b := m.commits[c.Prev+1]; len(b) >= 24 && bytes.Equal(b[8:24], c.ID[:]) {
+		if b, ok := m.commits[c.Prev+1]; ok && bytes.Equal(b[8:24], c.ID[:]) {
 			return nil
 		}
 		return daybook.ErrHeadMoved
@@ -264,7 +266,7 @@ func (m *MemoryStore) metas(ctx context.Context, q daybook.BlockQuery) ([]dayboo
 	defer m.mu.Unlock()
 	l, err := m.log(q.Log)
 	if err != nil {
-		return nil, nil //nolint:nilerr // a log that is not there has no blocks
+		return nil, nil // a log that is not there has no blocks
 	}
 	var metas []daybook.BlockMeta
 	for _, b := range l.blocks {
@@ -452,72 +454,5 @@ func (m *MemoryStore) Trim(ctx context.Context, shard int, through daybook.Commi
 		delete(m.commits, m.oldest)
 	}
 	maps.DeleteFunc(m.keys, func(_ daybook.KeyRef, k daybook.Key) bool { return k.Expires <= now })
-	return nil
-}
-
-// Get implements [daybook.Documents].
-func (m *MemoryStore) Get(ctx context.Context, kind string, org daybook.OrgID, id string) (daybook.Document, error) {
-	if err := m.enter(ctx); err != nil {
-		return daybook.Document{}, err
-	}
-	defer m.mu.Unlock()
-	d, ok := m.documents[documentRef{kind, org, id}]
-	if !ok {
-		return daybook.Document{}, fmt.Errorf("document %s %q: %w", kind, id, daybook.ErrNotExist)
-	}
-	d.Data = bytes.Clone(d.Data)
-	return d, nil
-}
-
-// List implements [daybook.Documents].
-func (m *MemoryStore) List(ctx context.Context, kind string, org daybook.OrgID, after string, limit int) ([]daybook.Document, error) {
-	if err := m.enter(ctx); err != nil {
-		return nil, err
-	}
-	defer m.mu.Unlock()
-	var out []daybook.Document
-	for ref, d := range m.documents {
-		if ref.kind == kind && ref.org == org && ref.id > after {
-			d.Data = bytes.Clone(d.Data)
-			out = append(out, d)
-		}
-	}
-	slices.SortFunc(out, func(a, b daybook.Document) int { return strings.Compare(a.ID, b.ID) })
-	return out[:min(limit, len(out))], nil
-}
-
-// Put implements [daybook.Documents].
-func (m *MemoryStore) Put(ctx context.Context, d daybook.Document) (int64, error) {
-	if err := m.enter(ctx); err != nil {
-		return 0, err
-	}
-	defer m.mu.Unlock()
-	if len(d.Data) > daybook.MaxDocument {
-		return 0, fmt.Errorf("document %s %q of %d bytes is over the limit", d.Kind, d.ID, len(d.Data))
-	}
-	ref := documentRef{d.Kind, d.Org, d.ID}
-	if m.documents[ref].Version != d.Version {
-		return 0, daybook.ErrVersionMoved
-	}
-	d.Version++
-	d.Data = bytes.Clone(d.Data)
-	m.documents[ref] = d
-	return d.Version, nil
-}
-
-// Delete implements [daybook.Documents].
-func (m *MemoryStore) Delete(ctx context.Context, kind string, org daybook.OrgID, id string, version int64) error {
-	if err := m.enter(ctx); err != nil {
-		return err
-	}
-	defer m.mu.Unlock()
-	d, ok := m.documents[documentRef{kind, org, id}]
-	if !ok {
-		return daybook.ErrNotExist
-	}
-	if d.Version != version {
-		return daybook.ErrVersionMoved
-	}
-	delete(m.documents, documentRef{kind, org, id})
 	return nil
 }

@@ -12,14 +12,15 @@ func TestMemory(t *testing.T) {
 	t.Parallel()
 	var mu sync.Mutex
 	stores := map[testing.TB]*storetest.MemoryStore{}
-	storetest.Run(t, func(t testing.TB) daybook.Store {
+	storetest.Run(t, func(tb testing.TB) daybook.Store {
+		tb.Helper()
 		mu.Lock()
 		defer mu.Unlock()
-		if s := stores[t]; s != nil {
-			stores[t] = s.Reopen()
+		if s := stores[tb]; s != nil {
+			stores[tb] = s.Reopen()
 		} else {
-			stores[t] = storetest.Memory()
+			stores[tb] = storetest.Memory()
 		}
-		return stores[t]
+		return stores[tb]
 	})
 }

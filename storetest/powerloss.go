@@ -2,6 +2,7 @@ package storetest
 
 import (
 	"bytes"
+	"errors"
 	"fmt"
 	"io/fs"
 	"math"
@@ -51,8 +52,8 @@ const sector = 512
 
 // Record runs cmd under strace and returns what it did to the files in dir. What cmd writes to its standard output is taken to be what
 // it acknowledges. A cmd that fails is an error.
-func Record(dir string, cmd *exec.Cmd) (*Recording, error) {
-	dir, err := filepath.Abs(dir)
+func Record(dir string, cmd *exec.Cmd) (r *Recording, err error) {
+	dir, err = filepath.Abs(dir)
 	if err != nil {
 		return nil, err
 	}
@@ -68,8 +69,7 @@ func Record(dir string, cmd *exec.Cmd) (*Recording, error) {
 	if err != nil {
 		return nil, err
 	}
-	defer os.Remove(trace.Name())
-	defer trace.Close()
+	defer func() { err = errors.Join(err, trace.Close(), os.Remove(trace.Name())) }()
 	calls := "open,openat,creat,write,pwrite64,ftruncate,truncate,unlink,unlinkat,rename,renameat,renameat2,link,linkat,fsync,fdatasync"
 	args := append([]string{strace, "-f", "-y", "-xx", "-s", "20000000", "-e", "trace=" + calls, "-e", "signal=none", "-o", trace.Name(), cmd.Path}, cmd.Args[1:]...)
 	cmd.Path, cmd.Args = strace, args
@@ -84,15 +84,11 @@ func Record(dir string, cmd *exec.Cmd) (*Recording, error) {
 // readFiles returns the files in dir by name.
 func readFiles(dir string) (map[string][]byte, error) {
 	files := map[string][]byte{}
-	err := filepath.WalkDir(dir, func(path string, d fs.DirEntry, err error) error {
-		if err != nil || d.IsDir() {
-			return err
+	root := os.DirFS(dir)
+	err := fs.WalkDir(root, ".", func(path string, d fs.DirEntry, err error) error {
+		if err == nil && !d.IsDir() {
+			files[filepath.FromSlash(path)], err = fs.ReadFile(root, path)
 		}
-		name, err := filepath.Rel(dir, path)
-		if err != nil {
-			return err
-		}
-		files[name], err = os.ReadFile(path)
 		return err
 	})
 	return files, err
@@ -175,6 +171,7 @@ func (r *Recording) Crash(random *rand.Rand) Crash {
 					delete(names, o.name)
 				}
 			}
+		default: // synced, syncedDir and said change nothing
 		}
 	}
 	for name, file := range names {

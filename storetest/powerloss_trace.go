@@ -2,6 +2,7 @@ package storetest
 
 import (
 	"bufio"
+	"errors"
 	"fmt"
 	"io"
 	"math"
@@ -55,7 +56,7 @@ func readCalls(trace io.Reader) (calls []call, lines int, err error) {
 	in := bufio.NewReaderSize(trace, 1<<20)
 	for ; ; lines++ {
 		line, err := in.ReadString('\n')
-		if err == io.EOF {
+		if errors.Is(err, io.EOF) {
 			break
 		}
 		if err != nil {

@@ -109,6 +109,18 @@ var appenderPromises = []promise{
 		x.must(x.Append(x.ctx, c))
 		x.holds(0, c)
 	}},
+	{"Append of bytes without the commit's id at offset 8 is refused", func(x *trial) {
+		c := commit(0, 100)
+		c.ID[3]++
+		if err := x.Append(x.ctx, c); err == nil {
+			x.Error("another id: no error")
+		}
+		c.Bytes = nil
+		if err := x.Append(x.ctx, c); err == nil {
+			x.Error("no bytes: no error")
+		}
+		x.holds(0)
+	}},
 	{"Append with a moved head is ErrHeadMoved and writes nothing", func(x *trial) {
 		cs := x.fill(3, 100)
 		for _, prev := range []daybook.CommitNo{0, 2, 4, 100} {

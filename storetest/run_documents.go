@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"slices"
+	"strconv"
 	"sync"
 	"sync/atomic"
 
@@ -46,13 +47,13 @@ var documentsPromises = []promise{
 		d := x.documents()
 		refs := []documentRef{{"k", "o", "i"}, {"K", "o", "i"}, {"k", "O", "i"}, {"k", "o", "I"}, {"k", "", "i"}, {"ko", "", "i"}, {"k", "o", "ü"}}
 		for i, r := range refs {
-			_, err := d.Put(x.ctx, daybook.Document{Kind: r.kind, Org: r.org, ID: r.id, Data: json.RawMessage(fmt.Sprint(i))})
+			_, err := d.Put(x.ctx, daybook.Document{Kind: r.kind, Org: r.org, ID: r.id, Data: json.RawMessage(strconv.Itoa(i))})
 			x.must(err)
 		}
 		for i, r := range refs {
 			got, err := d.Get(x.ctx, r.kind, r.org, r.id)
 			x.must(err)
-			x.same(string(got.Data), fmt.Sprint(i))
+			x.same(string(got.Data), strconv.Itoa(i))
 		}
 	}},
 	{"Put stores only over the version that is given, else ErrVersionMoved", func(x *trial) {
@@ -89,7 +90,7 @@ var documentsPromises = []promise{
 			var won atomic.Int64
 			for i := range 8 {
 				wg.Go(func() {
-					v, err := d.Put(x.ctx, daybook.Document{Kind: "k", ID: "id", Version: version, Data: json.RawMessage(fmt.Sprint(i))})
+					v, err := d.Put(x.ctx, daybook.Document{Kind: "k", ID: "id", Version: version, Data: json.RawMessage(strconv.Itoa(i))})
 					switch {
 					case err == nil && !won.CompareAndSwap(0, v):
 						x.Error("two won")

@@ -2,8 +2,8 @@ package storetest
 
 import (
 	"context"
-	"fmt"
 	"slices"
+	"strconv"
 	"sync"
 
 	"github.com/daybook-audit/daybook"
@@ -21,7 +21,7 @@ var storePromises = []promise{
 	}},
 	{"after Close every method fails", func(x *trial) {
 		x.must(x.Close())
-		for name, err := range everyMethod(x, x.ctx) {
+		for name, err := range everyMethod(x.ctx, x) {
 			if err == nil {
 				x.Errorf("%s after Close: no error", name)
 			}
@@ -32,7 +32,7 @@ var storePromises = []promise{
 		cs := x.fill(2, 100)
 		ended, cancel := context.WithCancel(x.ctx)
 		cancel()
-		for name, err := range everyMethod(x, ended) {
+		for name, err := range everyMethod(ended, x) {
 			if err == nil {
 				x.Errorf("%s with an ended context: no error", name)
 			}
@@ -115,7 +115,7 @@ var storePromises = []promise{
 							x.Error(err)
 						}
 					}
-					if _, err := x.Heads(x.ctx, []daybook.OrgID{daybook.OrgID(fmt.Sprint(i))}, true); err != nil {
+					if _, err := x.Heads(x.ctx, []daybook.OrgID{daybook.OrgID(strconv.Itoa(i))}, true); err != nil {
 						x.Error(err)
 					}
 				}
@@ -127,7 +127,7 @@ var storePromises = []promise{
 }
 
 // everyMethod calls each method of the store, with arguments that would succeed, and yields its error.
-func everyMethod(x *trial, ctx context.Context) map[string]error {
+func everyMethod(ctx context.Context, x *trial) map[string]error {
 	errs := map[string]error{}
 	_, errs["Heads"] = x.Heads(ctx, []daybook.OrgID{"org"}, false)
 	_, errs["Heads, create"] = x.Heads(ctx, []daybook.OrgID{"other"}, true)

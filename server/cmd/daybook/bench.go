@@ -155,7 +155,7 @@ func processUse(pid int) usageOf {
 	}
 	dir := "/proc/" + strconv.Itoa(pid)
 	if text, err := os.ReadFile(dir + "/stat"); err == nil {
-		if rest, ok := afterLast(string(text), ")"); ok {
+		if _, rest, ok := cutLast(string(text), ")"); ok {
 			if f := strings.Fields(rest); len(f) > 13 {
 				user, _ := strconv.ParseInt(f[11], 10, 64)
 				system, _ := strconv.ParseInt(f[12], 10, 64)

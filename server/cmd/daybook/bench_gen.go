@@ -37,8 +37,11 @@ type eventSource struct {
 	pending [][]daybook.Event // of each org: the rest of a burst
 }
 
-// baseSize is what an event of the generator has without padding, about.
-const baseSize = 590
+// An event of the generator has baseSize bytes without padding, and paddedShare of the events are padded, about.
+const (
+	baseSize    = 674
+	paddedShare = 0.895
+)
 
 func newEventSource(w workload) *eventSource {
 	ids := make([]string, w.orgs)
@@ -50,7 +53,7 @@ func newEventSource(w workload) *eventSource {
 		people = 4
 	}
 	g := newGenerator(w.seed, ids, people)
-	g.pad = max(0, w.size-baseSize)
+	g.pad = int(float64(max(0, w.size-baseSize)) / paddedShare)
 	return &eventSource{w: w, g: g, zipf: newZipf(w.orgs), pending: make([][]daybook.Event, w.orgs)}
 }
 

@@ -260,18 +260,9 @@ func (p *loop) connection(ctx context.Context, t *loadTally, arrivals <-chan tim
 			in = bufio.NewReaderSize(c, 64<<10)
 		}
 		request := p.requests[int(p.next.Add(1))%len(p.requests)]
-		failure := ""
-		if _, err := c.Write(request); err != nil {
-			failure = err.Error()
-		} else if status, answer, err := readAnswer(in); err != nil {
-			failure = err.Error()
-		} else if status/100 != 2 {
-			failure = strconv.Itoa(status) + " " + answer
-		} else {
-			err = nil
-		}
-		if failure != "" && !isStatus(failure) {
-			c.Close() //nolint:errcheck,gosec // it is broken
+		failure, broken := exchange(c, in, request)
+		if broken {
+			c.Close() //nolint:errcheck,gosec // nothing is left on it
 			c = nil
 		}
 		done := p.now()
@@ -290,13 +281,23 @@ func (p *loop) connection(ctx context.Context, t *loadTally, arrivals <-chan tim
 	return ctx.Err()
 }
 
-// isStatus reports whether a failure is an answer, after which the connection can go on.
-func isStatus(failure string) bool {
-	return len(failure) > 3 && failure[3] == ' ' && failure[0] >= '3' && failure[0] <= '5'
+// exchange sends one request and says what failed; broken: the connection cannot go on.
+func exchange(c net.Conn, in *bufio.Reader, request []byte) (failure string, broken bool) {
+	if _, err := c.Write(request); err != nil {
+		return err.Error(), true
+	}
+	status, answer, err := readAnswer(in, false)
+	switch {
+	case err != nil:
+		return err.Error(), true
+	case status/100 != 2:
+		return strconv.Itoa(status) + " " + answer, false
+	}
+	return "", false
 }
 
-// readAnswer reads one HTTP answer to its end and returns the beginning of a body that is no 2xx.
-func readAnswer(in *bufio.Reader) (status int, beginning string, err error) {
+// readAnswer reads one HTTP answer to its end. It returns the beginning of a body that is no 2xx, and all of one that is when keep.
+func readAnswer(in *bufio.Reader, keep bool) (status int, body string, err error) {
 	line, err := in.ReadSlice('\n')
 	if err != nil {
 		return 0, "", err
@@ -307,7 +308,7 @@ func readAnswer(in *bufio.Reader) (status int, beginning string, err error) {
 	if status, err = strconv.Atoi(string(line[9:12])); err != nil {
 		return 0, "", fmt.Errorf("status line %q", line)
 	}
-	length, chunked := 0, false
+	length, chunked := int64(0), false
 	for {
 		line, err := in.ReadSlice('\n')
 		if err != nil {
@@ -319,38 +320,49 @@ func readAnswer(in *bufio.Reader) (status int, beginning string, err error) {
 		name, value, _ := bytes.Cut(line, []byte(":"))
 		switch {
 		case bytes.EqualFold(name, []byte("Content-Length")):
-			if length, err = strconv.Atoi(string(bytes.TrimSpace(value))); err != nil {
+			if length, err = strconv.ParseInt(string(bytes.TrimSpace(value)), 10, 64); err != nil {
 				return 0, "", fmt.Errorf("content length %q", value)
 			}
 		case bytes.EqualFold(name, []byte("Transfer-Encoding")):
 			chunked = bytes.Contains(value, []byte("chunked"))
 		}
 	}
-	var keep strings.Builder
-	if chunked {
-		err = readChunks(in, &keep, status)
-	} else {
-		err = readBody(in, int64(length), &keep, status)
+	b := bodyReader{in: in}
+	switch {
+	case status/100 != 2:
+		b.room = 300
+	case keep:
+		b.room = 64 << 20
 	}
-	return status, keep.String(), err
+	if chunked {
+		err = b.chunks()
+	} else {
+		err = b.read(length)
+	}
+	return status, b.kept.String(), err
 }
 
-// readBody skips n bytes, but keeps the beginning of a body that tells of an error.
-func readBody(in *bufio.Reader, n int64, keep *strings.Builder, status int) error {
-	if status/100 != 2 {
-		head := min(n, 300)
-		if _, err := io.CopyN(keep, in, head); err != nil {
+// bodyReader reads a body and keeps as much of its beginning as there is room for.
+type bodyReader struct {
+	in   *bufio.Reader
+	room int64
+	kept strings.Builder
+}
+
+func (b *bodyReader) read(n int64) error {
+	if head := min(n, b.room); head > 0 {
+		if _, err := io.CopyN(&b.kept, b.in, head); err != nil {
 			return err
 		}
-		n -= head
+		n, b.room = n-head, b.room-head
 	}
-	_, err := in.Discard(int(n))
+	_, err := b.in.Discard(int(n))
 	return err
 }
 
-func readChunks(in *bufio.Reader, keep *strings.Builder, status int) error {
+func (b *bodyReader) chunks() error {
 	for {
-		line, err := textproto.NewReader(in).ReadLine()
+		line, err := textproto.NewReader(b.in).ReadLine()
 		if err != nil {
 			return err
 		}
@@ -359,13 +371,13 @@ func readChunks(in *bufio.Reader, keep *strings.Builder, status int) error {
 			return fmt.Errorf("chunk size %q", line)
 		}
 		if n == 0 {
-			_, err := in.Discard(2)
+			_, err := b.in.Discard(2)
 			return err
 		}
-		if err := readBody(in, n, keep, status); err != nil {
+		if err := b.read(n); err != nil {
 			return err
 		}
-		if _, err := in.Discard(2); err != nil {
+		if _, err := b.in.Discard(2); err != nil {
 			return err
 		}
 	}

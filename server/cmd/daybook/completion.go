@@ -1,7 +1,14 @@
 package main
 
 import (
+	"context"
+	"strings"
+	"time"
+
 	"github.com/spf13/cobra"
+
+	"github.com/daybook-audit/daybook/client"
+	"github.com/daybook-audit/daybook/query"
 )
 
 func newCompletion(e *env) *cobra.Command {
@@ -28,4 +35,37 @@ func newCompletion(e *env) *cobra.Command {
 			return usage("there is no completion for %q: bash, zsh, fish or powershell", args[0])
 		},
 	}
+}
+
+// completeQuery completes the last token of a query: fields and fixed values from the grammar, and the org's own values from the
+// server if it answers within 300 ms.
+func (e *env) completeQuery(cmd *cobra.Command, _ []string, typed string) ([]string, cobra.ShellCompDirective) {
+	directive := cobra.ShellCompDirectiveNoFileComp | cobra.ShellCompDirectiveNoSpace
+	var out []string
+	runes := []rune(typed)
+	for _, c := range query.Complete(typed, len(runes), query.Options{}) {
+		out = append(out, string(runes[:c.From])+c.Text+"\t"+c.Means)
+	}
+	head, value, isValue := cutLast(typed, ":")
+	name := head[strings.LastIndexAny(head, " (-")+1:]
+	field := map[string]string{"action": "action", "actor": "actor.id", "actor.id": "actor.id", "actor.type": "actor.type", "target.type": "target.type"}[name]
+	if !isValue || field == "" {
+		return out, directive
+	}
+	ctx, cancel := context.WithTimeout(cmd.Context(), 300*time.Millisecond)
+	defer cancel()
+	c, err := e.connect()
+	if err != nil {
+		return out, directive
+	}
+	found, err := c.Facet(ctx, client.Query{From: "now-30d"}, field, 64)
+	if err != nil {
+		return out, directive
+	}
+	for _, f := range found {
+		if strings.HasPrefix(f.Value, value) {
+			out = append(out, head+":"+quotedValue(f.Value)+"\t"+count(int(f.Count), "event", "events"))
+		}
+	}
+	return out, directive
 }

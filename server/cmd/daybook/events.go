@@ -114,6 +114,7 @@ func newEvents(e *env) *cobra.Command {
 			queryNote: "yes", fieldsNote: entryFields,
 			exitsNote: "0 listed · 2 bad query · 3 no match with --exit-empty · 4 not allowed · 8 partial scan",
 		},
+		ValidArgsFunction: e.completeQuery,
 		RunE: func(cmd *cobra.Command, args []string) error {
 			text := strings.Join(args, " ") // simple queries need no quotes
 			l, err := f.listing(e, text)

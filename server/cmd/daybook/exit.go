@@ -171,6 +171,9 @@ func (e *env) reason(err error) (why, cause, try string) {
 	}
 	if batch, ok := errors.AsType[*daybook.BatchError](err); ok {
 		bad := batch.Errors[0]
+		if bad.Err.Code == daybook.CodeConflict {
+			return e.reasonOf(bad.Err, detail)
+		}
 		return count(len(batch.Errors), "event is refused", "events are refused") + "; nothing was recorded",
 			detail(fmt.Sprintf("event %d, %s: %s", bad.Index, bad.Err.RuleName(), bad.Err.Message)), "mend the event, or leave the bad ones out"
 	}

@@ -73,7 +73,7 @@ func caret(text string, q client.QueryFault) string {
 }
 
 func newQuery(e *env) *cobra.Command {
-	cmd := &cobra.Command{Use: "query", Short: "The query language, and what a query means", Long: queryTopic}
+	cmd := &cobra.Command{Use: "query", Short: "The query language, and what a query means", Long: queryTopic()}
 	cmd.AddCommand(newQueryExplain(e))
 	return cmd
 }

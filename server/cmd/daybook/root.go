@@ -47,7 +47,7 @@ func newRoot(e *env) *cobra.Command {
 	root.SetHelpFunc(func(c *cobra.Command, _ []string) { fmt.Fprint(e.stdout, help(c)) })
 	root.SetFlagErrorFunc(flagError)
 	e.globals(root.PersistentFlags())
-	onlyGroups(root)
+	finish(root)
 	return root
 }
 
@@ -70,10 +70,12 @@ func (e *env) globals(f *pflag.FlagSet) {
 	f.DurationVar(&e.timeout, "timeout", 30*time.Second, "longest wait for an answer of the server")
 }
 
-// onlyGroups gives every command that only holds others an answer for a word it does not know.
-func onlyGroups(c *cobra.Command) {
+// finish keeps the flags of c and what is below it in the order in which they were added, and gives every command that only holds
+// others an answer for a word it does not know.
+func finish(c *cobra.Command) {
+	c.Flags().SortFlags, c.PersistentFlags().SortFlags = false, false
 	for _, sub := range c.Commands() {
-		onlyGroups(sub)
+		finish(sub)
 	}
 	if c.Runnable() || !c.HasSubCommands() {
 		return
@@ -179,13 +181,14 @@ func help(c *cobra.Command) string {
 	if c.Annotations[queryNote] != "" {
 		b.WriteString("QUERY   actor: via: action: target: outcome: ip: changed: meta.KEY: occurred: \"free text\" -not a OR b >= ..   (daybook help query)\n")
 	}
-	if f := c.LocalNonPersistentFlags(); f.HasAvailableFlags() {
-		b.WriteString("FLAGS\n" + flagsHelp(f))
+	if flags := flagsHelp(c.LocalNonPersistentFlags()); flags != "" {
+		b.WriteString("FLAGS\n" + flags)
 	}
-	if f := c.InheritedFlags(); c.Runnable() && f.HasAvailableFlags() && !c.HasAvailableSubCommands() {
-		b.WriteString("FLAGS OF EVERY COMMAND\n" + flagsHelp(f))
-	} else if !c.HasParent() {
+	switch {
+	case !c.HasParent():
 		b.WriteString("FLAGS OF EVERY COMMAND\n" + flagsHelp(c.PersistentFlags()))
+	case c.Runnable() && !c.HasAvailableSubCommands():
+		b.WriteString("ALSO    --server --org --context --api-key-file -o FORMAT --json FIELDS --tz ZONE -q -v …   (daybook --help)\n")
 	}
 	if text := c.Annotations[exitsNote]; text != "" {
 		fmt.Fprintf(&b, "EXIT    %s\n", text)
@@ -241,6 +244,7 @@ func flagsHelp(f *pflag.FlagSet) string {
 	type line struct{ left, right string }
 	var lines []line
 	width := 0
+	f.SortFlags = false
 	f.VisitAll(func(f *pflag.Flag) {
 		if f.Hidden || f.Name == "help" {
 			return

@@ -51,7 +51,7 @@ func actorName(a daybook.Actor) string {
 // what says what was done to what: "updated Invoice 42", or the action itself when its verb is not known.
 func what(e *daybook.Event) string {
 	var s string
-	verb, ok := afterLast(e.Action, ".")
+	_, verb, ok := cutLast(e.Action, ".")
 	if verb = strings.ReplaceAll(verb, "_", " "); ok && pastVerbs[verb] {
 		s = verb
 		if len(e.Targets) > 0 {
@@ -73,12 +73,13 @@ func what(e *daybook.Event) string {
 	return s
 }
 
-func afterLast(s, sep string) (after string, ok bool) {
+// cutLast cuts s around the last sep.
+func cutLast(s, sep string) (before, after string, ok bool) {
 	i := strings.LastIndex(s, sep)
 	if i < 0 {
-		return "", false
+		return s, "", false
 	}
-	return s[i+len(sep):], true
+	return s[:i], s[i+len(sep):], true
 }
 
 func targetName(t daybook.Target) string {

@@ -21,7 +21,8 @@ func newTail(e *env) *cobra.Command {
 		Example: `  $ daybook tail                                                  # what happens from now on
   $ daybook tail 'outcome:failure,denied' --since 1h
   $ daybook tail --from-seq 0 --no-follow -o ndjson > log.ndjson  # everything there is`,
-		Annotations: map[string]string{queryNote: "yes", fieldsNote: entryFields, exitsNote: "0 done · 2 bad query · 4 not allowed · 130 interrupted"},
+		Annotations:       map[string]string{queryNote: "yes", fieldsNote: entryFields, exitsNote: "0 done · 2 bad query · 4 not allowed · 130 interrupted"},
+		ValidArgsFunction: e.completeQuery,
 		RunE: func(cmd *cobra.Command, args []string) error {
 			text := strings.Join(args, " ")
 			return e.queryFailure("follow the log", text, e.tail(cmd.Context(), text, tailFlags{since: since, cols: cols, from: from, fromSet: cmd.Flags().Changed("from-seq"), once: noFollow}))

@@ -5,6 +5,8 @@ import (
 	"strings"
 
 	"github.com/spf13/cobra"
+
+	"github.com/daybook-audit/daybook/query"
 )
 
 // topics are help pages that belong to no command. The page of the query language is that of the command query.
@@ -23,48 +25,13 @@ func topics() []*cobra.Command {
 	}
 }
 
-const queryTopic = `AT A GLANCE
-  actor:usr_1 actor.type:user action:invoice.* target:invoice:42     all must hold
-  outcome:failure,denied                                             any of these values
-  -action:daybook.*     NOT reason:test                              must not hold
-  occurred:2026-11-01..2026-11-08   http.status_code:>=500           ranges, comparisons
-  changed:amount  has:via  meta.plan:pro  meta."cost center":"R&D"   changes, presence, metadata
-  "paid by card"  refund*                                            phrase, word prefix
-  (outcome:failure OR outcome:denied) -actor.type:system             grouping
-
-FIELDS
-  id  seq                              the event, its position
-  actor  actor.id .type .name .email   who; actor: also looks at via
-  via.type                        who really acted
-  action                               what was done: invoice.updated
-  target  target.type .id .name        on what; target:invoice:42 binds type and id
-  changed                              a changed path: /lines/2/qty, or a member name: amount
-  outcome  error.code  error.message   success, failure or denied, and why
-  reason                               text given by who acted
-  ip                                   an address, or a network: 10.0.0.0/8
-  user_agent                           words of it
-  request_id trace_id session_id correlation_id
-  http.method http.route http.path http.status_code
-  version                              of the action's schema
-  meta.KEY  actor.meta.KEY  target.meta.KEY
-  occurred  received                   times
-  has:FIELD                            FIELD is present and not empty
-  is:erased is:held is:late is:control
-
-VALUES
-  *        any run of characters, also none: action:invoice.*
-  "…"      literal, with spaces; \ before one character does the same
-  a,b      any of these
-  > >= < <= low..high                  for numbers and times; one side of .. may be *
-
-TIMES
-  2026  2026-11  2026-11-21  2026-11-21T14:22  …:07  …:07.318    each with Z or +01:00, else the zone of --tz
-  now  today  yesterday  now-7d  now-1h30m  today-1mo  now/d     units s m h d w mo y
-  A bare length such as 7d stands for "that long ago" in --since and --until.
-
-AND, OR and NOT are words of the language only in capitals. Two conditions side by side must both hold.
-daybook query explain QUERY says what a query means.
+// queryTopic is the page of the query language, with what only the command line has.
+func queryTopic() string {
+	return query.HelpText() + `
+In --since and --until a length such as 7d stands for "that long ago". AND, OR and NOT are words of the language only in capitals;
+two conditions side by side must both hold. What a query means, daybook query explain QUERY says.
 `
+}
 
 const outputTopic = `Data goes to stdout, everything else to stderr. A pipe never sees colour or a shortened value.
 

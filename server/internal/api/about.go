@@ -149,6 +149,6 @@ var (
 	}
 
 	headerOrg = param{"Daybook-Org", "The organization. A key for all organizations needs it, a key of one may repeat its own.", huma.Schema{
-		Type: huma.TypeString, MinLength: ptr(1), MaxLength: ptr(128), Pattern: "^[A-Za-z0-9._:@-]+$",
+		Type: huma.TypeString, MinLength: new(1), MaxLength: new(128), Pattern: "^[A-Za-z0-9._:@-]+$",
 	}}
 )

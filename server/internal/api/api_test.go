@@ -67,9 +67,9 @@ type setup struct {
 	rate float64
 }
 
-func newFixture(t testing.TB, s setup) *fixture {
-	t.Helper()
-	f := &fixture{clock: &clock{t: time.Date(2026, 11, 21, 14, 22, 7, 0, time.UTC)}, t: t, store: storetest.Memory()}
+func newFixture(tb testing.TB, s setup) *fixture {
+	tb.Helper()
+	f := &fixture{clock: &clock{t: time.Date(2026, 11, 21, 14, 22, 7, 0, time.UTC)}, t: tb, store: storetest.Memory()}
 	options := daybook.Options{Now: f.now}
 	if s.book != nil {
 		options = s.book(options)
@@ -77,18 +77,18 @@ func newFixture(t testing.TB, s setup) *fixture {
 	metrics := api.NewMetrics()
 	options.Metrics = metrics.Book()
 	var err error
-	if f.book, err = daybook.Open(t.Context(), f.store, options); err != nil {
-		t.Fatal(err)
+	if f.book, err = daybook.Open(tb.Context(), f.store, options); err != nil {
+		tb.Fatal(err)
 	}
-	t.Cleanup(func() {
+	tb.Cleanup(func() {
 		if err := f.book.Close(); err != nil {
-			t.Error(err)
+			tb.Error(err)
 		}
 	})
 	metrics.Watch(f.book.Stats)
 	f.orgs, f.keys = control.NewOrgs(f.store, f.now), control.NewKeys(f.store, f.now)
 	f.auth = auth.New(f.keys, auth.Options{Now: f.now, RateLimit: s.rate})
-	t.Cleanup(f.auth.Close)
+	tb.Cleanup(f.auth.Close)
 	deps := api.Deps{
 		Book: f.book, Docs: f.store, Orgs: f.orgs, Keys: f.keys, Auth: f.auth, Metrics: metrics, Now: f.now, Version: "0.1.0",
 		Doors: []auth.Door{workos.New(workos.Deps{Book: f.book, Auth: f.auth, Orgs: f.orgs, Repeats: control.NewRepeats(f.store, f.now)})},
@@ -97,16 +97,16 @@ func newFixture(t testing.TB, s setup) *fixture {
 		s.deps(&deps)
 	}
 	if f.server, err = api.New(deps); err != nil {
-		t.Fatal(err)
+		tb.Fatal(err)
 	}
-	t.Cleanup(f.server.Close)
+	tb.Cleanup(f.server.Close)
 	if f.doc, err = openapi3.NewLoader().LoadFromData(f.server.Document()); err != nil {
-		t.Fatal(err)
+		tb.Fatal(err)
 	}
 	f.admin = f.key("", auth.All)
 	for _, org := range []daybook.OrgID{"org_acme", "org_globex"} {
-		if err := f.orgs.Ensure(t.Context(), org); err != nil {
-			t.Fatal(err)
+		if err := f.orgs.Ensure(tb.Context(), org); err != nil {
+			tb.Fatal(err)
 		}
 	}
 	f.acme, f.globex = f.key("org_acme", auth.All&^auth.Operate), f.key("org_globex", auth.All&^auth.Operate)

@@ -5,6 +5,7 @@ import (
 	"compress/gzip"
 	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"io"
 	"net"
@@ -251,7 +252,9 @@ func TestSlowClients(t *testing.T) {
 	go func() { served <- server.Serve(listener) }()
 	t.Cleanup(func() {
 		_ = server.Close()
-		<-served
+		if err := <-served; !errors.Is(err, http.ErrServerClosed) {
+			t.Error(err)
+		}
 	})
 	const slow = 500
 	for i := range slow {
@@ -281,12 +284,36 @@ func TestSlowClients(t *testing.T) {
 			t.Fatalf("a quick client is not served: %v", err)
 		}
 		_ = response.Body.Close()
-		if response.StatusCode != 201 {
+		if response.StatusCode != http.StatusCreated {
 			t.Errorf("a quick client: %d", response.StatusCode)
 		}
 	}
 	if server.ReadHeaderTimeout <= 0 || server.ReadTimeout <= 0 || server.WriteTimeout <= 0 || server.IdleTimeout <= 0 || server.MaxHeaderBytes <= 0 {
 		t.Error("a timeout is missing: a slow client would stay for ever")
+	}
+}
+
+// A body that does not arrive in time is 408, and its connection ends.
+func TestSlowBody(t *testing.T) {
+	t.Parallel()
+	f := newFixture(t, setup{})
+	server := httptest.NewUnstartedServer(nil)
+	server.Config = f.server.HTTPServer()
+	server.Config.ReadTimeout = 300 * time.Millisecond
+	server.Start()
+	t.Cleanup(server.Close)
+	conn, err := (&net.Dialer{}).DialContext(t.Context(), "tcp", server.Listener.Addr().String())
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { _ = conn.Close() })
+	_, err = io.WriteString(conn, "POST /v1/events HTTP/1.1\r\nHost: x\r\nAuthorization: Bearer "+f.acme+"\r\nContent-Length: 100\r\n\r\n{\"action\"")
+	if err != nil {
+		t.Fatal(err)
+	}
+	answer, err := io.ReadAll(conn)
+	if err != nil || !strings.HasPrefix(string(answer), "HTTP/1.1 408 ") || !strings.Contains(string(answer), "request_timeout") {
+		t.Errorf("%v: %s", err, answer)
 	}
 }
 

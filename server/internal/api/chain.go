@@ -72,7 +72,7 @@ func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	if r.TLS != nil {
 		h["Strict-Transport-Security"] = hsts
 	}
-	defer c.finish(start)
+	defer c.finish(start) //nolint:contextcheck // a call carries its request
 	if !clean(r.URL) {
 		s.missing(c)
 		return
@@ -98,13 +98,14 @@ func clean(u *url.URL) bool {
 
 // finish runs when the handler is done, or has panicked.
 func (c *call) finish(start time.Time) {
+	abort := false
 	if p := recover(); p != nil {
-		if p == http.ErrAbortHandler { //nolint:errorlint // the value itself, as net/http compares it
-			c.release()
-			panic(p)
+		if p != http.ErrAbortHandler { //nolint:errorlint // the value itself, as net/http compares it
+			c.err = fmt.Errorf("panic: %v\n%s", p, debug.Stack())
 		}
-		c.err = fmt.Errorf("panic: %v\n%s", p, debug.Stack())
-		if c.status == 0 {
+		if abort = c.status != 0; abort {
+			c.broken = true
+		} else {
 			c.route.fault(c, http.StatusInternalServerError)
 		}
 	}
@@ -114,6 +115,9 @@ func (c *call) finish(start time.Time) {
 	}
 	c.logAccess(took)
 	c.release()
+	if abort {
+		panic(http.ErrAbortHandler) // half an answer must not look like a whole one: the connection is cut
+	}
 }
 
 // logAccess writes one line: who asked for what, and how it went. No header, no query string, no body. What went well on the

@@ -60,8 +60,8 @@ func (c *call) decode(into any, required ...string) error {
 func memberNames(of any) []string {
 	t := reflect.TypeOf(of).Elem()
 	names := make([]string, 0, t.NumField())
-	for i := range t.NumField() {
-		name, _, _ := strings.Cut(t.Field(i).Tag.Get("json"), ",")
+	for field := range t.Fields() {
+		name, _, _ := strings.Cut(field.Tag.Get("json"), ",")
 		names = append(names, name)
 	}
 	return names
@@ -80,12 +80,10 @@ func strictError(err error) error {
 }
 
 func typeError(err error) error {
-	var wrong *json.UnmarshalTypeError
-	if errors.As(err, &wrong) {
+	if wrong, ok := errors.AsType[*json.UnmarshalTypeError](err); ok {
 		return invalid("invalid_type", "/"+strings.ReplaceAll(wrong.Field, ".", "/"), "%s is %s, and must be %s.", wrong.Field, wrong.Value, wrong.Type)
 	}
-	var moment *time.ParseError
-	if errors.As(err, &moment) {
+	if _, ok := errors.AsType[*time.ParseError](err); ok {
 		return invalid("invalid_format", "/expires_at", "a time is written as in RFC 3339: 2026-11-21T14:22:07Z.")
 	}
 	return invalid("invalid_type", "", "the body does not have the form of this request.")

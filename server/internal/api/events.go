@@ -123,11 +123,11 @@ func appendSearched(dst []byte, s *daybook.Searched) []byte {
 func getEvent(c *call) error {
 	id, err := daybook.ParseID(c.r.PathValue("id"))
 	if err != nil {
-		return notFound // what is no id is the id of nothing
+		return errNotFound // what is no id is the id of nothing
 	}
 	entry, err := c.s.Book.Entry(c.r.Context(), c.org, id)
 	if daybook.CodeOf(err) == daybook.CodeNotFound {
-		return notFound // one body, whatever the reason
+		return errNotFound // one body, whatever the reason
 	}
 	if err != nil {
 		return err

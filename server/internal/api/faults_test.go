@@ -180,7 +180,7 @@ func TestReady(t *testing.T) {
 	}
 	f.server.Close()
 	f.server.Close()
-	if w := f.do(ask{path: "/readyz"}); w.Code != 503 || !strings.Contains(w.Body.String(), "not_ready") {
+	if w := f.do(ask{path: "/readyz"}); w.Code != 503 || !strings.Contains(w.Body.String(), "not_ready") || w.Header().Get("Retry-After") == "" {
 		t.Errorf("while stopping: %d %s", w.Code, w.Body)
 	}
 	if w := f.do(ask{path: "/healthz"}); w.Code != 200 {
@@ -240,7 +240,9 @@ func TestBackup(t *testing.T) {
 	if w := failing.do(ask{path: "/v1/backup", key: failing.admin}); w.Code != 500 || w.Header().Get("Content-Disposition") != "" {
 		t.Errorf("before the first byte: %d %v", w.Code, w.Header())
 	}
+	log := &logged{}
 	half := newFixture(t, setup{deps: func(d *api.Deps) {
+		d.Logger = log.logger()
 		d.Backup = func(_ context.Context, w io.Writer) error {
 			_, _ = io.WriteString(w, "half")
 			return errDisk
@@ -260,6 +262,10 @@ func TestBackup(t *testing.T) {
 	}
 	if err == nil {
 		t.Error("half a backup looks like a whole one")
+	}
+	server.Close() // waits for the handler, and so for its line
+	if !strings.Contains(log.String(), errDisk.Error()) || !strings.Contains(log.String(), `"level":"ERROR"`) {
+		t.Errorf("the log does not say why: %s", log)
 	}
 }
 

@@ -80,7 +80,7 @@ func (d *deadlineWriter) Write(p []byte) (int, error) {
 
 func getMetrics(c *call) error {
 	if c.s.Metrics == nil {
-		return notFound
+		return errNotFound
 	}
 	c.s.Metrics.serve(c)
 	return nil

@@ -9,8 +9,8 @@ import (
 	"github.com/daybook-audit/daybook/server/internal/control"
 )
 
-// APIKey is a key as the API shows it. (Exported because the schema generator leaves out unexported embedded structs.)
-type APIKey struct {
+// Key is a key as the API shows it. It is exported because the schema generator leaves out unexported embedded structs.
+type Key struct {
 	ID         string         `json:"id" example:"key_01m7w2y7m0fhra2avt0s3fj8ks"`
 	Name       string         `json:"name" example:"ci"`
 	Org        *daybook.OrgID `json:"org" doc:"null: all organizations." example:"org_acme"`
@@ -22,17 +22,17 @@ type APIKey struct {
 }
 
 type createdKey struct {
-	APIKey
-	Key string `json:"key" doc:"The key itself. It is shown this once and kept nowhere." example:"dbk_…"`
+	Key
+	Secret string `json:"key" doc:"The key itself. It is shown this once and kept nowhere." example:"dbk_…"`
 }
 
 type keyList struct {
-	Keys       []APIKey `json:"keys" nullable:"false"`
-	NextCursor *string  `json:"next_cursor" doc:"For the next page; null at the end."`
+	Keys       []Key   `json:"keys" nullable:"false"`
+	NextCursor *string `json:"next_cursor" doc:"For the next page; null at the end."`
 }
 
 type identity struct {
-	APIKey
+	Key
 	Version string `json:"version" doc:"The version of the server." example:"0.1.0"`
 }
 
@@ -43,8 +43,8 @@ type newKey struct {
 	ExpiresAt *time.Time     `json:"expires_at,omitempty" doc:"null: never."`
 }
 
-func showKey(k control.Key) APIKey {
-	shown := APIKey{
+func showKey(k control.Key) Key {
+	shown := Key{
 		ID: k.ID, Name: k.Name, Scopes: k.Scopes, CreatedAt: newStamp(k.CreatedAt), ExpiresAt: maybeStamp(k.ExpiresAt),
 		LastUsedAt: maybeStamp(k.LastUsedAt), RevokedAt: maybeStamp(k.RevokedAt),
 	}
@@ -81,7 +81,7 @@ func createKey(c *call) error {
 			return err
 		}
 		if !exists {
-			return notFound
+			return errNotFound
 		}
 	}
 	key, secret, err := c.s.Keys.Create(c.r.Context(), want)
@@ -115,7 +115,7 @@ func listKeys(c *call) error {
 	if err != nil {
 		return err
 	}
-	list := keyList{Keys: []APIKey{}}
+	list := keyList{Keys: []Key{}}
 	if len(keys) > int(limit) {
 		keys = keys[:limit]
 		list.NextCursor = listCursor(keys[limit-1].ID)

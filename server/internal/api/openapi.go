@@ -3,8 +3,10 @@ package api
 import (
 	"encoding/json"
 	"fmt"
+	"maps"
 	"net/http"
 	"reflect"
+	"slices"
 	"strconv"
 	"strings"
 
@@ -22,7 +24,7 @@ type (
 // Schema is part of huma.SchemaProvider.
 func (eventOrEvents) Schema(r huma.Registry) *huma.Schema {
 	one := r.Schema(reflect.TypeFor[event](), true, "")
-	return &huma.Schema{OneOf: []*huma.Schema{one, {Type: huma.TypeArray, Items: one, MinItems: ptr(1), MaxItems: ptr(1000)}}}
+	return &huma.Schema{OneOf: []*huma.Schema{one, {Type: huma.TypeArray, Items: one, MinItems: new(1), MaxItems: new(1000)}}}
 }
 
 // Schema is part of huma.SchemaProvider.
@@ -135,7 +137,7 @@ func (rt *route) operation(registry huma.Registry) *huma.Operation {
 	}
 	headers := about.headers
 	if rt.org != orgNone {
-		headers = append(headers[:len(headers):len(headers)], headerOrg)
+		headers = append(slices.Clip(headers), headerOrg)
 	}
 	for _, p := range headers {
 		op.Parameters = append(op.Parameters, &huma.Param{Name: p.name, In: "header", Description: p.doc, Schema: &p.schema})
@@ -201,9 +203,7 @@ func addDoor(tree map[string]any, door auth.Door) error {
 		return fmt.Errorf("read the OpenAPI part of the door %s: %w", door.Name(), err)
 	}
 	tree["tags"] = append(asList(tree["tags"]), asList(part["tags"])...)
-	for path, item := range asTree(part["paths"]) {
-		asTree(tree["paths"])[path] = item
-	}
+	maps.Copy(asTree(tree["paths"]), asTree(part["paths"]))
 	schemas := asTree(asTree(tree["components"])["schemas"])
 	for name, schema := range asTree(asTree(part["components"])["schemas"]) {
 		if _, taken := schemas[name]; taken {

@@ -63,8 +63,10 @@ func TestOpenAPI(t *testing.T) {
 		}
 		if row.Scopes != 0 {
 			var words []string
-			for _, w := range op.Extensions["x-scopes"].([]any) {
-				words = append(words, w.(string))
+			list, _ := op.Extensions["x-scopes"].([]any)
+			for _, w := range list {
+				word, _ := w.(string)
+				words = append(words, word)
 			}
 			if !slices.Equal(words, row.Scopes.Words()) {
 				t.Errorf("%s: described with %v, needs %v", name, words, row.Scopes)

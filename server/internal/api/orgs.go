@@ -40,7 +40,7 @@ func maybeStamp(t time.Time) *stamp {
 	if t.IsZero() {
 		return nil
 	}
-	return ptr(newStamp(t))
+	return new(newStamp(t))
 }
 
 func createOrg(c *call) error {
@@ -124,7 +124,7 @@ func listOrgs(c *call) error {
 func getOrg(c *call) error {
 	id := daybook.OrgID(c.r.PathValue("org"))
 	if !id.Valid() || !c.principal.Reaches(id) {
-		return notFound
+		return errNotFound
 	}
 	org, err := c.s.Orgs.Get(c.r.Context(), id)
 	if err != nil {
@@ -136,7 +136,7 @@ func getOrg(c *call) error {
 
 // listCursor says after which id the next page begins. It is a position, not a secret: it opens nothing.
 func listCursor(id string) *string {
-	return ptr("c_" + base64.RawURLEncoding.EncodeToString([]byte(id)))
+	return new("c_" + base64.RawURLEncoding.EncodeToString([]byte(id)))
 }
 
 func readListCursor(text string) (string, error) {
@@ -157,7 +157,7 @@ func mayMake(p *auth.Principal, org daybook.OrgID, scopes auth.Scopes) error {
 		return nil
 	}
 	if org != "" && !p.Reaches(org) {
-		return notFound
+		return errNotFound
 	}
 	return auth.Forbidden(p, auth.Operate)
 }

@@ -18,17 +18,15 @@ type param struct {
 }
 
 func number(low, high, fallback int) huma.Schema {
-	s := huma.Schema{Type: huma.TypeInteger, Format: "int64", Minimum: ptr(float64(low))}
+	s := huma.Schema{Type: huma.TypeInteger, Format: "int64", Minimum: new(float64(low))}
 	if high > 0 {
-		s.Maximum = ptr(float64(high))
+		s.Maximum = new(float64(high))
 	}
 	if fallback > 0 {
 		s.Default = fallback
 	}
 	return s
 }
-
-func ptr[T any](v T) *T { return &v }
 
 var (
 	text = huma.Schema{Type: huma.TypeString}

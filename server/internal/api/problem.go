@@ -85,6 +85,9 @@ func problemOf(err error) *problem {
 	case errors.As(err, &request):
 		p := newProblem(request.status, request.code, request.detail, request.field)
 		p.allow = request.allow
+		if p.Status == http.StatusServiceUnavailable {
+			p.retryAfter = time.Second
+		}
 		return p
 	case errors.As(err, &limited):
 		p := newProblem(http.StatusTooManyRequests, "rate_limited", limited.Error(), "")
@@ -115,7 +118,7 @@ func codedProblem(e *daybook.Error, err error) *problem {
 		return newProblem(http.StatusInternalServerError, string(daybook.CodeInternal), "internal error", "")
 	}
 	p := newProblem(status, e.RuleName(), e.Message, e.Field)
-	switch e.Code {
+	switch e.Code { //nolint:exhaustive // the others have nothing to add
 	case daybook.CodeOverloaded:
 		p.retryAfter = time.Second
 		if errors.Is(err, daybook.ErrNoSpace) {

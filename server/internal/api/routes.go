@@ -100,7 +100,7 @@ func (rt *route) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		c.enterDoor()
 		return
 	}
-	if err := rt.serve(c); err != nil {
+	if err := rt.serve(c); err != nil { //nolint:contextcheck // a call carries its request
 		c.fail(err)
 	}
 }
@@ -153,7 +153,7 @@ func (c *call) findOrg(rule orgRule) error {
 	}
 	ok, err := c.s.Orgs.Exists(c.r.Context(), org)
 	if err == nil && !ok {
-		err = notFound
+		err = errNotFound
 	}
 	return err
 }
@@ -168,13 +168,13 @@ func (c *call) namedOrg() (daybook.OrgID, error) {
 		return "", invalid("invalid_org", "Daybook-Org", "an organization id is 1 to 128 characters of A-Z a-z 0-9 . _ : @ -")
 	}
 	if !c.principal.Reaches(named) {
-		return "", notFound
+		return "", errNotFound
 	}
 	return named, nil
 }
 
-// notFound is the one answer for what is missing and for what is somebody else's.
-var notFound = &daybook.Error{Code: daybook.CodeNotFound, Message: "there is no such thing, or it is not yours."}
+// errNotFound is the one answer for what is missing and for what is somebody else's.
+var errNotFound = &daybook.Error{Code: daybook.CodeNotFound, Message: "there is no such thing, or it is not yours."}
 
 // enterDoor reads the body and lets the door answer.
 func (c *call) enterDoor() {

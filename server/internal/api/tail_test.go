@@ -37,11 +37,11 @@ func (f *fixture) tail(url, key string, header ...string) *stream {
 	for i := 0; i < len(header); i += 2 {
 		r.Header.Set(header[i], header[i+1])
 	}
-	response, err := http.DefaultClient.Do(r)
+	response, err := http.DefaultClient.Do(r) //nolint:bodyclose // close does
 	if err != nil {
 		f.t.Fatal(err)
 	}
-	if response.StatusCode != 200 || response.Header.Get("Content-Type") != "text/event-stream" {
+	if response.StatusCode != http.StatusOK || response.Header.Get("Content-Type") != "text/event-stream" {
 		f.t.Fatalf("%d %v", response.StatusCode, response.Header)
 	}
 	s := &stream{t: f.t, body: bufio.NewReader(response.Body), stop: cancel, done: func() { _ = response.Body.Close() }}

@@ -151,7 +151,7 @@ func (a *Authenticator) load(ctx context.Context, hash control.SecretHash, befor
 	a.known[hash] = e
 	a.mu.Unlock()
 	if e.valid && now.Sub(key.LastUsedAt) >= time.Minute {
-		a.note(hash)
+		a.note(hash) //nolint:contextcheck // outlives the request
 	}
 	return e, nil
 }

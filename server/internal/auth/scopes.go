@@ -37,8 +37,8 @@ var table = []struct {
 	{Operate, "operate", "operate the instance: every organization, storage, backups"},
 }
 
-// Has reports whether s holds at least one scope of any.
-func (s Scopes) Has(any Scopes) bool { return s&any != 0 }
+// Has reports whether s holds at least one scope of some.
+func (s Scopes) Has(some Scopes) bool { return s&some != 0 }
 
 // Words returns the scopes as words.
 func (s Scopes) Words() []string {

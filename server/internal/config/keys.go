@@ -1,6 +1,7 @@
 package config
 
 import (
+	"errors"
 	"fmt"
 	"net/netip"
 	"net/url"
@@ -162,7 +163,7 @@ func parse[T any](to *T, text, want string, read func(string) (T, error)) error 
 func (k key) show(c *Config) string {
 	v := reflect.ValueOf(c).Elem().Field(k.field)
 	text := fmt.Sprint(v.Interface())
-	if list, ok := v.Interface().([]string); ok {
+	if list, ok := reflect.TypeAssert[[]string](v); ok {
 		text = strings.Join(list, ",")
 	}
 	switch {
@@ -201,19 +202,19 @@ func maskURL(text string) string {
 func (c *Config) check() error {
 	switch {
 	case (c.TLSCert == "") != (c.TLSKey == ""):
-		return fmt.Errorf("tls_cert and tls_key go together: only one of them is set")
+		return errors.New("tls_cert and tls_key go together: only one of them is set")
 	case c.LimitBody < 1 || c.LimitDecompressed < 1 || c.LimitEvents < 1:
-		return fmt.Errorf("limit_body, limit_decompressed and limit_events must be at least 1")
+		return errors.New("limit_body, limit_decompressed and limit_events must be at least 1")
 	case c.LimitEvent < 1 || c.LimitEvent > 256<<10:
 		return fmt.Errorf("limit_event must be between 1 and 256KiB, is %s", c.LimitEvent)
 	case c.RateLimit < 0:
-		return fmt.Errorf("rate_limit must not be negative")
+		return errors.New("rate_limit must not be negative")
 	case c.QueueBytes < 1 || c.TailBytes < 1:
-		return fmt.Errorf("queue_bytes and tail_bytes must be at least 1")
+		return errors.New("queue_bytes and tail_bytes must be at least 1")
 	case c.IdempotencyWindow < 24*time.Hour:
 		return fmt.Errorf("idempotency_window must be at least 24h, is %s", c.IdempotencyWindow)
 	case c.CommitTimeout <= 0 || c.ShutdownTimeout <= 0:
-		return fmt.Errorf("commit_timeout and shutdown_timeout must be more than 0")
+		return errors.New("commit_timeout and shutdown_timeout must be more than 0")
 	}
 	_, err := c.Proxies()
 	return err

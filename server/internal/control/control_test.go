@@ -40,8 +40,7 @@ func (c *clock) add(d time.Duration) {
 }
 
 func rule(err error) string {
-	var e *daybook.Error
-	if errors.As(err, &e) {
+	if e, ok := errors.AsType[*daybook.Error](err); ok {
 		return e.RuleName()
 	}
 	return ""

@@ -117,15 +117,10 @@ func (r *Repeats) current(ctx context.Context) ([2][]byte, error) {
 // forget deletes the keys of days before keep. A crash in between leaves some of them for the next day's call.
 func (r *Repeats) forget(ctx context.Context, keep int64) error {
 	return list(ctx, r.docs, kindInstance, func(d daybook.Document) error {
-		text, ok := strings.CutPrefix(d.ID, "repeat_")
-		if !ok {
+		if day, ok := repeatDay(d.ID); !ok || day >= keep {
 			return nil
 		}
-		day, err := strconv.ParseInt(text, 10, 64)
-		if err != nil || day >= keep {
-			return nil
-		}
-		err = r.docs.Delete(ctx, kindInstance, "", d.ID, d.Version)
+		err := r.docs.Delete(ctx, kindInstance, "", d.ID, d.Version)
 		if err != nil && !errors.Is(err, daybook.ErrNotExist) && !errors.Is(err, daybook.ErrVersionMoved) {
 			return fmt.Errorf("delete %s: %w", d.ID, err)
 		}
@@ -134,3 +129,10 @@ func (r *Repeats) forget(ctx context.Context, keep int64) error {
 }
 
 func repeatID(day int64) string { return "repeat_" + strconv.FormatInt(day, 10) }
+
+// repeatDay reads what repeatID wrote; ok is false for another document.
+func repeatDay(id string) (day int64, ok bool) {
+	text, ok := strings.CutPrefix(id, "repeat_")
+	day, err := strconv.ParseInt(text, 10, 64)
+	return day, ok && err == nil
+}

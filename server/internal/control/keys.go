@@ -200,8 +200,8 @@ func readKey(d daybook.Document) (Key, error) {
 	if err := json.Unmarshal(d.Data, &doc); err != nil {
 		return Key{}, fmt.Errorf("read key: %w", err)
 	}
-	var h SecretHash
-	if err := h.parse(d.ID); err != nil {
+	h, err := parseHash(d.ID)
+	if err != nil {
 		return Key{}, fmt.Errorf("read key %s: %w", doc.ID, err)
 	}
 	return doc.key(h), nil

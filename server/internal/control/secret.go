@@ -3,6 +3,7 @@ package control
 import (
 	"crypto/rand"
 	"crypto/sha256"
+	"encoding/binary"
 	"encoding/hex"
 	"fmt"
 	"hash/crc32"
@@ -59,8 +60,9 @@ func newSecret() string {
 }
 
 func checksum(to *[7]byte, body []byte) {
-	v := crc32.ChecksumIEEE(body)
-	encode(to[:], []byte{byte(v >> 24), byte(v >> 16), byte(v >> 8), byte(v)})
+	var sum [4]byte
+	binary.BigEndian.PutUint32(sum[:], crc32.ChecksumIEEE(body))
+	encode(to[:], sum[:])
 }
 
 // encode writes src as a big-endian number in base 32, filling dst from the right, zeros in front.
@@ -90,11 +92,10 @@ var letter = func() (t [256]int8) {
 	return t
 }()
 
-func (h *SecretHash) parse(text string) error {
+func parseHash(text string) (SecretHash, error) {
 	b, err := hex.DecodeString(text)
-	if err != nil || len(b) != len(h) {
-		return fmt.Errorf("%d characters are not the hash of a key", len(text))
+	if err != nil || len(b) != sha256.Size {
+		return SecretHash{}, fmt.Errorf("%d characters are not the hash of a key", len(text))
 	}
-	copy(h[:], b)
-	return nil
+	return SecretHash(b), nil
 }

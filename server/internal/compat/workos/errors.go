@@ -121,8 +121,7 @@ func credentialFault(err error) *fault {
 	if errors.Is(err, auth.ErrUnauthorized) {
 		return unauthorized()
 	}
-	var limited *auth.RateLimitError
-	if errors.As(err, &limited) {
+	if limited, ok := errors.AsType[*auth.RateLimitError](err); ok {
 		return unavailableFor(int(math.Ceil(limited.RetryAfter.Seconds())))
 	}
 	return unavailable()
@@ -164,7 +163,7 @@ func recordFault(err error, key string) *fault {
 	if !errors.As(err, &e) {
 		return unavailable()
 	}
-	switch e.Code {
+	switch e.Code { //nolint:exhaustive // every other one is a passing failure
 	case daybook.CodeConflict:
 		return &fault{status: http.StatusBadRequest, body: faultBody{
 			Message: fmt.Sprintf("Another idempotency key (%s) with different request parameters was found. Please use a different idempotency key.", key),

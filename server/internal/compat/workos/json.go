@@ -1,6 +1,9 @@
 package workos
 
-import "encoding/json"
+import (
+	"encoding/json"
+	"slices"
+)
 
 // What follows reads JSON that leaf.Doc has already accepted: it cuts the text and checks nothing, so that every token stays as it was
 // sent.
@@ -57,12 +60,10 @@ func find(members []member, name string) []byte {
 // unquote returns the value of a string's text.
 func unquote(text []byte) string {
 	inner := text[1 : len(text)-1]
-	for _, c := range inner {
-		if c == '\\' {
-			var s string
-			_ = json.Unmarshal(text, &s) // accepted already
-			return s
-		}
+	if slices.Contains(inner, '\\') {
+		var s string
+		_ = json.Unmarshal(text, &s) // accepted already
+		return s
 	}
 	return string(inner)
 }

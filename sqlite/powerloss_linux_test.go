@@ -2,14 +2,12 @@ package sqlite_test
 
 import (
 	"bytes"
-	"database/sql"
 	"encoding/hex"
 	"fmt"
 	"math/rand/v2"
 	"os"
 	"path/filepath"
 	"strconv"
-	"strings"
 	"testing"
 
 	"github.com/daybook-audit/daybook"
@@ -101,15 +99,16 @@ func losses(t *testing.T, synchronous string, n int) (broken []string) {
 // checkCrash says what is wrong with a state.
 func checkCrash(t *testing.T, c storetest.Crash) error {
 	t.Helper()
-	memory := "/dev/shm" // what is tried here need not survive anything
-	if _, err := os.Stat(memory); err != nil {
-		memory = ""
-	}
-	dir, err := os.MkdirTemp(memory, "daybook-crash")
+	// In memory, if there is such a folder: what is tried here need not survive anything, and there are hundreds.
+	dir, err := os.MkdirTemp("/dev/shm", "daybook-crash") //nolint:usetesting // a test's own folder is on disk
 	if err != nil {
-		t.Fatal(err)
+		dir = t.TempDir()
 	}
-	defer os.RemoveAll(dir)
+	defer func() {
+		if err := os.RemoveAll(dir); err != nil {
+			t.Error(err)
+		}
+	}()
 	if err := c.Restore(dir); err != nil {
 		t.Fatal(err)
 	}
@@ -123,7 +122,11 @@ func checkStore(t *testing.T, path string, said []string) error {
 	if err != nil {
 		return err
 	}
-	defer s.Close()
+	defer func() {
+		if err := s.Close(); err != nil {
+			t.Error(err)
+		}
+	}()
 	ctx := t.Context()
 	numbers, err := s.Tail(ctx, 0, 1<<60, 1)
 	if err != nil {
@@ -172,22 +175,4 @@ func checkStore(t *testing.T, path string, said []string) error {
 		return err
 	}
 	return integrity(t, path)
-}
-
-// integrity runs PRAGMA integrity_check.
-func integrity(t *testing.T, path string) error {
-	t.Helper()
-	db, err := sql.Open("sqlite", path)
-	if err != nil {
-		return err
-	}
-	defer db.Close()
-	var said string
-	if err := db.QueryRowContext(t.Context(), "PRAGMA integrity_check").Scan(&said); err != nil {
-		return err
-	}
-	if !strings.EqualFold(said, "ok") {
-		return fmt.Errorf("integrity_check: %s", said)
-	}
-	return nil
 }

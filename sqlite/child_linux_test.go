@@ -5,7 +5,6 @@ import (
 	"errors"
 	"flag"
 	"fmt"
-	"io"
 	"log/slog"
 	"os"
 	"runtime"
@@ -44,7 +43,7 @@ func child() error {
 		return fillDisk(*path, *disk)
 	}
 	o := sqlite.Tuned(*synchronous, *wal, 4**wal)
-	o.Logger = slog.New(slog.NewTextHandler(io.Discard, nil))
+	o.Logger = slog.New(slog.DiscardHandler)
 	s, err := sqlite.Open(*path, o)
 	if err != nil {
 		return err

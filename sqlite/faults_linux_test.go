@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"io"
 	"log/slog"
 	"os"
 	"os/exec"
@@ -31,7 +30,7 @@ func fillDisk(path string, size int64) error {
 		return err
 	}
 	o := sqlite.Tuned("FULL", size/8, size/4)
-	o.Logger = slog.New(slog.NewTextHandler(io.Discard, nil)) // the checkpointer says that it cannot
+	o.Logger = slog.New(slog.DiscardHandler) // the checkpointer says that it cannot
 	s, err := sqlite.Open(path, o)
 	if err != nil {
 		return err
@@ -121,8 +120,9 @@ func TestIOErrors(t *testing.T) {
 				t.Parallel()
 				cmd := childCommand(t, "-n", "200", "-size", "9000", "-merge", "20")
 				path := cmd.Args[2]
-				cmd.Args = append([]string{"strace", "-f", "-o", filepath.Join(filepath.Dir(path), "trace"), "-e", "trace=" + c.call,
-					"-e", fmt.Sprintf("inject=%s:error=%s:when=%d+", c.call, c.fault, first)}, cmd.Args...)
+				inject := fmt.Sprintf("inject=%s:error=%s:when=%d+", c.call, c.fault, first)
+				trace := filepath.Join(filepath.Dir(path), "trace")
+				cmd.Args = append([]string{"strace", "-f", "-o", trace, "-e", "trace=" + c.call, "-e", inject}, cmd.Args...)
 				strace, err := exec.LookPath("strace")
 				if err != nil {
 					t.Fatal("install strace")

@@ -1,0 +1,156 @@
+package daybook_test
+
+import (
+	"fmt"
+	"math/rand/v2"
+	"os"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/daybook-audit/daybook"
+	"github.com/daybook-audit/daybook/storetest"
+)
+
+// nightly says that the reliability tests run in their long sizes.
+var nightly = os.Getenv("DAYBOOK_TEST_SIZE") == "nightly"
+
+// TestLyingStore lets every step of a store go wrong in every way, and then verifies the whole log from stored bytes.
+func TestLyingStore(t *testing.T) {
+	t.Parallel()
+	// A step is met at its first call, when a Book is opened, and later, in the middle of the load. Documents are none of the Book's.
+	for _, step := range storetest.Steps() {
+		switch step {
+		case storetest.StepGet, storetest.StepPut, storetest.StepDelete:
+			continue
+		}
+		for _, fault := range storetest.Faults() {
+			for _, n := range []int{1, 2, 5} {
+				t.Run(fmt.Sprintf("%s %d %s", step, n, fault), func(t *testing.T) {
+					t.Parallel()
+					l := lie{load: load(uint64(n)), plan: storetest.Once(step, n, fault)}
+					if faulty := l.run(t, storetest.Memory()); faulty.Hits() == 0 && n == 1 {
+						t.Errorf("no call of %s went wrong: nothing was tested", step)
+					}
+				})
+			}
+		}
+	}
+	seeds := 20
+	if nightly {
+		seeds = 100 * len(storetest.Steps()) * len(storetest.Faults())
+	}
+	for seed := range uint64(seeds) {
+		t.Run(fmt.Sprintf("one call in eight, seed %d", seed), func(t *testing.T) {
+			t.Parallel()
+			r := rand.New(rand.NewPCG(seed, 1))
+			faults := storetest.Faults()
+			l := lie{load: load(seed), plan: func(storetest.Step, int) storetest.Fault {
+				if r.IntN(8) > 0 {
+					return storetest.None
+				}
+				return faults[r.IntN(len(faults))]
+			}}
+			if faulty := l.run(t, storetest.Memory()); faulty.Hits() == 0 {
+				t.Error("nothing went wrong: nothing was tested")
+			}
+		})
+	}
+}
+
+// A store that answers a commit and forgets it must be noticed: else TestLyingStore would notice nothing.
+func TestLyingStore_notices(t *testing.T) {
+	t.Parallel()
+	l := lie{load: load(1), plan: storetest.Once(storetest.StepAppend, 5, storetest.Lost)}
+	h, memory := storetest.NewHistory(l.load), storetest.Memory()
+	b := open(t, storetest.Faulty(memory, l.plan), lyingOptions)
+	l.write(t, b, h, 25)
+	if err := b.Close(); err != nil {
+		t.Fatal(err)
+	}
+	for _, f := range h.Verify(t.Context(), memory.Reopen()) {
+		if f.Invariant == "I1" {
+			return
+		}
+	}
+	t.Error("a lost commit was not noticed")
+}
+
+// lyingOptions make the merger work all the time, and an unknown outcome known soon.
+var lyingOptions = daybook.Options{TailEntries: 40, CommitTimeout: 200 * time.Millisecond}
+
+func load(seed uint64) storetest.Load {
+	return storetest.Load{Seed: seed, Start: time.Now().UnixMicro(), Writers: 4, Orgs: 3}
+}
+
+// lie is one load against a store that goes wrong as planned.
+type lie struct {
+	load storetest.Load
+	plan storetest.Plan
+}
+
+// run lets the load run and checks what became of it, in three steps: with the faults; with the same Book, when they have ended;
+// with another Book, from the stored bytes.
+func (l *lie) run(t *testing.T, memory *storetest.MemoryStore) *storetest.FaultyStore {
+	t.Helper()
+	h := storetest.NewHistory(l.load)
+	faulty := storetest.Faulty(memory, l.plan)
+	faulty.Delay = 5 * time.Millisecond
+	b, err := daybook.Open(t.Context(), faulty, lyingOptions)
+	for n := 0; err != nil && n < 50; n++ { // nothing was recorded yet, so nothing can be lost by a refusal to begin
+		b, err = daybook.Open(t.Context(), faulty, lyingOptions)
+	}
+	if err != nil {
+		t.Fatal(err)
+	}
+	l.write(t, b, h, 25)
+	_ = b.Settle(t.Context()) // it may fail: what it left behind is checked below
+	l.write(t, b, h, 35)
+	l.read(t, b)
+	faulty.Heal()
+	if err := h.Settle(t.Context(), b); err != nil {
+		t.Errorf("after the faults: %v", err)
+	}
+	if err := b.Settle(t.Context()); err != nil {
+		t.Errorf("merge after the faults: %v", err)
+	}
+	if err := b.Close(); err != nil {
+		t.Errorf("close: %v", err)
+	}
+	h.Check(t, memory.Reopen())
+	if t.Failed() {
+		t.Logf("%d calls acknowledged, %d steps went wrong", h.Acknowledged(), faulty.Hits())
+	}
+	return faulty
+}
+
+// write lets each writer go on until it has made call to−1.
+func (l *lie) write(t *testing.T, b *daybook.Book, h *storetest.History, to int) {
+	var writers sync.WaitGroup
+	for w := range l.load.Writers {
+		writers.Go(func() {
+			l.load.Write(t.Context(), b, w, h.Next(w), to, 30, func(a storetest.Answer) {
+				if err := h.Add(a); err != nil {
+					t.Error(err)
+				}
+			})
+		})
+	}
+	writers.Wait()
+}
+
+// read reads every log while steps go wrong: an error is an answer, another entry than the next is none.
+func (l *lie) read(t *testing.T, b *daybook.Book) {
+	for i := range l.load.Orgs {
+		next := int64(0)
+		for e, err := range b.Events(t.Context(), daybook.EventQuery{Org: daybook.OrgID(fmt.Sprintf("org_%d", i)), Asc: true}) {
+			if err != nil {
+				break
+			}
+			if e.Seq != next {
+				t.Errorf("read entry %d instead of %d", e.Seq, next)
+			}
+			next++
+		}
+	}
+}

@@ -1,0 +1,301 @@
+package main
+
+import (
+	"bufio"
+	"bytes"
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"slices"
+	"strconv"
+	"strings"
+	"syscall"
+	"time"
+)
+
+// report runs the measurements in order and prints them.
+type report struct {
+	binary, dir, out string
+	each             time.Duration
+	rounds, large    int
+	rates            map[string][]result // by server and shape
+	key              string              // of the server under test
+}
+
+// result is what the table needs of a line that `daybook bench` writes.
+type result struct {
+	EventRate   float64        `json:"events_per_second"`
+	P50         float64        `json:"p50_ms"`
+	P99         float64        `json:"p99_ms"`
+	Max         float64        `json:"max_ms"`
+	Errors      int64          `json:"errors"`
+	FirstFail   string         `json:"first_error"`
+	CPUPerEvent float64        `json:"server_cpu_us_per_event"`
+	ServerRSS   int64          `json:"server_rss_bytes"`
+	Name        string         `json:"name"`
+	Seconds     float64        `json:"seconds"`
+	More        map[string]any `json:"more"`
+}
+
+// shape is one kind of load.
+type shape struct {
+	name               string
+	connections, batch int
+}
+
+var shapes = []shape{
+	{"16 connections × 100 NDJSON", 16, 100},
+	{"8 connections × 1,000 NDJSON", 8, 1000},
+	{"64 connections, single events", 64, 1},
+	{"256 connections, single events", 256, 1},
+}
+
+func (r *report) run(ctx context.Context) error {
+	r.rates = map[string][]result{}
+	if err := r.floors(ctx); err != nil {
+		return err
+	}
+	for range r.rounds {
+		for _, name := range []string{"http", "rows", "daybook"} {
+			if err := r.loads(ctx, name); err != nil {
+				return fmt.Errorf("%s: %w", name, err)
+			}
+		}
+	}
+	r.ratios()
+	return r.searches(ctx)
+}
+
+// floors measures the disk, and one writer alone.
+func (r *report) floors(ctx context.Context) error {
+	sync, err := r.measure(ctx, "sync", "--bytes", "16384", "--dir", r.dir)
+	if err != nil {
+		return err
+	}
+	alone, err := r.measure(ctx, "commit", "--dir", r.dir)
+	if err != nil {
+		return err
+	}
+	fmt.Printf("## Floor\n\n| What | p50 ms | p99 ms |\n|---|---|---|\n")
+	fmt.Printf("| append 16 KiB and fsync | %.2f | %.2f |\n", sync[0].P50, sync[0].P99)
+	fmt.Printf("| one event, committed alone, without HTTP | %.2f | %.2f |\n\n", alone[0].P50, alone[0].P99)
+	return nil
+}
+
+// loads starts one server and puts every shape of load on it.
+func (r *report) loads(ctx context.Context, name string) error {
+	s, err := r.start(ctx, name, "load")
+	if err != nil {
+		return err
+	}
+	defer s.stop()
+	for _, sh := range shapes {
+		res, err := r.measure(ctx, "load", "--server", s.url, "--pid", s.pid(), "--name", name+" "+sh.name, "--yes",
+			"--connections", strconv.Itoa(sh.connections), "--batch", strconv.Itoa(sh.batch),
+			"--duration", r.each.String(), "--warmup", (r.each / 5).String())
+		if err != nil {
+			return err
+		}
+		if res[0].Errors > 0 {
+			return fmt.Errorf("%s: %d requests failed: %s", sh.name, res[0].Errors, res[0].FirstFail)
+		}
+		r.rates[name+sh.name] = append(r.rates[name+sh.name], res[0])
+	}
+	return nil
+}
+
+func (r *report) ratios() {
+	fmt.Printf("## Recording\n\n691-byte events, 1,000 organizations (Zipf), durable when answered, load client on the same %d cores, %s each, median of %d.\n\n",
+		cores(), r.each, r.rounds)
+	fmt.Println("| Load | HTTP alone, ev/s | rows + indexes, ev/s | Daybook, ev/s | Daybook ÷ rows | p50 · p99 ms | server CPU µs/ev | RSS MB |")
+	fmt.Println("|---|---|---|---|---|---|---|---|")
+	for _, sh := range shapes {
+		null, rows, own := r.median("http"+sh.name), r.median("rows"+sh.name), r.median("daybook"+sh.name)
+		fmt.Printf("| %s | %.0f | %.0f | **%.0f** | **%.1f×** | %.1f · %.1f | %.1f | %d |\n", sh.name, null.EventRate, rows.EventRate, own.EventRate,
+			own.EventRate/rows.EventRate, own.P50, own.P99, own.CPUPerEvent, own.ServerRSS>>20)
+	}
+	fmt.Println()
+}
+
+// median returns the run of the middle rate.
+func (r *report) median(key string) result {
+	rs := slices.SortedFunc(slices.Values(r.rates[key]), func(a, b result) int { return int(a.EventRate - b.EventRate) })
+	return rs[len(rs)/2]
+}
+
+// searches fills one store and searches it at a third of its size and when it is full.
+func (r *report) searches(ctx context.Context) error {
+	s, err := r.start(ctx, "daybook", "search")
+	if err != nil {
+		return err
+	}
+	defer func() { s.stop() }()
+	db := filepath.Join(s.dir, "daybook.db")
+	for i, events := range []int{r.large / 3, r.large - r.large/3} {
+		if _, err := r.measure(ctx, "load", "--server", s.url, "--pid", s.pid(), "--name", "fill", "--yes", "--connections", "8", "--batch", "1000",
+			"--bodies", "200000", "--seed", strconv.Itoa(i+1), "--events", strconv.Itoa(events)); err != nil {
+			return err
+		}
+		size := r.large / 3
+		if i == 1 {
+			size = r.large
+		}
+		if err := r.settled(ctx, s); err != nil {
+			return err
+		}
+		rs, err := r.measure(ctx, "query", "--server", s.url, "--pid", s.pid())
+		if err != nil {
+			return err
+		}
+		fmt.Printf("## Searching %d entries in 1,000 organizations, warm\n\n| Search | p50 ms | p99 ms |\n|---|---|---|\n", size)
+		for _, q := range rs {
+			fmt.Printf("| %s | %.2f | %.2f |\n", q.Name, q.P50, q.P99)
+		}
+		fmt.Println()
+	}
+	s.stop()
+	disk, err := r.measure(ctx, "disk", "--db", db, "--entries", strconv.Itoa(r.large), "--name", "settled")
+	if err != nil {
+		return err
+	}
+	start, err := r.measure(ctx, "start", "--db", db)
+	if err != nil {
+		return err
+	}
+	fmt.Printf("## At rest\n\n| What | Figure |\n|---|---|\n| on disk, settled | %v B/entry |\n| start of a store of %d entries | %.0f ms |\n", disk[0].More["bytes_per_entry"],
+		r.large, start[0].P50)
+	return nil
+}
+
+// measure runs `daybook bench` and reads its lines.
+func (r *report) measure(ctx context.Context, args ...string) ([]result, error) {
+	fmt.Fprintln(os.Stderr, "bench", strings.Join(args, " "))
+	cmd := exec.CommandContext(ctx, r.binary, append([]string{"bench"}, args...)...)
+	cmd.Env = append(os.Environ(), "DAYBOOK_API_KEY="+r.key)
+	cmd.Stderr = os.Stderr
+	out, err := cmd.Output()
+	if err != nil {
+		return nil, fmt.Errorf("daybook bench %s: %w", strings.Join(args, " "), err)
+	}
+	if r.out != "" {
+		if err := appendFile(r.out, out); err != nil {
+			return nil, err
+		}
+	}
+	var rs []result
+	for line := range bytes.Lines(out) {
+		if line[0] != '{' {
+			continue
+		}
+		var res result
+		if err := json.Unmarshal(line, &res); err != nil {
+			return nil, fmt.Errorf("read what daybook bench %s said: %w", args[0], err)
+		}
+		rs = append(rs, res)
+	}
+	return rs, nil
+}
+
+func appendFile(name string, b []byte) error {
+	f, err := os.OpenFile(name, os.O_APPEND|os.O_CREATE|os.O_WRONLY, 0o644)
+	if err != nil {
+		return err
+	}
+	_, err = f.Write(b)
+	return errors.Join(err, f.Close())
+}
+
+// server is one under test.
+type server struct {
+	cmd      *exec.Cmd
+	url, dir string
+}
+
+// start starts a server on a store of its own and waits for its address.
+func (r *report) start(ctx context.Context, name, use string) (*server, error) {
+	s := &server{dir: filepath.Join(r.dir, name+"-"+use)}
+	if err := os.RemoveAll(s.dir); err != nil {
+		return nil, err
+	}
+	if err := os.MkdirAll(s.dir, 0o755); err != nil {
+		return nil, err
+	}
+	self, err := os.Executable()
+	if err != nil {
+		return nil, err
+	}
+	s.url = "http://127.0.0.1:18099"
+	switch name {
+	case "http":
+		s.cmd = exec.CommandContext(ctx, r.binary, "bench", "null", "--listen", "127.0.0.1:18099")
+	case "rows":
+		s.cmd = exec.CommandContext(ctx, self, "rows", "-listen", "127.0.0.1:18099", "-dir", s.dir)
+	default:
+		s.cmd = exec.CommandContext(ctx, r.binary, "serve", "--listen", "127.0.0.1:18099", "--db", filepath.Join(s.dir, "daybook.db"), "--log-level", "error")
+	}
+	if name != "http" {
+		if r.key, err = r.makeKey(ctx, filepath.Join(s.dir, "daybook.db")); err != nil {
+			return nil, err
+		}
+	}
+	s.cmd.Stderr = os.Stderr
+	if err := s.cmd.Start(); err != nil {
+		return nil, err
+	}
+	return s, s.ready(ctx)
+}
+
+// makeKey makes a key in a store that no server has open.
+func (r *report) makeKey(ctx context.Context, db string) (string, error) {
+	cmd := exec.CommandContext(ctx, r.binary, "key", "create", "--db", db, "--all-orgs", "--name", "bench", "--scopes", "record,read,operate", "-q")
+	cmd.Stderr = os.Stderr
+	out, err := cmd.Output()
+	return strings.TrimSpace(string(out)), err
+}
+
+func (s *server) pid() string { return strconv.Itoa(s.cmd.Process.Pid) }
+
+// stop ends the server in order and waits for it. A second call does nothing.
+func (s *server) stop() {
+	if s.cmd.ProcessState == nil {
+		_ = s.cmd.Process.Signal(syscall.SIGTERM)
+		_ = s.cmd.Wait()
+	}
+}
+
+// ready waits until the server answers.
+func (s *server) ready(ctx context.Context) error {
+	for range 300 {
+		if _, err := get(ctx, s.url+"/healthz", ""); err == nil {
+			return nil
+		}
+		if err := pause(ctx); err != nil {
+			return err
+		}
+	}
+	return fmt.Errorf("%s does not answer", s.url)
+}
+
+// settled waits until the server has merged what it can merge.
+func (r *report) settled(ctx context.Context, s *server) error {
+	for range 6000 {
+		text, err := get(ctx, s.url+"/metrics", r.key)
+		if err != nil {
+			return err
+		}
+		scan := bufio.NewScanner(strings.NewReader(text))
+		for scan.Scan() {
+			if v, ok := strings.CutPrefix(scan.Text(), "daybook_merge_debt_entries "); ok && v == "0" {
+				return nil
+			}
+		}
+		if err := pause(ctx); err != nil {
+			return err
+		}
+	}
+	return fmt.Errorf("%s still merges after ten minutes", s.url)
+}

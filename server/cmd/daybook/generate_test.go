@@ -1,0 +1,117 @@
+package main
+
+import (
+	"bytes"
+	"math"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/daybook-audit/daybook"
+)
+
+// TestWorkload: the same seed gives the same events, and their size is what was asked for.
+func TestWorkload(t *testing.T) {
+	t.Parallel()
+	for _, size := range []int{691, 1500} {
+		const events = 5000
+		made := func() (text string, perOrg []int) {
+			src := newEventSource(workload{orgs: 50, seed: 7, size: size})
+			perOrg = make([]int, 50)
+			var b bytes.Buffer
+			for i := range events {
+				org, err := src.next(&b, fixedNow().Add(time.Duration(i)*time.Second))
+				if err != nil {
+					t.Fatal(err)
+				}
+				perOrg[org]++
+			}
+			return b.String(), perOrg
+		}
+		a, perOrg := made()
+		if b, _ := made(); a != b {
+			t.Errorf("size %d: two runs with one seed differ", size)
+		}
+		if mean := float64(len(a)) / events; math.Abs(mean-float64(size)) > 0.03*float64(size) {
+			t.Errorf("size %d: events have %.0f bytes", size, mean)
+		}
+		if perOrg[0] < 5*perOrg[20] || perOrg[49] == 0 {
+			t.Errorf("size %d: %v events per org; the first should be far busier than the last", size, perOrg)
+		}
+	}
+}
+
+// TestSample: what a newcomer sees is believable and the same every time.
+func TestSample(t *testing.T) {
+	t.Parallel()
+	now := fixedNow()
+	batches := sample(now, sampleEvents)
+	count, byOrg, kinds := 0, map[daybook.OrgID]int{}, map[string]int{}
+	last := map[daybook.OrgID]time.Time{}
+	ids := map[daybook.ID]bool{}
+	for _, b := range batches {
+		if b.at.Before(last[b.org]) || b.at.After(now) || b.at.Before(now.Add(-sampleDays*24*time.Hour)) {
+			t.Fatalf("a batch of %s at %v is out of order or out of the thirty days", b.org, b.at)
+		}
+		last[b.org] = b.at
+		for _, e := range b.events {
+			count++
+			byOrg[b.org]++
+			if late := b.at.Sub(e.OccurredAt); late < 0 || late > 5*time.Minute {
+				t.Fatalf("an event is received %v after it happened", late)
+			}
+			if ids[e.ID] {
+				t.Fatalf("%s stands twice", e.ID)
+			}
+			ids[e.ID] = true
+			if ms := e.OccurredAt.UnixMilli(); e.ID.Micros() != ms*1000 {
+				t.Fatalf("the id says %d, the event %d", e.ID.Micros(), ms)
+			}
+			kinds["via"] += min(1, len(e.Actor.Via))
+			kinds["changes"] += min(1, len(e.Changes))
+			kinds[string(e.Outcome)]++
+			kinds[e.Action]++
+			if h := e.OccurredAt.Hour(); h >= 8 && h < 18 {
+				kinds["office"]++
+			}
+		}
+	}
+	if count < 18_000 || count > 23_000 {
+		t.Errorf("%d events, want about 20,000", count)
+	}
+	if len(byOrg) != 3 || byOrg["org_acme"] < byOrg["org_globex"] || byOrg["org_globex"] < byOrg["org_initech"] {
+		t.Errorf("events by org: %v", byOrg)
+	}
+	for kind, least := range map[string]int{"via": 300, "changes": 3000, "failure": 300, "denied": 150, "user.login": 500, "invoice.paid": 100, "office": count * 7 / 10} {
+		if kinds[kind] < least {
+			t.Errorf("%s: %d, want at least %d", kind, kinds[kind], least)
+		}
+	}
+	again := sample(now, sampleEvents)
+	if !slices.EqualFunc(batches, again, func(a, b sampleBatch) bool {
+		return a.org == b.org && a.at.Equal(b.at) && len(a.events) == len(b.events) && a.events[0].ID == b.events[0].ID
+	}) {
+		t.Error("the same moment gives another sample")
+	}
+}
+
+// TestSentence: who and what, as the table shows them.
+func TestSentence(t *testing.T) {
+	t.Parallel()
+	grace := daybook.Actor{Type: "user", ID: "usr_7", Name: "Grace Hopper"}
+	ada := daybook.Actor{Type: "user", ID: "usr_1", Name: "Ada Byron"}
+	invoice := []daybook.Target{{Type: "invoice", ID: "42", Name: "Invoice 42"}}
+	for want, e := range map[string]daybook.Event{
+		"Ada Byron as Grace Hopper|updated Invoice 42":   {Actor: grace.As(ada), Action: "invoice.updated", Targets: invoice},
+		"Grace Hopper via ci-bot|sent invoice 7":         {Actor: grace.As(daybook.Actor{Type: "service", ID: "ci-bot"}), Action: "invoice.sent", Targets: []daybook.Target{{Type: "invoice", ID: "7"}}},
+		"grace@acme.com|user.login – denied":             {Actor: daybook.Actor{ID: "usr_7", Email: "grace@acme.com"}, Action: "user.login", Outcome: daybook.Denied},
+		"Someone not signed in|role.granted_to · user 9": {Action: "role.granted_to", Targets: []daybook.Target{{Type: "user", ID: "9"}}},
+		"cron|" + strings.Repeat("x", 79) + "…":          {Actor: daybook.Actor{ID: "cron"}, Action: strings.Repeat("x", 90)},
+		"Grace Hopper|deleted Invoice 42 – failed":       {Actor: grace, Action: "billing.invoice.deleted", Targets: invoice, Outcome: daybook.Failure},
+	} {
+		if got := who(&e) + "|" + what(&e); got != want {
+			t.Errorf("got  %s\nwant %s", got, want)
+		}
+	}
+}

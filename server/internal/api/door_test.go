@@ -1,0 +1,62 @@
+package api_test
+
+import (
+	"net/http"
+	"strings"
+	"testing"
+
+	"github.com/daybook-audit/daybook/server/internal/api"
+	"github.com/daybook-audit/daybook/server/internal/auth"
+	"github.com/daybook-audit/daybook/server/internal/compat/workos"
+)
+
+// What never reaches a door's route is refused in the door's words on its paths, and in ours elsewhere.
+func TestDoorPaths(t *testing.T) {
+	t.Parallel()
+	f := newFixture(t, setup{})
+	large := strings.Repeat("x", 5<<20+1)
+	for name, tt := range map[string]struct {
+		ask    ask
+		status int
+		body   string
+	}{
+		"wrong method":  {ask{path: "/audit_logs/events"}, 405, `{"message":"Method Not Allowed"}`},
+		"no route":      {ask{path: "/audit_logs/retention"}, 404, `{"message":"Not Found"}`},
+		"double slash":  {ask{method: "POST", path: "/audit_logs//events"}, 404, `{"message":"Not Found"}`},
+		"no schemas":    {ask{path: "/audit_log_schemas"}, 404, `{"message":"Not Found"}`},
+		"too large":     {ask{method: "POST", path: "/audit_logs/events", body: large}, 413, `{"message":"Payload too large.","code":"payload_too_large"}`},
+		"bad encoding":  {ask{method: "POST", path: "/audit_logs/events", body: "{}", header: []string{"Content-Encoding", "gzip"}}, 400, `{"message":"Bad Request","code":"invalid_body"}`},
+		"no credential": {ask{method: "POST", path: "/audit_logs/events", body: "{}"}, 401, `{"message":"Unauthorized"}`},
+	} {
+		w := f.do(tt.ask)
+		if w.Code != tt.status || w.Body.String() != tt.body || w.Header().Get("Content-Type") != "application/json; charset=utf-8" {
+			t.Errorf("%s: %d %v %s", name, w.Code, w.Header(), w.Body)
+		}
+	}
+	if w := f.do(ask{path: "/audit_logs/events"}); w.Header().Get("Allow") != "POST" {
+		t.Errorf("Allow is %q", w.Header().Get("Allow"))
+	}
+	gzipped := ask{method: "POST", path: "/audit_logs/events", key: f.acme, header: []string{"Content-Encoding", "gzip"}, body: gzipped(t,
+		`{"organization_id":"org_acme","event":{"action":"a.b","occurred_at":"2026-02-02T16:35:39Z","actor":{"id":"u","type":"user"},"targets":[],"context":{"location":""}}}`)}
+	if w := f.do(gzipped); w.Code != 201 || w.Header().Get("Daybook-Seq") != "0" {
+		t.Errorf("compressed: %d %s", w.Code, w.Body)
+	}
+}
+
+// panickingDoor is the WorkOS door with a handler that fails.
+type panickingDoor struct{ *workos.Door }
+
+func (panickingDoor) Routes() []auth.DoorRoute {
+	return []auth.DoorRoute{{Method: "POST", Pattern: "/audit_logs/events", Scopes: auth.Record, Handler: func(http.ResponseWriter, *http.Request, []byte) {
+		panic("secret of the heap")
+	}}}
+}
+
+func TestDoorPanics(t *testing.T) {
+	t.Parallel()
+	f := newFixture(t, setup{deps: func(d *api.Deps) { d.Doors = []auth.Door{panickingDoor{workos.New(workos.Deps{})}} }})
+	w := f.do(ask{method: "POST", path: "/audit_logs/events", body: "{}"})
+	if w.Code != 500 || w.Header().Get("Retry-After") != "1" || !strings.Contains(w.Body.String(), `"temporarily_unavailable"`) {
+		t.Errorf("%d %s", w.Code, w.Body)
+	}
+}

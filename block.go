@@ -11,7 +11,7 @@ import (
 
 // The block, version 1. Integers are big-endian; uvarint and zigzag are those of encoding/binary.
 //
-//	 0  8         "DBKB", version 1, codec 1 (rows in one zstd frame), flags 0 0
+//	 0  8         "DBKB", version 1, codec, flags 0 0
 //	 8  10 2 8 4  log id, epoch, first seq, number of entries n
 //	32  4·3       keep length, plain length, frame length
 //	44  26·n      keep section: secret 16, bytes 6–15 of the id
@@ -19,7 +19,7 @@ import (
 //	              before · id_at · body length; then the bodies
 //	    4         CRC-32C of all before
 const (
-	blockMagic  = "DBKB\x01\x01\x00\x00"
+	blockMagic  = "DBKB\x01"
 	blockHeader = 44
 	keepSize    = 26
 )
@@ -36,10 +36,11 @@ const (
 type blockWriter struct{ plain []byte }
 
 // append adds the block of es, consecutive entries of the log that h names, to dst.
-func (w *blockWriter) append(dst []byte, h *Head, es []packed) []byte {
+func (w *blockWriter) append(dst []byte, h *Head, es []packed, codec byte) []byte {
 	w.plain = appendColumns(w.plain[:0], es, true)
 	start := len(dst)
 	dst = append(dst, blockMagic...)
+	dst = append(dst, codec, 0, 0)
 	dst = append(dst, h.LogID[:]...)
 	dst = binary.BigEndian.AppendUint16(dst, uint16(h.Epoch))
 	dst = binary.BigEndian.AppendUint64(dst, uint64(es[0].seq))
@@ -52,14 +53,14 @@ func (w *blockWriter) append(dst []byte, h *Head, es []packed) []byte {
 		dst = append(dst, es[i].id[6:]...)
 	}
 	at := len(dst)
-	dst = deflate(dst, w.plain)
+	dst = deflate(dst, w.plain, codec)
 	binary.BigEndian.PutUint32(dst[start+40:], uint32(len(dst)-at))
 	return binary.BigEndian.AppendUint32(dst, crc32.Checksum(dst[start:], castagnoli))
 }
 
 // packBlock returns the block of es, consecutive entries of the log that h names, of one window and at most 2 MiB of bodies. Who
 // packs many keeps a blockWriter.
-func packBlock(h *Head, es []packed) []byte { return new(blockWriter).append(nil, h, es) }
+func packBlock(h *Head, es []packed) []byte { return new(blockWriter).append(nil, h, es, codecZstd) }
 
 // block is a block that has been read. It keeps the bytes that it was read from, and what it hands out lives as long as it does.
 type block struct {
@@ -76,7 +77,7 @@ func unpackBlock(b []byte) (*block, error) {
 	if len(b) < blockHeader+4 {
 		return nil, damaged("a block of %d bytes", len(b))
 	}
-	if string(b[:8]) != blockMagic {
+	if codec := b[5]; string(b[:5]) != blockMagic || codec != codecZstd && codec != codecS2 || b[6]|b[7] != 0 {
 		return nil, fmt.Errorf("block that begins with %x: %w", b[:8], ErrNewer)
 	}
 	body := b[: len(b)-4 : len(b)-4]
@@ -92,7 +93,7 @@ func unpackBlock(b []byte) (*block, error) {
 		return nil, damaged("the sections of block %d do not fit its %d bytes", first, len(b))
 	}
 	rest := body[blockHeader+keep:]
-	text, err := inflate(rest, int(plain))
+	text, err := inflate(b[5], rest, int(plain))
 	if err != nil {
 		return nil, fmt.Errorf("block %d: %w", first, err)
 	}

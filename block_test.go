@@ -35,7 +35,7 @@ func TestUnpackBlock(t *testing.T) {
 			es := drawEntries(t, first, n)
 			h := Head{LogID: [10]byte{7, 9: 1}, Epoch: rapid.IntRange(0, 1<<16-1).Draw(t, "epoch")}
 			prefix := []byte("before")
-			row := w.append(prefix, &h, es)
+			row := w.append(prefix, &h, es, rapid.SampledFrom([]byte{codecZstd, codecS2}).Draw(t, "codec"))
 			b, err := unpackBlock(row[len(prefix):])
 			if err != nil {
 				t.Fatal(err)
@@ -110,7 +110,7 @@ func TestUnpackBlock(t *testing.T) {
 	t.Run("a frame that unpacks to more than it says is refused", func(t *testing.T) {
 		t.Parallel()
 		var w blockWriter
-		row := w.append(nil, &Head{}, []packed{{received: 1, body: bytes.Repeat([]byte("a"), maxBlockBytes)}})
+		row := w.append(nil, &Head{}, []packed{{received: 1, body: bytes.Repeat([]byte("a"), maxBlockBytes)}}, codecZstd)
 		binary.BigEndian.PutUint32(row[36:], 100)
 		if _, err := unpackBlock(sealBlock(row)); CodeOf(err) != CodeTampered {
 			t.Errorf("%v", err)

@@ -3,7 +3,6 @@ package daybook
 import (
 	"context"
 	"crypto/rand"
-	"errors"
 	"fmt"
 	"hash/fnv"
 	"log/slog"
@@ -124,12 +123,12 @@ func newShard(b *Book, no int) *shard {
 	}
 }
 
+// newestCommit asks Tail for the shard's numbers alone: no commit comes after it.
+const newestCommit CommitNo = 1 << 60
+
 // load rebuilds the tail from the store: commits after the last merged one.
 func (s *shard) load(ctx context.Context) error {
-	tail, err := s.b.store.Tail(ctx, s.no, 0, 1)
-	if errors.Is(err, ErrTrimmed) {
-		tail, err = s.b.store.Tail(ctx, s.no, tail.Merged, 1)
-	}
+	tail, err := s.b.store.Tail(ctx, s.no, newestCommit, 1)
 	if err != nil {
 		return fmt.Errorf("read the tail: %w", err)
 	}

@@ -291,6 +291,28 @@ func TestIdempotency(t *testing.T) {
 		}
 		verify(t, s)
 	})
+	t.Run("an id made by a clock that is days ahead holds after merging and a restart", func(t *testing.T) {
+		t.Parallel()
+		s := storetest.Memory()
+		b := open(t, s, daybook.Options{})
+		ahead := daybook.NewID()
+		ahead[1]++ // 2³² ms, about 50 days
+		request := daybook.Request{Events: [][]byte{event(1, fmt.Sprintf(`"id":%q,`, ahead))}}
+		first := record(t, b, "org_a", request)
+		record(t, b, "org_a", daybook.Request{Events: texts(2, 600)})
+		for range 2 {
+			if err := b.Settle(t.Context()); err != nil {
+				t.Fatal(err)
+			}
+			if again := record(t, b, "org_a", request); again[0].Seq != first[0].Seq || !again[0].Duplicate {
+				t.Errorf("got %+v", again)
+			}
+			if err := b.Close(); err != nil {
+				t.Fatal(err)
+			}
+			b = open(t, s, daybook.Options{})
+		}
+	})
 	t.Run("a key that is new for an old entry is kept", func(t *testing.T) {
 		t.Parallel()
 		b := open(t, storetest.Memory(), daybook.Options{})

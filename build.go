@@ -65,11 +65,11 @@ func (bb *blockBuilder) build(h *Head, es []packed, p *piece, fresh int) (Block,
 			bb.days.add(occurred, outcome)
 		}
 	}
-	fill := pieceFill
+	fill, codec := pieceFill, byte(codecS2)
 	if p.state == stateWhole {
-		fill = wholeFill
+		fill, codec = wholeFill, codecZstd
 	}
-	bb.out = bb.writer.append(bb.out[:0], h, es)
+	bb.out = bb.writer.append(bb.out[:0], h, es, codec)
 	packed := len(bb.out)
 	bb.out = bb.set.appendFilter(bb.out, bb.terms, fill)
 	filtered := len(bb.out)

@@ -4,7 +4,9 @@ import (
 	"bytes"
 	"encoding/binary"
 	"fmt"
+	"slices"
 
+	"github.com/klauspost/compress/s2"
 	"github.com/klauspost/compress/zstd"
 )
 
@@ -245,12 +247,35 @@ func newDecoder() *zstd.Decoder {
 	return d
 }
 
-// deflate adds the zstd frame of plain to dst.
-func deflate(dst, plain []byte) []byte { return encoder.EncodeAll(plain, dst) }
+// The codecs of a frame. 2 is kept for a layout by columns.
+const (
+	codecZstd = 1 // for what stays
+	codecS2   = 3 // for what is soon rewritten: a third of the time for half as much more space (BenchmarkDeflate)
+)
 
-// inflate returns the plain bytes of a zstd frame, exactly size of them. It allocates size bytes: the caller bounds it.
-func inflate(frame []byte, size int) ([]byte, error) {
-	plain, err := decoder.DecodeAll(frame, make([]byte, 0, size))
+// deflate adds the frame of plain to dst.
+func deflate(dst, plain []byte, codec byte) []byte {
+	if codec == codecZstd {
+		return encoder.EncodeAll(plain, dst)
+	}
+	at := len(dst)
+	dst = slices.Grow(dst, s2.MaxEncodedLen(len(plain)))
+	return dst[:at+len(s2.Encode(dst[at:cap(dst)], plain))]
+}
+
+// inflate returns the plain bytes of a frame, exactly size of them. It allocates size bytes: the caller bounds it.
+func inflate(codec byte, frame []byte, size int) (plain []byte, err error) {
+	switch codec {
+	case codecZstd:
+		plain, err = decoder.DecodeAll(frame, make([]byte, 0, size))
+	case codecS2:
+		if n, lenErr := s2.DecodedLen(frame); lenErr != nil || n != size {
+			return nil, damaged("a frame that does not hold %d bytes", size)
+		}
+		plain, err = s2.Decode(make([]byte, size), frame)
+	default:
+		return nil, fmt.Errorf("codec %d: %w", codec, ErrNewer)
+	}
 	if err != nil {
 		return nil, &Error{Code: CodeTampered, Rule: "damaged", Message: "a compressed frame cannot be read", Err: err}
 	}

@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"encoding/binary"
 	"errors"
+	"fmt"
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
@@ -111,14 +112,40 @@ func TestColumns(t *testing.T) {
 func TestInflate(t *testing.T) {
 	t.Parallel()
 	plain := bytes.Repeat([]byte("what was said "), 1000)
-	frame := deflate(nil, plain)
-	got, err := inflate(frame, len(plain))
-	if err != nil || !bytes.Equal(got, plain) {
-		t.Fatalf("round trip: %d bytes, %v", len(got), err)
-	}
-	for _, size := range []int{0, 1, len(plain) - 1, len(plain) + 1} {
-		if _, err := inflate(frame, size); CodeOf(err) != CodeTampered {
-			t.Errorf("a frame of %d bytes announced as %d: %v", len(plain), size, err)
+	for _, codec := range []byte{codecZstd, codecS2} {
+		frame := deflate([]byte("before"), plain, codec)[len("before"):]
+		got, err := inflate(codec, frame, len(plain))
+		if err != nil || !bytes.Equal(got, plain) {
+			t.Fatalf("codec %d: round trip: %d bytes, %v", codec, len(got), err)
 		}
+		for _, size := range []int{0, 1, len(plain) - 1, len(plain) + 1} {
+			if _, err := inflate(codec, frame, size); CodeOf(err) != CodeTampered {
+				t.Errorf("codec %d: a frame of %d bytes announced as %d: %v", codec, len(plain), size, err)
+			}
+		}
+	}
+	if _, err := inflate(2, nil, 0); !errors.Is(err, ErrNewer) {
+		t.Errorf("an unknown codec: %v", err)
+	}
+}
+
+// BenchmarkDeflate is why there are two codecs.
+func BenchmarkDeflate(b *testing.B) {
+	const entries = 200
+	var plain []byte
+	for i := range entries {
+		plain = fmt.Appendf(plain, `{"action":"invoice.updated","actor":{"type":"user","id":"usr_%d","name":"Grace Hopper"},"targets":[{"type":"invoice","id":"%d"}],`+
+			`"context":{"ip":"203.0.113.%d","user_agent":"Mozilla/5.0 (X11; Linux x86_64; rv:149.0) Gecko/20100101 Firefox/149.0","request_id":"req_%x"}}`,
+			i%17, i*7, i%251, uint64(i)*0x9e3779b97f4a7c15)
+	}
+	for name, codec := range map[string]byte{"zstd": codecZstd, "s2": codecS2} {
+		b.Run(name, func(b *testing.B) {
+			dst := make([]byte, 0, 2*len(plain))
+			for b.Loop() {
+				dst = deflate(dst[:0], plain, codec)
+			}
+			b.ReportMetric(float64(len(dst))/entries, "B/entry")
+			b.ReportMetric(float64(b.Elapsed().Nanoseconds())/float64(b.N)/entries, "ns/entry")
+		})
 	}
 }

@@ -10,7 +10,7 @@ import (
 
 // The commit row, version 1. Integers are big-endian; uvarint and zigzag are those of encoding/binary.
 //
-//	 0  8     "DBKC", version 1, codec 1 (one zstd frame), flags 0 0
+//	 0  8     "DBKC", version 1, codec, flags 0 0
 //	 8  16    commit id
 //	24  4·4   entries E, runs R, plain length, frame length
 //	40  36·R  run: log u64, first seq u64, first received_at i64, count u32, check[8] of the frontier after the run
@@ -18,7 +18,7 @@ import (
 //	          frame: columns state[E] · zigzag of bytes 0–5 of the id against the entry before · id_at · body length; then the bodies
 //	    4     CRC-32C of all before
 const (
-	commitMagic  = "DBKC\x01\x01\x00\x00"
+	commitMagic  = "DBKC\x01\x03\x00\x00"
 	commitHeader = 40
 	runSize      = 36
 	entrySize    = 58
@@ -50,7 +50,7 @@ func packCommit(row []byte, id [16]byte, c *tailCommit, plain []byte) []byte {
 		b = append(b, e.id[6:]...)
 	}
 	at := len(b)
-	b = deflate(b, plain)
+	b = deflate(b, plain, codecS2)
 	binary.BigEndian.PutUint32(b[36:], uint32(len(b)-at))
 	return binary.BigEndian.AppendUint32(b, crc32.Checksum(b, castagnoli))
 }
@@ -61,7 +61,8 @@ func unpackCommit(n CommitNo, b []byte) (*tailCommit, error) {
 	if len(b) < commitHeader+4 || string(b[:4]) != commitMagic[:4] {
 		return nil, damaged("commit %d is damaged", n)
 	}
-	if string(b[:8]) != commitMagic {
+	codec := b[5]
+	if string(b[:5]) != commitMagic[:5] || codec != codecZstd && codec != codecS2 || b[6]|b[7] != 0 {
 		return nil, fmt.Errorf("commit %d: %w", n, ErrNewer)
 	}
 	body := b[:len(b)-4]
@@ -93,7 +94,7 @@ func unpackCommit(n CommitNo, b []byte) (*tailCommit, error) {
 		copy(e.id[6:], b[48:58])
 		b = b[entrySize:]
 	}
-	plain, err := inflate(b, plainLen)
+	plain, err := inflate(codec, b, plainLen)
 	if err != nil {
 		return nil, fmt.Errorf("commit %d: %w", n, err)
 	}

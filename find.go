@@ -10,26 +10,17 @@ import (
 	"github.com/daybook-audit/daybook/query"
 )
 
-// idLead is how far the time in an id may lie ahead of the time at which it is received, µs.
-const idLead = 5 * 60 * 1_000_000
-
 // Entry returns the entry of org that has an id. If there is none, or no such org: an *Error of CodeNotFound.
 func (b *Book) Entry(ctx context.Context, org OrgID, id ID) (Entry, error) {
 	v, err := b.view(ctx, org)
 	if err != nil {
 		return Entry{}, err
 	}
-	f := finder{b: b, v: v, ids: map[ID]struct{}{id: {}}, found: map[ID]packed{}}
-	if err := f.find(ctx); err != nil {
+	found, err := b.find(ctx, v, []ID{id})
+	if err != nil {
 		return Entry{}, err
 	}
-	if len(f.ids) > 0 {
-		// Its producer's clock may have been ahead by more than anyone should expect.
-		if err := f.blocks(ctx, id, 0, v.head.Packed); err != nil {
-			return Entry{}, err
-		}
-	}
-	p, ok := f.found[id]
+	p, ok := found[id]
 	if !ok {
 		return Entry{}, &Error{Code: CodeNotFound, Message: fmt.Sprintf("there is no event %s", id)}
 	}
@@ -56,8 +47,8 @@ func (b *Book) EntryAt(ctx context.Context, org OrgID, seq int64) (Entry, error)
 	return es[0].open(org, d)
 }
 
-// find looks ids up in the log of v. An id is looked for from its own time on, less five minutes: before that it cannot have been
-// recorded, unless the clock that made it was ahead by more.
+// find looks ids up in the log of v: first from an id's own time on, less five minutes, where it is if the clock that made it was
+// right, then everywhere.
 func (b *Book) find(ctx context.Context, v view, ids []ID) (map[ID]packed, error) {
 	f := finder{b: b, v: v, ids: make(map[ID]struct{}, len(ids)), found: make(map[ID]packed)}
 	for _, id := range ids {
@@ -82,11 +73,14 @@ func (f *finder) find(ctx context.Context) error {
 		return nil
 	}
 	for id := range f.ids {
-		from, err := f.since(ctx, id.Micros()-idLead)
+		from, err := f.since(ctx, id.Micros()-clockSlack)
 		if err != nil {
 			return err
 		}
 		if err := f.blocks(ctx, id, from, f.v.head.Packed); err != nil {
+			return err
+		}
+		if err := f.blocks(ctx, id, 0, from); err != nil {
 			return err
 		}
 	}

@@ -32,6 +32,9 @@ type tally struct {
 	failedIn                map[string]int
 }
 
+// tools is the module that stands outside the workspace.
+const tools = "./tools"
+
 func main() {
 	os.Exit(run(os.Args[1:], os.Stdout))
 }
@@ -52,7 +55,7 @@ func run(args []string, out io.Writer) int {
 		return fuzz(modules, total, out)
 	}
 	t := &tally{output: map[string][]string{}, failedIn: map[string]int{}}
-	for _, dir := range modules {
+	for _, dir := range append(modules, tools) {
 		fmt.Fprintf(out, "== %s\n", dir)
 		if err := t.module(dir, args, out); err != nil {
 			fmt.Fprintf(out, "testrun: %s: %v\n", dir, err)
@@ -62,7 +65,7 @@ func run(args []string, out io.Writer) int {
 	for _, p := range t.broken {
 		fmt.Fprintf(out, "broken: %s\n", p)
 	}
-	fmt.Fprintf(out, "%d modules in %s, %d skipped\n", len(modules), time.Since(start).Round(time.Second), t.skipped)
+	fmt.Fprintf(out, "%d modules and the tools in %s, %d skipped\n", len(modules), time.Since(start).Round(time.Second), t.skipped)
 	fmt.Fprintf(out, "%d passed, %d failed\n", t.passed, t.failed+len(t.broken))
 	if t.failed+len(t.broken) > 0 || t.passed == 0 {
 		return 1
@@ -91,6 +94,9 @@ func modules() ([]string, error) {
 func (t *tally) module(dir string, args []string, out io.Writer) error {
 	cmd := exec.Command("go", append(append([]string{"test", "-json"}, args...), "./...")...)
 	cmd.Dir = dir
+	if dir == tools {
+		cmd.Env = append(os.Environ(), "GOWORK=off")
+	}
 	var stderr bytes.Buffer
 	cmd.Stderr = &stderr
 	pipe, err := cmd.StdoutPipe()
@@ -176,41 +182,48 @@ func (t *tally) endPackage(e event, out io.Writer) {
 	}
 }
 
-// fuzz runs every fuzz target for an equal share of total and stops at none.
-func fuzz(modules []string, total time.Duration, out io.Writer) int {
-	type target struct{ dir, pkg, name string }
-	var targets []target
+// target is one fuzz test.
+type target struct{ dir, pkg, name string }
+
+// targets finds the fuzz tests of the modules by reading their test files.
+func targets(modules []string) ([]target, error) {
+	var found []target
 	for _, dir := range modules {
 		cmd := exec.Command("go", "list", "-f", "{{.ImportPath}} {{.Dir}} {{range .TestGoFiles}}{{.}} {{end}}{{range .XTestGoFiles}}{{.}} {{end}}", "./...")
 		cmd.Dir = dir
 		list, err := cmd.Output()
 		if err != nil {
-			fmt.Fprintf(out, "testrun: list %s: %v\n", dir, err)
-			return 1
+			return nil, fmt.Errorf("list %s: %w", dir, err)
 		}
 		for line := range strings.Lines(string(list)) {
 			words := strings.Fields(line)
-			if len(words) < 3 {
-				continue
-			}
-			for _, file := range words[2:] {
+			for _, file := range words[min(2, len(words)):] {
 				text, err := os.ReadFile(filepath.Join(words[1], file))
 				if err != nil {
-					fmt.Fprintf(out, "testrun: %v\n", err)
-					return 1
+					return nil, err
 				}
 				for l := range strings.Lines(string(text)) {
 					if rest, ok := strings.CutPrefix(l, "func Fuzz"); ok {
 						name, _, _ := strings.Cut(rest, "(")
-						targets = append(targets, target{dir, words[0], "Fuzz" + name})
+						found = append(found, target{dir, words[0], "Fuzz" + name})
 					}
 				}
 			}
 		}
 	}
+	return found, nil
+}
+
+// fuzz runs every fuzz test for an equal share of total and stops at none.
+func fuzz(modules []string, total time.Duration, out io.Writer) int {
+	all, err := targets(modules)
+	if err != nil {
+		fmt.Fprintln(out, "testrun:", err)
+		return 1
+	}
 	passed, failed := 0, 0
-	for _, f := range targets {
-		share := max(total/time.Duration(len(targets)), time.Second)
+	for _, f := range all {
+		share := max(total/time.Duration(len(all)), time.Second).Round(time.Second)
 		cmd := exec.Command("go", "test", "-run=^$", "-fuzz=^"+f.name+"$", "-fuzztime="+share.String(), f.pkg)
 		cmd.Dir = f.dir
 		text, err := cmd.CombinedOutput()
@@ -223,7 +236,7 @@ func fuzz(modules []string, total time.Duration, out io.Writer) int {
 		fmt.Fprintf(out, "ok    %s %s  %s\n", f.pkg, f.name, share)
 	}
 	fmt.Fprintf(out, "%d passed, %d failed\n", passed, failed)
-	if failed > 0 {
+	if failed > 0 || passed == 0 {
 		return 1
 	}
 	return 0

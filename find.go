@@ -10,9 +10,6 @@ import (
 	"github.com/daybook-audit/daybook/query"
 )
 
-// idLead is how far the time in an id may lie ahead of the time at which it is received, µs.
-const idLead = 5 * 60 * 1_000_000
-
 // Entry returns the entry of org that has an id. If there is none, or no such org: an *Error of CodeNotFound.
 func (b *Book) Entry(ctx context.Context, org OrgID, id ID) (Entry, error) {
 	v, err := b.view(ctx, org)
@@ -76,7 +73,7 @@ func (f *finder) find(ctx context.Context) error {
 		return nil
 	}
 	for id := range f.ids {
-		from, err := f.since(ctx, id.Micros()-idLead)
+		from, err := f.since(ctx, id.Micros()-clockSlack)
 		if err != nil {
 			return err
 		}

@@ -175,7 +175,7 @@ func (m *merger) take(r *tailReader, w *foldWriter) (piece, error) {
 		}
 		p.n++
 		p.raw += len(e.body)
-		w.head.Packed, w.head.LastReceived = e.seq+1, e.received
+		w.head.Packed, w.head.LastReceived, w.head.IDAhead = e.seq+1, e.received, max(w.head.IDAhead, idAhead(&e.id, e.received))
 	}
 	return p, nil
 }

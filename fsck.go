@@ -134,6 +134,7 @@ type logCheck struct {
 	head     Head
 	tree     frontier
 	received int64
+	ahead    int64
 	doc      *leaf.Doc
 	record   query.Record
 	terms    []query.Term
@@ -202,6 +203,9 @@ func (c *logCheck) finish() {
 	}
 	if h.Packed > 0 && c.received != h.LastReceived {
 		c.find(h.Packed-1, "head_mismatch", "received_at of the last packed entry is not that of the head")
+	}
+	if c.ahead != h.IDAhead {
+		c.find(h.Packed-1, "head_mismatch", "the latest id of a clock that was ahead is not that of the head: a repeat of it could be taken for new")
 	}
 	for _, r := range c.f.tails[h.Log] {
 		if r.end() <= c.tree.size {
@@ -284,7 +288,7 @@ func (c *logCheck) entry(e *packed) (tlog.Hash, bool) {
 	if e.received <= c.received {
 		c.find(e.seq, "time_order", "received_at does not ascend")
 	}
-	c.received = e.received
+	c.received, c.ahead = e.received, max(c.ahead, idAhead(&e.id, e.received))
 	if err := e.record(c.head.Org, c.doc, &c.record); err != nil {
 		c.find(e.seq, "payload_damaged", "%v", err)
 		return tlog.Hash{}, false

@@ -5,6 +5,17 @@ import (
 	"math/bits"
 )
 
+// clockSlack is how far a producer's clock may run ahead of ours, µs, before its ids are looked up with more care.
+const clockSlack = 5 * 60 * 1_000_000
+
+// idAhead returns the time in an id if it lies more than clockSlack after the entry was received, else 0.
+func idAhead(id *ID, received int64) int64 {
+	if t := id.Micros(); t > received+clockSlack {
+		return t
+	}
+	return 0
+}
+
 // idFilter remembers event ids recorded by this process, in generations of a blocked Bloom filter: one 64-byte line and seven bits an
 // id. It never forgets an id recorded since covered. It belongs to the sequencer.
 type idFilter struct {

@@ -343,7 +343,7 @@ func (s *shard) sendBack(jobs []*job, exist []KeyRef) []*job {
 
 func (s *shard) refuse(j *job, exist []KeyRef) error {
 	s.mu.RLock()
-	fault, state, oldest := j.log.fault, j.log.head.State, s.last+1
+	fault, state, ahead, oldest := j.log.fault, j.log.head.State, j.log.ahead, s.last+1
 	if len(s.commits) > 0 {
 		oldest = s.commits[0].n
 	}
@@ -365,7 +365,7 @@ func (s *shard) refuse(j *job, exist []KeyRef) error {
 	}
 	for i := range j.events {
 		p := &j.events[i]
-		if p.explicit && !s.isNew(j, &p.id, oldest) {
+		if p.explicit && !s.isNew(j, &p.id, oldest, ahead) {
 			return errLookUp
 		}
 	}
@@ -373,14 +373,16 @@ func (s *shard) refuse(j *job, exist []KeyRef) error {
 }
 
 // isNew reports whether an id that the producer gave is certainly not in the log.
-func (s *shard) isNew(j *job, id *ID, oldest CommitNo) bool {
+func (s *shard) isNew(j *job, id *ID, oldest CommitNo, ahead int64) bool {
 	key := explicitID{j.log.head.Log, *id}
 	if _, twice := s.batch.ids[key]; twice {
 		return false
 	}
-	const clockSlack = 5 * 60 * 1e6 // µs a producer's clock may run ahead
+	// An id that the filter does not know is new if it was made, and so recorded, after covered, or if the whole log was: unless the
+	// log knows of clocks that were ahead, whose ids may be older than they look.
+	madeAt := id.Micros()
 	switch {
-	case !s.ids.maybe(id) && (id.Micros() > s.ids.covered+clockSlack || j.log.emptyAt >= s.ids.covered):
+	case !s.ids.maybe(id) && (madeAt > s.ids.covered+clockSlack && madeAt > ahead || j.log.emptyAt >= s.ids.covered):
 	case j.looked+1 < oldest || s.idSince(j.log.head.Log, id, j.looked):
 		return false
 	}

@@ -103,6 +103,7 @@ type Head struct {
 	LogID        [10]byte    // the log id in the origin; each epoch has its own
 	Packed       int64       // seqs below Packed are in blocks
 	LastReceived int64       // received_at of entry Packed−1, µs; 0 when empty
+	IDAhead      int64       // the latest time in an event id below Packed that lay well after its received_at, µs; 0: none did
 	Frontier     []tlog.Hash // compact range of [0, Packed), largest subtree first
 }
 

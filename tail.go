@@ -98,6 +98,7 @@ type logTail struct {
 	received int64     // received_at of entry size−1
 	tree     frontier  // of [0, size)
 	runs     []tailRun // ascending, cover [head.Packed, size)
+	ahead    int64     // Head.IDAhead of now
 	emptyAt  int64     // the time at which the log was known to be empty; 0: it had entries when first seen
 	fault    error     // stored bytes contradict each other: the log is frozen
 }
@@ -153,7 +154,7 @@ func (s *shard) open(ctx context.Context, org OrgID, create bool) (*logTail, err
 // addLog takes a log into memory. The caller holds mu. A log whose tail is in memory was added at start, so a log that comes here
 // later has no commits that are not folded.
 func (s *shard) addLog(h Head) *logTail {
-	t := &logTail{head: h, size: h.Packed, received: h.LastReceived, tree: frontier{size: h.Packed, hashes: slices.Clone(h.Frontier)}}
+	t := &logTail{head: h, size: h.Packed, received: h.LastReceived, ahead: h.IDAhead, tree: frontier{size: h.Packed, hashes: slices.Clone(h.Frontier)}}
 	if h.Packed == 0 {
 		t.emptyAt = s.b.now()
 	}
@@ -171,6 +172,9 @@ func (s *shard) publish(c *tailCommit) {
 		}
 		run = run.from(t.head.Packed)
 		t.runs = append(t.runs, run)
+		for i := range run.count {
+			t.ahead = max(t.ahead, idAhead(&c.entries[run.at+i].id, run.recvd+int64(i)))
+		}
 		t.size, t.received = run.end(), run.recvd+int64(run.count)-1
 	}
 	s.commits = append(s.commits, c)

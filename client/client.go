@@ -7,6 +7,7 @@ package client
 import (
 	"bytes"
 	"context"
+	"crypto/tls"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -207,6 +208,9 @@ func retryAfter(err error) (time.Duration, bool) {
 			return p.RetryAfter, p.Code != "log_frozen"
 		}
 		return 0, false
+	}
+	if _, ok := errors.AsType[*tls.CertificateVerificationError](err); ok {
+		return 0, false // trying again does not make it trusted
 	}
 	var t *transportError
 	return 0, errors.As(err, &t) && !errors.Is(err, context.Canceled) && !errors.Is(err, context.DeadlineExceeded)

@@ -290,7 +290,7 @@ func TestTail(t *testing.T) {
 			case err != nil:
 				got = append(got, string(daybook.CodeOf(err)))
 			case s.Entry != nil:
-				got = append(got, fmt.Sprint(s.Entry.Seq))
+				got = append(got, strconv.FormatInt(s.Entry.Seq, 10))
 			default:
 				got = append(got, fmt.Sprint("next ", s.Next))
 			}

@@ -22,9 +22,9 @@ const (
 		ON CONFLICT (log_no, hash) DO UPDATE SET first = excluded.first, n = excluded.n, expires = excluded.expires WHERE idem.expires <= ?6`
 	sqlCommitID = `SELECT substr(data, 9, 16) FROM commits WHERE n = ?1`
 	sqlKeys     = `SELECT first, n, expires FROM idem WHERE log_no = ?1 AND hash = ?2`
-	sqlHead     = `SELECT log_no, org, epoch, log_id, packed, frontier, last_received, state FROM heads WHERE org = ?1 ORDER BY epoch DESC LIMIT 1`
-	sqlLogHead  = `SELECT log_no, org, epoch, log_id, packed, frontier, last_received, state FROM heads WHERE log_no = ?1`
-	sqlLogs     = `SELECT log_no, org, epoch, log_id, packed, frontier, last_received, state FROM heads WHERE log_no > ?1 ORDER BY log_no LIMIT ?2`
+	sqlHead     = `SELECT log_no, org, epoch, log_id, packed, frontier, last_received, state, id_ahead FROM heads WHERE org = ?1 ORDER BY epoch DESC LIMIT 1`
+	sqlLogHead  = `SELECT log_no, org, epoch, log_id, packed, frontier, last_received, state, id_ahead FROM heads WHERE log_no = ?1`
+	sqlLogs     = `SELECT log_no, org, epoch, log_id, packed, frontier, last_received, state, id_ahead FROM heads WHERE log_no > ?1 ORDER BY log_no LIMIT ?2`
 	sqlNewLog   = `INSERT INTO heads (org, log_id) SELECT ?1, ?2 WHERE NOT EXISTS (SELECT 1 FROM heads WHERE org = ?1)`
 )
 
@@ -179,7 +179,7 @@ func scanHead(row []driver.Value, h *daybook.Head) error {
 	org, _ := row[1].(string)
 	*h = daybook.Head{
 		Log: daybook.LogNo(number(row[0])), Org: daybook.OrgID(org), Epoch: int(number(row[2])), State: daybook.LogState(number(row[7])),
-		Packed: number(row[4]), LastReceived: number(row[6]),
+		Packed: number(row[4]), LastReceived: number(row[6]), IDAhead: number(row[8]),
 	}
 	id, frontier := blob(row[3]), blob(row[5])
 	if copy(h.LogID[:], id) != 10 || len(frontier)%tlog.HashSize != 0 {

@@ -23,7 +23,7 @@ const (
 		VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15)`
 	sqlInData = `INSERT INTO block_data (k, data) VALUES (?1, ?2)`
 	sqlSlip   = `INSERT INTO slips (k, data) VALUES (?1, ?2) ON CONFLICT (k) DO UPDATE SET data = excluded.data`
-	sqlFold   = `UPDATE heads SET packed = ?2, last_received = ?3, frontier = ?4 WHERE log_no = ?1`
+	sqlFold   = `UPDATE heads SET packed = ?2, last_received = ?3, frontier = ?4, id_ahead = ?5 WHERE log_no = ?1`
 
 	sqlMerged   = `UPDATE shards SET merged = max(merged, ?1) WHERE shard = 0 AND last >= ?1`
 	sqlTrimTo   = `SELECT n, length(data) FROM commits WHERE n <= ?1 ORDER BY n`
@@ -126,7 +126,7 @@ func putIn(w *conn, p *daybook.Swap) error {
 		for _, h := range f.Frontier {
 			frontier = append(frontier, h[:]...)
 		}
-		if _, err := w.exec(sqlFold, int64(p.Log), f.Packed, f.LastReceived, frontier); err != nil {
+		if _, err := w.exec(sqlFold, int64(p.Log), f.Packed, f.LastReceived, frontier, f.IDAhead); err != nil {
 			return err
 		}
 	}

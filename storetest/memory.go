@@ -399,7 +399,7 @@ func (l *memoryLog) swap(s daybook.Swap) error {
 			return daybook.ErrSwapped
 		}
 		gone = append(gone, seqRange{l.head.Packed, s.Fold.Packed})
-		l.head.Packed, l.head.LastReceived = s.Fold.Packed, s.Fold.LastReceived
+		l.head.Packed, l.head.LastReceived, l.head.IDAhead = s.Fold.Packed, s.Fold.LastReceived, s.Fold.IDAhead
 		l.head.Frontier = cloneHead(*s.Fold).Frontier
 	}
 	for _, b := range s.In {

@@ -183,7 +183,7 @@ func block(from, to int64, gen int32) daybook.Block {
 
 // folded returns head moved on to packed.
 func folded(h daybook.Head, packed int64) *daybook.Head {
-	h.Packed, h.LastReceived = packed, baseAt+packed
+	h.Packed, h.LastReceived, h.IDAhead = packed, baseAt+packed, 3*baseAt
 	var root tlog.Hash
 	binary.BigEndian.PutUint64(root[:], uint64(packed)) //nolint:gosec // not negative
 	h.Frontier = []tlog.Hash{root, {1, 2, 3}}

@@ -24,6 +24,7 @@ CREATE TABLE heads (
   packed        INTEGER NOT NULL DEFAULT 0,
   frontier      BLOB    NOT NULL DEFAULT x'',
   last_received INTEGER NOT NULL DEFAULT 0,
+  id_ahead      INTEGER NOT NULL DEFAULT 0,
   state         INTEGER NOT NULL DEFAULT 0, -- 0 open, 1 frozen, 2 closed
   UNIQUE (org, epoch),
   UNIQUE (log_id)

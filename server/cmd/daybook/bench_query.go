@@ -178,7 +178,7 @@ func (q *queryBench) run(ctx context.Context, e *env) error {
 			if miss && kind.miss == nil {
 				continue
 			}
-			r, err := q.measure(ctx, e, c, kind, miss, samples)
+			r, err := q.measure(ctx, e, kind, miss, samples)
 			if err != nil {
 				return err
 			}
@@ -239,7 +239,7 @@ func (q *queryBench) samples(ctx context.Context, c *client.Client, orgs []clien
 }
 
 // measure asks one kind of filter again and again; nil when no sample has a value for it.
-func (q *queryBench) measure(ctx context.Context, e *env, c *client.Client, kind filterKind, miss bool, samples []client.Entry) (*benchResult, error) {
+func (q *queryBench) measure(ctx context.Context, e *env, kind filterKind, miss bool, samples []client.Entry) (*benchResult, error) {
 	name := kind.name + " hit"
 	if miss {
 		name = kind.name + " miss"

@@ -2,6 +2,7 @@ package main
 
 import (
 	"context"
+	"crypto/tls"
 	"errors"
 	"fmt"
 	"io"
@@ -196,6 +197,8 @@ func (e *env) reason(err error) (why, cause, try string) {
 		return "the server took too long", err.Error(), "a longer --timeout"
 	case errors.Is(err, fs.ErrNotExist):
 		return "there is no such file", err.Error(), ""
+	case isCertificate(err):
+		return "the server's certificate is not trusted", err.Error(), "--ca FILE, with the authority that signed it"
 	case errors.Is(err, syscall.EADDRINUSE):
 		return "another program uses this address", err.Error(), "--listen 127.0.0.1:0, or another port"
 	case errors.Is(err, io.ErrUnexpectedEOF):
@@ -235,6 +238,11 @@ func (e *env) reasonOf(de *daybook.Error, detail func(string) string) (why, caus
 		where = " (" + de.Field + ")"
 	}
 	return de.Message, detail(de.RuleName() + where), ""
+}
+
+func isCertificate(err error) bool {
+	_, ok := errors.AsType[*tls.CertificateVerificationError](err)
+	return ok
 }
 
 func isTimeout(err error) bool {

@@ -62,6 +62,7 @@ func TestHostileText(t *testing.T) {
 		t.Fatalf("the test itself is wrong: %q", x.Event.Reason)
 	}
 	print := func(t *testing.T, format string, terminal bool) string {
+		t.Helper()
 		var out bytes.Buffer
 		e := newEnv(nil, &out, &out, func(string) string { return "" })
 		e.now, e.output, e.stdoutTTY, e.noColor, e.utc = fixedNow, format, terminal, true, true

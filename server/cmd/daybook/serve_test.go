@@ -1,0 +1,194 @@
+package main
+
+import (
+	"bufio"
+	"bytes"
+	"context"
+	"crypto/ecdsa"
+	"crypto/elliptic"
+	"crypto/rand"
+	"crypto/x509"
+	"encoding/json"
+	"encoding/pem"
+	"io"
+	"math/big"
+	"net"
+	"net/http"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+	"time"
+)
+
+// served is a `daybook serve` in this process.
+type served struct {
+	url  string
+	stop context.CancelCauseFunc
+	code chan int
+}
+
+// serve runs the command with these flags and variables and waits for the line that says where it listens.
+func serve(t *testing.T, vars map[string]string, args ...string) *served {
+	t.Helper()
+	ctx, stop := context.WithCancelCause(t.Context())
+	in, out := io.Pipe()
+	s := &served{stop: stop, code: make(chan int, 1)}
+	go func() {
+		code := run(ctx, append([]string{"serve", "--listen", "127.0.0.1:0"}, args...), nil, io.Discard, out, func(name string) string { return vars[name] })
+		out.Close() //nolint:errcheck // a pipe's never fails
+		s.code <- code
+	}()
+	lines := bufio.NewScanner(in)
+	var said strings.Builder
+	for lines.Scan() {
+		said.WriteString(lines.Text() + "\n")
+		var line struct{ Msg, URL string }
+		if json.Unmarshal(lines.Bytes(), &line) == nil && line.Msg == "listening" {
+			s.url = line.URL
+			go io.Copy(io.Discard, in) //nolint:errcheck // what it logs from here on
+			return s
+		}
+	}
+	t.Fatalf("it never listened: exit %d\n%s", <-s.code, said.String())
+	return nil
+}
+
+// TestServe: a first key from the environment, TLS from files, what was acknowledged is there after the next start, and the exit
+// codes of a clean stop.
+func TestServe(t *testing.T) {
+	t.Parallel()
+	const bootstrap = "DAYBOOK_BOOTSTRAP_KEY"
+	dir := t.TempDir()
+	db, cert, certKey := filepath.Join(dir, "daybook.db"), filepath.Join(dir, "cert.pem"), filepath.Join(dir, "key.pem")
+	selfSigned(t, cert, certKey)
+	secret, _, code := runHere(t, "", "key", "create", "--db", filepath.Join(dir, "third.db"), "--all-orgs", "--scopes", "read")
+	if code != 0 {
+		t.Fatalf("key create: exit %d", code)
+	}
+	secret = strings.TrimSpace(secret) // a key of the right form, made elsewhere
+
+	s := serve(t, map[string]string{bootstrap: secret}, "--db", db, "--tls-cert", cert, "--tls-key", certKey)
+	if !strings.HasPrefix(s.url, "https://127.0.0.1:") {
+		t.Errorf("it listens at %s", s.url)
+	}
+	do := func(url string, args ...string) (string, string, int) {
+		var out, errs bytes.Buffer
+		vars := map[string]string{"DAYBOOK_SERVER": url, "DAYBOOK_API_KEY": secret, "DAYBOOK_ORG": "org_acme"}
+		code := run(t.Context(), args, nil, &out, &errs, func(name string) string { return vars[name] })
+		return out.String(), errs.String(), code
+	}
+	if _, errs, code := do(s.url, "record", "a.b", "--actor", "user:1", "--ca", cert); code != 0 {
+		t.Errorf("over TLS: exit %d: %s", code, errs)
+	}
+	if _, errs, code := do(s.url, "whoami"); code != exitFailed || !strings.Contains(errs, "certificate") {
+		t.Errorf("an unknown certificate authority: exit %d: %s", code, errs)
+	}
+	s.stop(errTerminated)
+	if code := <-s.code; code != exitTerminated {
+		t.Errorf("stopped by SIGTERM: exit %d", code)
+	}
+
+	// Again, without TLS: the entry is there, and the first key is not replaced by another.
+	s = serve(t, map[string]string{bootstrap: strings.Repeat("x", 60)}, "--db", db)
+	if out, errs, code := do(s.url, "events", "--json", "action", "-o", "ndjson"); code != 0 || out != "{\"action\":\"a.b\"}\n" {
+		t.Errorf("after a new start: exit %d, %q, %s", code, out, errs)
+	}
+	if _, errs, code := do(s.url, "fsck", "--db", db); code != 0 {
+		t.Errorf("fsck beside the server: exit %d: %s", code, errs)
+	}
+	if _, errs, code := do(s.url, "key", "create", "--db", db, "--all-orgs", "--scopes", "read"); code != exitFailed || !strings.Contains(errs, "in use") {
+		t.Errorf("a second process may not write: exit %d: %s", code, errs)
+	}
+	s.stop(errInterrupted)
+	if code := <-s.code; code != exitInterrupted {
+		t.Errorf("interrupted: exit %d", code)
+	}
+
+	// Another program has the address.
+	l, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer l.Close() //nolint:errcheck // of the test
+	if _, errs, code := runHere(t, "", "serve", "--db", db, "--listen", l.Addr().String()); code != exitFailed || !strings.Contains(errs, "another program uses this address") {
+		t.Errorf("a taken address: exit %d: %s", code, errs)
+	}
+}
+
+// TestClose: requests that are running when the server stops are answered.
+func TestClose(t *testing.T) {
+	t.Parallel()
+	m, key := serverFor(t, filepath.Join(t.TempDir(), "daybook.db"))
+	body, feed := io.Pipe()
+	req, err := http.NewRequestWithContext(t.Context(), http.MethodPost, m.URL+"/v1/events", body)
+	if err != nil {
+		t.Fatal(err)
+	}
+	req.Header.Set("Authorization", "Bearer "+key)
+	req.Header.Set("Daybook-Org", "org_acme")
+	type answer struct {
+		status int
+		err    error
+	}
+	answered := make(chan answer, 1)
+	go func() {
+		res, err := http.DefaultClient.Do(req)
+		if err != nil {
+			answered <- answer{err: err}
+			return
+		}
+		res.Body.Close() //nolint:errcheck // only the status counts
+		answered <- answer{status: res.StatusCode}
+	}()
+	if _, err := io.WriteString(feed, `{"action":"a.b",`); err != nil { // the server is reading it
+		t.Fatal(err)
+	}
+	closed := make(chan error, 1)
+	go func() { closed <- m.Close() }()
+	for { // until it does not listen any more
+		c, err := (&net.Dialer{}).DialContext(t.Context(), "tcp", strings.TrimPrefix(m.URL, "http://"))
+		if err != nil {
+			break
+		}
+		c.Close() //nolint:errcheck // only whether it opens counts
+	}
+	if _, err := io.WriteString(feed, `"actor":{"type":"user","id":"1"}}`); err != nil {
+		t.Fatal(err)
+	}
+	if err := feed.Close(); err != nil {
+		t.Fatal(err)
+	}
+	if a := <-answered; a.err != nil || a.status != http.StatusCreated {
+		t.Errorf("the running request: %d, %v", a.status, a.err)
+	}
+	if err := <-closed; err != nil {
+		t.Errorf("close: %v", err)
+	}
+}
+
+// selfSigned writes a certificate for 127.0.0.1 and its key.
+func selfSigned(t *testing.T, cert, key string) {
+	t.Helper()
+	private, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
+	if err != nil {
+		t.Fatal(err)
+	}
+	template := &x509.Certificate{
+		SerialNumber: big.NewInt(1), IPAddresses: []net.IP{net.IPv4(127, 0, 0, 1)}, IsCA: true, BasicConstraintsValid: true,
+		NotBefore: time.Now().Add(-time.Hour), NotAfter: time.Now().Add(time.Hour), KeyUsage: x509.KeyUsageDigitalSignature | x509.KeyUsageCertSign,
+	}
+	der, err := x509.CreateCertificate(rand.Reader, template, template, &private.PublicKey, private)
+	if err != nil {
+		t.Fatal(err)
+	}
+	pkcs8, err := x509.MarshalPKCS8PrivateKey(private)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for path, block := range map[string]*pem.Block{cert: {Type: "CERTIFICATE", Bytes: der}, key: {Type: "PRIVATE KEY", Bytes: pkcs8}} {
+		if err := os.WriteFile(path, pem.EncodeToMemory(block), 0o600); err != nil {
+			t.Fatal(err)
+		}
+	}
+}

@@ -28,7 +28,7 @@ func main() {
 	}
 }
 
-func run(args []string) error {
+func run(args []string) (err error) {
 	flags := flag.NewFlagSet("bench", flag.ContinueOnError)
 	r := &report{}
 	flags.StringVar(&r.binary, "binary", "bin/daybook", "the daybook to measure")
@@ -47,10 +47,9 @@ func run(args []string) error {
 		if err != nil {
 			return err
 		}
-		defer os.RemoveAll(dir)
+		defer func() { err = errors.Join(err, os.RemoveAll(dir)) }()
 		r.dir = dir
 	}
-	var err error
 	if r.binary, err = filepath.Abs(r.binary); err != nil {
 		return err
 	}

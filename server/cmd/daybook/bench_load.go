@@ -238,7 +238,7 @@ func (p *loop) connection(ctx context.Context, t *loadTally, arrivals <-chan tim
 	var in *bufio.Reader
 	defer func() {
 		if c != nil {
-			c.Close() //nolint:errcheck,gosec // nothing is left on it
+			c.Close() //nolint:errcheck // nothing is left on it
 		}
 	}()
 	for ctx.Err() == nil {
@@ -262,7 +262,7 @@ func (p *loop) connection(ctx context.Context, t *loadTally, arrivals <-chan tim
 		request := p.requests[int(p.next.Add(1))%len(p.requests)]
 		failure, broken := exchange(c, in, request)
 		if broken {
-			c.Close() //nolint:errcheck,gosec // nothing is left on it
+			c.Close() //nolint:errcheck // nothing is left on it
 			c = nil
 		}
 		done := p.now()

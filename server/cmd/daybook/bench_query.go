@@ -315,7 +315,7 @@ type wire struct {
 
 func (w *wire) close() {
 	if w.c != nil {
-		w.c.Close() //nolint:errcheck,gosec // nothing is left on it
+		w.c.Close() //nolint:errcheck // nothing is left on it
 		w.c = nil
 	}
 }

@@ -156,7 +156,7 @@ func TestNamesInDocuments(t *testing.T) {
 				t.Errorf("%s: there is no %s", name, m[0])
 			}
 		}
-		for _, m := range regexp.MustCompile("X").FindAllStringSubmatch(text, -1) {
+		for _, m := range regexp.MustCompile("`([a-z][\\w/]*\\.go)`").FindAllStringSubmatch(text, -1) {
 			if !slices.ContainsFunc(append(paths(code), paths(tests)...), func(p string) bool { return ends(p, m[1]) }) && !strings.Contains(name, "guides/add-a") {
 				t.Errorf("%s: there is no %s", name, m[1])
 			}

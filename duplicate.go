@@ -43,7 +43,7 @@ func (q *recording) lookUp(ctx context.Context, hashes [][16]byte) (done bool, e
 func (q *recording) findKey(ctx context.Context, hashes [][16]byte) (*Key, error) {
 	refs := make([]KeyRef, len(hashes))
 	for i, h := range hashes {
-		refs[i] = KeyRef{Log: q.job.log.head.Log, Hash: h}
+		refs[i] = KeyRef{Log: q.job.log.no, Hash: h}
 	}
 	keys, err := q.b.store.Keys(ctx, refs)
 	if err != nil {

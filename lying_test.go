@@ -1,6 +1,7 @@
 package daybook_test
 
 import (
+	"errors"
 	"fmt"
 	"math/rand/v2"
 	"os"
@@ -24,7 +25,7 @@ func TestLyingStore(t *testing.T) {
 			continue
 		}
 		for _, fault := range storetest.Faults() {
-			for _, n := range []int{1, 2, 5} {
+			for _, n := range []int{1, 4} {
 				t.Run(fmt.Sprintf("%s %d %s", step, n, fault), func(t *testing.T) {
 					t.Parallel()
 					l := lie{load: load(uint64(n)), plan: storetest.Once(step, n, fault)}
@@ -35,7 +36,7 @@ func TestLyingStore(t *testing.T) {
 			}
 		}
 	}
-	seeds := 20
+	seeds := 12
 	if nightly {
 		seeds = 100 * len(storetest.Steps()) * len(storetest.Faults())
 	}
@@ -63,7 +64,7 @@ func TestLyingStore_notices(t *testing.T) {
 	l := lie{load: load(1), plan: storetest.Once(storetest.StepAppend, 5, storetest.Lost)}
 	h, memory := storetest.NewHistory(l.load), storetest.Memory()
 	b := open(t, storetest.Faulty(memory, l.plan), lyingOptions)
-	l.write(t, b, h, 25)
+	l.write(t, b, h, 16)
 	if err := b.Close(); err != nil {
 		t.Fatal(err)
 	}
@@ -75,11 +76,37 @@ func TestLyingStore_notices(t *testing.T) {
 	t.Error("a lost commit was not noticed")
 }
 
+// Who was told that nobody knows has its events back: when the commit turns out not to have been written, they are not recorded later.
+func TestLyingStore_givesBack(t *testing.T) {
+	t.Parallel()
+	memory := storetest.Memory()
+	b := open(t, storetest.Faulty(memory, func(step storetest.Step, n int) storetest.Fault {
+		switch {
+		case step != storetest.StepAppend || n > 6:
+			return storetest.None
+		case n == 6:
+			return storetest.Moved
+		default:
+			return storetest.NotPersisted
+		}
+	}), lyingOptions)
+	mine := event(1, "")
+	_, err := b.RecordJSON(t.Context(), "org_a", daybook.Request{Events: [][]byte{mine}})
+	if !errors.Is(err, daybook.ErrUnknownOutcome) {
+		t.Fatalf("got %v", err)
+	}
+	copy(mine, event(2, ""))
+	if rs := record(t, b, "org_a", daybook.Request{Events: [][]byte{event(3, "")}}); rs[0].Seq != 0 {
+		t.Errorf("an event that belongs to its caller again was recorded before %+v", rs[0])
+	}
+	verify(t, memory)
+}
+
 // lyingOptions make the merger work all the time, and an unknown outcome known soon.
-var lyingOptions = daybook.Options{TailEntries: 40, CommitTimeout: 200 * time.Millisecond}
+var lyingOptions = daybook.Options{TailEntries: 25, CommitTimeout: 200 * time.Millisecond}
 
 func load(seed uint64) storetest.Load {
-	return storetest.Load{Seed: seed, Start: time.Now().UnixMicro(), Writers: 4, Orgs: 3}
+	return storetest.Load{Seed: seed, Start: time.Now().UnixMicro(), Writers: 3, Orgs: 3}
 }
 
 // lie is one load against a store that goes wrong as planned.
@@ -102,9 +129,9 @@ func (l *lie) run(t *testing.T, memory *storetest.MemoryStore) *storetest.Faulty
 	if err != nil {
 		t.Fatal(err)
 	}
-	l.write(t, b, h, 25)
+	l.write(t, b, h, 16)
 	_ = b.Settle(t.Context()) // it may fail: what it left behind is checked below
-	l.write(t, b, h, 35)
+	l.write(t, b, h, 22)
 	l.read(t, b)
 	faulty.Heal()
 	if err := h.Settle(t.Context(), b); err != nil {

@@ -345,17 +345,17 @@ func (s *shard) sendBack(jobs []*job, exist []KeyRef) []*job {
 
 func (s *shard) refuse(j *job, exist []KeyRef) error {
 	s.mu.RLock()
-	fault, state, ahead, oldest := j.log.fault, j.log.head.State, j.log.ahead, s.last+1
+	fault, state, ahead, since := j.log.fault, j.log.head.State, j.log.ahead, recent{commits: s.commits, oldest: s.last + 1}
 	if len(s.commits) > 0 {
-		oldest = s.commits[0].n
+		since.oldest = s.commits[0].n
 	}
 	s.mu.RUnlock()
 	if fault != nil || state != LogOpen {
 		return &Error{Code: CodeUnavailable, Rule: "log_frozen", Message: "this log is frozen: reads go on, nothing is recorded", Err: fault}
 	}
 	for i := range j.keys {
-		ref := KeyRef{Log: j.log.head.Log, Hash: j.keys[i].hash}
-		if _, twice := s.batch.hashes[ref]; twice || j.looked+1 < oldest || s.keySince(ref, j.looked) {
+		ref := KeyRef{Log: j.log.no, Hash: j.keys[i].hash}
+		if _, twice := s.batch.hashes[ref]; twice || j.looked+1 < since.oldest || since.hasKey(ref, j.looked) {
 			return errLookUp
 		}
 		if slices.Contains(exist, ref) {
@@ -365,7 +365,7 @@ func (s *shard) refuse(j *job, exist []KeyRef) error {
 	}
 	for i := range j.events {
 		p := &j.events[i]
-		if p.explicit && !s.isNew(j, &p.id, oldest, ahead) {
+		if p.explicit && !s.isNew(j, &p.id, &since, ahead) {
 			return errLookUp
 		}
 	}
@@ -373,8 +373,8 @@ func (s *shard) refuse(j *job, exist []KeyRef) error {
 }
 
 // isNew reports whether an id that the producer gave is certainly not in the log.
-func (s *shard) isNew(j *job, id *ID, oldest CommitNo, ahead int64) bool {
-	key := explicitID{j.log.head.Log, *id}
+func (s *shard) isNew(j *job, id *ID, since *recent, ahead int64) bool {
+	key := explicitID{j.log.no, *id}
 	if _, twice := s.batch.ids[key]; twice {
 		return false
 	}
@@ -383,22 +383,29 @@ func (s *shard) isNew(j *job, id *ID, oldest CommitNo, ahead int64) bool {
 	madeAt := id.Micros()
 	switch {
 	case !s.ids.maybe(id) && (madeAt > s.ids.covered+clockSlack && madeAt > ahead || j.log.emptyAt >= s.ids.covered):
-	case j.looked+1 < oldest || s.idSince(j.log.head.Log, id, j.looked):
+	case j.looked+1 < since.oldest || since.hasID(j.log.no, id, j.looked):
 		return false
 	}
 	s.batch.ids[key] = struct{}{}
 	return true
 }
 
-// idSince looks for an id in the commits after n. They are all in memory, and few: a caller looked up the others a moment ago.
-func (s *shard) idSince(log LogNo, id *ID, n CommitNo) bool {
-	for i := len(s.commits) - 1; i >= 0 && s.commits[i].n > n; i-- {
-		c := s.commits[i]
-		for r := range c.runs {
-			if c.runs[r].log != log {
+// recent is one picture of the commits in memory. The merger may trim them meanwhile, which changes neither.
+type recent struct {
+	commits []*tailCommit // ascending
+	oldest  CommitNo      // of commits, or the next one
+}
+
+// hasID looks for an id in the commits after n. They are few: a caller looked up the others a moment ago.
+func (r *recent) hasID(log LogNo, id *ID, n CommitNo) bool {
+	for i := len(r.commits) - 1; i >= 0 && r.commits[i].n > n; i-- {
+		c := r.commits[i]
+		for k := range c.runs {
+			run := &c.runs[k]
+			if run.log != log {
 				continue
 			}
-			for e := c.runs[r].at; e < c.runs[r].at+c.runs[r].count; e++ {
+			for e := run.at; e < run.at+run.count; e++ {
 				if c.entries[e].id == *id {
 					return true
 				}
@@ -408,10 +415,10 @@ func (s *shard) idSince(log LogNo, id *ID, n CommitNo) bool {
 	return false
 }
 
-// keySince looks for a key in the commits after n.
-func (s *shard) keySince(ref KeyRef, n CommitNo) bool {
-	for i := len(s.commits) - 1; i >= 0 && s.commits[i].n > n; i-- {
-		if slices.Contains(s.commits[i].keys, ref) {
+// hasKey looks for a key in the commits after n.
+func (r *recent) hasKey(ref KeyRef, n CommitNo) bool {
+	for i := len(r.commits) - 1; i >= 0 && r.commits[i].n > n; i-- {
+		if slices.Contains(r.commits[i].keys, ref) {
 			return true
 		}
 	}
@@ -487,7 +494,7 @@ func (s *shard) group(jobs []*job) {
 
 // sequence adds the run of one log to c.
 func (s *shard) sequence(t *touchedLog, c *tailCommit, notBefore int64) {
-	run := commitRun{log: t.log.head.Log, first: t.tree.size, received: max(notBefore, t.log.received+1), at: len(c.entries)}
+	run := commitRun{log: t.log.no, first: t.tree.size, received: max(notBefore, t.log.received+1), at: len(c.entries)}
 	l := leaf.Leaf{Seq: run.first, ReceivedAt: run.received}
 	for _, j := range t.jobs {
 		j.first, j.received = l.Seq, l.ReceivedAt

@@ -93,6 +93,7 @@ func (r tailRun) from(seq int64) tailRun {
 
 // logTail is one log in memory: its folded head and what was committed since.
 type logTail struct {
+	no       LogNo     // never changes, so it needs no lock
 	head     Head      // folded
 	size     int64     // seqs given and durable
 	received int64     // received_at of entry size−1
@@ -154,7 +155,7 @@ func (s *shard) open(ctx context.Context, org OrgID, create bool) (*logTail, err
 // addLog takes a log into memory. The caller holds mu. A log whose tail is in memory was added at start, so a log that comes here
 // later has no commits that are not folded.
 func (s *shard) addLog(h Head) *logTail {
-	t := &logTail{head: h, size: h.Packed, received: h.LastReceived, ahead: h.IDAhead, tree: frontier{size: h.Packed, hashes: slices.Clone(h.Frontier)}}
+	t := &logTail{no: h.Log, head: h, size: h.Packed, received: h.LastReceived, ahead: h.IDAhead, tree: frontier{size: h.Packed, hashes: slices.Clone(h.Frontier)}}
 	if h.Packed == 0 {
 		t.emptyAt = s.b.now()
 	}

@@ -95,24 +95,26 @@ func sameReceipts(first, again []daybook.Receipt) error {
 	return nil
 }
 
-// Next returns the call with which a writer goes on after its process ended: the one that was under way, or the one after it when
-// that one cannot be repeated.
+// Next returns the call with which a writer goes on after its process ended: the first that is not answered, leaving out those that
+// were made and cannot be repeated.
 func (h *History) Next(writer int) int {
 	h.mu.Lock()
 	defer h.mu.Unlock()
-	no := 0
-	for n := range h.calls[writer] {
-		no = max(no, n)
+	for no := 0; ; no++ {
+		f := h.calls[writer][no]
+		if f != nil && !f.open() {
+			continue
+		}
+		if f == nil {
+			h.fate(writer, no).begun = true
+			return no
+		}
+		f.maybe = f.maybe || f.begun
+		if c := h.Load.Call(writer, no); c.Repeatable {
+			f.begun = true
+			return no
+		}
 	}
-	for f := h.fate(writer, no); !f.open(); f = h.fate(writer, no) {
-		no++
-	}
-	h.fate(writer, no).maybe = true
-	for c := h.Load.Call(writer, no); !c.Repeatable; c = h.Load.Call(writer, no) {
-		no++
-	}
-	h.fate(writer, no).begun = true
-	return no
 }
 
 // Acknowledged returns the number of calls that were.

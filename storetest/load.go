@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"math/rand/v2"
+	"strconv"
 
 	"github.com/daybook-audit/daybook"
 )
@@ -105,9 +106,9 @@ func (c *Call) add(l Load, r *rand.Rand, mark string, withID bool) {
 	if r.IntN(50) == 0 {
 		size = 20_000
 	}
-	pad := make([]byte, size)
-	for i := range pad {
-		pad[i] = "abcdefghijklmnopqrstuvwxyz 0123456789"[r.IntN(37)]
+	pad := make([]byte, 0, size+16)
+	for len(pad) < size {
+		pad = strconv.AppendUint(append(pad, ' '), r.Uint64(), 36)
 	}
 	text = fmt.Appendf(text, `"action":"load.called","actor":{"type":"writer","id":"%d"},"targets":[{"type":"mark","id":"%s"}],"metadata":{"pad":"%s"}}`,
 		r.IntN(9), mark, pad)

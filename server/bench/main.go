@@ -43,12 +43,10 @@ func run(args []string) (err error) {
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
 	defer stop()
 	if r.dir == "" {
-		dir, err := os.MkdirTemp(".", "bench-")
-		if err != nil {
+		if r.dir, err = os.MkdirTemp(".", "bench-"); err != nil {
 			return err
 		}
-		defer func() { err = errors.Join(err, os.RemoveAll(dir)) }()
-		r.dir = dir
+		defer func() { err = errors.Join(err, os.RemoveAll(r.dir)) }()
 	}
 	if r.binary, err = filepath.Abs(r.binary); err != nil {
 		return err

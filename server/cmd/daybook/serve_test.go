@@ -14,6 +14,7 @@ import (
 	"math/big"
 	"net"
 	"net/http"
+	"net/http/httptrace"
 	"os"
 	"path/filepath"
 	"strings"
@@ -127,13 +128,18 @@ func TestClose(t *testing.T) {
 	}
 	req.Header.Set("Authorization", "Bearer "+key)
 	req.Header.Set("Daybook-Org", "org_acme")
+	req.Header.Set("Expect", "100-continue")
+	reading := make(chan struct{}) // closed when the handler has asked for the body
+	req = req.WithContext(httptrace.WithClientTrace(t.Context(), &httptrace.ClientTrace{Got100Continue: func() { close(reading) }}))
+	transport := &http.Transport{ExpectContinueTimeout: time.Hour}
+	defer transport.CloseIdleConnections()
 	type answer struct {
 		status int
 		err    error
 	}
 	answered := make(chan answer, 1)
 	go func() {
-		res, err := http.DefaultClient.Do(req)
+		res, err := transport.RoundTrip(req)
 		if err != nil {
 			answered <- answer{err: err}
 			return
@@ -141,7 +147,12 @@ func TestClose(t *testing.T) {
 		res.Body.Close() //nolint:errcheck // only the status counts
 		answered <- answer{status: res.StatusCode}
 	}()
-	if _, err := io.WriteString(feed, `{"action":"a.b",`); err != nil { // the server is reading it
+	select {
+	case <-reading:
+	case a := <-answered:
+		t.Fatalf("answered before it was sent: %d, %v", a.status, a.err)
+	}
+	if _, err := io.WriteString(feed, `{"action":"a.b",`); err != nil {
 		t.Fatal(err)
 	}
 	closed := make(chan error, 1)

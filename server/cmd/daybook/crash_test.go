@@ -1,0 +1,470 @@
+//go:build linux
+
+package main
+
+import (
+	"bufio"
+	"bytes"
+	"context"
+	"database/sql"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"log/slog"
+	"math/rand/v2"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"slices"
+	"strconv"
+	"strings"
+	"sync"
+	"sync/atomic"
+	"syscall"
+	"testing"
+	"time"
+
+	"github.com/daybook-audit/daybook"
+	"github.com/daybook-audit/daybook/sqlite"
+	"github.com/daybook-audit/daybook/storetest"
+)
+
+//nolint:gochecknoinits // main_test.go is built everywhere, these children only here
+func init() {
+	children["serve"] = func() int { return report(serveChild()) }
+}
+
+// nightly says that the reliability tests run in their long sizes.
+var nightly = os.Getenv("DAYBOOK_TEST_SIZE") == "nightly"
+
+// task is what a child is to do, as JSON in DAYBOOK_TEST_TASK.
+type task struct {
+	Path string         // the database
+	Load storetest.Load // what it records
+	From []int          // the call with which each writer begins
+	To   int            // the call before which each ends, merges everything, ends again To/2 calls later, and closes; 0: never
+
+	Die      string // kills itself as soon as this step of the store has succeeded …
+	DieAt    int    // … for the n-th time
+	OneByOne bool   // all calls of the store on one thread
+}
+
+// line is what a child prints, one JSON object a line: it is printed after what it says has happened.
+type line struct {
+	Ready   int64             `json:",omitempty"` // it can record, after so many µs
+	Answer  *storetest.Answer `json:",omitempty"`
+	Wrong   string            `json:",omitempty"` // something read was not what was acknowledged
+	Settled bool              `json:",omitempty"` // everything is merged
+	Closed  bool              `json:",omitempty"`
+}
+
+// errBroken is how a child ends when the Book says that the store must be reopened.
+var errBroken = errors.New("the book is broken")
+
+func report(err error) int {
+	switch {
+	case err == nil:
+		return 0
+	case errors.Is(err, errBroken):
+		return 1
+	}
+	fmt.Fprintln(os.Stderr, err)
+	return 2
+}
+
+// serveChild is the child: it opens a Book and lets the writers of its load record.
+func serveChild() error {
+	var d task
+	if err := json.Unmarshal([]byte(os.Getenv("DAYBOOK_TEST_TASK")), &d); err != nil {
+		return err
+	}
+	ctx := context.Background()
+	begin := time.Now()
+	s, err := d.open()
+	if err != nil {
+		return fmt.Errorf("open: %w", err)
+	}
+	b, err := daybook.Open(ctx, s, smallTail)
+	if err != nil {
+		return fmt.Errorf("open the book: %w", err)
+	}
+	said := speaker{b: b}
+	said.say(line{Ready: time.Since(begin).Microseconds()})
+	for _, to := range d.ends() {
+		var writers sync.WaitGroup
+		for w, from := range d.From {
+			writers.Go(func() {
+				d.Load.Write(ctx, b, w, from, to, 0, func(a storetest.Answer) {
+					if c := d.Load.Call(w, a.No); a.Answered() || !c.Repeatable {
+						d.From[w] = a.No + 1
+					}
+					said.answer(d.Load, a)
+				})
+			})
+		}
+		writers.Wait()
+		if err := b.Settle(ctx); err == nil {
+			said.say(line{Settled: true})
+		}
+	}
+	select {
+	case <-b.Broken():
+		return errBroken // without Close, as a process ends that must
+	default:
+	}
+	if err := errors.Join(b.Close(), s.Close()); err != nil {
+		return err
+	}
+	said.say(line{Closed: true})
+	return nil
+}
+
+// smallTail makes the merger work all the time.
+var smallTail = daybook.Options{TailEntries: 100, CommitTimeout: 300 * time.Millisecond}
+
+func (d *task) ends() []int {
+	if d.To == 0 {
+		return []int{1 << 40}
+	}
+	return []int{d.To, d.To + d.To/2}
+}
+
+func (d *task) open() (daybook.Store, error) {
+	open := func() (daybook.Store, error) {
+		return sqlite.Open(d.Path, sqlite.Options{Logger: slog.New(slog.DiscardHandler)})
+	}
+	s, err := open()
+	if err == nil && d.Die != "" {
+		return &mortal{Store: s, step: d.Die, at: int64(d.DieAt)}, nil
+	}
+	return s, err
+}
+
+// speaker prints lines.
+type speaker struct {
+	b  *daybook.Book
+	mu sync.Mutex
+}
+
+func (s *speaker) say(l line) {
+	text, err := json.Marshal(l)
+	if err != nil {
+		panic(err)
+	}
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if _, err := os.Stdout.Write(append(text, '\n')); err != nil {
+		os.Exit(3) // nobody listens any more
+	}
+}
+
+// answer prints an answer, and reads what was just acknowledged: an error is an answer, other content is not.
+func (s *speaker) answer(l storetest.Load, a storetest.Answer) {
+	s.say(line{Answer: &a})
+	if len(a.Receipts) == 0 || a.No%3 != 0 {
+		return
+	}
+	rc := a.Receipts[len(a.Receipts)-1]
+	e, err := s.b.Entry(context.Background(), l.Call(a.Writer, a.No).Org, rc.ID)
+	if daybook.CodeOf(err) == daybook.CodeNotFound || err == nil && (e.Seq != rc.Seq || e.LeafHash != rc.LeafHash) {
+		s.say(line{Wrong: fmt.Sprintf("call %d.%d: %s is entry %d, acknowledged as %d: %v", a.Writer, a.No, rc.ID, e.Seq, rc.Seq, err)})
+	}
+}
+
+// mortal is a store whose process is killed the moment after a step has succeeded for the n-th time.
+type mortal struct {
+	daybook.Store
+	step  string
+	at    int64
+	count atomic.Int64
+}
+
+func (m *mortal) after(step string, err error) error {
+	if step == m.step && err == nil && m.count.Add(1) == m.at {
+		_ = syscall.Kill(os.Getpid(), syscall.SIGKILL)
+		select {}
+	}
+	return err
+}
+
+func (m *mortal) Append(ctx context.Context, c *daybook.Commit) error {
+	return m.after("Append", m.Store.Append(ctx, c))
+}
+
+func (m *mortal) Replace(ctx context.Context, swaps []daybook.Swap) error {
+	return m.after("Replace", m.Store.Replace(ctx, swaps))
+}
+
+func (m *mortal) Trim(ctx context.Context, shard int, through daybook.CommitNo, now int64) error {
+	return m.after("Trim", m.Store.Trim(ctx, shard, through, now))
+}
+
+// command returns the child for d.
+func (d *task) command(t *testing.T) *exec.Cmd {
+	t.Helper()
+	text, err := json.Marshal(d)
+	if err != nil {
+		t.Fatal(err)
+	}
+	program, err := os.Executable()
+	if err != nil {
+		t.Fatal(err)
+	}
+	cmd := exec.CommandContext(t.Context(), program)
+	cmd.Env = append(os.Environ(), "DAYBOOK_TEST_CHILD=serve", "DAYBOOK_TEST_TASK="+string(text))
+	return cmd
+}
+
+// start runs cmd until stop returns true for a line, kills it if it is to be killed, and reads what it said to the end.
+func (c *crash) run(t *testing.T, cmd *exec.Cmd, kill func(ready <-chan struct{})) error {
+	t.Helper()
+	var stderr bytes.Buffer
+	cmd.Stderr = &stderr
+	out, err := cmd.StdoutPipe()
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := cmd.Start(); err != nil {
+		t.Fatal(err)
+	}
+	ready := make(chan struct{})
+	killed := make(chan struct{})
+	go func() {
+		defer close(killed)
+		if kill != nil {
+			kill(ready)
+			_ = cmd.Process.Kill() // it may have ended by itself
+		}
+	}()
+	c.listen(t, bufio.NewReader(out), ready)
+	<-killed
+	if err = cmd.Wait(); stderr.Len() > 0 {
+		err = fmt.Errorf("%w: %s", err, stderr.String())
+	}
+	return err
+}
+
+// listen takes in what a child says. A line without an end was never said.
+func (c *crash) listen(t *testing.T, out *bufio.Reader, ready chan<- struct{}) {
+	t.Helper()
+	isReady := sync.OnceFunc(func() { close(ready) })
+	defer isReady()
+	for {
+		text, err := out.ReadBytes('\n')
+		if err != nil {
+			return
+		}
+		var l line
+		if err := json.Unmarshal(text, &l); err != nil {
+			t.Errorf("the child said %s: %v", text, err)
+			continue
+		}
+		c.said = append(c.said, l)
+		switch {
+		case l.Ready > 0:
+			isReady()
+		case l.Wrong != "":
+			t.Error(l.Wrong)
+		case l.Answer != nil:
+			if err := c.history.Add(*l.Answer); err != nil {
+				t.Error(err)
+			}
+		}
+	}
+}
+
+// crash is a store that children use until they end badly.
+type crash struct {
+	path    string
+	history *storetest.History
+	said    []line // by the last child
+	slowest time.Duration
+}
+
+// newCrash returns one in a folder of its own. random gives it a load of writers.
+func newCrash(t *testing.T, random *rand.Rand, writers int) *crash {
+	t.Helper()
+	return crashAt(t.TempDir(), random, writers)
+}
+
+func crashAt(dir string, random *rand.Rand, writers int) *crash {
+	load := storetest.Load{Seed: random.Uint64(), Start: time.Now().UnixMicro(), Writers: writers, Orgs: 5}
+	return &crash{path: filepath.Join(dir, "daybook.db"), history: storetest.NewHistory(load)}
+}
+
+// task returns what the next child does: it goes on where the last one ended.
+func (c *crash) task() *task {
+	c.said = nil
+	d := &task{Path: c.path, Load: c.history.Load}
+	for w := range d.Load.Writers {
+		d.From = append(d.From, c.history.Next(w))
+	}
+	return d
+}
+
+// check opens the store as a restarted process does, and verifies everything. With settle it first repeats what was not answered.
+func (c *crash) check(t *testing.T, settle bool) {
+	t.Helper()
+	begin := time.Now()
+	s, err := sqlite.Open(c.path, sqlite.Options{Logger: slog.New(slog.DiscardHandler)})
+	if err != nil {
+		t.Errorf("open after a crash: %v", err)
+		return
+	}
+	b, err := daybook.Open(t.Context(), s, smallTail)
+	if err != nil {
+		t.Errorf("open the book after a crash: %v", errors.Join(err, s.Close()))
+		return
+	}
+	c.slowest = max(c.slowest, time.Since(begin))
+	if settle {
+		if err := c.history.Settle(t.Context(), b); err != nil {
+			t.Error(err)
+		}
+	}
+	if err := b.Close(); err != nil {
+		t.Error(err)
+	}
+	c.history.Check(t, s)
+	if err := s.Close(); err != nil {
+		t.Error(err)
+	}
+	if err := integrity(t.Context(), c.path); err != nil {
+		t.Error(err)
+	}
+}
+
+// integrity is what SQLite itself says of a database (I8).
+func integrity(ctx context.Context, path string) error {
+	db, err := sql.Open("sqlite", "file:"+path+"?mode=ro&immutable=1")
+	if err != nil {
+		return err
+	}
+	defer db.Close()
+	var says string
+	if err := db.QueryRowContext(ctx, "PRAGMA integrity_check").Scan(&says); err != nil {
+		return fmt.Errorf("check the integrity of the database: %w", err)
+	}
+	if says != "ok" {
+		return fmt.Errorf("the integrity of the database: %s", says)
+	}
+	return nil
+}
+
+// seeded returns the random source of a test, which DAYBOOK_TEST_SEED repeats.
+func seeded(t *testing.T) *rand.Rand {
+	t.Helper()
+	seed := rand.Uint64()
+	if s := os.Getenv("DAYBOOK_TEST_SEED"); s != "" {
+		var err error
+		if seed, err = strconv.ParseUint(s, 10, 64); err != nil {
+			t.Fatal(err)
+		}
+	}
+	t.Logf("DAYBOOK_TEST_SEED=%d", seed)
+	return rand.New(rand.NewPCG(seed, 0))
+}
+
+// restartLimit is how long a start after a crash may take.
+const restartLimit = 2 * time.Second
+
+// TestKillLoop kills a process that records and merges, starts it again, and lets it repeat what was not answered: 0 entries are lost,
+// 0 are there twice.
+func TestKillLoop(t *testing.T) {
+	t.Parallel()
+	cycles := 40
+	if nightly {
+		cycles = 2000
+	}
+	random := seeded(t)
+	restarts, acknowledged := make([]time.Duration, 0, cycles), 0
+	var c *crash
+	for cycle := range cycles {
+		if cycle%40 == 0 { // else the log grows, and with it the time of every check
+			if c != nil {
+				acknowledged += c.history.Acknowledged()
+			}
+			c = newCrash(t, random, 8)
+		}
+		inStart, wait := random.IntN(8) == 0, time.Duration(5+random.IntN(496))*time.Millisecond
+		c.slowest = 0
+		err := c.run(t, c.task().command(t), func(ready <-chan struct{}) {
+			if !inStart {
+				<-ready
+			}
+			<-time.After(wait)
+		})
+		if !isKilled(err) {
+			t.Fatalf("cycle %d: the child ended with %v", cycle, err)
+		}
+		c.check(t, false)
+		if restarts = append(restarts, c.slowest); c.slowest > restartLimit {
+			t.Errorf("cycle %d: the restart took %s", cycle, c.slowest)
+		}
+		if t.Failed() {
+			keepStore(t, c.path)
+			t.Fatalf("cycle %d: killed %s after its start", cycle, wait)
+		}
+	}
+	acknowledged += c.history.Acknowledged()
+	slices.Sort(restarts)
+	t.Logf("%d cycles, %d calls acknowledged, none lost, none twice; restart: median %s, slowest %s",
+		cycles, acknowledged, restarts[len(restarts)/2], restarts[len(restarts)-1])
+	if acknowledged < cycles {
+		t.Error("next to nothing was acknowledged: next to nothing was tested")
+	}
+}
+
+func isKilled(err error) bool {
+	var exit *exec.ExitError
+	if !errors.As(err, &exit) {
+		return false
+	}
+	status, ok := exit.Sys().(syscall.WaitStatus)
+	return ok && status.Signaled() && status.Signal() == syscall.SIGKILL
+}
+
+// keepStore copies a store that failed a test to testdata/failures.
+func keepStore(t *testing.T, path string) {
+	t.Helper()
+	dir := filepath.Join("testdata", "failures", strings.ReplaceAll(t.Name(), "/", "_"))
+	if err := os.MkdirAll(filepath.Dir(dir), 0o700); err != nil {
+		t.Log(err)
+		return
+	}
+	if err := os.RemoveAll(dir); err != nil {
+		t.Log(err)
+	}
+	if err := os.CopyFS(dir, os.DirFS(filepath.Dir(path))); err != nil {
+		t.Log(err)
+	}
+	t.Logf("the store is kept in %s", dir)
+}
+
+// TestKillLoop_betweenCommitAndAnswer kills a process between a step of the store and what would have followed: the commit is durable
+// and nobody was told. The repeat must find it.
+func TestKillLoop_betweenCommitAndAnswer(t *testing.T) {
+	t.Parallel()
+	random := seeded(t)
+	times := []int{1, 2, 4, 9}
+	if nightly {
+		times = slices.Collect(func(yield func(int) bool) {
+			for n := 1; n <= 60 && yield(n); n++ {
+			}
+		})
+	}
+	for _, step := range []string{"Append", "Replace", "Trim"} {
+		for _, n := range times {
+			c := newCrash(t, random, 4)
+			t.Run(fmt.Sprintf("%s %d", step, n), func(t *testing.T) {
+				t.Parallel()
+				d := c.task()
+				d.Die, d.DieAt = step, n
+				if err := c.run(t, d.command(t), nil); !isKilled(err) {
+					t.Fatalf("the child ended with %v", err)
+				}
+				c.check(t, true)
+			})
+		}
+	}
+}

@@ -5,6 +5,7 @@ import (
 	"crypto/rand"
 	"errors"
 	"fmt"
+	"log/slog"
 	"slices"
 	"sync"
 	"time"
@@ -268,7 +269,8 @@ func (s *shard) append(c *tailCommit, row []byte, jobs []*job) error {
 	if known(err) {
 		return err
 	}
-	s.b.o.Logger.Error("commit of unknown outcome: the shard is held until it is settled", "shard", s.no, "commit", int64(c.n), "error", err)
+	s.b.o.Logger.Error("commit of unknown outcome: the shard is held until it is settled",
+		slog.Int("shard", s.no), slog.Int64("commit", int64(c.n)), slog.Any("error", err))
 	deadline := time.NewTimer(s.b.o.CommitTimeout)
 	defer deadline.Stop()
 	again := time.NewTicker(100 * time.Millisecond)
@@ -356,10 +358,8 @@ func (s *shard) refuse(j *job, exist []KeyRef) error {
 		if _, twice := s.batch.hashes[ref]; twice || j.looked+1 < since.oldest || since.hasKey(ref, j.looked) {
 			return errLookUp
 		}
-		for _, e := range exist {
-			if e == ref {
-				return errLookUp
-			}
+		if slices.Contains(exist, ref) {
+			return errLookUp
 		}
 		s.batch.hashes[ref] = struct{}{}
 	}
@@ -418,10 +418,8 @@ func (r *recent) hasID(log LogNo, id *ID, n CommitNo) bool {
 // hasKey looks for a key in the commits after n.
 func (r *recent) hasKey(ref KeyRef, n CommitNo) bool {
 	for i := len(r.commits) - 1; i >= 0 && r.commits[i].n > n; i-- {
-		for _, k := range r.commits[i].keys {
-			if k == ref {
-				return true
-			}
+		if slices.Contains(r.commits[i].keys, ref) {
+			return true
 		}
 	}
 	return false
@@ -655,7 +653,7 @@ func (s *shard) check(c *tailCommit, r *commitRun) {
 		Code: CodeTampered, Rule: "head_mismatch",
 		Message: fmt.Sprintf("log %d of %s: commit %d does not continue the stored head at entry %d", r.log, t.head.Org, c.n, r.first),
 	}
-	s.b.o.Logger.Error("log frozen", "org", string(t.head.Org), "error", t.fault)
+	s.b.o.Logger.Error("log frozen", slog.String("org", string(t.head.Org)), slog.Any("error", t.fault))
 }
 
 // cut returns the accepted JSON without the id text: what is kept of it.

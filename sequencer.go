@@ -206,11 +206,11 @@ func (s *shard) commit(jobs []*job) {
 		switch {
 		case err == nil:
 			s.settled(c)
+			if s.b.metrics.Commit != nil { // first: who was answered is counted
+				s.b.metrics.Commit(len(c.entries), len(row), s.b.o.Now().Sub(begin).Seconds())
+			}
 			for _, j := range unanswered {
 				j.answer(nil)
-			}
-			if s.b.metrics.Commit != nil {
-				s.b.metrics.Commit(len(c.entries), len(row), s.b.o.Now().Sub(begin).Seconds())
 			}
 			return
 		case errors.Is(err, ErrHeadMoved):

@@ -17,6 +17,8 @@ import (
 	"net/http/httptrace"
 	"os"
 	"path/filepath"
+	"regexp"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -114,6 +116,68 @@ func TestServe(t *testing.T) {
 	defer l.Close() //nolint:errcheck // of the test
 	if _, errs, code := runHere(t, "", "serve", "--db", db, "--listen", l.Addr().String()); code != exitFailed || !strings.Contains(errs, "another program uses this address") {
 		t.Errorf("a taken address: exit %d: %s", code, errs)
+	}
+}
+
+// TestMetrics: after an entry was recorded, merged and found, a whole server serves every metric of the reference page, and its
+// counters have moved.
+func TestMetrics(t *testing.T) {
+	t.Parallel()
+	m, key := serverFor(t, filepath.Join(t.TempDir(), "daybook.db"))
+	defer func() {
+		if err := m.Close(); err != nil {
+			t.Error(err)
+		}
+	}()
+	get := func(method, path, body string) string {
+		req, err := http.NewRequestWithContext(t.Context(), method, m.URL+path, strings.NewReader(body))
+		if err != nil {
+			t.Fatal(err)
+		}
+		req.Header = http.Header{"Authorization": {"Bearer " + key}, "Daybook-Org": {"org_acme"}, "Content-Type": {"application/json"}}
+		res, err := http.DefaultClient.Do(req)
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer res.Body.Close() //nolint:errcheck // read to its end
+		text, err := io.ReadAll(res.Body)
+		if err != nil || res.StatusCode/100 != 2 {
+			t.Fatalf("%s %s: %d %s, %v", method, path, res.StatusCode, text, err)
+		}
+		return string(text)
+	}
+	get("POST", "/v1/events", `{"action":"a.b","actor":{"type":"user","id":"1"}}`)
+	if err := m.book.Settle(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	get("GET", "/v1/events", "")
+	served := map[string]string{} // the name and labels, and the value
+	for line := range strings.Lines(get("GET", "/metrics", "")) {
+		if name, value, ok := strings.Cut(strings.TrimSpace(line), " "); ok && name != "#" {
+			served[name] = value
+		}
+	}
+	page, err := os.ReadFile("../../../docs/reference/metrics.md")
+	if err != nil {
+		t.Fatal(err)
+	}
+	gauges := []string{"daybook_queue_bytes", "daybook_tail_entries", "daybook_tail_bytes", "daybook_merge_lag_commits", "daybook_merge_debt_entries", "daybook_open_logs"}
+	for _, name := range regexp.MustCompile(`daybook_[a-z_]+`).FindAllString(string(page), -1) {
+		value, ok := served[name]
+		switch {
+		case strings.HasPrefix(name, "daybook_http_requests"):
+			value, ok = served[name+`{method="POST",route="/v1/events",status="201"}`]
+		case strings.HasPrefix(name, "daybook_http_request"):
+			value, ok = served[name+`_count{method="POST",route="/v1/events"}`]
+		case !ok:
+			value, ok = served[name+"_count"]
+		}
+		if !ok || value == "0" && !slices.Contains(gauges, name) {
+			t.Errorf("%s is %q", name, value)
+		}
+	}
+	if served["daybook_open_logs"] != "1" {
+		t.Errorf("daybook_open_logs is %q", served["daybook_open_logs"])
 	}
 }
 

@@ -122,19 +122,6 @@ func newShard(b *Book, no int) *shard {
 	}
 }
 
-// newestCommit asks Tail for the shard's numbers alone: no commit comes after it.
-const newestCommit CommitNo = 1 << 60
-
-// load rebuilds the tail from the store: commits after the last merged one.
-func (s *shard) load(ctx context.Context) error {
-	tail, err := s.b.store.Tail(ctx, s.no, newestCommit, 1)
-	if err != nil {
-		return fmt.Errorf("read the tail: %w", err)
-	}
-	s.last = tail.Merged
-	return s.catchUp(ctx)
-}
-
 // Close refuses new events, commits those that wait, and stops the merger, leaving what it has not merged to the next Open. It
 // waits until that has ended, and so does a second Close.
 func (b *Book) Close() error {

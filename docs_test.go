@@ -156,7 +156,7 @@ func TestNamesInDocuments(t *testing.T) {
 				t.Errorf("%s: there is no %s", name, m[0])
 			}
 		}
-		for _, m := range regexp.MustCompile("X").FindAllStringSubmatch(text, -1) {
+		for _, m := range regexp.MustCompile("`([a-z][\\w/]*\\.go)`").FindAllStringSubmatch(text, -1) {
 			if !slices.ContainsFunc(append(paths(code), paths(tests)...), func(p string) bool { return ends(p, m[1]) }) && !strings.Contains(name, "guides/add-a") {
 				t.Errorf("%s: there is no %s", name, m[1])
 			}
@@ -345,7 +345,7 @@ func TestErrorsPage(t *testing.T) {
 		if strings.HasPrefix(line, "| ") || strings.HasPrefix(line, "In Go only") {
 			cells := line
 			if strings.HasPrefix(line, "| ") { // the cell of codes: the first that begins with one
-				for _, cell := range strings.Split(line, "|") {
+				for cell := range strings.SplitSeq(line, "|") {
 					if cells = strings.TrimSpace(cell); strings.HasPrefix(cells, "`") {
 						break
 					}

@@ -1,12 +1,12 @@
 package daybook
 
-// Metrics takes what a Book counts and times. Every field may be nil; none may block. They are called from the sequencer and the
-// merger, one call a commit or a slice, never one an event.
+// Metrics takes what a Book counts and times. Every field may be nil; none may block. They are called from the sequencer, the
+// merger and whoever searches, one call a commit, a slice or a search, never one an event.
 type Metrics struct {
 	Commit func(entries, bytes int, seconds float64) // a commit that is durable: its entries, its row's bytes, from taking the requests to publishing
 	Wait   func(seconds float64)                     // how long the oldest request of a commit waited for its turn
 	Merge  func(blocks, bytes int, seconds float64)  // a slice of merging that is durable
-	Search func(seconds float64, blocks int)         // a search, and the blocks it decoded
+	Search func(seconds float64, blocks int)         // a page, facets or a histogram, once it may run, and the blocks it unpacked
 }
 
 // Stats is what a Book holds at one moment.

@@ -30,6 +30,7 @@ type scan struct {
 
 	filter  []byte // the one that has asks
 	has     func(query.Term) bool
+	begin   time.Time
 	budget  budget
 	resumed bool // another page came before
 	seen    Span // of what was looked through: received_at, in the order of occurred_at that
@@ -77,7 +78,8 @@ func (b *Book) newScan(ctx context.Context, p *question) (*scan, error) {
 		seen: Span{Min: openTo, Max: openFrom}, resumed: p.at.set,
 	}
 	s.has = func(t query.Term) bool { return filterHas(s.filter, t) }
-	s.budget = budget{now: b.o.Now, until: b.o.Now().Add(b.o.SearchTime), blocks: b.o.SearchBlocks}
+	s.begin = b.o.Now()
+	s.budget = budget{now: b.o.Now, until: s.begin.Add(b.o.SearchTime), blocks: b.o.SearchBlocks}
 	return s, nil
 }
 
@@ -156,8 +158,11 @@ func (p *packed) open(org OrgID, d *leaf.Doc) (Entry, error) {
 	return e, nil
 }
 
-// searched says what the scan looked through. Its question has moved on.
+// searched ends a search: it counts it and says what the scan looked through. Its question has moved on.
 func (s *scan) searched() (Searched, error) {
+	if s.b.metrics.Search != nil {
+		s.b.metrics.Search(s.b.o.Now().Sub(s.begin).Seconds(), s.budget.used)
+	}
 	r := Searched{Blocks: s.budget.used, Complete: s.budget.reason == "", Reason: s.budget.reason}
 	if s.size == 0 {
 		r.From, r.To = s.now, s.now

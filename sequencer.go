@@ -2,16 +2,14 @@ package daybook
 
 import (
 	"context"
-	"crypto/rand"
 	"errors"
 	"fmt"
+	"log/slog"
 	"slices"
 	"sync"
 	"time"
 
 	"golang.org/x/mod/sumdb/tlog"
-
-	"github.com/daybook-audit/daybook/leaf"
 )
 
 // Bounds of one commit: a request larger than either is a commit of its own.
@@ -205,11 +203,11 @@ func (s *shard) commit(jobs []*job) {
 		switch {
 		case err == nil:
 			s.settled(c)
+			if s.b.metrics.Commit != nil { // first: who was answered is counted
+				s.b.metrics.Commit(len(c.entries), len(row), s.b.o.Now().Sub(begin).Seconds())
+			}
 			for _, j := range unanswered {
 				j.answer(nil)
-			}
-			if s.b.metrics.Commit != nil {
-				s.b.metrics.Commit(len(c.entries), len(row), s.b.o.Now().Sub(begin).Seconds())
 			}
 			return
 		case errors.Is(err, ErrHeadMoved):
@@ -268,7 +266,8 @@ func (s *shard) append(c *tailCommit, row []byte, jobs []*job) error {
 	if known(err) {
 		return err
 	}
-	s.b.o.Logger.Error("commit of unknown outcome: the shard is held until it is settled", "shard", s.no, "commit", int64(c.n), "error", err)
+	s.b.o.Logger.Error("commit of unknown outcome: the shard is held until it is settled",
+		slog.Int("shard", s.no), slog.Int64("commit", int64(c.n)), slog.Any("error", err))
 	deadline := time.NewTimer(s.b.o.CommitTimeout)
 	defer deadline.Stop()
 	again := time.NewTicker(100 * time.Millisecond)
@@ -299,234 +298,6 @@ func known(err error) bool {
 	return err == nil || errors.Is(err, ErrHeadMoved) || errors.Is(err, ErrNoSpace) || errors.Is(err, ErrBroken) || errors.As(err, &exists)
 }
 
-// batch is the working memory of one commit.
-type batch struct {
-	id      [16]byte
-	at      int64
-	keys    []Key
-	touched []touchedLog
-	index   map[*logTail]int // into touched
-	ids     map[explicitID]struct{}
-	hashes  map[KeyRef]struct{}
-	packed  []packed
-	row     []byte
-}
-
-// touchedLog is one log's part of a commit being prepared: the state it will have if the commit succeeds.
-type touchedLog struct {
-	log  *logTail
-	jobs []*job
-	tree frontier
-}
-
-type explicitID struct {
-	log LogNo
-	id  ID
-}
-
-// sendBack answers jobs that cannot be part of this commit (their log is frozen, or something of theirs may be recorded already)
-// and returns the rest. exist, when set, are keys that the store has.
-func (s *shard) sendBack(jobs []*job, exist []KeyRef) []*job {
-	clear(s.batch.ids)
-	clear(s.batch.hashes)
-	kept := jobs[:0]
-	for _, j := range jobs {
-		switch err := s.refuse(j, exist); err {
-		case nil:
-			kept = append(kept, j)
-		default:
-			j.answer(err)
-		}
-	}
-	return kept
-}
-
-func (s *shard) refuse(j *job, exist []KeyRef) error {
-	s.mu.RLock()
-	fault, state, ahead, since := j.log.fault, j.log.head.State, j.log.ahead, recent{commits: s.commits, oldest: s.last + 1}
-	if len(s.commits) > 0 {
-		since.oldest = s.commits[0].n
-	}
-	s.mu.RUnlock()
-	if fault != nil || state != LogOpen {
-		return &Error{Code: CodeUnavailable, Rule: "log_frozen", Message: "this log is frozen: reads go on, nothing is recorded", Err: fault}
-	}
-	for i := range j.keys {
-		ref := KeyRef{Log: j.log.no, Hash: j.keys[i].hash}
-		if _, twice := s.batch.hashes[ref]; twice || j.looked+1 < since.oldest || since.hasKey(ref, j.looked) {
-			return errLookUp
-		}
-		for _, e := range exist {
-			if e == ref {
-				return errLookUp
-			}
-		}
-		s.batch.hashes[ref] = struct{}{}
-	}
-	for i := range j.events {
-		p := &j.events[i]
-		if p.explicit && !s.isNew(j, &p.id, &since, ahead) {
-			return errLookUp
-		}
-	}
-	return nil
-}
-
-// isNew reports whether an id that the producer gave is certainly not in the log.
-func (s *shard) isNew(j *job, id *ID, since *recent, ahead int64) bool {
-	key := explicitID{j.log.no, *id}
-	if _, twice := s.batch.ids[key]; twice {
-		return false
-	}
-	// An id that the filter does not know is new if it was made, and so recorded, after covered, or if the whole log was: unless the
-	// log knows of clocks that were ahead, whose ids may be older than they look.
-	madeAt := id.Micros()
-	switch {
-	case !s.ids.maybe(id) && (madeAt > s.ids.covered+clockSlack && madeAt > ahead || j.log.emptyAt >= s.ids.covered):
-	case j.looked+1 < since.oldest || since.hasID(j.log.no, id, j.looked):
-		return false
-	}
-	s.batch.ids[key] = struct{}{}
-	return true
-}
-
-// recent is one picture of the commits in memory. The merger may trim them meanwhile, which changes neither.
-type recent struct {
-	commits []*tailCommit // ascending
-	oldest  CommitNo      // of commits, or the next one
-}
-
-// hasID looks for an id in the commits after n. They are few: a caller looked up the others a moment ago.
-func (r *recent) hasID(log LogNo, id *ID, n CommitNo) bool {
-	for i := len(r.commits) - 1; i >= 0 && r.commits[i].n > n; i-- {
-		c := r.commits[i]
-		for k := range c.runs {
-			run := &c.runs[k]
-			if run.log != log {
-				continue
-			}
-			for e := run.at; e < run.at+run.count; e++ {
-				if c.entries[e].id == *id {
-					return true
-				}
-			}
-		}
-	}
-	return false
-}
-
-// hasKey looks for a key in the commits after n.
-func (r *recent) hasKey(ref KeyRef, n CommitNo) bool {
-	for i := len(r.commits) - 1; i >= 0 && r.commits[i].n > n; i-- {
-		for _, k := range r.commits[i].keys {
-			if k == ref {
-				return true
-			}
-		}
-	}
-	return false
-}
-
-// prepare gives every event its seq and received_at, computes leaf hashes and frontiers, and packs the row. It changes nothing that
-// others see: publish does, once the commit is durable.
-func (s *shard) prepare(jobs []*job) (*tailCommit, []byte) {
-	bt := &s.batch
-	if _, err := rand.Read(bt.id[:]); err != nil {
-		panic(err) // crypto/rand.Read never returns an error
-	}
-	s.group(jobs)
-	s.mu.RLock()
-	c := &tailCommit{n: s.last + 1}
-	signed := s.signed
-	s.mu.RUnlock()
-	entries, size := 0, 0
-	for _, j := range jobs {
-		entries += len(j.events)
-		for i := range j.events {
-			size += len(j.events[i].body)
-		}
-	}
-	c.entries = make([]tailEntry, 0, entries)
-	c.runs = make([]commitRun, 0, len(bt.touched))
-	now := s.b.now()
-	bt.at, bt.keys, bt.packed = now, bt.keys[:0], bt.packed[:0]
-	for i := range bt.touched {
-		s.sequence(&bt.touched[i], c, max(now, signed))
-	}
-	plain := appendColumns(make([]byte, 0, size+len(bt.packed)*maxColumnBytes), bt.packed, false)
-	bodies := 0
-	for i := range bt.packed {
-		c.entries[i].off = uint32(bodies)
-		bodies += len(bt.packed[i].body)
-	}
-	c.id, c.bodies = bt.id, plain[len(plain)-bodies:]
-	for i := range bt.keys {
-		c.keys = append(c.keys, bt.keys[i].KeyRef)
-	}
-	bt.row = packCommit(bt.row, bt.id, c, plain)
-	return c, bt.row
-}
-
-// group puts the jobs of one log together, logs in the order of their first job.
-func (s *shard) group(jobs []*job) {
-	bt := &s.batch
-	for i := range bt.touched {
-		clear(bt.touched[i].jobs)
-		bt.touched[i].jobs = bt.touched[i].jobs[:0]
-	}
-	used := 0
-	clear(bt.index)
-	for _, j := range jobs {
-		i, ok := bt.index[j.log]
-		if !ok {
-			i = used
-			used++
-			if i == cap(bt.touched) {
-				bt.touched = append(bt.touched[:i], touchedLog{})
-			}
-			bt.touched = bt.touched[:used]
-			bt.index[j.log] = i
-			bt.touched[i].log = j.log
-			bt.touched[i].tree.set(&j.log.tree) // owned by run, like every logTail.tree
-		}
-		bt.touched[i].jobs = append(bt.touched[i].jobs, j)
-	}
-	bt.touched = bt.touched[:used]
-}
-
-// sequence adds the run of one log to c.
-func (s *shard) sequence(t *touchedLog, c *tailCommit, notBefore int64) {
-	run := commitRun{log: t.log.no, first: t.tree.size, received: max(notBefore, t.log.received+1), at: len(c.entries)}
-	l := leaf.Leaf{Seq: run.first, ReceivedAt: run.received}
-	for _, j := range t.jobs {
-		j.first, j.received = l.Seq, l.ReceivedAt
-		for i := range j.events {
-			p := &j.events[i]
-			l.Kind, l.ID, l.Root = p.kind, p.id, p.root
-			p.leaf = l.Hash()
-			t.tree.append(p.leaf)
-			s.ids.add(&p.id, notBefore)
-			c.entries = append(c.entries, tailEntry{
-				leaf: p.leaf, id: p.id, secret: p.secret, len: uint32(len(p.body)), idAt: uint32(p.idAt), state: p.kind << stateKind,
-			})
-			s.batch.packed = append(s.batch.packed, packed{id: p.id, kind: p.kind, idAt: p.idAt, body: p.body})
-			l.Seq++
-			l.ReceivedAt++
-		}
-		for _, k := range j.keys {
-			key := Key{KeyRef: KeyRef{run.log, k.hash}, First: k.first, N: k.n, Expires: k.expires}
-			if k.first < 0 {
-				key.First, key.N = j.first, len(j.events)
-			}
-			s.batch.keys = append(s.batch.keys, key)
-		}
-	}
-	if run.count = len(c.entries) - run.at; run.count > 0 {
-		run.check = t.tree.check()
-		c.runs = append(c.runs, run)
-	}
-}
-
 // settled makes a durable commit visible.
 func (s *shard) settled(c *tailCommit) {
 	s.mu.Lock()
@@ -547,123 +318,4 @@ func (s *shard) announce() {
 	s.mu.Unlock()
 	close(woken)
 	s.b.merger.wake()
-}
-
-// catchUp applies commits that someone else made, so that the next one is prepared on top of them.
-func (s *shard) catchUp(ctx context.Context) error {
-	for {
-		s.mu.RLock()
-		after := s.last
-		s.mu.RUnlock()
-		tail, err := s.b.store.Tail(ctx, s.no, after, 16<<20)
-		if err != nil {
-			return fmt.Errorf("read the commits after %d: %w", after, err)
-		}
-		if tail.Last < after { // without this, commit would ask for what is newer for ever
-			return damaged("the store ends at commit %d, and commit %d was durable: it was rolled back", tail.Last, after)
-		}
-		if err := s.apply(ctx, tail); err != nil {
-			return err
-		}
-		if len(tail.Rows) == 0 || tail.Rows[len(tail.Rows)-1].N >= tail.Last {
-			return nil
-		}
-	}
-}
-
-// apply takes stored commits into the tail: those after a restart, and those of others. A log whose stored head and commits
-// contradict each other is frozen; the rest of the commit counts.
-func (s *shard) apply(ctx context.Context, tail Tail) error {
-	commits := make([]*tailCommit, len(tail.Rows))
-	errs := make([]error, len(tail.Rows))
-	var group sync.WaitGroup
-	for i, row := range tail.Rows {
-		group.Go(func() { commits[i], errs[i] = unpackCommit(row.N, row.Bytes) })
-	}
-	group.Wait()
-	if err := errors.Join(errs...); err != nil {
-		return fmt.Errorf("unpack commits: %w", err)
-	}
-	if err := s.openLogs(ctx, commits); err != nil {
-		return err
-	}
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	s.signed, s.merged = max(s.signed, tail.Signed), max(s.merged, tail.Merged)
-	for _, c := range commits {
-		if c.n != s.last+1 {
-			return damaged("commit %d follows %d", c.n, s.last)
-		}
-		for i := range c.runs {
-			s.check(c, &c.runs[i])
-		}
-		for i := range c.entries {
-			s.ids.add(&c.entries[i].id, s.ids.covered)
-		}
-		s.publish(c)
-	}
-	return nil
-}
-
-// openLogs reads the heads of logs that commits name and this process has not opened.
-func (s *shard) openLogs(ctx context.Context, commits []*tailCommit) error {
-	var missing []LogNo
-	seen := map[LogNo]bool{}
-	s.mu.RLock()
-	for _, c := range commits {
-		for _, r := range c.runs {
-			if s.logs[r.log] == nil && !seen[r.log] {
-				seen[r.log] = true
-				missing = append(missing, r.log)
-			}
-		}
-	}
-	s.mu.RUnlock()
-	if len(missing) == 0 {
-		return nil
-	}
-	heads, err := s.b.store.LogHeads(ctx, missing)
-	if err != nil {
-		return fmt.Errorf("read the heads of %d logs: %w", len(missing), err)
-	}
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	for _, h := range heads {
-		if s.logs[h.Log] == nil {
-			s.addLog(h).emptyAt = 0
-		}
-	}
-	return nil
-}
-
-// check continues the frontier of a stored run and compares it with the check value that the commit carries. The caller holds mu.
-func (s *shard) check(c *tailCommit, r *commitRun) {
-	t := s.logs[r.log]
-	end := r.first + int64(r.count)
-	if t.fault != nil || end <= t.head.Packed { // folded before the restart
-		return
-	}
-	if skip := t.tree.size - r.first; skip >= 0 && skip < int64(r.count) {
-		for e := r.at + int(skip); e < r.at+r.count; e++ {
-			t.tree.append(c.entries[e].leaf)
-		}
-		if t.tree.check() == r.check {
-			return
-		}
-	}
-	t.fault = &Error{
-		Code: CodeTampered, Rule: "head_mismatch",
-		Message: fmt.Sprintf("log %d of %s: commit %d does not continue the stored head at entry %d", r.log, t.head.Org, c.n, r.first),
-	}
-	s.b.o.Logger.Error("log frozen", "org", string(t.head.Org), "error", t.fault)
-}
-
-// cut returns the accepted JSON without the id text: what is kept of it.
-func (p *pending) cut() []byte {
-	if p.idAt == 0 {
-		return p.text
-	}
-	b := make([]byte, 0, len(p.text)-idTextLen)
-	b = append(b, p.text[:p.idAt-1]...)
-	return append(b, p.text[p.idAt-1+idTextLen:]...)
 }

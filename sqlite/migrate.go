@@ -2,9 +2,11 @@ package sqlite
 
 import (
 	"context"
+	"crypto/sha256"
 	"database/sql"
 	"database/sql/driver"
 	"embed"
+	"encoding/hex"
 	"fmt"
 	"io/fs"
 
@@ -15,6 +17,10 @@ import (
 
 // schema is the version of the last file in migrations.
 const schema = 1
+
+// schemaSum is the checksum of what the migrations make: tables, indexes and triggers as sqlite_schema holds them. Whoever adds a
+// migration puts here what the refusal of a new store says.
+const schemaSum = "7a03063dada241bf4787fb9561e565c7beeee36d78ac1328499c760421ede455"
 
 // application is what PRAGMA application_id says of a Daybook store, "DBKK".
 const application = 0x44424b4b
@@ -55,7 +61,8 @@ func migrate(ctx context.Context, dsn string) (err error) {
 	return nil
 }
 
-// checkSchema refuses a store that is not of this program's schema.
+// checkSchema refuses a store that is not of this program's schema, by number and by content: statements on other tables would fail
+// later, one by one, or do something else than they say.
 func checkSchema(r *conn) error {
 	var version int64
 	err := r.query("SELECT coalesce(max(version_id), 0) FROM goose_db_version WHERE is_applied", func(row []driver.Value) error {
@@ -70,7 +77,15 @@ func checkSchema(r *conn) error {
 	case version < schema:
 		return fmt.Errorf("schema %d is older than this program's %d: open it once for writing", version, schema)
 	}
-	return nil
+	h := sha256.New()
+	err = r.query("SELECT name, sql FROM sqlite_schema WHERE tbl_name <> 'goose_db_version' AND name NOT LIKE 'sqlite\\_%' ESCAPE '\\' ORDER BY name", func(row []driver.Value) error {
+		_, err := fmt.Fprintf(h, "%s\x00%s\x00", row[0], row[1])
+		return err
+	})
+	if sum := hex.EncodeToString(h.Sum(nil)); err == nil && sum != schemaSum {
+		err = fmt.Errorf("its tables are not those of schema %d (checksum %s): a development version of Daybook made this store, or somebody changed it; begin a new one", schema, sum)
+	}
+	return err
 }
 
 // schemaVersion returns the schema version of db, 0 for an empty file. It writes nothing, so a newer store, or a database that is

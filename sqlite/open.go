@@ -142,6 +142,9 @@ func (s *Store) open() (err error) {
 	if s.writer, err = dial(s.path, writes, s.o.synchronous); err != nil {
 		return err
 	}
+	if err := checkSchema(s.writer); err != nil {
+		return err
+	}
 	if s.copier, err = dial(s.path, checkpoints, s.o.synchronous); err != nil {
 		return err
 	}

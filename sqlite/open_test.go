@@ -112,6 +112,33 @@ func TestOpen(t *testing.T) {
 			t.Errorf("the file changed (%v)", err)
 		}
 	})
+	t.Run("a store with other tables is refused and left as it was", func(t *testing.T) {
+		t.Parallel()
+		for _, statement := range []string{
+			"ALTER TABLE heads DROP COLUMN id_ahead", // as before that column came
+			"DROP TRIGGER commits_keep",
+			"CREATE TRIGGER other BEFORE INSERT ON commits BEGIN SELECT RAISE(IGNORE); END",
+		} {
+			path := made(t)
+			if err := execSQL(t, path, statement); err != nil {
+				t.Fatal(err)
+			}
+			before, err := os.ReadFile(path)
+			if err != nil {
+				t.Fatal(err)
+			}
+			_, err = sqlite.Open(path, sqlite.Options{})
+			_, err2 := sqlite.OpenReadOnly(path, sqlite.Options{})
+			for _, err := range []error{err, err2} {
+				if err == nil || !strings.Contains(err.Error(), "a development version of Daybook made this store") {
+					t.Errorf("%s: %v", statement, err)
+				}
+			}
+			if after, err := os.ReadFile(path); err != nil || !bytes.Equal(before, after) {
+				t.Errorf("%s: the file changed (%v)", statement, err)
+			}
+		}
+	})
 	t.Run("what is no store is refused and left as it was", func(t *testing.T) {
 		t.Parallel()
 		other := filepath.Join(t.TempDir(), "other.db")

@@ -7,6 +7,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"net"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -270,8 +271,8 @@ func (s *server) stop() {
 // ready waits until the server answers.
 func (s *server) ready(ctx context.Context) error {
 	for range 300 {
-		if _, err := get(ctx, s.url+"/healthz", ""); err == nil {
-			return nil
+		if conn, err := (&net.Dialer{}).DialContext(ctx, "tcp", strings.TrimPrefix(s.url, "http://")); err == nil {
+			return conn.Close()
 		}
 		if err := pause(ctx); err != nil {
 			return err

@@ -118,54 +118,71 @@ func (l *load) run(ctx context.Context, e *env) error {
 		p.left.Store(l.events)
 		p.from, p.to = start, start.Add(24*time.Hour)
 	}
-	model := "closed"
 	var arrivals chan time.Time
 	if l.rate > 0 {
-		model = "open"
 		arrivals = make(chan time.Time, 1<<20)
 		go p.arrive(ctx, arrivals, l.rate, start)
 	}
-	before, beforeMe := processUse(l.pid), processUse(os.Getpid())
-	tallies := make([]loadTally, l.connections)
+	var m measured
+	m.start = start
+	m.serverBefore, m.clientBefore = processUse(l.pid), processUse(os.Getpid())
+	m.tallies = make([]loadTally, l.connections)
 	var group sync.WaitGroup
 	errs := make([]error, l.connections)
 	for i := range l.connections {
-		group.Go(func() { errs[i] = p.connection(ctx, &tallies[i], arrivals) })
+		group.Go(func() { errs[i] = p.connection(ctx, &m.tallies[i], arrivals) })
 	}
 	if !p.counted { // CPU of the warm-up does not count
 		select {
 		case <-time.After(l.warmup):
-			before, beforeMe = processUse(l.pid), processUse(os.Getpid())
+			m.serverBefore, m.clientBefore = processUse(l.pid), processUse(os.Getpid())
 		case <-ctx.Done():
 		}
 	}
 	group.Wait()
-	end := e.now()
-	after, afterMe := processUse(l.pid), processUse(os.Getpid())
+	m.end = e.now()
+	m.server, m.client = processUse(l.pid), processUse(os.Getpid())
 	if err := errors.Join(errs...); err != nil {
 		return err
+	}
+	return l.report(e, p, &m)
+}
+
+// measured is what came out of a run.
+type measured struct {
+	start, end                 time.Time
+	serverBefore, clientBefore usageOf
+	server, client             usageOf
+	tallies                    []loadTally
+}
+
+// report prints the line of the run.
+func (l *load) report(e *env, p *loop, m *measured) error {
+	model := "closed"
+	if l.rate > 0 {
+		model = "open"
 	}
 	r := e.newResult("load", l.name, map[string]any{
 		"model": model, "connections": l.connections, "batch": l.batch, "rate": l.rate, "orgs": l.orgs, "size": l.size, "seed": l.seed, "late": l.late, "bodies": l.bodies,
 	})
 	var all histogram
-	for i := range tallies {
-		all.merge(&tallies[i].latency)
-		r.Requests += tallies[i].requests
-		r.Errors += tallies[i].failed
+	for i := range m.tallies {
+		all.merge(&m.tallies[i].latency)
+		r.Requests += m.tallies[i].requests
+		r.Errors += m.tallies[i].failed
 		if r.FirstFail == "" {
-			r.FirstFail = tallies[i].first
+			r.FirstFail = m.tallies[i].first
 		}
 	}
 	r.Events = (r.Requests - r.Errors) * int64(l.batch)
-	r.Seconds = min(end.Sub(p.from), l.duration).Seconds()
+	r.Seconds = min(m.end.Sub(p.from), l.duration).Seconds()
 	if p.counted {
-		r.Seconds = end.Sub(start).Seconds()
+		r.Seconds = m.end.Sub(m.start).Seconds()
 	}
 	r.EventRate, r.Rate = float64(r.Events)/r.Seconds, float64(r.Requests)/r.Seconds
 	r.latencies(&all)
-	r.ServerCPU, r.ClientCPU = after.cpu-before.cpu, afterMe.cpu-beforeMe.cpu
-	r.ServerRSS, r.Written = after.rss, after.written-before.written
+	r.ServerCPU, r.ClientCPU = m.server.cpu-m.serverBefore.cpu, m.client.cpu-m.clientBefore.cpu
+	r.ServerRSS, r.Written = m.server.rss, m.server.written-m.serverBefore.written
 	if r.Events > 0 {
 		r.CPUPerEvent = r.ServerCPU * 1e6 / float64(r.Events)
 	}
@@ -238,7 +255,7 @@ func (p *loop) connection(ctx context.Context, t *loadTally, arrivals <-chan tim
 	var in *bufio.Reader
 	defer func() {
 		if c != nil {
-			c.Close() //nolint:errcheck,gosec // nothing is left on it
+			c.Close() //nolint:errcheck // nothing is left on it
 		}
 	}()
 	for ctx.Err() == nil {
@@ -262,7 +279,7 @@ func (p *loop) connection(ctx context.Context, t *loadTally, arrivals <-chan tim
 		request := p.requests[int(p.next.Add(1))%len(p.requests)]
 		failure, broken := exchange(c, in, request)
 		if broken {
-			c.Close() //nolint:errcheck,gosec // nothing is left on it
+			c.Close() //nolint:errcheck // nothing is left on it
 			c = nil
 		}
 		done := p.now()

@@ -217,10 +217,10 @@ func newBenchNull(e *env) *cobra.Command {
 				}
 				w.Header()["Content-Type"] = []string{"application/json"}
 				w.WriteHeader(http.StatusCreated)
-				w.Write(answer) //nolint:errcheck,gosec // the client sees it
+				w.Write(answer) //nolint:errcheck // the client sees it
 			})}
 			fmt.Fprintf(e.stdout, "http://%s\n", l.Addr())
-			stop := context.AfterFunc(cmd.Context(), func() { server.Close() }) //nolint:errcheck,gosec // nothing to keep
+			stop := context.AfterFunc(cmd.Context(), func() { server.Close() }) //nolint:errcheck // nothing to keep
 			defer stop()
 			if err := server.Serve(l); !errors.Is(err, http.ErrServerClosed) {
 				return cannot("serve", err)

@@ -346,12 +346,12 @@ func (c *crash) verify(ctx context.Context, settle bool) (findings []storetest.F
 }
 
 // integrity is what SQLite itself says of a database (I8).
-func integrity(ctx context.Context, path string) error {
+func integrity(ctx context.Context, path string) (err error) {
 	db, err := sql.Open("sqlite", "file:"+path+"?mode=ro&immutable=1")
 	if err != nil {
 		return err
 	}
-	defer db.Close()
+	defer func() { err = errors.Join(err, db.Close()) }()
 	var says string
 	if err := db.QueryRowContext(ctx, "PRAGMA integrity_check").Scan(&says); err != nil {
 		return fmt.Errorf("check the integrity of the database: %w", err)

@@ -109,6 +109,9 @@ func (m *Main) handler(ctx context.Context) (*api.Server, error) {
 	if m.book, err = daybook.Open(ctx, m.store, o); err != nil {
 		return nil, fmt.Errorf("open the log: %w", err)
 	}
+	if d.Metrics != nil {
+		d.Metrics.Watch(m.book.Stats)
+	}
 	m.auth = auth.New(keys, auth.Options{Now: m.Now, RateLimit: c.RateLimit})
 	d.Book, d.Auth = m.book, m.auth
 	if c.WorkOSEnabled {
@@ -229,6 +232,7 @@ func (e *env) logger(c *config.Config) *slog.Logger {
 
 // serve runs m until ctx ends, and says ready once it answers.
 func (e *env) serve(ctx context.Context, m *Main, ready func() error) error {
+	e.tuneMemory()
 	if err := m.Run(ctx); err != nil {
 		return cannot("serve", err)
 	}

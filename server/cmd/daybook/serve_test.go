@@ -14,8 +14,11 @@ import (
 	"math/big"
 	"net"
 	"net/http"
+	"net/http/httptrace"
 	"os"
 	"path/filepath"
+	"regexp"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -116,6 +119,68 @@ func TestServe(t *testing.T) {
 	}
 }
 
+// TestMetrics: after an entry was recorded, merged and found, a whole server serves every metric of the reference page, and its
+// counters have moved.
+func TestMetrics(t *testing.T) {
+	t.Parallel()
+	m, key := serverFor(t, filepath.Join(t.TempDir(), "daybook.db"))
+	defer func() {
+		if err := m.Close(); err != nil {
+			t.Error(err)
+		}
+	}()
+	get := func(method, path, body string) string {
+		req, err := http.NewRequestWithContext(t.Context(), method, m.URL+path, strings.NewReader(body))
+		if err != nil {
+			t.Fatal(err)
+		}
+		req.Header = http.Header{"Authorization": {"Bearer " + key}, "Daybook-Org": {"org_acme"}, "Content-Type": {"application/json"}}
+		res, err := http.DefaultClient.Do(req)
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer res.Body.Close() //nolint:errcheck // read to its end
+		text, err := io.ReadAll(res.Body)
+		if err != nil || res.StatusCode/100 != 2 {
+			t.Fatalf("%s %s: %d %s, %v", method, path, res.StatusCode, text, err)
+		}
+		return string(text)
+	}
+	get("POST", "/v1/events", `{"action":"a.b","actor":{"type":"user","id":"1"}}`)
+	if err := m.book.Settle(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	get("GET", "/v1/events", "")
+	served := map[string]string{} // the name and labels, and the value
+	for line := range strings.Lines(get("GET", "/metrics", "")) {
+		if name, value, ok := strings.Cut(strings.TrimSpace(line), " "); ok && name != "#" {
+			served[name] = value
+		}
+	}
+	page, err := os.ReadFile("../../../docs/reference/metrics.md")
+	if err != nil {
+		t.Fatal(err)
+	}
+	gauges := []string{"daybook_queue_bytes", "daybook_tail_entries", "daybook_tail_bytes", "daybook_merge_lag_commits", "daybook_merge_debt_entries", "daybook_open_logs"}
+	for _, name := range regexp.MustCompile(`daybook_[a-z_]+`).FindAllString(string(page), -1) {
+		value, ok := served[name]
+		switch {
+		case strings.HasPrefix(name, "daybook_http_requests"):
+			value, ok = served[name+`{method="POST",route="/v1/events",status="201"}`]
+		case strings.HasPrefix(name, "daybook_http_request"):
+			value, ok = served[name+`_count{method="POST",route="/v1/events"}`]
+		case !ok:
+			value, ok = served[name+"_count"]
+		}
+		if !ok || value == "0" && !slices.Contains(gauges, name) {
+			t.Errorf("%s is %q", name, value)
+		}
+	}
+	if served["daybook_open_logs"] != "1" {
+		t.Errorf("daybook_open_logs is %q", served["daybook_open_logs"])
+	}
+}
+
 // TestClose: requests that are running when the server stops are answered.
 func TestClose(t *testing.T) {
 	t.Parallel()
@@ -127,13 +192,18 @@ func TestClose(t *testing.T) {
 	}
 	req.Header.Set("Authorization", "Bearer "+key)
 	req.Header.Set("Daybook-Org", "org_acme")
+	req.Header.Set("Expect", "100-continue")
+	reading := make(chan struct{}) // closed when the handler has asked for the body
+	req = req.WithContext(httptrace.WithClientTrace(t.Context(), &httptrace.ClientTrace{Got100Continue: func() { close(reading) }}))
+	transport := &http.Transport{ExpectContinueTimeout: time.Hour}
+	defer transport.CloseIdleConnections()
 	type answer struct {
 		status int
 		err    error
 	}
 	answered := make(chan answer, 1)
 	go func() {
-		res, err := http.DefaultClient.Do(req)
+		res, err := transport.RoundTrip(req)
 		if err != nil {
 			answered <- answer{err: err}
 			return
@@ -141,7 +211,12 @@ func TestClose(t *testing.T) {
 		res.Body.Close() //nolint:errcheck // only the status counts
 		answered <- answer{status: res.StatusCode}
 	}()
-	if _, err := io.WriteString(feed, `{"action":"a.b",`); err != nil { // the server is reading it
+	select {
+	case <-reading:
+	case a := <-answered:
+		t.Fatalf("answered before it was sent: %d, %v", a.status, a.err)
+	}
+	if _, err := io.WriteString(feed, `{"action":"a.b",`); err != nil {
 		t.Fatal(err)
 	}
 	closed := make(chan error, 1)

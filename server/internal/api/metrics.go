@@ -62,8 +62,8 @@ func (m *Metrics) bookMetrics() *daybook.Metrics {
 	merges := histogram("daybook_merge_seconds", "Time of one slice of merging.", times)
 	blocks := counter("daybook_merge_blocks_total", "Blocks written by the merger.")
 	merged := counter("daybook_merge_bytes_total", "Bytes written by the merger.")
-	searches := histogram("daybook_search_seconds", "Time of a search.", times)
-	decoded := counter("daybook_search_blocks_total", "Blocks decoded by searches.")
+	searches := histogram("daybook_search_seconds", "Time of a search, facets or histogram.", times)
+	decoded := counter("daybook_search_blocks_total", "Blocks unpacked by searches.")
 	return &daybook.Metrics{
 		Commit: func(n, bytes int, seconds float64) {
 			entries.Add(float64(n))

@@ -75,13 +75,9 @@ func createKey(c *call) error {
 	if err := mayMake(c.principal, want.Org, scopes); err != nil {
 		return err
 	}
-	if want.Org != "" && want.Org != c.principal.Org {
-		exists, err := c.s.Orgs.Exists(c.r.Context(), want.Org)
-		if err != nil {
+	if want.Org != "" {
+		if err := c.orgExists(want.Org); err != nil {
 			return err
-		}
-		if !exists {
-			return errNotFound
 		}
 	}
 	key, secret, err := c.s.Keys.Create(c.r.Context(), want)

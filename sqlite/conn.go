@@ -19,6 +19,7 @@ type conn struct {
 	stmts map[string]*stmt
 	// written counts roughly the bytes that statements put into the write-ahead log.
 	written int64
+	level   string // of synchronous, as it is set now
 }
 
 type stmt struct {
@@ -100,7 +101,7 @@ func dial(path string, r role, synchronous string) (*conn, error) {
 	if err != nil {
 		return nil, err
 	}
-	c := &conn{dc: dc, stmts: map[string]*stmt{}}
+	c := &conn{dc: dc, stmts: map[string]*stmt{}, level: synchronous}
 	for _, p := range pragmas(r, synchronous) {
 		var got driver.Value
 		err := c.query("PRAGMA "+p.name, func(row []driver.Value) error { got = row[0]; return nil })
@@ -112,6 +113,30 @@ func dial(path string, r role, synchronous string) (*conn, error) {
 		}
 	}
 	return c, nil
+}
+
+// sync sets how the next transaction is synced. SQLite sets it while it prepares the PRAGMA, so a kept statement would not.
+func (c *conn) sync(level string, kind class) error {
+	if kind == merging && level == "FULL" {
+		level = "NORMAL"
+	}
+	if c.level == level {
+		return nil
+	}
+	s, err := c.dc.Prepare("PRAGMA synchronous=" + level)
+	if err != nil {
+		return fmt.Errorf("set synchronous to %s: %w", level, err)
+	}
+	e, ok := s.(driver.StmtExecContext)
+	if !ok {
+		return errors.Join(fmt.Errorf("%T takes no context", s), s.Close())
+	}
+	_, err = e.ExecContext(uninterrupted, nil)
+	if err = errors.Join(err, s.Close()); err != nil {
+		return fmt.Errorf("set synchronous to %s: %w", level, err)
+	}
+	c.level = level
+	return nil
 }
 
 func (c *conn) close() error {

@@ -185,7 +185,7 @@ func (c *Call) Do(ctx context.Context, b *daybook.Book) Answer {
 		return a
 	}
 	var coded *daybook.Error
-	a.Nothing = errors.As(err, &coded) && !errors.Is(err, daybook.ErrUnknownOutcome)
+	a.Nothing = errors.As(err, &coded)
 	a.Code, a.Error = daybook.CodeOf(err), err.Error()
 	return a
 }

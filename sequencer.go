@@ -221,17 +221,29 @@ func (s *shard) commit(jobs []*job) {
 		case errors.As(err, &exists):
 			unanswered = s.sendBack(unanswered, exists.Keys)
 			continue
-		case errors.Is(err, ErrNoSpace):
-			err = &Error{Code: CodeOverloaded, Message: "no space is left to record; reads go on", Err: err}
-		case errors.Is(err, ErrBroken):
-			s.b.fail(err)
-			err = &Error{Code: CodeUnavailable, Rule: "store_broken", Message: "the store must be reopened before it can record", Err: err}
+		default:
+			err = s.refusal(err)
 		}
 		for _, j := range unanswered {
 			j.answer(err)
 		}
 		return
 	}
+}
+
+// refusal turns an error of a write that says that nothing was written into what the caller is told. A store that failed to sync ends
+// the Book. An outcome that is not known stays so: it is no refusal.
+func (s *shard) refusal(err error) error {
+	switch {
+	case errors.Is(err, ErrUnknownOutcome):
+		return err
+	case errors.Is(err, ErrNoSpace):
+		return &Error{Code: CodeOverloaded, Message: "no space is left to record; reads go on", Err: err}
+	case errors.Is(err, ErrBroken):
+		s.b.fail(err)
+		return &Error{Code: CodeUnavailable, Rule: "store_broken", Message: "the store must be reopened before it can record", Err: err}
+	}
+	return err
 }
 
 // has reports whether commit n is the one with this id. A commit of unknown outcome that is repeated and found to have been overtaken

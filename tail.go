@@ -139,7 +139,7 @@ func (s *shard) open(ctx context.Context, org OrgID, create bool) (*logTail, err
 	}
 	heads, err := s.b.store.Heads(ctx, []OrgID{org}, create)
 	if err != nil {
-		return nil, fmt.Errorf("read the head of %s: %w", org, err)
+		return nil, s.refusal(fmt.Errorf("read the head of %s: %w", org, err)) // with create it is a write
 	}
 	if heads[0].Log == 0 {
 		return nil, nil

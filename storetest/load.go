@@ -178,14 +178,18 @@ func (l Load) conflict(c Call, r *rand.Rand) Call {
 
 // Do makes the call and returns what became of it. An acknowledgement is in the answer the moment RecordJSON returned it.
 func (c *Call) Do(ctx context.Context, b *daybook.Book) Answer {
+	return c.Answer(b.RecordJSON(ctx, c.Org, c.Request))
+}
+
+// Answer returns what RecordJSON has answered to the call.
+func (c *Call) Answer(res daybook.Result, err error) Answer {
 	a := Answer{Writer: c.Writer, No: c.No}
-	res, err := b.RecordJSON(ctx, c.Org, c.Request)
 	if err == nil {
 		a.Receipts = res.Receipts
 		return a
 	}
 	var coded *daybook.Error
-	a.Nothing = errors.As(err, &coded) && !errors.Is(err, daybook.ErrUnknownOutcome)
+	a.Nothing = errors.As(err, &coded)
 	a.Code, a.Error = daybook.CodeOf(err), err.Error()
 	return a
 }

@@ -180,6 +180,13 @@ func (r *Recording) Crash(random *rand.Rand) Crash {
 	return c
 }
 
+// WithoutSyncs returns the recording as of a disk that says that it has synced and has not: what a test that looks for losses must find.
+func (r *Recording) WithoutSyncs() *Recording {
+	lying := *r
+	lying.ops = slices.DeleteFunc(slices.Clone(r.ops), func(o operation) bool { return o.kind == synced })
+	return &lying
+}
+
 // syncs returns for each file and folder the start of the last sync of it that ended before cut: what ended before that is durable.
 func (r *Recording) syncs(cut int) (files []int, dirs map[string]int) {
 	files, dirs = make([]int, r.files), map[string]int{}

@@ -32,6 +32,7 @@ import (
 //nolint:gochecknoinits // main_test.go is built everywhere, these children only here
 func init() {
 	children["serve"] = func() int { return report(serveChild()) }
+	children["disk"] = func() int { return report(fillDisk()) }
 }
 
 // nightly says that the reliability tests run in their long sizes.
@@ -280,7 +281,7 @@ func (c *crash) listen(t *testing.T, out *bufio.Reader, ready chan<- struct{}) {
 type crash struct {
 	path    string
 	history *storetest.History
-	said    []line // by the last child
+	said    []line        // by the last child
 	slowest time.Duration // the last start after a crash
 }
 

@@ -77,11 +77,6 @@ func (e *env) restore(ctx context.Context, from, db string, yes bool) error {
 	if err := e.fsck(ctx, partial, 2); err != nil {
 		return errors.Join(err, os.Remove(partial))
 	}
-	for _, name := range []string{partial + "-wal", partial + "-shm"} { // of reading it; empty
-		if err := os.Remove(name); err != nil && !errors.Is(err, fs.ErrNotExist) {
-			return err
-		}
-	}
 	if old {
 		aside := fmt.Sprintf("%s.before-%s", db, e.now().UTC().Format("20060102T150405Z"))
 		if err := os.Rename(db, aside); err != nil {

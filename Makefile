@@ -26,7 +26,8 @@ nightly: ## the same tests in their long sizes, and an hour of fuzzing
 	$(TOOLS)/testrun -fuzz=1h
 
 lint: $(TOOLS)/golangci-lint ## check style and architecture of every module, list the longest files
-	@status=0; for m in $(MODULES); do echo "lint $$m"; (cd $$m && $(TOOLS)/golangci-lint run --config $(CURDIR)/.golangci.yml ./...) || status=1; done; exit $$status
+	@status=0; for m in $(MODULES); do echo "lint $$m"; (cd $$m && $(TOOLS)/golangci-lint run --config $(CURDIR)/.golangci.yml ./...) || status=1; done; \
+	echo "lint tools"; (cd tools && GOWORK=off $(TOOLS)/golangci-lint run --config $(CURDIR)/.golangci.yml ./...) || status=1; exit $$status
 	@echo "longest files:"; git ls-files '*.go' | xargs wc -l | sort -rn | sed -n '2,11p'
 
 $(TOOLS)/golangci-lint: tools/go.mod

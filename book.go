@@ -24,7 +24,6 @@ type Book struct {
 	limits  *scanLimits
 
 	closeOnce sync.Once
-	closeErr  error
 	broken    chan struct{}
 	brokeOnce sync.Once
 	brokeErr  error
@@ -108,9 +107,9 @@ func Open(ctx context.Context, store Store, o Options) (*Book, error) {
 	}
 	b.merger = newMerger(b)
 	for _, s := range b.shards {
-		go s.run()
+		go s.run() //nolint:contextcheck // it outlives Open; Close ends it
 	}
-	b.merger.start()
+	b.merger.start() //nolint:contextcheck // it outlives Open; Close ends it
 	return b, nil
 }
 
@@ -123,21 +122,8 @@ func newShard(b *Book, no int) *shard {
 	}
 }
 
-// newestCommit asks Tail for the shard's numbers alone: no commit comes after it.
-const newestCommit CommitNo = 1 << 60
-
-// load rebuilds the tail from the store: commits after the last merged one.
-func (s *shard) load(ctx context.Context) error {
-	tail, err := s.b.store.Tail(ctx, s.no, newestCommit, 1)
-	if err != nil {
-		return fmt.Errorf("read the tail: %w", err)
-	}
-	s.last = tail.Merged
-	return s.catchUp(ctx)
-}
-
 // Close refuses new events, commits those that wait, and stops the merger, leaving what it has not merged to the next Open. It
-// waits until ctx-less work in flight has ended; a second Close returns the same.
+// waits until that has ended, and so does a second Close.
 func (b *Book) Close() error {
 	b.closeOnce.Do(func() {
 		for _, s := range b.shards {
@@ -146,9 +132,9 @@ func (b *Book) Close() error {
 		for _, s := range b.shards {
 			<-s.done
 		}
-		b.closeErr = b.merger.close()
+		b.merger.close()
 	})
-	return b.closeErr
+	return nil
 }
 
 func (s *shard) close() {
@@ -168,7 +154,7 @@ func (b *Book) Broken() <-chan struct{} { return b.broken }
 func (b *Book) fail(err error) {
 	b.brokeOnce.Do(func() {
 		b.brokeErr = err
-		b.o.Logger.Error("the store is broken", "error", err)
+		b.o.Logger.Error("the store is broken", slog.Any("error", err))
 		close(b.broken)
 	})
 }

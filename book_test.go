@@ -360,8 +360,7 @@ func TestIdempotency(t *testing.T) {
 }
 
 func rule(err error) string {
-	var e *daybook.Error
-	if errors.As(err, &e) {
+	if e, ok := errors.AsType[*daybook.Error](err); ok {
 		return e.RuleName()
 	}
 	if err != nil {

@@ -49,9 +49,9 @@ func (d *dayCounts) merge(e *dayCounts) {
 	}
 }
 
-// append adds the content of the slip: the version, then total, failure and denied of each hour as uvarints.
-func (d *dayCounts) append(dst []byte) []byte {
-	dst = append(dst, daySlipVersion)
+// encode returns the content of the slip: the version, then total, failure and denied of each hour as uvarints.
+func (d *dayCounts) encode() []byte {
+	dst := []byte{daySlipVersion}
 	for i := range d.hour {
 		dst = binary.AppendUvarint(dst, uint64(d.hour[i].total))
 		dst = binary.AppendUvarint(dst, uint64(d.hour[i].failure))

@@ -45,7 +45,7 @@ func TestDayCounts(t *testing.T) {
 				h.failure, h.denied = rapid.Int64Range(0, 1<<50).Draw(t, "failure"), rapid.Int64Range(0, 1<<50).Draw(t, "denied")
 				h.total = h.failure + h.denied + rapid.Int64Range(0, 1<<50).Draw(t, "rest")
 			}
-			got, err := parseDayCounts(d.append(nil))
+			got, err := parseDayCounts(d.encode())
 			if err != nil || got != d {
 				t.Fatalf("read %v, %v; want %v", got, err, d)
 			}
@@ -53,7 +53,7 @@ func TestDayCounts(t *testing.T) {
 	})
 	t.Run("what is not a day slip is refused", func(t *testing.T) {
 		t.Parallel()
-		good := new(dayCounts).append(nil)
+		good := new(dayCounts).encode()
 		for name, b := range map[string][]byte{
 			"empty": {}, "short": good[:len(good)-1], "long": append(slices.Clone(good), 0), "more failures than entries": func() []byte {
 				b := slices.Clone(good)
@@ -99,8 +99,11 @@ func TestFacetTally(t *testing.T) {
 				t.Fatal(err)
 			}
 			want := facetCounts{
-				{values: []facetValue{{"a.b", 2}, {"a.c", 1}}}, {values: []facetValue{{"user", 2}}}, {values: []facetValue{{"doc", 2}, {"dir", 1}}},
-				{values: []facetValue{{"success", 2}, {"failure", 1}}}, {values: []facetValue{{"u1", 1}, {"u2", 1}}},
+				{values: []facetValue{{"a.b", 2}, {"a.c", 1}}},
+				{values: []facetValue{{"user", 2}}},
+				{values: []facetValue{{"doc", 2}, {"dir", 1}}},
+				{values: []facetValue{{"success", 2}, {"failure", 1}}},
+				{values: []facetValue{{"u1", 1}, {"u2", 1}}},
 			}
 			if diff := cmp.Diff(want, got, cmp.AllowUnexported(facetCount{}, facetValue{})); diff != "" {
 				t.Errorf("(-want +got):\n%s", diff)
@@ -168,14 +171,14 @@ func TestFacetTally(t *testing.T) {
 func FuzzSlip(f *testing.F) {
 	var d dayCounts
 	d.add(5*microsPerHour, []byte("denied"))
-	f.Add(d.append(nil))
+	f.Add(d.encode())
 	var tally facetTally
 	tally.fields[0].add([]byte("a.b"), 1)
 	tally.fields[4].add([]byte("u1"), 1)
 	f.Add(tally.append(nil))
 	f.Fuzz(func(t *testing.T, b []byte) {
 		if d, err := parseDayCounts(b); err == nil {
-			if again, err := parseDayCounts(d.append(nil)); err != nil || again != d {
+			if again, err := parseDayCounts(d.encode()); err != nil || again != d {
 				t.Fatalf("%v written and read: %v, %v", d, again, err)
 			}
 		} else if CodeOf(err) != CodeTampered && !errors.Is(err, ErrNewer) {

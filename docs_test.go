@@ -345,7 +345,7 @@ func TestErrorsPage(t *testing.T) {
 		if strings.HasPrefix(line, "| ") || strings.HasPrefix(line, "In Go only") {
 			cells := line
 			if strings.HasPrefix(line, "| ") { // the cell of codes: the first that begins with one
-				for _, cell := range strings.Split(line, "|") {
+				for cell := range strings.SplitSeq(line, "|") {
 					if cells = strings.TrimSpace(cell); strings.HasPrefix(cells, "`") {
 						break
 					}

@@ -6,7 +6,7 @@ import (
 	"github.com/daybook-audit/daybook/internal/typeid"
 )
 
-// OrgID names an org: 1–128 characters of A–Z a–z 0–9 . _ : @ -
+// OrgID names an org: 1–128 characters of A–Z, a–z, 0–9 and "._:@-".
 type OrgID string
 
 // Valid reports whether o has the form of an org id.

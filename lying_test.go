@@ -21,8 +21,7 @@ func TestLyingStore(t *testing.T) {
 	t.Parallel()
 	// A step is met at its first call, when a Book is opened, and later, in the middle of the load. Documents are none of the Book's.
 	for _, step := range storetest.Steps() {
-		switch step {
-		case storetest.StepGet, storetest.StepPut, storetest.StepDelete:
+		if step == storetest.StepGet || step == storetest.StepPut || step == storetest.StepDelete {
 			continue
 		}
 		for _, fault := range storetest.Faults() {
@@ -153,6 +152,7 @@ func (l *lie) run(t *testing.T, memory *storetest.MemoryStore) *storetest.Faulty
 
 // write lets each writer go on until it has made call to−1.
 func (l *lie) write(t *testing.T, b *daybook.Book, h *storetest.History, to int) {
+	t.Helper()
 	var writers sync.WaitGroup
 	for w := range l.load.Writers {
 		writers.Go(func() {
@@ -168,6 +168,7 @@ func (l *lie) write(t *testing.T, b *daybook.Book, h *storetest.History, to int)
 
 // read reads every log while steps go wrong: an error is an answer, another entry than the next is none.
 func (l *lie) read(t *testing.T, b *daybook.Book) {
+	t.Helper()
 	for i := range l.load.Orgs {
 		next := int64(0)
 		for e, err := range b.Events(t.Context(), daybook.EventQuery{Org: daybook.OrgID(fmt.Sprintf("org_%d", i)), Asc: true}) {

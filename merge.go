@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"log/slog"
 	"math/rand/v2"
 	"sync"
 	"sync/atomic"
@@ -51,10 +52,9 @@ func (m *merger) start() {
 }
 
 // close stops merging and waits for the step under way. What is not merged stays in the commits.
-func (m *merger) close() error {
+func (m *merger) close() {
 	m.stop()
 	<-m.done
-	return nil
 }
 
 // wake says that something was committed.
@@ -90,7 +90,7 @@ func (m *merger) run(ctx context.Context) {
 		case err != nil:
 			failures++
 			wakes, wait = nil, backoff(failures)
-			m.b.o.Logger.Error("merge failed", "error", err, "failures", failures, "retry_in", wait)
+			m.b.o.Logger.ErrorContext(ctx, "merge failed", slog.Any("error", err), slog.Int("failures", failures), slog.Duration("retry_in", wait))
 		case worked:
 			failures = 0
 			continue

@@ -36,8 +36,7 @@ type Result struct {
 func (b *Book) Record(ctx context.Context, org OrgID, e Event) (Receipt, error) {
 	rs, err := b.RecordBatch(ctx, org, []Event{e})
 	if err != nil {
-		var batch *BatchError
-		if errors.As(err, &batch) {
+		if batch, ok := errors.AsType[*BatchError](err); ok {
 			return Receipt{}, batch.Errors[0].Err
 		}
 		return Receipt{}, err

@@ -145,7 +145,7 @@ func (m *merger) addDays(ctx context.Context) error {
 				}
 				sum.merge(&before)
 			}
-			b := sum.append(nil)
+			b := sum.encode()
 			m.days[ref] = string(b)
 			swap.Slips = append(swap.Slips, Slip{SlipKey: SlipKey{Kind: slipDay, B: day}, Bytes: b})
 		}

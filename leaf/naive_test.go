@@ -56,7 +56,7 @@ func next(d *json.Decoder) *node {
 			if err != nil {
 				panic(err)
 			}
-			n.names = append(n.names, name.(string))
+			n.names = append(n.names, fmt.Sprint(name))
 		}
 		n.members = append(n.members, next(d))
 	}

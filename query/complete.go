@@ -108,7 +108,7 @@ func (p *parser) offers(f fieldNo) bool {
 	return q.allowed(f, "", 0, 0)
 }
 
-// completeValue returns the words that a value of f, which is typed from from to pos, can be.
+// completeValue returns the words that a value of f can be, of which the letters between from and pos are typed.
 func (p *parser) completeValue(f fieldNo, from, pos, to int) (found []Completion) {
 	typed := string(p.in[from:pos])
 	var words []string

@@ -192,7 +192,7 @@ func (p *phrase) in(s []byte) bool {
 	}
 }
 
-// compare finds the next word of s from i on, which begins at at (negative: there is none) and ends at end, and says whether it is
+// compare finds the next word of s from i on, which begins where at says (negative: there is none) and ends at end, and says whether it is
 // word k of p.
 func (p *phrase) compare(s []byte, i, k int) (at, end int, same bool) {
 	if i = nextWord(s, i); i == len(s) {

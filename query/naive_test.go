@@ -311,7 +311,7 @@ func leaves(v any, names []string, f func(keys []string, v any)) {
 		}
 	case map[string]any:
 		for k, e := range v {
-			leaves(e, append(names[:len(names):len(names)], k), f)
+			leaves(e, append(slices.Clip(names), k), f)
 		}
 	default:
 		var keys []string

@@ -37,12 +37,11 @@ type parser struct {
 }
 
 // fail keeps the first error.
-func (p *parser) fail(code string, from, to int, format string, args ...any) *Error {
+func (p *parser) fail(code string, from, to int, format string, args ...any) {
 	if p.err == nil {
 		p.err = &Error{Code: code, Pos: from, Len: to - from, Message: fmt.Sprintf(format, args...), Suggestions: []string{}}
 	}
 	p.at = len(p.in)
-	return p.err
 }
 
 func (p *parser) tooLong(text string) {
@@ -306,7 +305,8 @@ func (p *parser) quoted(from int) (text string, end int) {
 // unknown fails with what may have been meant by a field.
 func (p *parser) unknown(segments []string, from, end int) {
 	name := strings.Join(segments, ".")
-	e := p.fail(CodeUnknownField, from, end, "There is no field %s.", quote(name))
+	p.fail(CodeUnknownField, from, end, "There is no field %s.", quote(name))
+	e := p.err
 	e.Suggestions = append(e.Suggestions, p.suggest(name)...)
 	if len(e.Suggestions) > 0 {
 		e.Message += " Did you mean " + e.Suggestions[0] + ": ?"
@@ -408,8 +408,8 @@ func (p *parser) token(c *condition, from int) (t token, ok bool) {
 	t.from = p.at
 	switch r := p.peek(0); {
 	case r == '(':
-		e := p.fail(CodeUnexpected, t.from, t.from+1, "A value cannot be a group. List values with commas: %s:a,b", keyed(fields[c.field].name, c.key))
-		e.Hint = keyed(fields[c.field].name, c.key) + ":a,b"
+		p.fail(CodeUnexpected, t.from, t.from+1, "A value cannot be a group. List values with commas: %s:a,b", keyed(fields[c.field].name, c.key))
+		p.err.Hint = keyed(fields[c.field].name, c.key) + ":a,b"
 		return t, false
 	case r == ',' && !p.end():
 		p.fail(CodeBadList, t.from, t.from+1, "A value is missing before this comma.")
@@ -449,8 +449,8 @@ func (p *parser) missing(c *condition, from int) {
 	case fieldIs:
 		p.fail(CodeMissingValue, from, p.at, `"is:" needs a value: %s.`, strings.Join(states, ", "))
 	default:
-		e := p.fail(CodeMissingValue, from, p.at, `"%s:" needs a value. For "any value" write has:%s`, name, name)
-		e.Hint = "has:" + name
+		p.fail(CodeMissingValue, from, p.at, `"%s:" needs a value. For "any value" write has:%s`, name, name)
+		p.err.Hint = "has:" + name
 	}
 }
 

@@ -102,7 +102,7 @@ func keyed(name, key string) string {
 	if name != "meta" && name != "actor.meta" && name != "target.meta" {
 		return name
 	}
-	for _, segment := range strings.Split(key, ".") {
+	for segment := range strings.SplitSeq(key, ".") {
 		if segment == "" || strings.ContainsFunc(segment, func(r rune) bool { return !inSegment(r) }) {
 			return name + "." + quote(key)
 		}

@@ -270,10 +270,16 @@ func appendField(dst []Term, s slot, kind byte, value, path []byte, rest int) []
 			dst = appendNumber(dst, value)
 		}
 		return dst
-	}
-	if kind != leaf.String {
+	default:
+		if kind == leaf.String {
+			return appendText(dst, s, value)
+		}
 		return dst
 	}
+}
+
+// appendText appends the terms of a field that is a string.
+func appendText(dst []Term, s slot, value []byte) []Term {
 	switch s {
 	case slotAction:
 		return appendAction(dst, value)
@@ -298,6 +304,7 @@ func appendField(dst []Term, s slot, kind byte, value, path []byte, rest int) []
 		return appendAddress(dst, value)
 	case slotChangePath:
 		dst = appendPointer(dst, value)
+	default: // words alone
 	}
 	dst, _, _ = appendWords(dst, value, fnvOffset)
 	return dst

@@ -100,8 +100,8 @@ func (p *parser) period(s string, t token) (from, to int64) {
 
 func (p *parser) badTime(s string, t token) {
 	if isLength(s) {
-		e := p.fail(CodeBadTime, t.from, t.to, "%s is a length of time, not a moment. Write now-%s", quote(s), s)
-		e.Hint = "now-" + s
+		p.fail(CodeBadTime, t.from, t.to, "%s is a length of time, not a moment. Write now-%s", quote(s), s)
+		p.err.Hint = "now-" + s
 		return
 	}
 	p.fail(CodeBadTime, t.from, t.to, "%s is not a time. Write 2026-11-21, 2026-11-21T14:22, today or now-7d", quote(s))

@@ -155,7 +155,8 @@ func (p *parser) has(t token) (v value) {
 	segments := strings.Split(name, ".")
 	var ok bool
 	if v.has, v.key, ok = lookup(segments); !ok {
-		e := p.fail(CodeUnknownField, t.from, t.to, "There is no field %s.", quote(name))
+		p.fail(CodeUnknownField, t.from, t.to, "There is no field %s.", quote(name))
+		e := p.err
 		if e.Suggestions = append(e.Suggestions, p.suggest(name)...); len(e.Suggestions) > 0 {
 			e.Message += " Did you mean has:" + e.Suggestions[0] + " ?"
 		}
@@ -259,7 +260,7 @@ func (p *parser) number(c *condition, t token) (v value) {
 	return v
 }
 
-// whole sets from and to to the first and last integer between low and high.
+// whole makes from and to the first and last integer between low and high.
 func (v *value) whole() {
 	v.from, v.to = math.MinInt64, math.MaxInt64
 	if v.low != nil {

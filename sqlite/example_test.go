@@ -3,7 +3,6 @@ package sqlite_test
 import (
 	"context"
 	"fmt"
-	"log"
 	"os"
 	"path/filepath"
 
@@ -15,11 +14,12 @@ import (
 func Example() {
 	dir, err := os.MkdirTemp("", "daybook-example-*")
 	if err != nil {
-		log.Fatal(err)
+		fmt.Println(err)
+		return
 	}
 	defer os.RemoveAll(dir) //nolint:errcheck // a folder in /tmp
 	if err := program(context.Background(), filepath.Join(dir, "audit.db")); err != nil {
-		log.Fatal(err)
+		fmt.Println(err)
 	}
 	// Output:
 	// seq 0, duplicate false
@@ -38,7 +38,8 @@ type invoice struct {
 
 // end: invoice
 
-func program(ctx context.Context, path string) error { //nolint:errcheck // what was acknowledged is on disk: Close loses nothing
+//nolint:errcheck // what was acknowledged is on disk: Close loses nothing
+func program(ctx context.Context, path string) error {
 	// region: open
 	store, err := sqlite.Open(path, sqlite.Options{})
 	if err != nil {

@@ -122,7 +122,7 @@ func (s *Store) page(ctx context.Context, q daybook.BlockQuery, limit int) ([]da
 	return metas, err
 }
 
-//nolint:gosec // gen and state were an int32 and a byte when they were written
+// scanMeta reads one row of blocks. Its gen and state were an int32 and a byte when they were written.
 func scanMeta(row []driver.Value) daybook.BlockMeta {
 	m := daybook.BlockMeta{
 		BlockRef: daybook.BlockRef{First: number(row[0]) & lastSeq, Gen: int32(number(row[3]))},

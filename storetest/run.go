@@ -165,8 +165,6 @@ func (x *trial) log(org daybook.OrgID) daybook.Head {
 }
 
 // block returns a block of the seqs [from, to) with a body that says which it is.
-//
-//nolint:gosec // a generation here is small
 func block(from, to int64, gen int32) daybook.Block {
 	name := fmt.Appendf(nil, "block %d-%d.%d", from, to, gen)
 	n := int(to - from)
@@ -185,7 +183,7 @@ func block(from, to int64, gen int32) daybook.Block {
 func folded(h daybook.Head, packed int64) *daybook.Head {
 	h.Packed, h.LastReceived, h.IDAhead = packed, baseAt+packed, 3*baseAt
 	var root tlog.Hash
-	binary.BigEndian.PutUint64(root[:], uint64(packed)) //nolint:gosec // not negative
+	binary.BigEndian.PutUint64(root[:], uint64(packed))
 	h.Frontier = []tlog.Hash{root, {1, 2, 3}}
 	return &h
 }

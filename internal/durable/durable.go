@@ -111,7 +111,7 @@ func (f *File) Commit() error {
 		return fmt.Errorf("rename to %s: %w", f.name, err)
 	}
 	f.file = nil
-	defer f.folder.Close()
+	defer f.folder.Close() //nolint:errcheck // only read; what counted was its sync
 	if err := syncFolder(f.folder, f.calls.sync); err != nil {
 		return fmt.Errorf("write %s: %w: %w", f.name, ErrUnsynced, err)
 	}
@@ -154,7 +154,7 @@ func MkdirAll(name string, perm fs.FileMode) error {
 	if err != nil {
 		return fmt.Errorf("sync %s: %w", parent, err)
 	}
-	defer folder.Close()
+	defer folder.Close() //nolint:errcheck // only read; what counted was its sync
 	if err := syncFolder(folder, system.sync); err != nil {
 		return fmt.Errorf("sync %s: %w", parent, err)
 	}

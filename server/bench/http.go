@@ -2,6 +2,7 @@ package main
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"io"
 	"net/http"
@@ -22,8 +23,8 @@ func get(ctx context.Context, url, key string) (string, error) {
 	if err != nil {
 		return "", err
 	}
-	defer res.Body.Close()
 	body, err := io.ReadAll(res.Body)
+	err = errors.Join(err, res.Body.Close())
 	if err == nil && res.StatusCode != http.StatusOK {
 		err = fmt.Errorf("%s answered %s", url, res.Status)
 	}

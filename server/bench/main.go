@@ -28,7 +28,7 @@ func main() {
 	}
 }
 
-func run(args []string) error {
+func run(args []string) (err error) {
 	flags := flag.NewFlagSet("bench", flag.ContinueOnError)
 	r := &report{}
 	flags.StringVar(&r.binary, "binary", "bin/daybook", "the daybook to measure")
@@ -43,14 +43,11 @@ func run(args []string) error {
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
 	defer stop()
 	if r.dir == "" {
-		dir, err := os.MkdirTemp(".", "bench-")
-		if err != nil {
+		if r.dir, err = os.MkdirTemp(".", "bench-"); err != nil {
 			return err
 		}
-		defer os.RemoveAll(dir)
-		r.dir = dir
+		defer func() { err = errors.Join(err, os.RemoveAll(r.dir)) }()
 	}
-	var err error
 	if r.binary, err = filepath.Abs(r.binary); err != nil {
 		return err
 	}

@@ -173,6 +173,7 @@ func (r *rows) commit(batch []*rowsJob, heads map[daybook.OrgID]*rowsHead) (err 
 	if err != nil {
 		return err
 	}
+	defer func() { err = errors.Join(err, insert.Close()) }()
 	touched := map[daybook.OrgID]bool{}
 	now := time.Now().UnixMicro()
 	for _, j := range batch {

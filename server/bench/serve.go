@@ -22,7 +22,7 @@ import (
 )
 
 // serve runs the baseline behind Daybook's own HTTP layer and prints its address. It ends with SIGTERM or SIGINT.
-func serve(args []string, stdout io.Writer) error {
+func serve(args []string, stdout io.Writer) (err error) {
 	flags := flag.NewFlagSet("rows", flag.ContinueOnError)
 	listen := flags.String("listen", "127.0.0.1:0", "address")
 	dir := flags.String("dir", "", "folder for the databases")
@@ -35,12 +35,12 @@ func serve(args []string, stdout io.Writer) error {
 	if err != nil {
 		return err
 	}
-	defer docs.Close()
+	defer func() { err = errors.Join(err, docs.Close()) }()
 	book, err := openRows(filepath.Join(*dir, "rows.db"))
 	if err != nil {
 		return err
 	}
-	defer book.Close()
+	defer func() { err = errors.Join(err, book.Close()) }()
 	keys := control.NewKeys(docs, time.Now)
 	handler, err := api.New(api.Deps{
 		Book: book, Docs: docs, Orgs: control.NewOrgs(docs, time.Now), Keys: keys, Auth: auth.New(keys, auth.Options{}),
@@ -48,7 +48,7 @@ func serve(args []string, stdout io.Writer) error {
 	if err != nil {
 		return err
 	}
-	l, err := net.Listen("tcp", *listen)
+	l, err := (&net.ListenConfig{}).Listen(ctx, "tcp", *listen)
 	if err != nil {
 		return err
 	}

@@ -133,6 +133,9 @@ func (d *task) open() (daybook.Store, error) {
 	open := func() (daybook.Store, error) {
 		return sqlite.Open(d.Path, sqlite.Options{Logger: slog.New(slog.DiscardHandler)})
 	}
+	if d.OneByOne {
+		return openOneByOne(open)
+	}
 	s, err := open()
 	if err == nil && d.Die != "" {
 		return &mortal{Store: s, step: d.Die, at: int64(d.DieAt)}, nil
@@ -278,17 +281,16 @@ type crash struct {
 	path    string
 	history *storetest.History
 	said    []line // by the last child
-	slowest time.Duration
+	slowest time.Duration // the last start after a crash
 }
 
 // newCrash returns one in a folder of its own. random gives it a load of writers.
 func newCrash(t *testing.T, random *rand.Rand, writers int) *crash {
 	t.Helper()
-	return crashAt(t.TempDir(), random, writers)
+	return crashIn(t.TempDir(), storetest.Load{Seed: random.Uint64(), Start: time.Now().UnixMicro(), Writers: writers, Orgs: 5})
 }
 
-func crashAt(dir string, random *rand.Rand, writers int) *crash {
-	load := storetest.Load{Seed: random.Uint64(), Start: time.Now().UnixMicro(), Writers: writers, Orgs: 5}
+func crashIn(dir string, load storetest.Load) *crash {
 	return &crash{path: filepath.Join(dir, "daybook.db"), history: storetest.NewHistory(load)}
 }
 
@@ -302,45 +304,54 @@ func (c *crash) task() *task {
 	return d
 }
 
-// check opens the store as a restarted process does, and verifies everything. With settle it first repeats what was not answered.
+// check fails t with what is wrong after a crash.
 func (c *crash) check(t *testing.T, settle bool) {
 	t.Helper()
-	begin := time.Now()
-	s, err := sqlite.Open(c.path, sqlite.Options{Logger: slog.New(slog.DiscardHandler)})
-	if err != nil {
-		t.Errorf("open after a crash: %v", err)
-		return
-	}
-	b, err := daybook.Open(t.Context(), s, smallTail)
-	if err != nil {
-		t.Errorf("open the book after a crash: %v", errors.Join(err, s.Close()))
-		return
-	}
-	c.slowest = max(c.slowest, time.Since(begin))
-	if settle {
-		if err := c.history.Settle(t.Context(), b); err != nil {
-			t.Error(err)
+	for i, f := range c.verify(t.Context(), settle) {
+		if i == 20 {
+			t.Error("… and more")
+			break
 		}
-	}
-	if err := b.Close(); err != nil {
-		t.Error(err)
-	}
-	c.history.Check(t, s)
-	if err := s.Close(); err != nil {
-		t.Error(err)
-	}
-	if err := integrity(t.Context(), c.path); err != nil {
-		t.Error(err)
+		t.Error(f)
 	}
 }
 
+// verify opens the store as a restarted process does, and returns what is wrong. With settle it first repeats what was not answered.
+func (c *crash) verify(ctx context.Context, settle bool) (findings []storetest.Finding) {
+	find := func(invariant string, err error) {
+		if err != nil {
+			findings = append(findings, storetest.Finding{Invariant: invariant, Text: err.Error()})
+		}
+	}
+	begin := time.Now()
+	s, err := sqlite.Open(c.path, sqlite.Options{Logger: slog.New(slog.DiscardHandler)})
+	if err != nil {
+		find("open", err)
+		return findings
+	}
+	b, err := daybook.Open(ctx, s, smallTail)
+	c.slowest = time.Since(begin)
+	if err != nil {
+		find("open", errors.Join(err, s.Close()))
+		return findings
+	}
+	if settle {
+		find("I2", c.history.Settle(ctx, b))
+	}
+	find("close", b.Close())
+	findings = append(findings, c.history.Verify(ctx, s)...)
+	find("close", s.Close())
+	find("I8", integrity(ctx, c.path))
+	return findings
+}
+
 // integrity is what SQLite itself says of a database (I8).
-func integrity(ctx context.Context, path string) error {
+func integrity(ctx context.Context, path string) (err error) {
 	db, err := sql.Open("sqlite", "file:"+path+"?mode=ro&immutable=1")
 	if err != nil {
 		return err
 	}
-	defer db.Close()
+	defer func() { err = errors.Join(err, db.Close()) }()
 	var says string
 	if err := db.QueryRowContext(ctx, "PRAGMA integrity_check").Scan(&says); err != nil {
 		return fmt.Errorf("check the integrity of the database: %w", err)
@@ -387,7 +398,6 @@ func TestKillLoop(t *testing.T) {
 			c = newCrash(t, random, 8)
 		}
 		inStart, wait := random.IntN(8) == 0, time.Duration(5+random.IntN(496))*time.Millisecond
-		c.slowest = 0
 		err := c.run(t, c.task().command(t), func(ready <-chan struct{}) {
 			if !inStart {
 				<-ready

@@ -244,6 +244,7 @@ func (e *env) logger(c *config.Config) *slog.Logger {
 
 // serve runs m until ctx ends, and says ready once it answers.
 func (e *env) serve(ctx context.Context, m *Main, ready func() error) error {
+	e.tuneMemory()
 	if err := m.Run(ctx); err != nil {
 		return cannot("serve", err)
 	}

@@ -37,7 +37,7 @@ func (f *fixture) tail(url, key string, header ...string) *stream {
 	for i := 0; i < len(header); i += 2 {
 		r.Header.Set(header[i], header[i+1])
 	}
-	response, err := http.DefaultClient.Do(r) //nolint:bodyclose // close does
+	response, err := http.DefaultClient.Do(r)
 	if err != nil {
 		f.t.Fatal(err)
 	}

@@ -1,13 +1,19 @@
-//go:build workosnode
-
-// These tests download npm packages: go test -tags workosnode -run TestWorkOSNode ./internal/api
-
 package api_test
 
 import (
+	"bytes"
+	"context"
+	"crypto/sha256"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io/fs"
+	"maps"
 	"net/http/httptest"
+	"os"
 	"os/exec"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -29,25 +35,23 @@ wrong key: UnauthorizedException 401  Could not authorize the request. Maybe you
 	if err != nil {
 		t.Fatal(err)
 	}
-	for _, version := range []string{"2.20.0", "4.0.3", "6.8.0", "7.82.0", "8.13.0", "9.3.1", "10.14.0", "11.0.0"} {
-		t.Run(version, func(t *testing.T) {
+	folder, clients, err := workOSClients(t.Context(), "testdata/workos")
+	if err != nil {
+		t.Fatal(err)
+	}
+	if len(clients) < 8 {
+		t.Errorf("only %d versions", len(clients))
+	}
+	for _, client := range clients {
+		t.Run(client, func(t *testing.T) {
 			t.Parallel()
 			f := newFixture(t, setup{})
 			server := httptest.NewServer(f.server)
 			t.Cleanup(server.Close)
-			folder := t.TempDir()
-			install := exec.CommandContext(t.Context(), "npm", "install", "--no-audit", "--no-fund", "--ignore-scripts", "--prefix", folder, "@workos-inc/node@"+version)
-			if out, err := install.CombinedOutput(); err != nil {
-				t.Fatalf("npm install: %v\n%s", err, out)
-			}
-			style := "camel"
-			if strings.HasPrefix(version, "2.") {
-				style = "snake"
-			}
 			key := f.key("", auth.Record)
 			f.add(time.Second)
 			port := server.URL[strings.LastIndexByte(server.URL, ':')+1:]
-			out, err := exec.CommandContext(t.Context(), "node", script, folder, port, key, style).CombinedOutput()
+			out, err := exec.CommandContext(t.Context(), "node", script, folder, client, port, key).CombinedOutput()
 			if err != nil || string(out) != want {
 				t.Errorf("%v\n%s", err, out)
 			}
@@ -57,4 +61,58 @@ wrong key: UnauthorizedException 401  Could not authorize the request. Maybe you
 			}
 		})
 	}
+}
+
+// workOSClients returns a folder that has the packages which the package-lock.json of source pins, and their names. They are kept in
+// the user's cache under the hash of that file: only the first run downloads them.
+func workOSClients(ctx context.Context, source string) (folder string, names []string, err error) {
+	for _, program := range []string{"node", "npm"} {
+		if _, err := exec.LookPath(program); err != nil {
+			return "", nil, fmt.Errorf("%w: type tools/install-test-needs, which make test does too, or sudo apt-get install nodejs npm", err)
+		}
+	}
+	list, err := os.ReadFile(filepath.Join(source, "package.json"))
+	if err != nil {
+		return "", nil, err
+	}
+	lock, err := os.ReadFile(filepath.Join(source, "package-lock.json"))
+	if err != nil {
+		return "", nil, err
+	}
+	var packages struct{ Dependencies map[string]string }
+	if err := json.Unmarshal(list, &packages); err != nil {
+		return "", nil, fmt.Errorf("read package.json: %w", err)
+	}
+	names = slices.Sorted(maps.Keys(packages.Dependencies))
+	cache, err := os.UserCacheDir()
+	if err != nil {
+		return "", nil, err
+	}
+	folder = filepath.Join(cache, "daybook-test", fmt.Sprintf("workos-%x", sha256.Sum256(slices.Concat(list, lock))))
+	if _, err := os.Stat(folder); err == nil {
+		return folder, names, nil
+	}
+	if err := os.MkdirAll(filepath.Dir(folder), 0o755); err != nil {
+		return "", nil, err
+	}
+	// The folder gets its name when it is whole.
+	temporary, err := os.MkdirTemp(filepath.Dir(folder), "installing-")
+	if err != nil {
+		return "", nil, err
+	}
+	defer func() { err = errors.Join(err, os.RemoveAll(temporary)) }()
+	for name, text := range map[string][]byte{"package.json": list, "package-lock.json": lock} {
+		if err := os.WriteFile(filepath.Join(temporary, name), text, 0o644); err != nil {
+			return "", nil, err
+		}
+	}
+	install := exec.CommandContext(ctx, "npm", "ci", "--ignore-scripts", "--no-audit", "--no-fund")
+	install.Dir = temporary
+	if out, err := install.CombinedOutput(); err != nil {
+		return "", nil, fmt.Errorf("npm ci: %w\n%s", err, bytes.TrimSpace(out))
+	}
+	if err := os.Rename(temporary, folder); err != nil && !errors.Is(err, fs.ErrExist) { // another run may have been first
+		return "", nil, err
+	}
+	return folder, names, nil
 }

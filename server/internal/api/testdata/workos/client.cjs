@@ -1,8 +1,8 @@
-// node client.cjs FOLDER PORT KEY: what an application does with the official WorkOS client installed in FOLDER; one line of JSON a step.
+// node client.cjs FOLDER NAME PORT KEY: what an application does with the official WorkOS client that FOLDER has as NAME; one line a step.
 const { createRequire } = require('node:module')
-const [, , folder, port, key] = process.argv
+const [, , folder, name, port, key] = process.argv
 const load = createRequire(folder + '/')
-const { WorkOS } = load('@workos-inc/node')
+const { WorkOS } = load(name)
 const client = (key) => new WorkOS(key, { apiHostname: '127.0.0.1', port: Number(port), https: false })
 const workos = client(key)
 const when = new Date('2026-01-02T03:04:05.678Z')
@@ -12,7 +12,7 @@ const both = {
   targets: [{ id: 'document_39127', type: 'document', name: 'Plan' }],
   metadata: { successful: true, count: 3 },
 }
-const old = process.argv[5] === 'snake' // version 2 passes the caller's object through
+const old = name === 'workos-2' // it passes the caller's object through
 const event = (action, more) => ({
   action,
   ...both,

@@ -1,0 +1,242 @@
+package daybook
+
+import (
+	"crypto/rand"
+	"slices"
+
+	"github.com/daybook-audit/daybook/leaf"
+)
+
+// batch is the working memory of one commit.
+type batch struct {
+	id      [16]byte
+	at      int64
+	keys    []Key
+	touched []touchedLog
+	index   map[*logTail]int // into touched
+	ids     map[explicitID]struct{}
+	hashes  map[KeyRef]struct{}
+	packed  []packed
+	row     []byte
+}
+
+// touchedLog is one log's part of a commit being prepared: the state it will have if the commit succeeds.
+type touchedLog struct {
+	log  *logTail
+	jobs []*job
+	tree frontier
+}
+
+type explicitID struct {
+	log LogNo
+	id  ID
+}
+
+// sendBack answers jobs that cannot be part of this commit (their log is frozen, or something of theirs may be recorded already)
+// and returns the rest. exist, when set, are keys that the store has.
+func (s *shard) sendBack(jobs []*job, exist []KeyRef) []*job {
+	clear(s.batch.ids)
+	clear(s.batch.hashes)
+	kept := jobs[:0]
+	for _, j := range jobs {
+		switch err := s.refuse(j, exist); err {
+		case nil:
+			kept = append(kept, j)
+		default:
+			j.answer(err)
+		}
+	}
+	return kept
+}
+
+func (s *shard) refuse(j *job, exist []KeyRef) error {
+	s.mu.RLock()
+	fault, state, ahead, since := j.log.fault, j.log.head.State, j.log.ahead, recent{commits: s.commits, oldest: s.last + 1}
+	if len(s.commits) > 0 {
+		since.oldest = s.commits[0].n
+	}
+	s.mu.RUnlock()
+	if fault != nil || state != LogOpen {
+		return &Error{Code: CodeUnavailable, Rule: "log_frozen", Message: "this log is frozen: reads go on, nothing is recorded", Err: fault}
+	}
+	for i := range j.keys {
+		ref := KeyRef{Log: j.log.no, Hash: j.keys[i].hash}
+		if _, twice := s.batch.hashes[ref]; twice || j.looked+1 < since.oldest || since.hasKey(ref, j.looked) {
+			return errLookUp
+		}
+		if slices.Contains(exist, ref) {
+			return errLookUp
+		}
+		s.batch.hashes[ref] = struct{}{}
+	}
+	for i := range j.events {
+		p := &j.events[i]
+		if p.explicit && !s.isNew(j, &p.id, &since, ahead) {
+			return errLookUp
+		}
+	}
+	return nil
+}
+
+// isNew reports whether an id that the producer gave is certainly not in the log.
+func (s *shard) isNew(j *job, id *ID, since *recent, ahead int64) bool {
+	key := explicitID{j.log.no, *id}
+	if _, twice := s.batch.ids[key]; twice {
+		return false
+	}
+	// An id that the filter does not know is new if it was made, and so recorded, after covered, or if the whole log was: unless the
+	// log knows of clocks that were ahead, whose ids may be older than they look.
+	madeAt := id.Micros()
+	switch {
+	case !s.ids.maybe(id) && (madeAt > s.ids.covered+clockSlack && madeAt > ahead || j.log.emptyAt >= s.ids.covered):
+	case j.looked+1 < since.oldest || since.hasID(j.log.no, id, j.looked):
+		return false
+	}
+	s.batch.ids[key] = struct{}{}
+	return true
+}
+
+// recent is one picture of the commits in memory. The merger may trim them meanwhile, which changes neither.
+type recent struct {
+	commits []*tailCommit // ascending
+	oldest  CommitNo      // of commits, or the next one
+}
+
+// hasID looks for an id in the commits after n. They are few: a caller looked up the others a moment ago.
+func (r *recent) hasID(log LogNo, id *ID, n CommitNo) bool {
+	for i := len(r.commits) - 1; i >= 0 && r.commits[i].n > n; i-- {
+		c := r.commits[i]
+		for k := range c.runs {
+			run := &c.runs[k]
+			if run.log != log {
+				continue
+			}
+			for e := run.at; e < run.at+run.count; e++ {
+				if c.entries[e].id == *id {
+					return true
+				}
+			}
+		}
+	}
+	return false
+}
+
+// hasKey looks for a key in the commits after n.
+func (r *recent) hasKey(ref KeyRef, n CommitNo) bool {
+	for i := len(r.commits) - 1; i >= 0 && r.commits[i].n > n; i-- {
+		if slices.Contains(r.commits[i].keys, ref) {
+			return true
+		}
+	}
+	return false
+}
+
+// prepare gives every event its seq and received_at, computes leaf hashes and frontiers, and packs the row. It changes nothing that
+// others see: publish does, once the commit is durable.
+func (s *shard) prepare(jobs []*job) (*tailCommit, []byte) {
+	bt := &s.batch
+	if _, err := rand.Read(bt.id[:]); err != nil {
+		panic(err) // crypto/rand.Read never returns an error
+	}
+	s.group(jobs)
+	s.mu.RLock()
+	c := &tailCommit{n: s.last + 1}
+	signed := s.signed
+	s.mu.RUnlock()
+	entries, size := 0, 0
+	for _, j := range jobs {
+		entries += len(j.events)
+		for i := range j.events {
+			size += len(j.events[i].body)
+		}
+	}
+	c.entries = make([]tailEntry, 0, entries)
+	c.runs = make([]commitRun, 0, len(bt.touched))
+	now := s.b.now()
+	bt.at, bt.keys, bt.packed = now, bt.keys[:0], bt.packed[:0]
+	for i := range bt.touched {
+		s.sequence(&bt.touched[i], c, max(now, signed))
+	}
+	plain := appendColumns(make([]byte, 0, size+len(bt.packed)*maxColumnBytes), bt.packed, false)
+	bodies := 0
+	for i := range bt.packed {
+		c.entries[i].off = uint32(bodies)
+		bodies += len(bt.packed[i].body)
+	}
+	c.id, c.bodies = bt.id, plain[len(plain)-bodies:]
+	for i := range bt.keys {
+		c.keys = append(c.keys, bt.keys[i].KeyRef)
+	}
+	bt.row = packCommit(bt.row, bt.id, c, plain)
+	return c, bt.row
+}
+
+// group puts the jobs of one log together, logs in the order of their first job.
+func (s *shard) group(jobs []*job) {
+	bt := &s.batch
+	for i := range bt.touched {
+		clear(bt.touched[i].jobs)
+		bt.touched[i].jobs = bt.touched[i].jobs[:0]
+	}
+	used := 0
+	clear(bt.index)
+	for _, j := range jobs {
+		i, ok := bt.index[j.log]
+		if !ok {
+			i = used
+			used++
+			if i == cap(bt.touched) {
+				bt.touched = append(bt.touched[:i], touchedLog{})
+			}
+			bt.touched = bt.touched[:used]
+			bt.index[j.log] = i
+			bt.touched[i].log = j.log
+			bt.touched[i].tree.set(&j.log.tree) // owned by run, like every logTail.tree
+		}
+		bt.touched[i].jobs = append(bt.touched[i].jobs, j)
+	}
+	bt.touched = bt.touched[:used]
+}
+
+// sequence adds the run of one log to c.
+func (s *shard) sequence(t *touchedLog, c *tailCommit, notBefore int64) {
+	run := commitRun{log: t.log.no, first: t.tree.size, received: max(notBefore, t.log.received+1), at: len(c.entries)}
+	l := leaf.Leaf{Seq: run.first, ReceivedAt: run.received}
+	for _, j := range t.jobs {
+		j.first, j.received = l.Seq, l.ReceivedAt
+		for i := range j.events {
+			p := &j.events[i]
+			l.Kind, l.ID, l.Root = p.kind, p.id, p.root
+			p.leaf = l.Hash()
+			t.tree.append(p.leaf)
+			s.ids.add(&p.id, notBefore)
+			c.entries = append(c.entries, tailEntry{
+				leaf: p.leaf, id: p.id, secret: p.secret, len: uint32(len(p.body)), idAt: uint32(p.idAt), state: p.kind << stateKind,
+			})
+			s.batch.packed = append(s.batch.packed, packed{id: p.id, kind: p.kind, idAt: p.idAt, body: p.body})
+			l.Seq++
+			l.ReceivedAt++
+		}
+		for _, k := range j.keys {
+			key := Key{KeyRef: KeyRef{run.log, k.hash}, First: k.first, N: k.n, Expires: k.expires}
+			if k.first < 0 {
+				key.First, key.N = j.first, len(j.events)
+			}
+			s.batch.keys = append(s.batch.keys, key)
+		}
+	}
+	if run.count = len(c.entries) - run.at; run.count > 0 {
+		run.check = t.tree.check()
+		c.runs = append(c.runs, run)
+	}
+}
+
+// cut returns the accepted JSON without the id text: what is kept of it.
+func (p *pending) cut() []byte {
+	if p.idAt == 0 {
+		return p.text
+	}
+	b := make([]byte, 0, len(p.text)-idTextLen)
+	b = append(b, p.text[:p.idAt-1]...)
+	return append(b, p.text[p.idAt-1+idTextLen:]...)
+}

@@ -32,7 +32,10 @@ func newConfig(e *env) *cobra.Command {
 		Annotations: map[string]string{exitsNote: "0 they hold · 2 a setting is wrong"},
 		Args:        exactArgs(),
 		RunE: func(c *cobra.Command, _ []string) error {
-			_, settings, err := e.configuration(c)
+			conf, settings, err := e.configuration(c)
+			if err == nil {
+				err = checkDriver(conf.DB)
+			}
 			if err != nil {
 				return err
 			}

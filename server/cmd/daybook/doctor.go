@@ -108,6 +108,9 @@ func listensWide(listen string) bool {
 
 // examineStore looks at the store's file and the disk below it.
 func (e *env) examineStore(ctx context.Context, db string) []finding {
+	if err := checkDriver(db); err != nil {
+		return []finding{{"fail", "store", err.Error(), "--db FILE"}}
+	}
 	var out []finding
 	info, err := os.Stat(db)
 	switch {

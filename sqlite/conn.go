@@ -48,6 +48,7 @@ const (
 	reads
 	checkpoints
 	inspects // a store that another process may be writing
+	studies  // a store that nobody has open: no locks, and no files beside it
 )
 
 func pragmas(r role, synchronous string) []pragma {
@@ -56,7 +57,7 @@ func pragmas(r role, synchronous string) []pragma {
 	if r != writes {
 		cache = -4096
 	}
-	if r == reads || r == inspects {
+	if r == reads || r == inspects || r == studies {
 		query = 1
 	}
 	if r == checkpoints {
@@ -75,8 +76,11 @@ func pragmas(r role, synchronous string) []pragma {
 		{"", "page_size", int64(4096)},
 		{"", "auto_vacuum", int64(0)},
 	}
-	if r == inspects { // it writes nothing, so it cannot change what the file is
+	if r == inspects || r == studies { // it writes nothing, so it cannot change what the file is
 		ps[1].set = ""
+	}
+	if r == studies { // SQLite's word for no log at all
+		ps[1].want = "delete"
 	}
 	return ps
 }
@@ -89,8 +93,11 @@ func dsn(path string, r role, synchronous string) string {
 			v.Add("_pragma", p.set)
 		}
 	}
-	if r == inspects {
+	if r == inspects || r == studies {
 		v.Set("mode", "ro")
+	}
+	if r == studies {
+		v.Set("immutable", "1")
 	}
 	return "file:" + uriPath(path) + "?" + v.Encode()
 }

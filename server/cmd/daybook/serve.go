@@ -212,7 +212,7 @@ The first key is made while no server runs, with daybook key create --db FILE, o
 		Annotations: map[string]string{exitsNote: "0 never · 1 the store or the address cannot be used · 2 a setting is wrong · 130, 143 stopped"},
 		Args:        exactArgs(),
 		RunE: func(cmd *cobra.Command, _ []string) error {
-			c, _, err := config.Load(config.Sources{Flags: cmd.Flags(), LookupEnv: e.lookup})
+			c, _, err := config.Load(e.sources(cmd))
 			if err != nil {
 				return usage("%v", err)
 			}
@@ -244,6 +244,9 @@ func (e *env) logger(c *config.Config) *slog.Logger {
 
 // serve runs m until ctx ends, and says ready once it answers.
 func (e *env) serve(ctx context.Context, m *Main, ready func() error) error {
+	for _, text := range e.mistyped() {
+		m.Logger.LogAttrs(ctx, slog.LevelWarn, text)
+	}
 	e.tuneMemory()
 	if err := m.Run(ctx); err != nil {
 		return cannot("serve", err)

@@ -38,6 +38,7 @@ tidy: ## bring go.mod, go.sum and formatting of every module in order
 	@tools/tidy
 	gofmt -w $$(git ls-files '*.go')
 
-bench: ## measure this machine and print the table of the README; BENCH='-each 5s -large 300000' makes it short
+bench: ## measure this machine and print the table of the README (bench/README.md)
 	$(GO) build -o bin/daybook ./server/cmd/daybook
-	$(GO) run ./server/bench $(BENCH)
+	$(GO) build -o bin/bench ./server/bench
+	bin/bench -out bench/out/$$(date -u +%Y-%m-%d).ndjson $(BENCH)

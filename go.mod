@@ -13,7 +13,12 @@ require (
 	github.com/google/go-cmp v0.7.0
 	github.com/transparency-dev/merkle v0.0.2
 	github.com/wI2L/jsondiff v0.7.1
-	go.uber.org/goleak v1.3.0
 	pgregory.net/rapid v1.3.0
-	github.com/anishathalye/porcupine v1.3.1
+)
+
+require (
+	github.com/tidwall/gjson v1.18.0 // indirect
+	github.com/tidwall/match v1.1.1 // indirect
+	github.com/tidwall/pretty v1.2.1 // indirect
+	github.com/tidwall/sjson v1.2.5 // indirect
 )

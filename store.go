@@ -76,11 +76,14 @@ type Keeper interface {
 	// Replace applies all swaps in one transaction or none. It fails with ErrSwapped, having written nothing, unless every Out is
 	// there with its Gen and every In either covers exactly the seqs of Out or, with Fold, also those from the folded head to
 	// Fold.Packed, no In repeats a Gen at its First, and Fold does not move back; ErrNotExist when there is no such log. It is safe
-	// to repeat after an unknown outcome: the second call is ErrSwapped.
+	// to repeat after an unknown outcome: the second call is ErrSwapped. After nil the swaps are visible to every later call, but a loss
+	// of power may undo them, and every Replace and Trim after them, until a later Append has returned: nothing is lost by that, since
+	// the commits are then there too.
 	Replace(ctx context.Context, swaps []Swap) error
 
 	// Trim sets the shard's Merged to through, at most its Last, and drops commits ≤ through, and idempotency keys with Expires ≤
-	// now (hours since 1970). A smaller or equal through only drops what an earlier call left behind.
+	// now (hours since 1970). A smaller or equal through only drops what an earlier call left behind. It MUST NOT survive a loss of
+	// power that a Replace before it does not.
 	Trim(ctx context.Context, shard int, through CommitNo, now int64) error
 }
 

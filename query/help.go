@@ -38,7 +38,7 @@ KINDS
   ip       an address, or a block such as 10.0.0.0/8
   path     /lines/2/qty: a change there or below; qty: a member of that name at any depth
 
-Quotes and backslashes make characters literal: "inv:42,7"  a\*b
+Quotes and backslashes make characters literal: "inv:42,7"  a\*b. AND, OR and NOT are words of the language only in capitals.
 `)
 	return b.String()
 }

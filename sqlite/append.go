@@ -38,7 +38,7 @@ func (s *Store) Append(ctx context.Context, c *daybook.Commit) error {
 	if len(c.Bytes) < 24 || !bytes.Equal(c.Bytes[8:24], c.ID[:]) {
 		return errors.New("append: the commit's bytes do not carry its id")
 	}
-	return s.write(ctx, true, func(w *conn) error { return add(w, c) })
+	return s.write(ctx, recording, func(w *conn) error { return add(w, c) })
 }
 
 func add(w *conn, c *daybook.Commit) error {
@@ -126,7 +126,7 @@ func (s *Store) Heads(ctx context.Context, orgs []daybook.OrgID, create bool) ([
 	if err := s.snapshot(ctx, list); err != nil || !missing || !create {
 		return heads, err
 	}
-	err := s.write(ctx, true, func(w *conn) error {
+	err := s.write(ctx, recording, func(w *conn) error {
 		for i, org := range orgs {
 			if heads[i].Log != 0 {
 				continue

@@ -119,11 +119,10 @@ func inspect(path string) (stat daybook.BackupStat, err error) {
 		return stat, err
 	}
 	stat.Bytes = info.Size()
-	dc, err := new(sqlite.Driver).Open("file:" + uriPath(path) + "?mode=ro&immutable=1")
+	c, err := dial(path, studies, "FULL")
 	if err != nil {
 		return stat, err
 	}
-	c := &conn{dc: dc, stmts: map[string]*stmt{}}
 	defer func() { err = errors.Join(err, c.close()) }()
 	if err := checkSchema(c); err != nil {
 		return stat, err

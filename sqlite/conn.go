@@ -19,6 +19,7 @@ type conn struct {
 	stmts map[string]*stmt
 	// written counts roughly the bytes that statements put into the write-ahead log.
 	written int64
+	level   string // of synchronous, as it is set now
 }
 
 type stmt struct {
@@ -47,6 +48,7 @@ const (
 	reads
 	checkpoints
 	inspects // a store that another process may be writing
+	studies  // a store that nobody has open: no locks, and no files beside it
 )
 
 func pragmas(r role, synchronous string) []pragma {
@@ -55,7 +57,7 @@ func pragmas(r role, synchronous string) []pragma {
 	if r != writes {
 		cache = -4096
 	}
-	if r == reads || r == inspects {
+	if r == reads || r == inspects || r == studies {
 		query = 1
 	}
 	if r == checkpoints {
@@ -74,8 +76,11 @@ func pragmas(r role, synchronous string) []pragma {
 		{"", "page_size", int64(4096)},
 		{"", "auto_vacuum", int64(0)},
 	}
-	if r == inspects { // it writes nothing, so it cannot change what the file is
+	if r == inspects || r == studies { // it writes nothing, so it cannot change what the file is
 		ps[1].set = ""
+	}
+	if r == studies { // SQLite's word for no log at all
+		ps[1].want = "delete"
 	}
 	return ps
 }
@@ -88,8 +93,11 @@ func dsn(path string, r role, synchronous string) string {
 			v.Add("_pragma", p.set)
 		}
 	}
-	if r == inspects {
+	if r == inspects || r == studies {
 		v.Set("mode", "ro")
+	}
+	if r == studies {
+		v.Set("immutable", "1")
 	}
 	return "file:" + uriPath(path) + "?" + v.Encode()
 }
@@ -100,7 +108,7 @@ func dial(path string, r role, synchronous string) (*conn, error) {
 	if err != nil {
 		return nil, err
 	}
-	c := &conn{dc: dc, stmts: map[string]*stmt{}}
+	c := &conn{dc: dc, stmts: map[string]*stmt{}, level: synchronous}
 	for _, p := range pragmas(r, synchronous) {
 		var got driver.Value
 		err := c.query("PRAGMA "+p.name, func(row []driver.Value) error { got = row[0]; return nil })
@@ -112,6 +120,30 @@ func dial(path string, r role, synchronous string) (*conn, error) {
 		}
 	}
 	return c, nil
+}
+
+// sync sets how the next transaction is synced. SQLite sets it while it prepares the PRAGMA, so a kept statement would not.
+func (c *conn) sync(level string, kind class) error {
+	if kind == merging && level == "FULL" {
+		level = "NORMAL"
+	}
+	if c.level == level {
+		return nil
+	}
+	s, err := c.dc.Prepare("PRAGMA synchronous=" + level)
+	if err != nil {
+		return fmt.Errorf("set synchronous to %s: %w", level, err)
+	}
+	e, ok := s.(driver.StmtExecContext)
+	if !ok {
+		return errors.Join(fmt.Errorf("%T takes no context", s), s.Close())
+	}
+	_, err = e.ExecContext(uninterrupted, nil)
+	if err = errors.Join(err, s.Close()); err != nil {
+		return fmt.Errorf("set synchronous to %s: %w", level, err)
+	}
+	c.level = level
+	return nil
 }
 
 func (c *conn) close() error {

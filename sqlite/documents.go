@@ -52,7 +52,7 @@ func (s *Store) Put(ctx context.Context, d daybook.Document) (int64, error) {
 	if len(d.Data) > daybook.MaxDocument {
 		return 0, fmt.Errorf("document %s %q of %d bytes is over the limit", d.Kind, d.ID, len(d.Data))
 	}
-	err := s.write(ctx, false, func(w *conn) error {
+	err := s.write(ctx, writing, func(w *conn) error {
 		data := notNull(d.Data)
 		var n int64
 		var err error
@@ -74,7 +74,7 @@ func (s *Store) Put(ctx context.Context, d daybook.Document) (int64, error) {
 
 // Delete implements [daybook.Documents].
 func (s *Store) Delete(ctx context.Context, kind string, org daybook.OrgID, id string, version int64) error {
-	err := s.write(ctx, false, func(w *conn) error {
+	err := s.write(ctx, writing, func(w *conn) error {
 		stored := int64(0)
 		if err := w.query(sqlGet, func(row []driver.Value) error { stored = number(row[0]); return nil }, kind, string(org), id); err != nil {
 			return err

@@ -33,7 +33,7 @@ const (
 
 // Replace implements [daybook.Keeper]. Waiting commits go first; the transaction itself is not divided, so callers keep it small.
 func (s *Store) Replace(ctx context.Context, swaps []daybook.Swap) error {
-	return s.write(ctx, false, func(w *conn) error {
+	return s.write(ctx, merging, func(w *conn) error {
 		if _, err := w.exec(sqlReplacing, int64(1)); err != nil {
 			return err
 		}
@@ -177,7 +177,7 @@ func (s *Store) Trim(ctx context.Context, shard int, through daybook.CommitNo, n
 	}
 	for {
 		var upTo, size int64
-		err := s.write(ctx, false, func(w *conn) error {
+		err := s.write(ctx, merging, func(w *conn) error {
 			n, err := w.exec(sqlMerged, int64(through))
 			if err != nil {
 				return err
@@ -208,7 +208,7 @@ func (s *Store) Trim(ctx context.Context, shard int, through daybook.CommitNo, n
 	}
 	for {
 		var n int64
-		err := s.write(ctx, false, func(w *conn) (err error) {
+		err := s.write(ctx, merging, func(w *conn) (err error) {
 			if n, err = w.exec(sqlTrimKeys, now); err == nil && n == 0 {
 				err = errNothing
 			}

@@ -42,6 +42,7 @@ type Store struct {
 	path   string
 	o      Options
 	locked *os.File
+	still  bool // nobody had the store open when it was opened for reading
 
 	calls  sync.RWMutex // held for reading by every call, for writing by Close
 	closed bool
@@ -163,6 +164,9 @@ func (s *Store) open() (err error) {
 
 // OpenReadOnly opens the store in the file path for reading, beside a process that may be writing it: for fsck and the like. It takes
 // no lock; every method that writes fails.
+//
+// A copy that was never opened for writing, such as a backup, is read as it lies there, and nothing appears beside it. Should a
+// process open it for writing meanwhile, what was read is worth nothing, and Close says so.
 func OpenReadOnly(path string, o Options) (*Store, error) {
 	path, err := resolve(path)
 	if err != nil {
@@ -171,9 +175,13 @@ func OpenReadOnly(path string, o Options) (*Store, error) {
 	if _, err := os.Stat(path); err != nil {
 		return nil, fmt.Errorf("open store: %w", err)
 	}
-	s := &Store{path: path, o: o.withDefaults(), readers: make(chan *conn, readers)}
+	s := &Store{path: path, o: o.withDefaults(), readers: make(chan *conn, readers), still: untouched(path)}
+	as := inspects
+	if s.still {
+		as = studies
+	}
 	for range readers {
-		r, err := dial(path, inspects, "FULL")
+		r, err := dial(path, as, "FULL")
 		if err == nil {
 			s.readers <- r
 			err = checkSchema(r)
@@ -183,6 +191,17 @@ func OpenReadOnly(path string, o Options) (*Store, error) {
 		}
 	}
 	return s, nil
+}
+
+// untouched reports whether the store at path was never opened for writing under this name: whoever does makes a lock file first, and
+// leaves it. A write-ahead log that was copied along must be read, too, and for that SQLite needs its files.
+func untouched(path string) bool {
+	for _, suffix := range []string{".lock", "-wal"} {
+		if _, err := os.Lstat(path + suffix); !errors.Is(err, fs.ErrNotExist) {
+			return false
+		}
+	}
+	return true
 }
 
 // Shards returns 1.
@@ -200,7 +219,11 @@ func (s *Store) Close() error {
 		s.stop()
 		<-s.done
 	}
-	if err := s.release(); err != nil {
+	err := s.release()
+	if s.still && !untouched(s.path) {
+		err = errors.Join(err, errors.New("another process opened it for writing meanwhile: what was read may be wrong"))
+	}
+	if err != nil {
 		return fmt.Errorf("close store %s: %w", s.path, err)
 	}
 	return nil

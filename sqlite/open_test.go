@@ -247,6 +247,82 @@ func TestOpenReadOnly_beside_the_process_that_writes(t *testing.T) {
 	}
 }
 
+// Reading a backup leaves it alone in its folder, though the folder be read-only.
+func TestOpenReadOnly_of_a_backup(t *testing.T) {
+	t.Parallel()
+	s := open(t, made(t))
+	dir := t.TempDir()
+	path := filepath.Join(dir, "backup.db")
+	if _, err := s.Backup(t.Context(), path); err != nil {
+		t.Fatal(err)
+	}
+	read := func() (*sqlite.Store, error) {
+		r, err := sqlite.OpenReadOnly(path, sqlite.Options{})
+		if err != nil {
+			t.Fatal(err)
+		}
+		tail, err := r.Tail(t.Context(), 0, 0, 1<<20)
+		if err == nil && (tail.Last != 1 || len(tail.Rows) != 1) {
+			err = fmt.Errorf("last %d with %d rows", tail.Last, len(tail.Rows))
+		}
+		return r, err
+	}
+	r, err := read()
+	if err := errors.Join(err, r.Close()); err != nil {
+		t.Fatal(err)
+	}
+	files, err := filepath.Glob(filepath.Join(dir, "*"))
+	if err != nil || len(files) != 1 {
+		t.Errorf("the folder holds %v, %v", files, err)
+	}
+
+	// A process opens it for writing: while it is read, Close says that what was read does not count; afterwards it is read beside it.
+	if r, err = read(); err != nil {
+		t.Fatal(err)
+	}
+	w := open(t, path)
+	if err := r.Close(); err == nil || !strings.Contains(err.Error(), "meanwhile") {
+		t.Errorf("Close: %v", err)
+	}
+	if r, err = read(); err != nil {
+		t.Fatal(err)
+	}
+	if err := w.Append(t.Context(), commit(1, 100)); err != nil {
+		t.Fatal(err)
+	}
+	tail, err := r.Tail(t.Context(), 0, 0, 1<<20)
+	if err := errors.Join(err, r.Close()); err != nil || tail.Last != 2 {
+		t.Errorf("last %d, %v", tail.Last, err)
+	}
+}
+
+// A copy of the files of a running store is read with its write-ahead log.
+func TestOpenReadOnly_with_a_log(t *testing.T) {
+	t.Parallel()
+	from, path := made(t), filepath.Join(t.TempDir(), "copy.db")
+	s := open(t, from)
+	if err := s.Append(t.Context(), commit(1, 100)); err != nil {
+		t.Fatal(err)
+	}
+	for _, suffix := range []string{"", "-wal"} {
+		b, err := os.ReadFile(from + suffix)
+		if err == nil {
+			err = os.WriteFile(path+suffix, b, 0o600)
+		}
+		if err != nil {
+			t.Fatal(err)
+		}
+	}
+	r, err := sqlite.OpenReadOnly(path, sqlite.Options{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	tail, err := r.Tail(t.Context(), 0, 0, 1<<20)
+	if err := errors.Join(err, r.Close()); err != nil || tail.Last != 2 {
+		t.Errorf("last %d, %v", tail.Last, err)
+	}
+}
+
 // The triggers are a seat belt: statements that nobody here writes are refused.
 func TestTriggers(t *testing.T) {
 	t.Parallel()

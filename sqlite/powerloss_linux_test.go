@@ -8,6 +8,7 @@ import (
 	"os"
 	"path/filepath"
 	"strconv"
+	"strings"
 	"testing"
 
 	"github.com/daybook-audit/daybook"
@@ -140,13 +141,24 @@ func checkStore(t *testing.T, path string, said []string) error {
 	if err != nil {
 		return err
 	}
+	if int64(numbers.Merged) > heads[0].Packed {
+		return fmt.Errorf("commits through %d are dropped, but only %d entries are in blocks", numbers.Merged, heads[0].Packed)
+	}
+	merged := "" // what was merged last; it holds once a commit after it was acknowledged
 	for _, line := range said {
 		var n, packed int64
 		var id string
-		if k, _ := fmt.Sscanf(line, "merged %d %d", &n, &packed); k == 2 && (int64(numbers.Merged) < n || heads[0].Packed < packed) {
-			return fmt.Errorf("%q, but merged is %d and packed %d", line, numbers.Merged, heads[0].Packed)
+		if strings.HasPrefix(line, "merged ") {
+			merged = line
+			continue
 		}
-		if k, _ := fmt.Sscanf(line, "commit %d %s", &n, &id); k != 2 || n <= int64(numbers.Merged) {
+		if k, _ := fmt.Sscanf(line, "commit %d %s", &n, &id); k != 2 {
+			continue
+		}
+		if k, _ := fmt.Sscanf(merged, "merged %d %d", new(int64), &packed); k == 2 && heads[0].Packed < packed {
+			return fmt.Errorf("%q before %q, but packed is %d", merged, line, heads[0].Packed)
+		}
+		if n <= int64(numbers.Merged) {
 			continue
 		}
 		want, err := hex.DecodeString(id)

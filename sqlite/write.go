@@ -14,9 +14,22 @@ import (
 // errNothing ends a write transaction that has nothing to write, without an error.
 var errNothing = errors.New("nothing to write")
 
-// write runs f in a transaction of the writer. Urgent calls go before all others. The end of ctx ends the wait for the turn, nothing
-// else. A crash before COMMIT returns leaves the transaction either whole or absent, and only Open finds out which.
-func (s *Store) write(ctx context.Context, urgent bool, f func(w *conn) error) error {
+// class is what a transaction is for.
+type class int
+
+const (
+	merging   class = iota // rewrites what is durable already: it waits for everybody, and its own durability for the next fsync
+	writing                // durable when it returns
+	recording              // durable when it returns, and goes before all others
+)
+
+// write runs f in a transaction of the writer. The end of ctx ends the wait for the turn, nothing else. A crash before COMMIT returns
+// leaves the transaction either whole or absent, and only Open finds out which.
+//
+// A merging transaction is not synced by itself (synchronous=NORMAL). The write-ahead log is one file written from front to back, and
+// its frames count only up to the first one that is missing: whatever is synced later syncs it too, and a loss of power before that
+// leaves the store as it was before the merge, with every commit in it.
+func (s *Store) write(ctx context.Context, kind class, f func(w *conn) error) error {
 	if err := s.enter(ctx); err != nil {
 		return err
 	}
@@ -24,7 +37,7 @@ func (s *Store) write(ctx context.Context, urgent bool, f func(w *conn) error) e
 	if s.writer == nil {
 		return fmt.Errorf("store %s is open for reading only", s.path)
 	}
-	if err := s.turns.take(ctx, urgent); err != nil {
+	if err := s.turns.take(ctx, kind == recording); err != nil {
 		return err
 	}
 	defer s.turns.give()
@@ -33,6 +46,9 @@ func (s *Store) write(ctx context.Context, urgent bool, f func(w *conn) error) e
 	}
 	w := s.writer
 	w.written = 0
+	if err := w.sync(s.o.synchronous, kind); err != nil {
+		return s.failed(err, false)
+	}
 	if _, err := w.exec("BEGIN IMMEDIATE"); err != nil {
 		return s.failed(err, false)
 	}

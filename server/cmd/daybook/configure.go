@@ -32,9 +32,12 @@ func newConfig(e *env) *cobra.Command {
 		Annotations: map[string]string{exitsNote: "0 they hold · 2 a setting is wrong"},
 		Args:        exactArgs(),
 		RunE: func(c *cobra.Command, _ []string) error {
-			_, settings, err := config.Load(config.Sources{Flags: c.Flags(), LookupEnv: e.lookup})
+			conf, settings, err := e.configuration(c)
+			if err == nil {
+				err = checkDriver(conf.DB)
+			}
 			if err != nil {
-				return usage("%v", err)
+				return err
 			}
 			set := 0
 			for _, s := range settings {
@@ -53,14 +56,53 @@ func newConfig(e *env) *cobra.Command {
 	return cmd
 }
 
+// sources are where a command looks for the settings of the server.
+func (e *env) sources(c *cobra.Command) config.Sources {
+	return config.Sources{Flags: c.Flags(), LookupEnv: e.lookup}
+}
+
+// configuration reads the settings of the server and warns of variables that look like one.
+func (e *env) configuration(c *cobra.Command) (*config.Config, []config.Setting, error) {
+	conf, settings, err := config.Load(e.sources(c))
+	if err != nil {
+		return nil, nil, usage("%v", err)
+	}
+	for _, text := range e.mistyped() {
+		e.warn("%s", text)
+	}
+	return conf, settings, nil
+}
+
+// clientVariables are those that are no setting of the server.
+var clientVariables = []string{
+	"DAYBOOK_SERVER", "DAYBOOK_ORG", "DAYBOOK_API_KEY", "DAYBOOK_API_KEY_FILE", "DAYBOOK_CONTEXT", "DAYBOOK_OUTPUT", "DAYBOOK_TZ",
+}
+
+// mistyped has a sentence for every variable that is named like a setting and is none: it does nothing, which is not what was meant.
+func (e *env) mistyped() []string {
+	var said []string
+	for _, name := range config.Unknown(config.Sources{LookupEnv: e.lookup}, clientVariables...) {
+		var known []string
+		for _, s := range config.Reference() {
+			known = append(known, s.Variable)
+		}
+		text := "there is no setting " + name
+		if near := nearest(name, known); near != "" {
+			text += ": " + near + " is meant?"
+		}
+		said = append(said, text)
+	}
+	return said
+}
+
 func (e *env) showConfig(c *cobra.Command) error {
 	p, err := e.printer(splitFields(configFields), heading{name: "KEY"}, heading{name: "VALUE"}, heading{name: "SOURCE"})
 	if err != nil {
 		return err
 	}
-	_, settings, err := config.Load(config.Sources{Flags: c.Flags(), LookupEnv: e.lookup})
+	_, settings, err := e.configuration(c)
 	if err != nil {
-		return usage("%v", err)
+		return err
 	}
 	for _, s := range settings {
 		row := struct {

@@ -30,7 +30,7 @@ a new store: three organizations, thirty days. To begin anew, remove the folder.
 		Annotations: map[string]string{exitsNote: "1 the folder or the address cannot be used · 2 a setting is wrong · 130, 143 stopped"},
 		Args:        exactArgs(),
 		RunE: func(cmd *cobra.Command, _ []string) error {
-			c, settings, err := config.Load(config.Sources{Flags: cmd.Flags(), LookupEnv: e.lookup})
+			c, settings, err := config.Load(e.sources(cmd))
 			if err != nil {
 				return usage("%v", err)
 			}

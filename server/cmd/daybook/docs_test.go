@@ -91,7 +91,7 @@ comes from, secrets masked.
 		}
 		fmt.Fprintf(&b, "| `%s` | `%s` `%s` | %s | %s |\n", s.Key, s.Flag, s.Variable, fallback, cell.Replace(s.Help))
 	}
-	b.WriteString("\nSizes take `KiB`, `MiB`, `GiB`; durations `ms`, `s`, `m`, `h`; lists are separated by commas. A line of the file that names no setting is refused.\n")
+	b.WriteString("\nSizes take `KiB`, `MiB`, `GiB`; durations `ms`, `s`, `m`, `h`; lists are separated by commas. A line of the file that names no setting is refused; of a variable `DAYBOOK_…` that is none the program warns.\n")
 	comparePage(t, "../../../docs/reference/config.md", b.String())
 }
 

@@ -80,7 +80,7 @@ func newDoctor(e *env) *cobra.Command {
 // examine runs every check. None of them changes anything.
 func (e *env) examine(cmd *cobra.Command) []finding {
 	var out []finding
-	c, settings, err := config.Load(config.Sources{Flags: cmd.Flags(), LookupEnv: e.lookup})
+	c, settings, err := config.Load(e.sources(cmd))
 	if err != nil {
 		out = append(out, finding{"fail", "config", err.Error(), "daybook config check"})
 	} else {
@@ -91,6 +91,9 @@ func (e *env) examine(cmd *cobra.Command) []finding {
 			}
 		}
 		out = append(out, finding{"ok", "config", fmt.Sprintf("%d settings given, %d by default", set, len(settings)-set), ""})
+		for _, text := range e.mistyped() {
+			out = append(out, finding{"warn", "config", text, "daybook config lists them"})
+		}
 		out = append(out, e.examineStore(cmd.Context(), c.DB)...)
 		if listensWide(c.Listen) && c.TLSCert == "" && len(c.TrustedProxies) == 0 {
 			out = append(out, finding{"warn", "network", "listens on " + c.Listen + " without TLS and without a trusted proxy: keys travel in the clear", "--tls-cert FILE --tls-key FILE, or --trusted-proxies NETWORK"})
@@ -105,6 +108,9 @@ func listensWide(listen string) bool {
 
 // examineStore looks at the store's file and the disk below it.
 func (e *env) examineStore(ctx context.Context, db string) []finding {
+	if err := checkDriver(db); err != nil {
+		return []finding{{"fail", "store", err.Error(), "--db FILE"}}
+	}
 	var out []finding
 	info, err := os.Stat(db)
 	switch {

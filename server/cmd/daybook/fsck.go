@@ -8,7 +8,6 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/daybook-audit/daybook"
-	"github.com/daybook-audit/daybook/server/internal/config"
 )
 
 func newFsck(e *env) *cobra.Command {
@@ -24,9 +23,9 @@ It changes nothing and may run beside the server.`,
 		Annotations: map[string]string{exitsNote: "0 everything agrees · 1 could not read · 2 there is no store · 6 bytes contradict each other"},
 		Args:        exactArgs(),
 		RunE: func(cmd *cobra.Command, _ []string) error {
-			c, _, err := config.Load(config.Sources{Flags: cmd.Flags(), LookupEnv: e.lookup})
+			c, _, err := e.configuration(cmd)
 			if err != nil {
-				return usage("%v", err)
+				return err
 			}
 			return cannot("check the store", e.fsck(cmd.Context(), c.DB, workers))
 		},

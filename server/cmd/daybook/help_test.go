@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"os"
 	"path/filepath"
+	"regexp"
 	"strings"
 	"testing"
 
@@ -17,6 +18,14 @@ func runHere(t *testing.T, stdin string, args ...string) (stdout, stderr string,
 	var out, errs bytes.Buffer
 	code = run(t.Context(), args, strings.NewReader(stdin), &out, &errs, func(string) string { return "" })
 	return out.String(), errs.String(), code
+}
+
+// The page of the environment has every variable that is no setting, and no other.
+func TestEnvironmentTopic(t *testing.T) {
+	t.Parallel()
+	if diff := cmp.Diff(clientVariables, regexp.MustCompile(`DAYBOOK_\w+`).FindAllString(environmentTopic, -1)); diff != "" {
+		t.Errorf("-variables +page:\n%s", diff)
+	}
 }
 
 // TestHelp compares the help of every command with testdata/help: what a person reads must be changed on purpose.

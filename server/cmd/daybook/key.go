@@ -172,6 +172,8 @@ func (e *env) printKey(k client.Key) error {
 func newKeyLs(e *env) *cobra.Command {
 	return &cobra.Command{
 		Use: "ls", Short: "List keys; the keys themselves are nowhere",
+		Long: `With an organization (--org, DAYBOOK_ORG): the keys that reach it, its own and those for all organizations. Without one, a key
+that may operate sees every key.`,
 		Example: `  $ daybook key ls
   $ daybook key ls -o csv > keys.csv
   $ daybook key ls --json id,name,last_used_at`,
@@ -179,6 +181,10 @@ func newKeyLs(e *env) *cobra.Command {
 		Args:        exactArgs(),
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			p, err := e.printer(splitFields(keyFields), keyHeads...)
+			if err != nil {
+				return err
+			}
+			t, err := e.target()
 			if err != nil {
 				return err
 			}
@@ -190,12 +196,20 @@ func newKeyLs(e *env) *cobra.Command {
 			if err != nil {
 				return cannot("list keys", err)
 			}
+			all := 0
 			for _, k := range keys {
+				if k.Org == nil {
+					all++
+				}
 				if err := p.addValue(k, e.keyRow(k)...); err != nil {
 					return err
 				}
 			}
-			e.note("%s", count(len(keys), "key", "keys"))
+			said := count(len(keys), "key", "keys")
+			if org := t.org.value; org != "" && all > 0 {
+				said = fmt.Sprintf("%s for %s: %d of its own, %d for all organizations", said, org, len(keys)-all, all)
+			}
+			e.note("%s", said)
 			return p.end()
 		},
 	}

@@ -107,18 +107,28 @@ func (p *printer) addValue(v any, row ...cell) error {
 	return p.add(text, row...)
 }
 
+// head writes the header line of tsv or csv, once.
+func (p *printer) head() error {
+	if p.headed {
+		return nil
+	}
+	p.headed = true
+	var b strings.Builder
+	for i, h := range p.heads {
+		p.separate(&b, i)
+		name, _, _ := strings.Cut(strings.ToLower(h.name), " (")
+		b.WriteString(name)
+	}
+	p.endLine(&b)
+	return p.write(b.String())
+}
+
 // line writes a row of tsv or csv, after the header line.
 func (p *printer) line(row []cell) error {
-	var b strings.Builder
-	if !p.headed {
-		p.headed = true
-		for i, h := range p.heads {
-			p.separate(&b, i)
-			name, _, _ := strings.Cut(strings.ToLower(h.name), " (")
-			b.WriteString(name)
-		}
-		p.endLine(&b)
+	if err := p.head(); err != nil {
+		return err
 	}
+	var b strings.Builder
 	for i, c := range row {
 		p.separate(&b, i)
 		if p.format == "csv" {
@@ -177,7 +187,7 @@ func (e *env) links() bool {
 	return program == "iTerm.app" || program == "WezTerm" || program == "vscode" || e.getenv("VTE_VERSION") != "" || e.getenv("KITTY_WINDOW_ID") != "" || e.getenv("WT_SESSION") != ""
 }
 
-// end closes the output. An empty table prints its header only when there is no one to read a note on stderr.
+// end closes the output. Without rows a table is empty, and tsv and csv are their header.
 func (p *printer) end() error {
 	switch p.format {
 	case "json":
@@ -191,9 +201,7 @@ func (p *printer) end() error {
 		}
 		return p.flush()
 	case "tsv", "csv":
-		if p.written == 0 && !p.headed {
-			return p.line(nil)
-		}
+		return p.head()
 	}
 	return nil
 }

@@ -11,8 +11,6 @@ import (
 	"time"
 
 	"github.com/spf13/cobra"
-
-	"github.com/daybook-audit/daybook/server/internal/config"
 )
 
 func newRestore(e *env) *cobra.Command {
@@ -28,9 +26,9 @@ is kept beside it. Entries recorded after the backup are not in it.`,
 		Annotations: map[string]string{exitsNote: "0 restored · 1 the store is in use or cannot be written · 2 not confirmed · 6 the backup is damaged: nothing was replaced"},
 		Args:        exactArgs("FILE"),
 		RunE: func(cmd *cobra.Command, args []string) error {
-			c, _, err := config.Load(config.Sources{Flags: cmd.Flags(), LookupEnv: e.lookup})
+			c, _, err := e.configuration(cmd)
 			if err != nil {
-				return usage("%v", err)
+				return err
 			}
 			return cannot("restore", e.restore(cmd.Context(), args[0], c.DB, yes))
 		},
@@ -76,11 +74,6 @@ func (e *env) restore(ctx context.Context, from, db string, yes bool) error {
 	}
 	if err := e.fsck(ctx, partial, 2); err != nil {
 		return errors.Join(err, os.Remove(partial))
-	}
-	for _, name := range []string{partial + "-wal", partial + "-shm"} { // of reading it; empty
-		if err := os.Remove(name); err != nil && !errors.Is(err, fs.ErrNotExist) {
-			return err
-		}
 	}
 	if old {
 		aside := fmt.Sprintf("%s.before-%s", db, e.now().UTC().Format("20060102T150405Z"))

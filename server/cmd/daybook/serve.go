@@ -89,10 +89,8 @@ func (m *Main) handler(ctx context.Context) (*api.Server, error) {
 		return nil, err
 	}
 	keys, orgs := control.NewKeys(m.store, m.Now), control.NewOrgs(m.store, m.Now)
-	if c.BootstrapKey != "" {
-		if _, err := keys.Bootstrap(ctx, c.BootstrapKey, auth.All.Words()); err != nil {
-			return nil, err
-		}
+	if err := m.firstKey(ctx, keys); err != nil {
+		return nil, err
 	}
 	d := api.Deps{
 		Docs: m.store, Orgs: orgs, Keys: keys, Backup: m.backup, Logger: m.Logger, Now: m.Now, TrustedProxies: proxies, Version: version(),
@@ -124,6 +122,20 @@ func (m *Main) handler(ctx context.Context) (*api.Server, error) {
 		}))
 	}
 	return api.New(d)
+}
+
+// firstKey stores the key of the configuration if there is none yet, and says so if there is none even then.
+func (m *Main) firstKey(ctx context.Context, keys *control.Keys) error {
+	if m.Config.BootstrapKey != "" {
+		_, err := keys.Bootstrap(ctx, m.Config.BootstrapKey, auth.All.Words())
+		return err
+	}
+	none, err := keys.None(ctx)
+	if none {
+		m.Logger.LogAttrs(ctx, slog.LevelWarn, "there is no API key yet: nobody can use this server",
+			slog.String("try", fmt.Sprintf("stop it, then: daybook key create --db %s --all-orgs --scopes %s; or start it with DAYBOOK_BOOTSTRAP_KEY", m.Config.DB, auth.All)))
+	}
+	return err
 }
 
 // backup copies the store beside itself and streams the copy.
@@ -200,7 +212,7 @@ The first key is made while no server runs, with daybook key create --db FILE, o
 		Annotations: map[string]string{exitsNote: "0 never · 1 the store or the address cannot be used · 2 a setting is wrong · 130, 143 stopped"},
 		Args:        exactArgs(),
 		RunE: func(cmd *cobra.Command, _ []string) error {
-			c, _, err := config.Load(config.Sources{Flags: cmd.Flags(), LookupEnv: e.lookup})
+			c, _, err := config.Load(e.sources(cmd))
 			if err != nil {
 				return usage("%v", err)
 			}
@@ -232,6 +244,9 @@ func (e *env) logger(c *config.Config) *slog.Logger {
 
 // serve runs m until ctx ends, and says ready once it answers.
 func (e *env) serve(ctx context.Context, m *Main, ready func() error) error {
+	for _, text := range e.mistyped() {
+		m.Logger.LogAttrs(ctx, slog.LevelWarn, text)
+	}
 	e.tuneMemory()
 	if err := m.Run(ctx); err != nil {
 		return cannot("serve", err)

@@ -27,6 +27,7 @@ import (
 // served is a `daybook serve` in this process.
 type served struct {
 	url  string
+	said string // its log up to where it listens
 	stop context.CancelCauseFunc
 	code chan int
 }
@@ -48,7 +49,7 @@ func serve(t *testing.T, vars map[string]string, args ...string) *served {
 		said.WriteString(lines.Text() + "\n")
 		var line struct{ Msg, URL string }
 		if json.Unmarshal(lines.Bytes(), &line) == nil && line.Msg == "listening" {
-			s.url = line.URL
+			s.url, s.said = line.URL, said.String()
 			go io.Copy(io.Discard, in) //nolint:errcheck // what it logs from here on
 			return s
 		}
@@ -116,6 +117,28 @@ func TestServe(t *testing.T) {
 	defer l.Close() //nolint:errcheck // of the test
 	if _, errs, code := runHere(t, "", "serve", "--db", db, "--listen", l.Addr().String()); code != exitFailed || !strings.Contains(errs, "another program uses this address") {
 		t.Errorf("a taken address: exit %d: %s", code, errs)
+	}
+}
+
+// TestServeWithoutKey: a server that nobody can use says so, and how to make a key; one with a key does not.
+func TestServeWithoutKey(t *testing.T) {
+	t.Parallel()
+	db := filepath.Join(t.TempDir(), "daybook.db")
+	for _, keys := range []int{0, 1} {
+		s := serve(t, nil, "--db", db)
+		s.stop(errInterrupted)
+		if code := <-s.code; code != exitInterrupted {
+			t.Fatalf("exit %d", code)
+		}
+		how := "daybook key create --db " + db + " --all-orgs"
+		if warned := strings.Contains(s.said, `"level":"WARN"`) && strings.Contains(s.said, how); warned != (keys == 0) {
+			t.Errorf("with %d keys it said:\n%s", keys, s.said)
+		}
+		if keys == 0 {
+			if _, errs, code := runHere(t, "", "key", "create", "--db", db, "--all-orgs", "--scopes", "read"); code != 0 {
+				t.Fatalf("key create: exit %d: %s", code, errs)
+			}
+		}
 	}
 }
 

@@ -26,10 +26,18 @@ type storeOptions struct {
 	mustExist bool
 }
 
+// checkDriver refuses an address that no driver is for. It shows no more of it than the scheme: there may be a password in it.
+func checkDriver(address string) error {
+	if scheme, _, ok := strings.Cut(address, "://"); ok {
+		return usage("--db: this version keeps its log in a SQLite file; it has no driver for %s://", scheme)
+	}
+	return nil
+}
+
 // openStore opens the store at address: a SQLite file. Drivers for other addresses are added here.
 func openStore(_ context.Context, address string, o storeOptions) (store, error) {
-	if scheme, _, ok := strings.Cut(address, "://"); ok {
-		return nil, usage("--db: this version keeps its log in a SQLite file; it has no driver for %s://", scheme)
+	if err := checkDriver(address); err != nil {
+		return nil, err
 	}
 	if o.logger == nil {
 		o.logger = slog.New(slog.DiscardHandler)

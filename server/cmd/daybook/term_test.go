@@ -96,6 +96,23 @@ func TestColours(t *testing.T) {
 	}
 }
 
+// Without rows each format is whole, and has none.
+func TestNoRows(t *testing.T) {
+	t.Parallel()
+	for format, want := range map[string]string{"table": "", "tsv": "id\twhat\n", "csv": "id,what\r\n", "json": "[]\n", "ndjson": ""} {
+		var out bytes.Buffer
+		e := newEnv(nil, &out, &out, func(string) string { return "" })
+		e.output = format
+		p, err := e.printer(nil, heading{name: "ID"}, heading{name: "WHAT"})
+		if err == nil {
+			err = p.end()
+		}
+		if err != nil || out.String() != want {
+			t.Errorf("%s: %q, want %q; %v", format, out.String(), want, err)
+		}
+	}
+}
+
 func TestProgress(t *testing.T) {
 	t.Parallel()
 	var out bytes.Buffer

@@ -28,8 +28,7 @@ func topics() []*cobra.Command {
 // queryTopic is the page of the query language, with what only the command line has.
 func queryTopic() string {
 	return query.HelpText() + `
-In --since and --until a length such as 7d stands for "that long ago". AND, OR and NOT are words of the language only in capitals;
-two conditions side by side must both hold. What a query means, daybook query explain QUERY says.
+In --since and --until a length such as 7d stands for "that long ago". What a query means, daybook query explain QUERY says.
 `
 }
 

@@ -117,7 +117,7 @@ var (
 		request: []content{{mediaJSON, newKey{}}}, answers: created(createdKey{}, "Created. The key is shown this once."), faults: []int{400, 404, 413, 415},
 	}
 	aboutListKeys = operation{
-		id: "listKeys", tag: "Organizations and keys", summary: "List keys", text: "Never the keys themselves.",
+		id: "listKeys", tag: "Organizations and keys", summary: "List keys", text: "Never the keys themselves. With `Daybook-Org`: those that reach the organization, its own and, for who has `operate`, those for all.",
 		headers: []param{headerOrg}, answers: ok(keyList{}, "One page."), faults: []int{404},
 	}
 	aboutRevokeKey = operation{

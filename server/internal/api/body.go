@@ -225,27 +225,30 @@ const (
 	formNDJSON
 )
 
-// contentForm reads Content-Type. A missing one is JSON.
-func contentForm(r *http.Request) (form, error) {
+// contentForm reads Content-Type. A missing one is JSON. The refusal names the header to send: curl -d sends another by itself.
+func contentForm(r *http.Request, ndjson bool) (form, error) {
 	text := header(r, "Content-Type")
-	switch text {
-	case "", "application/json":
-		return formJSON, nil
-	case "application/x-ndjson":
-		return formNDJSON, nil
-	}
-	kind, params, err := mime.ParseMediaType(text)
-	if charset := params["charset"]; err == nil && (charset == "" || strings.EqualFold(charset, "utf-8")) {
-		switch kind {
-		case "application/json":
-			return formJSON, nil
-		case "application/x-ndjson":
-			return formNDJSON, nil
+	kind := text
+	if text != "" && text != "application/json" && text != "application/x-ndjson" {
+		var params map[string]string
+		var err error
+		kind, params, err = mime.ParseMediaType(text)
+		if charset := params["charset"]; err != nil || charset != "" && !strings.EqualFold(charset, "utf-8") {
+			kind = "unreadable"
 		}
+	}
+	or := ""
+	switch {
+	case kind == "" || kind == "application/json":
+		return formJSON, nil
+	case kind == "application/x-ndjson" && ndjson:
+		return formNDJSON, nil
+	case ndjson:
+		or = ", or application/x-ndjson with one event a line"
 	}
 	return formJSON, &requestError{
 		status: http.StatusUnsupportedMediaType, code: "unsupported_media_type", field: "Content-Type",
-		detail: fmt.Sprintf("Content-Type %q is not supported: use application/json or application/x-ndjson.", cut(text)),
+		detail: fmt.Sprintf("Content-Type %q is not supported: send the header Content-Type: application/json%s.", cut(text), or),
 	}
 }
 

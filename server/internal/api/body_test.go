@@ -234,8 +234,9 @@ func TestContentType(t *testing.T) {
 			t.Errorf("%q: %d %s", media, w.Code, w.Body)
 		}
 	}
-	if w := f.do(ask{method: "POST", path: "/v1/organizations", key: f.admin, body: "{}", header: []string{"Content-Type", "application/x-ndjson"}}); w.Code != 415 {
-		t.Errorf("NDJSON for an organization: %d", w.Code)
+	w := f.do(ask{method: "POST", path: "/v1/organizations", key: f.admin, body: "{}", header: []string{"Content-Type", "application/x-ndjson"}})
+	if w.Code != 415 || !strings.Contains(w.Body.String(), "send the header Content-Type: application/json.") {
+		t.Errorf("NDJSON for an organization: %d %s", w.Code, w.Body)
 	}
 }
 

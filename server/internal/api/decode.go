@@ -5,7 +5,6 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
-	"net/http"
 	"reflect"
 	"slices"
 	"strings"
@@ -18,15 +17,8 @@ import (
 // decode reads a small JSON object into a struct: as strictly as an event is read, unknown members refused, those named required
 // present.
 func (c *call) decode(into any, required ...string) error {
-	kind, err := contentForm(c.r)
-	if err != nil {
+	if _, err := contentForm(c.r, false); err != nil {
 		return err
-	}
-	if kind != formJSON {
-		return &requestError{
-			status: http.StatusUnsupportedMediaType, code: "unsupported_media_type", field: "Content-Type",
-			detail: "this route takes application/json.",
-		}
 	}
 	body, err := c.readBody()
 	if err != nil {

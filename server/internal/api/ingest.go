@@ -15,7 +15,7 @@ import (
 // createEvents is POST /v1/events: the path that every event takes. It decodes nothing: the body is cut into one slice an event,
 // and the Book reads each of them once.
 func createEvents(c *call) error {
-	kind, err := contentForm(c.r)
+	kind, err := contentForm(c.r, true)
 	if err != nil {
 		return err
 	}

@@ -75,13 +75,9 @@ func createKey(c *call) error {
 	if err := mayMake(c.principal, want.Org, scopes); err != nil {
 		return err
 	}
-	if want.Org != "" && want.Org != c.principal.Org {
-		exists, err := c.s.Orgs.Exists(c.r.Context(), want.Org)
-		if err != nil {
+	if want.Org != "" {
+		if err := c.orgExists(want.Org); err != nil {
 			return err
-		}
-		if !exists {
-			return errNotFound
 		}
 	}
 	key, secret, err := c.s.Keys.Create(c.r.Context(), want)
@@ -92,7 +88,8 @@ func createKey(c *call) error {
 	return nil
 }
 
-// listKeys shows an operator every key, or with Daybook-Org those of one organization; a manager those of the own one.
+// listKeys shows an operator every key, or with Daybook-Org those that reach the organization: its own and those for all. A manager
+// sees those of the own one.
 func listKeys(c *call) error {
 	limit, err := c.whole(paramLimit)
 	if err != nil {
@@ -109,8 +106,13 @@ func listKeys(c *call) error {
 	if org == "" && !c.principal.Scopes.Has(auth.Operate) {
 		return invalid("org_required", "Daybook-Org", "this key is for all organizations: name one in the header Daybook-Org.")
 	}
+	if org != "" {
+		if err := c.orgExists(org); err != nil {
+			return err
+		}
+	}
 	keys, err := c.s.Keys.All(c.r.Context(), func(k *control.Key) bool {
-		return k.ID > after && (org == "" || k.Org == org) && c.principal.MaySeeKey(k.Org)
+		return k.ID > after && (org == "" || k.Org == "" || k.Org == org) && c.principal.MaySeeKey(k.Org)
 	})
 	if err != nil {
 		return err

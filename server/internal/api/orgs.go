@@ -2,6 +2,7 @@ package api
 
 import (
 	"encoding/base64"
+	"errors"
 	"net/http"
 	"strings"
 	"time"
@@ -127,6 +128,9 @@ func getOrg(c *call) error {
 		return errNotFound
 	}
 	org, err := c.s.Orgs.Get(c.r.Context(), id)
+	if errors.Is(err, control.ErrNotFound) {
+		return c.noOrg(id)
+	}
 	if err != nil {
 		return err
 	}

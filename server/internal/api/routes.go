@@ -1,6 +1,7 @@
 package api
 
 import (
+	"fmt"
 	"net/http"
 	"strings"
 
@@ -148,14 +149,27 @@ func (c *call) findOrg(rule orgRule) error {
 	if rule == orgRecord {
 		return c.s.Orgs.Ensure(c.r.Context(), org)
 	}
+	return c.orgExists(org)
+}
+
+// orgExists refuses an organization that nobody made. That of a key is there.
+func (c *call) orgExists(org daybook.OrgID) error {
 	if c.principal.Org != "" {
 		return nil
 	}
 	ok, err := c.s.Orgs.Exists(c.r.Context(), org)
 	if err == nil && !ok {
-		err = errNotFound
+		err = c.noOrg(org)
 	}
 	return err
+}
+
+// noOrg is the refusal of an organization. Who may touch every one may know which ones there are.
+func (c *call) noOrg(org daybook.OrgID) error {
+	if c.principal.Org != "" {
+		return errNotFound
+	}
+	return &daybook.Error{Code: daybook.CodeNotFound, Message: fmt.Sprintf("there is no organization %q.", org)}
 }
 
 // namedOrg returns the organization that the key or the header names; empty: the key is for all and the header is missing.

@@ -19,7 +19,7 @@ type Config struct {
 
 	// Address to listen on, HOST:PORT. An empty host means every address of the machine.
 	Listen string `key:"listen" default:"127.0.0.1:8080"`
-	// Where the log is kept: a SQLite file, or a postgres:// URL.
+	// The SQLite file in which the log is kept, made on the first start. There is no driver for another database yet.
 	DB string `key:"db" default:"daybook.db" secret:"url"`
 	// Certificate chain (PEM file). With tls_key the server speaks HTTPS.
 	TLSCert string `key:"tls_cert"`

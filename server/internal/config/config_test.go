@@ -166,6 +166,31 @@ func TestSecretsAreMasked(t *testing.T) {
 	}
 }
 
+// What is named like a setting and is none is found; what other programs set is not.
+func TestUnknown(t *testing.T) {
+	t.Parallel()
+	vars := []string{
+		"DAYBOOK_LISTN", "1", "DAYBOOK_LISTEN", ":1", "DAYBOOK_ORG", "org_acme", "DAYBOOK_EMPTY", "", "OTHER", "x", "DAYBOOKS", "x", "DAYBOOK_PORT", "9000",
+		"DAYBOOK_SERVICE_HOST", "10.0.0.1", "DAYBOOK_SERVICE_PORT_HTTP", "80", "DAYBOOK_PORT_80_TCP_ADDR", "10.0.0.1", "DAYBOOK_PORT_80_TCP", "tcp://10.0.0.1:80",
+	}
+	var pairs []string
+	for i := 0; i < len(vars); i += 2 {
+		pairs = append(pairs, vars[i]+"="+vars[i+1])
+	}
+	s := config.Sources{
+		Dir:       folder(t, ".env", "DAYBOOK_DBB=x\nDAYBOOK_DB=y\nDAYBOOK_LISTN=2\n"),
+		LookupEnv: environment(vars...), Environ: func() []string { return pairs },
+	}
+	if diff := cmp.Diff([]string{"DAYBOOK_DBB", "DAYBOOK_LISTN", "DAYBOOK_PORT"}, config.Unknown(s, "DAYBOOK_ORG")); diff != "" {
+		t.Errorf("-want +got:\n%s", diff)
+	}
+	s.Environ = func() []string { return []string{"DAYBOOK_PORT=tcp://10.0.0.1:80"} } // of Kubernetes, too
+	s.LookupEnv, s.Dir = environment("DAYBOOK_PORT", "tcp://10.0.0.1:80"), t.TempDir()
+	if got := config.Unknown(s); len(got) > 0 {
+		t.Errorf("found %v", got)
+	}
+}
+
 // Every setting has a comment, a flag and a variable: the struct is the only place that names it.
 func TestReference(t *testing.T) {
 	t.Parallel()

@@ -6,8 +6,11 @@ import (
 	"fmt"
 	"io"
 	"io/fs"
+	"maps"
 	"os"
 	"path/filepath"
+	"regexp"
+	"slices"
 	"strings"
 
 	"github.com/joho/godotenv"
@@ -19,6 +22,7 @@ import (
 type Sources struct {
 	Flags     *pflag.FlagSet              // flags made by Bind; only those that were given count; may be nil
 	LookupEnv func(string) (string, bool) // nil: os.LookupEnv
+	Environ   func() []string             // NAME=value of what may be asked for; nil: os.Environ
 	Dir       string                      // folder of .env and daybook.yaml; empty: the working folder
 }
 
@@ -117,6 +121,45 @@ func (k key) setFrom(c *Config, value string) error {
 		return errors.New("the value has the wrong form")
 	}
 	return err
+}
+
+// kubernetes are the variables that Kubernetes gives every pod beside a service named daybook.
+var kubernetes = regexp.MustCompile(`^DAYBOOK_(SERVICE_(HOST|PORT)|PORT_\d+_(TCP|UDP))(_|$)`)
+
+// Unknown returns the variables of the environment and of .env that are named like a setting and are none, sorted. others are the
+// names that somebody else reads.
+func Unknown(s Sources, others ...string) []string {
+	lookup, environ := s.LookupEnv, s.Environ
+	if lookup == nil {
+		lookup = os.LookupEnv
+	}
+	if environ == nil {
+		environ = os.Environ
+	}
+	known := map[string]bool{}
+	for _, name := range others {
+		known[name] = true
+	}
+	for _, k := range keys() {
+		known[k.variable()] = true
+	}
+	found := map[string]bool{}
+	look := func(name, value string) {
+		service := kubernetes.MatchString(name) || strings.HasPrefix(value, "tcp://") || strings.HasPrefix(value, "udp://")
+		if strings.HasPrefix(name, "DAYBOOK_") && value != "" && !known[name] && !service {
+			found[name] = true
+		}
+	}
+	for _, pair := range environ() {
+		name, _, _ := strings.Cut(pair, "=")
+		value, _ := lookup(name)
+		look(name, value)
+	}
+	dotenv, _ := readDotEnv(filepath.Join(s.Dir, ".env")) // one that cannot be read holds nothing; Load says why
+	for name, value := range dotenv {
+		look(name, value)
+	}
+	return slices.Sorted(maps.Keys(found))
 }
 
 func readDotEnv(path string) (map[string]string, error) {

@@ -114,14 +114,19 @@ func (k *Keys) check(n NewKey) error {
 	return nil
 }
 
-// Bootstrap stores secret as a key for all organizations with the scopes given, if no key was ever made; made says whether it did.
-func (k *Keys) Bootstrap(ctx context.Context, secret string, scopes []string) (made bool, err error) {
+// None reports whether no key was ever made.
+func (k *Keys) None(ctx context.Context) (bool, error) {
 	some, err := k.docs.List(ctx, kindKey, "", "", 1)
 	if err != nil {
 		return false, fmt.Errorf("list keys: %w", err)
 	}
-	if len(some) > 0 {
-		return false, nil
+	return len(some) == 0, nil
+}
+
+// Bootstrap stores secret as a key for all organizations with the scopes given, if no key was ever made; made says whether it did.
+func (k *Keys) Bootstrap(ctx context.Context, secret string, scopes []string) (made bool, err error) {
+	if none, err := k.None(ctx); err != nil || !none {
+		return false, err
 	}
 	if _, err := k.store(ctx, NewKey{Name: "bootstrap", Scopes: scopes}, secret); err != nil {
 		return false, fmt.Errorf("store the bootstrap key: %w", err)

@@ -7,6 +7,7 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 
 	"github.com/spf13/cobra"
@@ -117,7 +118,7 @@ func (e *env) devKey(ctx context.Context, docs daybook.Documents, path string) (
 	secret := strings.TrimSpace(string(text))
 	if hash, ok := control.HashSecret(secret); ok {
 		k, err := keys.Find(ctx, hash)
-		if err == nil && k.Valid(e.now()) && k.Org == "" {
+		if err == nil && k.Valid(e.now()) && k.Org == "" && slices.Equal(k.Scopes, auth.All.Words()) {
 			return secret, os.Chmod(path, 0o600)
 		}
 		if err != nil && daybook.CodeOf(err) != daybook.CodeNotFound {

@@ -219,9 +219,8 @@ func (e *env) reasonOf(de *daybook.Error, detail func(string) string) (why, caus
 		return "the server does not take this key", detail(de.Message), "another key: DAYBOOK_API_KEY, --api-key-file or --context"
 	case de.Code == daybook.CodeForbidden:
 		if _, rest, ok := strings.Cut(de.Message, `scope "`); ok {
-			if scope := strings.TrimRight(rest[:strings.IndexAny(rest+`"`, `"\\, `)], " "); scope != "" {
-				return "the key lacks the scope " + scope, detail(de.Message), "daybook key create --scopes " + scope + "   (needs a managing key)"
-			}
+			scope, _, _ := strings.Cut(rest, `"`)
+			return "the key lacks the scope " + scope, detail(de.Message), "daybook key create --scopes " + scope + "   (needs a managing key)"
 		}
 		return "the key may not do this", detail(de.Message), ""
 	case de.Rule == "id_conflict" || de.Rule == "key_conflict":

@@ -41,9 +41,9 @@ type madeThing struct {
 }
 
 var (
-	firstNames = strings.Fields(`Ada Grace Alan Edsger Barbara Donald Margaret Linus Hedy Katherine Radia Tim Frances Dennis Shafi Leslie
+	firstNames = strings.Fields(`Ada Margaret Alan Edsger Barbara Donald Grace Linus Hedy Katherine Radia Tim Frances Dennis Shafi Leslie
 		Annie Claude Joan Ken Mary Niklaus Sophie Vint Lynn John Karen Robin Evelyn Maurice`)
-	lastNames = strings.Fields(`Byron Hopper Turing Dijkstra Liskov Knuth Hamilton Thorvald Lamarr Johnson Perlman Berners Allen Ritchie
+	lastNames = strings.Fields(`Byron Hamilton Turing Dijkstra Liskov Knuth Hopper Thorvald Lamarr Johnson Perlman Berners Allen Ritchie
 		Goldwasser Lamport Easley Shannon Clarke Thompson Shaw Wirth Wilson Cerf Conway Backus Sparck Milner Boyd Wilkes`)
 	agents = []string{
 		"Mozilla/5.0 (Windows NT 10.0; Win64; x64; rv:149.0) Gecko/20100101 Firefox/149.0",

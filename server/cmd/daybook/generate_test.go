@@ -49,7 +49,7 @@ func TestSample(t *testing.T) {
 	batches := sample(now, sampleEvents)
 	count, byOrg, kinds := 0, map[daybook.OrgID]int{}, map[string]int{}
 	last := map[daybook.OrgID]time.Time{}
-	ids := map[daybook.ID]bool{}
+	ids, people := map[daybook.ID]bool{}, map[string]map[string]int{}
 	for _, b := range batches {
 		if b.at.Before(last[b.org]) || b.at.After(now) || b.at.Before(now.Add(-sampleDays*24*time.Hour)) {
 			t.Fatalf("a batch of %s at %v is out of order or out of the thirty days", b.org, b.at)
@@ -68,6 +68,10 @@ func TestSample(t *testing.T) {
 			if ms := e.OccurredAt.UnixMilli(); e.ID.Micros() != ms*1000 {
 				t.Fatalf("the id says %d, the event %d", e.ID.Micros(), ms)
 			}
+			if people[e.Actor.ID] == nil {
+				people[e.Actor.ID] = map[string]int{}
+			}
+			people[e.Actor.ID][e.Actor.Name]++
 			kinds["via"] += min(1, len(e.Actor.Via))
 			kinds["changes"] += min(1, len(e.Changes))
 			kinds[string(e.Outcome)]++
@@ -86,6 +90,12 @@ func TestSample(t *testing.T) {
 	for kind, least := range map[string]int{"via": 300, "changes": 3000, "failure": 300, "denied": 150, "user.login": 500, "invoice.paid": 100, "office": count * 7 / 10} {
 		if kinds[kind] < least {
 			t.Errorf("%s: %d, want at least %d", kind, kinds[kind], least)
+		}
+	}
+	// The people of the examples, here and in the documents.
+	for id, name := range map[string]string{"usr_1": "Ada Byron", "usr_7": "Grace Hopper"} {
+		if people[id][name] == 0 || len(people[id]) != 1 {
+			t.Errorf("%s is not %s but %v", id, name, people[id])
 		}
 	}
 	again := sample(now, sampleEvents)

@@ -190,6 +190,7 @@ func TestGolden(t *testing.T) {
 		{"key_scope", ask{method: "POST", path: "/v1/keys", key: f.admin, body: `{"org":null,"scopes":["admin"]}`}},
 		{"key_time", ask{method: "POST", path: "/v1/keys", key: f.admin, body: `{"org":null,"scopes":["read"],"expires_at":"soon"}`}},
 		{"key_list", ask{path: "/v1/keys?limit=1", key: f.globex}},
+		{"key_list_forbidden", ask{path: "/v1/keys", key: readOnly}},
 		{"key_revoke_missing", ask{method: "DELETE", path: "/v1/keys/key_00000000000000000000000000", key: f.acme}},
 		{"whoami", ask{path: "/v1/whoami", key: readOnly}},
 		{"backup", ask{path: "/v1/backup", key: f.admin}},

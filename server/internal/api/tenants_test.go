@@ -107,6 +107,10 @@ func TestTenants(t *testing.T) {
 				}
 				continue
 			}
+			// Whoever names another's organization learns nothing, not even that there is one. Without the scope nobody gets that far.
+			if slices.Contains(tr.ask.header, "Daybook-Org") && row.Scopes != auth.Operate && got.Code != http.StatusNotFound {
+				t.Errorf("%s with Daybook-Org of another: %d", name, got.Code)
+			}
 			want := f.do(tr.missing)
 			if got.Code < 400 || got.Code != want.Code || alike(got) != alike(want) {
 				t.Errorf("%s: what is another's is answered unlike what is missing:\n%s\n%s", name, alike(got), alike(want))

@@ -28,10 +28,9 @@ var ErrUnauthorized = &daybook.Error{Code: daybook.CodeUnauthorized, Message: "a
 
 // Forbidden is the refusal of p for want of a scope.
 func Forbidden(p *Principal, need Scopes) error {
-	words := need.Words()
 	return &daybook.Error{
 		Code:    daybook.CodeForbidden,
-		Message: fmt.Sprintf("scope %q is missing on %s", strings.Join(words, `" or "`), p.KeyID),
+		Message: `scope "` + strings.Join(need.Words(), `" or "`) + `" is missing on ` + p.KeyID,
 	}
 }
 

@@ -345,14 +345,14 @@ func TestIdempotency(t *testing.T) {
 	})
 	t.Run("a key ends with its window", func(t *testing.T) {
 		t.Parallel()
-		now := time.Date(2026, 11, 21, 12, 0, 0, 0, time.UTC)
-		b := open(t, storetest.Memory(), daybook.Options{Now: func() time.Time { return now }, IdempotencyWindow: 24 * time.Hour})
+		c := newClock()
+		b := open(t, storetest.Memory(), daybook.Options{Now: c.now, IdempotencyWindow: 24 * time.Hour})
 		record(t, b, "org_a", daybook.Request{Events: texts(1, 1), Key: "k"})
-		now = now.Add(23 * time.Hour)
+		c.move(23 * time.Hour)
 		if rcs := record(t, b, "org_a", daybook.Request{Events: texts(1, 1), Key: "k"}); !rcs[0].Duplicate {
 			t.Error("the key ended early")
 		}
-		now = now.Add(3 * time.Hour)
+		c.move(3 * time.Hour)
 		if rcs := record(t, b, "org_a", daybook.Request{Events: texts(2, 1), Key: "k"}); rcs[0].Duplicate {
 			t.Error("the key did not end")
 		}

@@ -10,11 +10,13 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"io"
 	"log/slog"
 	"math/rand/v2"
 	"os"
 	"os/exec"
 	"path/filepath"
+	"runtime"
 	"slices"
 	"strconv"
 	"strings"
@@ -325,6 +327,8 @@ func (c *crash) verify(ctx context.Context, settle bool) (findings []storetest.F
 		}
 	}
 	begin := time.Now()
+	slow := time.AfterFunc(2*restartLimit, func() { tellStacks(os.Stderr) })
+	defer slow.Stop()
 	s, err := sqlite.Open(c.path, sqlite.Options{Logger: slog.New(slog.DiscardHandler)})
 	if err != nil {
 		find("open", err)
@@ -332,6 +336,7 @@ func (c *crash) verify(ctx context.Context, settle bool) (findings []storetest.F
 	}
 	b, err := daybook.Open(ctx, s, smallTail)
 	c.slowest = time.Since(begin)
+	slow.Stop()
 	if err != nil {
 		find("open", errors.Join(err, s.Close()))
 		return findings
@@ -424,6 +429,12 @@ func TestKillLoop(t *testing.T) {
 	if acknowledged < cycles {
 		t.Error("next to nothing was acknowledged: next to nothing was tested")
 	}
+}
+
+// tellStacks writes what every goroutine does, for a start that takes too long.
+func tellStacks(w io.Writer) {
+	stacks := make([]byte, 1<<20)
+	_, _ = w.Write(stacks[:runtime.Stack(stacks, true)])
 }
 
 func isKilled(err error) bool {

@@ -65,6 +65,7 @@ type loss struct {
 
 // verifyState opens a state as a restarted process does, and returns what is wrong with it.
 func verifyState(t *testing.T, load storetest.Load, state storetest.Crash) []storetest.Finding {
+	t.Helper()
 	// In memory, if there is such a folder: what is tried here need not survive anything, and there are hundreds.
 	dir, err := os.MkdirTemp("/dev/shm", "daybook-power") //nolint:usetesting // a test's own folder is on disk
 	if err != nil {

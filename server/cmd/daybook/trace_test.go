@@ -3,7 +3,7 @@
 package main
 
 import (
-	"bufio"
+	"bytes"
 	"context"
 	"fmt"
 	"iter"
@@ -64,17 +64,16 @@ func countCalls(t *testing.T, calls ...string) (storetest.Load, map[string]int) 
 	if !c.said[len(c.said)-1].Closed {
 		t.Fatalf("the script ended with %+v", c.said[len(c.said)-1])
 	}
-	f, err := os.Open(r.trace)
+	trace, err := os.ReadFile(r.trace)
 	if err != nil {
 		t.Fatal(err)
 	}
-	defer f.Close()
 	counts, most := map[[2]string]int{}, map[string]int{}
-	for lines := bufio.NewScanner(f); lines.Scan(); {
-		if m := traceCall.FindStringSubmatch(lines.Text()); m != nil {
-			key := [2]string{m[1], m[2]}
+	for text := range bytes.Lines(trace) {
+		if m := traceCall.FindSubmatch(text); m != nil {
+			key := [2]string{string(m[1]), string(m[2])}
 			counts[key]++
-			most[m[2]] = max(most[m[2]], counts[key])
+			most[key[1]] = max(most[key[1]], counts[key])
 		}
 	}
 	t.Logf("calls: %v", most)

@@ -85,7 +85,7 @@ func TestPrincipal(t *testing.T) {
 			t.Errorf("%.12s…: %+v, %v", header, p, err)
 		}
 	}
-	for _, header := range []string{"", "Bearer", "Bearer ", secret, "Basic " + secret, "Bearer " + secret[:62] + "0", "Bearer x" + secret} {
+	for _, header := range []string{"", "Bearer", "Bearer ", secret, "Basic " + secret, "Bearer " + secret[:62] + string(secret[62]^1), "Bearer x" + secret} {
 		if _, err := f.auth.Principal(t.Context(), header); !errors.Is(err, auth.ErrUnauthorized) {
 			t.Errorf("%.12s…: %v", header, err)
 		}

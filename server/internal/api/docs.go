@@ -64,7 +64,7 @@ type docOperation struct {
 	Scopes                    string
 	Params                    []docParam
 	Bodies                    []docBody
-	Answers                   []docBody
+	Answers, Faults           []docBody
 	Curl                      string
 }
 
@@ -72,7 +72,6 @@ type docParam struct{ Name, In, Kind, About, Default string }
 
 type docBody struct {
 	Status, Text, Media, Kind, Link string
-	Fault                           bool
 }
 
 type docSchema struct {
@@ -153,12 +152,16 @@ func readOperation(method, path string, op map[string]any) docOperation {
 	responses := asTree(op["responses"])
 	for _, status := range sortedNames(responses) {
 		answer := asTree(responses[status])
-		body := docBody{Status: status, Text: str(answer["description"]), Fault: status >= "400"}
+		body := docBody{Status: status, Text: str(answer["description"])}
 		for media, c := range asTree(answer["content"]) {
 			body.Media = media
 			body.Kind, body.Link = kindOf(asTree(asTree(c)["schema"]))
 		}
-		o.Answers = append(o.Answers, body)
+		if status < "400" {
+			o.Answers = append(o.Answers, body)
+		} else {
+			o.Faults = append(o.Faults, body)
+		}
 	}
 	o.Curl = curl(&o)
 	return o
@@ -173,6 +176,9 @@ func curl(o *docOperation) string {
 	line += " http://127.0.0.1:8080" + o.Path
 	if !o.Open {
 		line += ` \` + "\n  -H \"Authorization: Bearer $DAYBOOK_API_KEY\""
+	}
+	if slices.ContainsFunc(o.Params, func(p docParam) bool { return p.Name == headerOrg.name }) {
+		line += ` \` + "\n  -H \"Daybook-Org: $DAYBOOK_ORG\""
 	}
 	if len(o.Bodies) > 0 {
 		line += ` \` + "\n  -H 'Content-Type: application/json' -d @body.json"
@@ -259,7 +265,7 @@ func readSchema(name string, schema, all map[string]any) docSchema {
 	return s
 }
 
-// exampleOf puts an example together from those of the members; nil when there is none.
+// exampleOf puts an example together from those of the members; nil when there is none, or what it must have would be missing.
 func exampleOf(schema, all map[string]any, depth int) any {
 	if ref := str(schema["$ref"]); ref != "" {
 		schema = asTree(all[ref[strings.LastIndexByte(ref, '/')+1:]])
@@ -280,6 +286,8 @@ func exampleOf(schema, all map[string]any, depth int) any {
 	for member, p := range asTree(schema["properties"]) {
 		if v := exampleOf(asTree(p), all, depth+1); v != nil {
 			example[member] = v
+		} else if slices.Contains(asList(schema["required"]), any(member)) {
+			return nil
 		}
 	}
 	if len(example) == 0 {

@@ -127,6 +127,19 @@ func TestDocs(t *testing.T) {
 			t.Errorf("%s is not on the page", row.Pattern)
 		}
 	}
+	// Markup of the texts is set, and no example lacks what its schema requires.
+	if i := strings.IndexByte(page, '`'); i >= 0 {
+		t.Errorf("a backquote is left: %s", page[max(0, i-40):i+40])
+	}
+	for _, article := range strings.Split(page, `<article id="schema-`)[1:] {
+		article, _, _ = strings.Cut(article, "</article>")
+		_, example, ok := strings.Cut(article, "<pre")
+		for _, m := range regexp.MustCompile(`<code>(\w+)</code> <span class="required">`).FindAllStringSubmatch(article, -1) {
+			if ok && !strings.Contains(example, "\n  &#34;"+m[1]+"&#34;:") {
+				t.Errorf("the example lacks the required member %s: %s", m[1], example)
+			}
+		}
+	}
 	targets := map[string]bool{}
 	for _, m := range regexp.MustCompile(` id="([^"]+)"`).FindAllStringSubmatch(page, -1) {
 		if targets[m[1]] {

@@ -19,9 +19,9 @@ type accepted struct {
 	hasOccurred bool
 }
 
-// accept reads one event of a producer: the text is read strictly (integrity.md §2.1) and held against the shape and limits of an
-// event (api.md §2). With reserved, actions that begin with "daybook." are allowed. The error is an *Error that names the first
-// fault in the order of the text.
+// accept reads one event of a producer: the text is read strictly (docs/reference/integrity.md, section 2.1) and held against the
+// shape and limits of an event (docs/reference/api.md, section 2). With reserved, actions that begin with "daybook." are allowed. The
+// error is an *Error that names the first fault in the order of the text.
 //
 // The text is kept as it was sent, with four exceptions: white space goes when it holds line breaks or tabs or surrounds the
 // object; id and occurred_at are dropped when null, since an entry shows its own; the name context.location becomes context.ip;

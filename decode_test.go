@@ -15,7 +15,7 @@ import (
 	"github.com/daybook-audit/daybook/leaf"
 )
 
-// full is the event of api.md §2 with all its members.
+// full is the event of docs/reference/api.md, section 2, with all its members.
 const full = `{"id":"evt_01m7z7rs1affyad5cmxxj94a79","action":"invoice.updated","version":3,"occurred_at":"2026-11-21T14:22:07.318Z",` +
 	`"actor":{"type":"user","id":"usr_7","name":"Grace Hopper","email":"grace@acme.com","metadata":{"team":"billing"},` +
 	`"via":[{"type":"user","id":"usr_1","name":"Ada Byron"}]},` +

@@ -188,6 +188,71 @@ func declares(files map[string]string, file, receiver, name string) bool {
 	return false
 }
 
+var pageName = regexp.MustCompile(`([\w./-]*\w\.md)\b(?:, section (?:(\d+(?:\.\d+)?)|"([^"]+)"))?`)
+
+// What a comment in the code says of a page is true: the page is there under that path, from the root or from the file's own folder,
+// and so is its section.
+func TestPagesInComments(t *testing.T) {
+	t.Parallel()
+	docs := documents(t)
+	for name, text := range comments(t) {
+		for _, m := range pageName.FindAllStringSubmatch(text, -1) {
+			page, ok := docs[m[1]]
+			if !ok {
+				page, ok = docs[path.Join(path.Dir(name), m[1])]
+			}
+			if !ok {
+				t.Errorf("%s names %s, which is not there", name, m[1])
+				continue
+			}
+			known := slices.ContainsFunc(heading.FindAllStringSubmatch(fence.ReplaceAllString(page, ""), -1), func(h []string) bool {
+				number, _, _ := strings.Cut(h[1], " ")
+				return strings.TrimSuffix(number, ".") == m[2] || h[1] == m[3]
+			})
+			if m[2]+m[3] != "" && !known {
+				t.Errorf("%s: %s has no section %s", name, m[1], m[2]+m[3])
+			}
+		}
+		if m := regexp.MustCompile(`[\w.]*\w §[\w.]*`).FindString(regexp.MustCompile(`RFC \d+ §`).ReplaceAllString(text, "")); m != "" {
+			t.Errorf("%s: %q names a section of what? Write PATH.md, section N", name, m)
+		}
+	}
+}
+
+// comments returns the comments of the Go files, and the whole of the other files that have some, by their path.
+func comments(t *testing.T) map[string]string {
+	t.Helper()
+	all := map[string]string{}
+	for _, tests := range []bool{false, true} {
+		for name := range sources(t, tests) {
+			file, err := parser.ParseFile(token.NewFileSet(), name, nil, parser.ParseComments|parser.SkipObjectResolution)
+			if err != nil {
+				t.Fatal(err)
+			}
+			for _, group := range file.Comments {
+				all[name] += strings.ReplaceAll(group.Text(), "\n", " ") + "\n"
+			}
+		}
+	}
+	for _, pattern := range []string{"Makefile", ".golangci.yml", ".ci/run", "tools/*", "sqlite/migrations/*.sql", "server/internal/api/page.*"} {
+		names, err := filepath.Glob(pattern)
+		if err != nil || len(names) == 0 {
+			t.Fatalf("%s: %v, %v", pattern, names, err)
+		}
+		for _, name := range names {
+			if info, err := os.Stat(name); err != nil || info.IsDir() {
+				continue
+			}
+			text, err := os.ReadFile(name)
+			if err != nil {
+				t.Fatal(err)
+			}
+			all[filepath.ToSlash(name)] = string(text)
+		}
+	}
+	return all
+}
+
 var command = regexp.MustCompile(`(?:^|[\s(|])(?:bin/)?daybook ((?:[a-z][a-z-]*)(?: [a-z][a-z-]*)?)`)
 
 // Every command line of a document names a command that docs/reference/cli.md has; that page is compared with the program.

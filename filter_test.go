@@ -96,7 +96,7 @@ func TestFilter(t *testing.T) {
 	})
 	t.Run("its bits are those of the format", func(t *testing.T) {
 		t.Parallel()
-		// storage.md 4.4: a "invoice.paid" has h=9e8d171a68454fc8 g=8bd7a3f48c01886b.
+		// docs/reference/formats.md, section "Filter": a `invoice.paid` has h=9e8d171a68454fc8 g=8bd7a3f48c01886b.
 		filter := make([]byte, 3*filterLine)
 		term := query.Term{H: 0x9e8d171a68454fc8, G: 0x8bd7a3f48c01886b}
 		line := filter[1*filterLine:][:filterLine] // (0x9e8d171a × 3) >> 32

@@ -14,8 +14,8 @@ import (
 	"time"
 )
 
-// maxNesting is how deep Go values are followed; a path of an event has at most 32 components (integrity.md §2.1), and a cycle
-// of pointers has no end.
+// maxNesting is how deep Go values are followed; a path of an event has at most 32 components
+// (docs/reference/integrity.md, section 2.1), and a cycle of pointers has no end.
 const maxNesting = 32
 
 var (

@@ -59,7 +59,7 @@ func (c *checker) unknown(end int, names []string) error {
 	return refused("unknown_member", field, message)
 }
 
-// pointer turns the path of a field (integrity.md §2.2) into a JSON pointer: elements lose their mark.
+// pointer turns the path of a field (docs/reference/integrity.md, section 2.2) into a JSON pointer: elements lose their mark.
 func pointer(path []byte) string { return string(bytes.ReplaceAll(path, []byte("/~#"), []byte("/"))) }
 
 // spoken turns the path of a field into words: targets[0].type.

@@ -31,7 +31,7 @@ const (
 type EventQuery struct {
 	Org OrgID
 
-	// What to look for: Query, or if it is nil Text (docs/reference/query.md). Both empty: everything.
+	// What to look for: Query, or if it is nil Text (docs/reference/query-language.md). Both empty: everything.
 	Query *query.Query
 	Text  string
 	// Within is a further condition that was not typed but comes from elsewhere: the route, or what the reader may see. A cursor

@@ -137,7 +137,7 @@ func (c *checker) side(end, bit int) {
 
 func (c *checker) id(end int) error {
 	if end == len(c.path) && c.typ == 'z' {
-		c.met |= mustRewrite // a payload has the id of its leaf or none (integrity.md §2.1)
+		c.met |= mustRewrite // a payload has the id of its leaf or none (docs/reference/integrity.md, section 2.1)
 		return nil
 	}
 	if err := c.str(end); err != nil {

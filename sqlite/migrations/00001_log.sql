@@ -1,6 +1,6 @@
 -- +goose Up
--- The tables are those of docs/spec: a shard's last commit number is the compare of every append; a commit row holds the entries of
--- many logs; blocks hold one log each and take over what was committed. Triggers are a seat belt against accidents, not a lock
+-- A shard's last commit number is the compare of every append; a commit row holds the entries of many logs; blocks hold one log each
+-- and take over what was committed. The bytes in them: docs/reference/formats.md. Triggers are a seat belt against accidents, not a lock
 -- against people: what protects the log from people is its tree.
 PRAGMA application_id = 1145195339; -- "DBKK"
 

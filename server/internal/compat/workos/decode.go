@@ -37,7 +37,7 @@ func decode(doc *leaf.Doc, body []byte, relaxed bool) (incoming, *fault) {
 	return incoming{org: unquote(org), event: d.out}, nil
 }
 
-// decoder checks and translates in one pass; the failures stand in the order of the contract's table.
+// decoder checks and translates in one pass; the failures stand in the order in which WorkOS lists the members.
 type decoder struct {
 	relaxed bool
 	out     []byte

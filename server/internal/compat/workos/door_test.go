@@ -103,7 +103,7 @@ func (f *fixture) post(key, idempotency, body string) *httptest.ResponseRecorder
 	return w
 }
 
-// check holds an answer against the rules of section 3 of the contract.
+// check holds an answer against what the official clients rely on.
 func (f *fixture) check(w *httptest.ResponseRecorder) {
 	f.t.Helper()
 	if w.Header().Get("Content-Type") != "application/json; charset=utf-8" {
@@ -259,7 +259,7 @@ func TestFaults(t *testing.T) {
 	}
 }
 
-// What the contract says must be accepted.
+// What WorkOS accepts, and so must we.
 func TestAccepted(t *testing.T) {
 	t.Parallel()
 	for name, b := range map[string]string{
@@ -303,7 +303,7 @@ func fifty() string {
 	return strings.Join(parts, ",")
 }
 
-// TestIdempotency walks through the table of section 5.3 of the contract.
+// TestIdempotency: what is a repeat, what is a conflict and what is new, with a key and without.
 func TestIdempotency(t *testing.T) {
 	t.Parallel()
 	f := newFixture(t, workos.Settings{})

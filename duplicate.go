@@ -68,6 +68,11 @@ func (q *recording) answerKey(ctx context.Context, k Key, own bool) (done bool, 
 	if err != nil {
 		return false, err
 	}
+	if k.First+int64(k.N) > v.size && q.early < maxEarly {
+		// The store has the commit and the sequencer does not yet know that it has: the next look is after it does.
+		q.early, q.job.looked = q.early+1, v.through
+		return false, nil
+	}
 	if err := q.answerIDs(ctx, v, k.First); err != nil {
 		return false, err
 	}
@@ -98,6 +103,9 @@ func (q *recording) answerKey(ctx context.Context, k Key, own bool) (done bool, 
 	q.job.looked = v.through
 	return false, nil
 }
+
+// maxEarly is how often a key may be found before its entries: more often is no commit under way but a store that lost some.
+const maxEarly = 3
 
 func errKeyConflict() error {
 	return &Error{

@@ -1,12 +1,14 @@
 package daybook_test
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"math/rand/v2"
 	"os"
 	"sync"
 	"testing"
+	"testing/synctest"
 	"time"
 
 	"github.com/daybook-audit/daybook"
@@ -100,6 +102,53 @@ func TestLyingStore_givesBack(t *testing.T) {
 		t.Errorf("an event that belongs to its caller again was recorded before %+v", rs[0])
 	}
 	verify(t, memory)
+}
+
+// late is a store whose commits are durable for a while before anybody is told.
+type late struct {
+	daybook.Store
+	tell <-chan struct{}
+}
+
+func (l late) Append(ctx context.Context, c *daybook.Commit) error {
+	err := l.Store.Append(ctx, c)
+	<-l.tell
+	return err
+}
+
+// A repeat that finds the key of a commit under way, before the commit was answered, is answered as a repeat.
+func TestLyingStore_keyBeforeEntries(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		tell := make(chan struct{})
+		b, err := daybook.Open(t.Context(), late{storetest.Memory(), tell}, daybook.Options{})
+		if err != nil {
+			t.Fatal(err)
+		}
+		request := daybook.Request{Events: texts(1, 2), Key: "once"}
+		answers := make(chan daybook.Result, 2)
+		for range 2 {
+			go func() {
+				res, err := b.RecordJSON(t.Context(), "org_a", request)
+				if err != nil {
+					t.Error(err)
+				}
+				answers <- res
+			}()
+			synctest.Wait() // the first is durable and not answered; then the second has looked
+		}
+		close(tell)
+		first, second := <-answers, <-answers
+		if len(first.Receipts) != 2 || len(second.Receipts) != 2 {
+			t.Fatalf("%d and %d receipts", len(first.Receipts), len(second.Receipts))
+		}
+		if d := first.Receipts[0].Duplicate; d == second.Receipts[0].Duplicate || first.Receipts[1].Seq != second.Receipts[1].Seq {
+			t.Errorf("got %+v and %+v", first.Receipts, second.Receipts)
+		}
+		if err := b.Close(); err != nil {
+			t.Error(err)
+		}
+	})
 }
 
 // lyingOptions make the merger work all the time, and an unknown outcome known soon.

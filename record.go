@@ -95,6 +95,7 @@ type recording struct {
 	twins    []twin
 	receipts []Receipt
 	refused  []EventError
+	early    int // how often the key was found before its entries
 }
 
 // twin is an event whose id an earlier event of the same request has.

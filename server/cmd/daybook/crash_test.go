@@ -402,6 +402,7 @@ func TestKillLoop(t *testing.T) {
 				acknowledged += c.history.Acknowledged()
 			}
 			c = newCrash(t, random, 8)
+			t.Logf("after %d cycles: %d calls acknowledged, slowest restart %s", cycle, acknowledged, slices.Max(append(restarts, 0)))
 		}
 		inStart, wait := random.IntN(8) == 0, time.Duration(5+random.IntN(496))*time.Millisecond
 		err := c.run(t, c.task().command(t), func(ready <-chan struct{}) {

@@ -10,6 +10,8 @@ import (
 	"runtime"
 	"testing"
 
+	"go.uber.org/goleak"
+
 	"github.com/daybook-audit/daybook"
 	"github.com/daybook-audit/daybook/sqlite"
 )
@@ -17,7 +19,7 @@ import (
 // TestMain makes this binary the process that the tests of crashes kill, trace and starve.
 func TestMain(m *testing.M) {
 	if os.Getenv("DAYBOOK_TEST_CHILD") == "" {
-		os.Exit(m.Run())
+		goleak.VerifyTestMain(m) // which exits
 	}
 	if err := child(); err != nil {
 		fmt.Fprintln(os.Stderr, err)

@@ -123,6 +123,8 @@ func dial(path string, r role, synchronous string) (*conn, error) {
 }
 
 // sync sets how the next transaction is synced. SQLite sets it while it prepares the PRAGMA, so a kept statement would not.
+//
+//nolint:contextcheck,nolintlint // see uninterrupted; contextcheck obeys this without telling nolintlint
 func (c *conn) sync(level string, kind class) error {
 	if kind == merging && level == "FULL" {
 		level = "NORMAL"

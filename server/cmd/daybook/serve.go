@@ -245,7 +245,7 @@ func (e *env) logger(c *config.Config) *slog.Logger {
 // serve runs m until ctx ends, and says ready once it answers.
 func (e *env) serve(ctx context.Context, m *Main, ready func() error) error {
 	for _, text := range e.mistyped() {
-		m.Logger.LogAttrs(ctx, slog.LevelWarn, text)
+		m.Logger.LogAttrs(ctx, slog.LevelWarn, "a variable does nothing", slog.String("reason", text))
 	}
 	e.tuneMemory()
 	if err := m.Run(ctx); err != nil {

@@ -7,6 +7,8 @@ import (
 	"strconv"
 	"strings"
 	"unicode/utf8"
+
+	"github.com/daybook-audit/daybook/internal/spelling"
 )
 
 // The members of each object of an event, for suggestions.
@@ -119,9 +121,9 @@ func nearest(name string, names []string) string {
 	if len(name) > 64 {
 		return ""
 	}
-	best, least := "", 3
+	best, least := "", spelling.Far
 	for _, candidate := range names {
-		d := distance(folded(name), folded(candidate))
+		d := spelling.Distance(folded(name), folded(candidate))
 		if d < least && d <= len(candidate)/2 {
 			best, least = candidate, d
 		}
@@ -132,27 +134,6 @@ func nearest(name string, names []string) string {
 // folded returns name in lower case without the marks between its words.
 func folded(name string) string {
 	return strings.NewReplacer("_", "", "-", "", ".", "").Replace(strings.ToLower(name))
-}
-
-// distance is the number of letters to insert, drop or replace to turn a into b.
-func distance(a, b string) int {
-	row := make([]int, len(b)+1)
-	for j := range row {
-		row[j] = j
-	}
-	for i := range len(a) {
-		diagonal := row[0]
-		row[0] = i + 1
-		for j := range len(b) {
-			cost := diagonal
-			if a[i] != b[j] {
-				cost++
-			}
-			diagonal = row[j+1]
-			row[j+1] = min(cost, row[j]+1, row[j+1]+1)
-		}
-	}
-	return row[len(b)]
 }
 
 func itoa(n int) string { return strconv.Itoa(n) }

@@ -3,6 +3,8 @@ package query
 import (
 	"slices"
 	"strings"
+
+	"github.com/daybook-audit/daybook/internal/spelling"
 )
 
 // kind says how the values of a field are matched.
@@ -192,13 +194,13 @@ func (p *parser) suggest(name string) (found []string) {
 		}
 	}
 	for d := 1; d <= 2 && 2*d <= len(name); d++ {
-		each(func(field string) bool { return distance(name, field) == d })
+		each(func(field string) bool { return spelling.Distance(name, field) == d })
 	}
 	each(func(field string) bool { return strings.HasSuffix(field, "."+name) })
 	bare := strings.TrimPrefix(strings.TrimPrefix(name, "metadata."), "meta.")
 	for d := 0; d <= 2 && 2*d <= len(bare); d++ {
 		for _, k := range p.o.MetaKeys {
-			if distance(bare, strings.ToLower(k)) == d {
+			if spelling.Distance(bare, strings.ToLower(k)) == d {
 				add(keyed("meta", k))
 			}
 		}
@@ -229,29 +231,4 @@ func otherSpelling(name string) string {
 		return first + "." + rest
 	}
 	return ""
-}
-
-// distance is the number of letters to insert, drop or change to get from a to b; above 2 it is 3.
-func distance(a, b string) int {
-	const far = 3
-	if len(a)-len(b) >= far || len(b)-len(a) >= far || len(a) > 64 {
-		return far
-	}
-	var row [72]int
-	for j := range len(b) + 1 {
-		row[j] = j
-	}
-	for i := range len(a) {
-		diagonal := row[0]
-		row[0] = i + 1
-		for j := range len(b) {
-			change := diagonal
-			if a[i] != b[j] {
-				change++
-			}
-			diagonal = row[j+1]
-			row[j+1] = min(change, row[j]+1, row[j+1]+1)
-		}
-	}
-	return min(row[len(b)], far)
 }

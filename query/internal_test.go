@@ -4,7 +4,6 @@ import (
 	"math/big"
 	"net/netip"
 	"slices"
-	"strconv"
 	"testing"
 	"unicode"
 	"unicode/utf8"
@@ -200,18 +199,6 @@ func TestParseID(t *testing.T) {
 	for _, s := range []string{"", "evt_", "evt_80000000000000000000000000", "str_00000000000000000000000015", "evt_0000000000000000000000001I", "evt_000000000000000000000000015"} {
 		if _, ok := parseID(s); ok {
 			t.Errorf("%q is read as an id", s)
-		}
-	}
-}
-
-func TestDistance(t *testing.T) {
-	t.Parallel()
-	for _, c := range []struct {
-		a, b string
-		want int
-	}{{"actr", "actor", 1}, {"actoin", "action", 2}, {"a", "a", 0}, {"", "ab", 2}, {"abc", "xyz", 3}, {"abcdef", "ab", 3}} {
-		if got := distance(c.a, c.b); got != c.want {
-			t.Errorf("%s, %s: got %s, want %d", c.a, c.b, strconv.Itoa(got), c.want)
 		}
 	}
 }

@@ -3,6 +3,8 @@ package query
 import (
 	"math"
 	"strings"
+
+	"github.com/daybook-audit/daybook/internal/spelling"
 )
 
 // outcomes and states are the words that outcome: and is: take.
@@ -143,7 +145,7 @@ func (p *parser) word(t token, name string, words []string) value {
 	}
 	v := p.bad(t, "%s must be one of %s.", name, strings.Join(words, ", "))
 	for _, w := range words {
-		if distance(text, w) <= 2 || len(text) > 2 && strings.HasPrefix(w, text[:3]) {
+		if spelling.Distance(text, w) <= 2 || len(text) > 2 && strings.HasPrefix(w, text[:3]) {
 			p.err.Suggestions = append(p.err.Suggestions, w)
 		}
 	}

@@ -8,6 +8,8 @@ import (
 
 	"github.com/spf13/cobra"
 	"github.com/spf13/pflag"
+
+	"github.com/daybook-audit/daybook/internal/spelling"
 )
 
 // Annotations that the help of a command shows.
@@ -129,9 +131,9 @@ func flagError(c *cobra.Command, err error) error {
 
 // nearest returns the name at most two edits from word, or that begins with it; empty when there is none.
 func nearest(word string, names []string) string {
-	best, at := "", 3
+	best, at := "", spelling.Far
 	for _, n := range names {
-		d := distance(word, n)
+		d := spelling.Distance(word, n)
 		if len(word) > 1 && strings.HasPrefix(n, word) {
 			d = min(d, 2)
 		}
@@ -140,28 +142,6 @@ func nearest(word string, names []string) string {
 		}
 	}
 	return best
-}
-
-// distance is the number of edits from a to b.
-func distance(a, b string) int {
-	row := make([]int, len(b)+1)
-	for j := range row {
-		row[j] = j
-	}
-	for i := 1; i <= len(a); i++ {
-		diagonal := row[0]
-		row[0] = i
-		for j := 1; j <= len(b); j++ {
-			up := row[j]
-			cost := 1
-			if a[i-1] == b[j-1] {
-				cost = 0
-			}
-			row[j] = min(row[j]+1, row[j-1]+1, diagonal+cost)
-			diagonal = up
-		}
-	}
-	return row[len(b)]
 }
 
 // help lays out one command: what it does, usage, examples, and only then the flags.

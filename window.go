@@ -3,8 +3,6 @@ package daybook
 import (
 	"slices"
 	"sync"
-
-	"github.com/daybook-audit/daybook/query"
 )
 
 // A whole window of the tail is described like a block, with bounds, filter and facets, when a search first has to read it entry by
@@ -59,7 +57,7 @@ func (s *scan) describe(first int64, mayMake bool) (*tailWindow, error) {
 	}
 	d, _ := describers.Get().(*describer)
 	defer describers.Put(d)
-	t, err := d.describe(s, first)
+	t, err := d.window(s, first)
 	if err == nil {
 		s.b.cache.putWindow(s.view.head.Log, first/windowSize, t)
 	}
@@ -68,39 +66,20 @@ func (s *scan) describe(first int64, mayMake bool) (*tailWindow, error) {
 
 var describers = sync.Pool{New: func() any { return new(describer) }}
 
-// describer makes descriptions, reusing its memory.
-type describer struct {
-	terms  []query.Term
-	set    termSet
-	facets facetTally
-}
-
-func (d *describer) describe(s *scan, first int64) (*tailWindow, error) {
-	t := &tailWindow{BlockMeta: BlockMeta{
-		BlockRef: BlockRef{First: first}, N: windowSize, Live: windowSize, Received: emptySpan, Occurred: emptySpan, Late: emptySpan,
-	}}
-	d.terms = d.terms[:0]
-	d.facets.reset()
+// window describes the located window that begins at first.
+func (d *describer) window(s *scan, first int64) (*tailWindow, error) {
+	t := &tailWindow{BlockMeta: BlockMeta{BlockRef: BlockRef{First: first}, N: windowSize, Live: windowSize}}
+	d.begin(&t.BlockMeta)
 	u := unit{first: first, n: windowSize, scan: s}
 	for i := range windowSize {
 		e := u.entry(i)
-		if err := e.recordWithoutID(s.org, s.doc, &s.rec); err != nil {
+		if err := d.add(&t.BlockMeta, s.org, &e, s.doc, true); err != nil {
 			return nil, err
 		}
-		t.Raw += len(e.body)
-		t.Received.add(e.received)
-		if off := s.rec.Occurred - e.received; off > microsPerDay || off < -microsPerDay {
-			t.Late.add(s.rec.Occurred)
-		} else {
-			t.Occurred.add(s.rec.Occurred)
-		}
-		d.terms = append(query.AppendTerms(d.terms, &s.rec), query.NewTerm('i', e.id[:]))
-		t.days.add(s.rec.Occurred, d.facets.add(s.doc))
 	}
 	t.Filter = d.set.appendFilter(nil, d.terms, pieceFill)
 	t.Facets = d.facets.append(nil)
-	if len(d.terms) > maxKeptTerms {
-		d.terms, d.set = nil, termSet{}
-	}
+	t.days, d.days = d.days, dayTally{}
+	d.trim()
 	return t, nil
 }

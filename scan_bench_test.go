@@ -18,6 +18,9 @@ const (
 	benchTail   = 50_000
 )
 
+// searched is the Book that benchBook made, if it did.
+var searched *daybook.Book
+
 // benchBook returns a Book with that log, on a store in memory: what is measured is the search, with every block and filter as it
 // would be on disk.
 var benchBook = sync.OnceValue(func() *daybook.Book {
@@ -45,6 +48,7 @@ var benchBook = sync.OnceValue(func() *daybook.Book {
 			panic(err)
 		}
 	}
+	searched = b
 	return b
 })
 

@@ -88,13 +88,16 @@ func (f *fsck) feed(ctx context.Context, heads chan<- Head) error {
 			return nil
 		}
 		for _, h := range page {
+			if h.Log <= after {
+				return damaged("log %d is listed after log %d", h.Log, after)
+			}
+			after = h.Log
 			select {
 			case heads <- h:
 			case <-ctx.Done():
 				return ctx.Err()
 			}
 		}
-		after = page[len(page)-1].Log
 	}
 }
 
@@ -144,11 +147,13 @@ type logCheck struct {
 	findings []Finding
 }
 
-// log checks one log. Beside a running server the merger may fold and swap blocks meanwhile: then it looks again.
+// log checks one log. Beside a running server the merger may fold and swap blocks meanwhile: then it looks again. A block that is
+// listed again after it was not there was not swapped: its bytes are lost.
 func (f *fsck) log(ctx context.Context, h Head) error {
+	var gone *BlockRef
 	for {
 		c := &logCheck{f: f, head: h, doc: leaf.Get()}
-		blocks, err := c.blocks(ctx)
+		blocks, at, err := c.blocks(ctx)
 		if err != nil && !errors.Is(err, ErrNotExist) {
 			return fmt.Errorf("check the blocks of %s: %w", h.Org, err)
 		}
@@ -156,12 +161,20 @@ func (f *fsck) log(ctx context.Context, h Head) error {
 		if headErr != nil {
 			return fmt.Errorf("read the head of %s: %w", h.Org, headErr)
 		}
-		if err != nil || now[0].Packed != h.Packed {
+		lost := err != nil && gone != nil && *gone == at
+		if !lost && (err != nil || now[0].Packed != h.Packed) {
 			leaf.Put(c.doc)
-			h = now[0]
+			h, gone = now[0], nil
+			if err != nil {
+				gone = &at
+			}
 			continue
 		}
-		c.finish()
+		if lost {
+			c.find(at.First, "block_damaged", "block %d.%d is listed and its bytes are not there", at.First, at.Gen)
+		} else {
+			c.finish()
+		}
 		leaf.Put(c.doc)
 		f.mu.Lock()
 		f.report.Logs++
@@ -176,22 +189,23 @@ func (f *fsck) log(ctx context.Context, h Head) error {
 	}
 }
 
-// blocks checks the blocks below the head and returns their number.
-func (c *logCheck) blocks(ctx context.Context) (n int, err error) {
+// blocks checks the blocks below the head and returns their number, and the last one that it asked for.
+func (c *logCheck) blocks(ctx context.Context) (n int, at BlockRef, err error) {
 	for m, err := range c.f.store.Blocks(ctx, BlockQuery{Log: c.head.Log, From: 0, To: c.head.Packed, Filters: true}) {
 		if err != nil {
-			return n, err
+			return n, at, err
 		}
-		data, err := c.f.store.Read(ctx, c.head.Log, []BlockRef{m.BlockRef})
+		at = m.BlockRef
+		data, err := c.f.store.Read(ctx, c.head.Log, []BlockRef{at})
 		if err != nil {
-			return n, err
+			return n, at, err
 		}
 		if !c.block(&m, data[0]) {
-			return n, nil
+			return n, at, nil
 		}
 		n++
 	}
-	return n, nil
+	return n, at, nil
 }
 
 // finish compares the blocks with the head, and the commits with both.

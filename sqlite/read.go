@@ -82,6 +82,10 @@ func (s *Store) Blocks(ctx context.Context, q daybook.BlockQuery) iter.Seq2[dayb
 			}
 			for _, m := range metas {
 				// The next page begins where this block ends, in seqs: had it been swapped by then, its successor is found.
+				if q.Desc && m.First >= to { // the tree of a damaged file may lead in a circle
+					yield(daybook.BlockMeta{}, fmt.Errorf("list blocks of log %d: the store is damaged: block %d is listed below %d", q.Log, m.First, to))
+					return
+				}
 				if q.Desc {
 					to = m.First
 				} else {

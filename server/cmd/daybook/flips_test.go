@@ -14,6 +14,7 @@ import (
 	"path/filepath"
 	"slices"
 	"testing"
+	"time"
 
 	"github.com/daybook-audit/daybook"
 	"github.com/daybook-audit/daybook/sqlite"
@@ -207,12 +208,19 @@ func (f *flipper) flipValue(ctx context.Context, path, table, column string) (wh
 // judge fails t when a flip is not found and changes what is read.
 func (f *flipper) judge(t *testing.T, c *crash, kind, where string) {
 	t.Helper()
-	if err := inspect(t.Context(), c.path); err != nil {
+	ctx, cancel := context.WithTimeout(t.Context(), time.Minute) // for each a few milliseconds of work
+	defer cancel()
+	err := inspect(ctx, c.path)
+	if ctx.Err() != nil {
+		keepStore(t, c.path)
+		t.Fatalf("%s: nothing came to an end in a minute: %v", where, err)
+	}
+	if err != nil {
 		f.found[kind]++
 		return
 	}
 	f.harmless[kind]++
-	got, err := dump(t.Context(), c)
+	got, err := dump(ctx, c)
 	if err != nil || !bytes.Equal(got, f.want) {
 		t.Errorf("%s: nothing was found, and the dump differs (%d bytes instead of %d, %v)", where, len(got), len(f.want), err)
 		keepStore(t, c.path)

@@ -210,7 +210,7 @@ func TestBundle_memory(t *testing.T) {
 
 	// Remembered checkpoints of other logs are not asked about.
 	o := m.pinned()
-	o.Remembered = []*verify.Note{remembered(t, "other.example.com/o/1\n20\n"+m.root(20).String()+"\n")}
+	o.State = verify.State{"other.example.com/o/1": {Note: remembered(t, "other.example.com/o/1\n20\n"+m.root(20).String()+"\n")}}
 	check(t, m.bundle(q), o, 0)
 }
 

@@ -155,11 +155,20 @@ func TestHolds_remembered(t *testing.T) {
 		}
 	}
 	check(t, foot(without), m.pinned(), 0)
-	o := m.pinned()
-	o.Holds = r.Holds
-	check(t, foot(without), o, 6, verify.HoldViolated)
+	state := verify.State{}
+	if !state.Remember(r, nil) || state[madeOrigin].Size != from {
+		t.Fatalf("remembered: %+v", state[madeOrigin])
+	}
+	q := bundleOf{from: from, to: from + 1, size: from + 1, head: []func(int64) string{m.older(from, ceil(time.UnixMicro(m.entries[from-1].leaf.ReceivedAt)))}}
+	check(t, m.bundle(q), verify.Options{State: state}, 6, verify.HoldViolated)
 	if len(r.Holds) != 1 || len(r.Holds["h"]) != 1 {
 		t.Error("the caller's holds were changed")
+	}
+	// A hold that was placed after the remembered size is not yet in force below it.
+	m.hold("j", "0")
+	q.to, q.size = m.size(), m.size()
+	if r := check(t, m.bundle(q), verify.Options{State: state}, 6, verify.HoldViolated); len(r.Findings) != 1 || state.Remember(r, nil) {
+		t.Errorf("findings: %v", r.Findings)
 	}
 }
 

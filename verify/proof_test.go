@@ -132,7 +132,7 @@ func TestCheckpoint(t *testing.T) {
 		}
 	}
 	since := func(text string) func(*verify.Options) {
-		return func(o *verify.Options) { o.Remembered = []*verify.Note{remembered(t, text)} }
+		return func(o *verify.Options) { o.State = verify.State{madeOrigin: {Note: remembered(t, text)}} }
 	}
 	forked := newMade(t)
 	for range 12 {

@@ -21,6 +21,7 @@ type Book struct {
 	shards  []*shard
 	merger  *merger
 	cache   *blockCache
+	nodes   *nodeCache
 	limits  *scanLimits
 
 	closeOnce sync.Once
@@ -96,7 +97,7 @@ func Open(ctx context.Context, store Store, o Options) (*Book, error) {
 		return nil, &Error{Code: CodeInvalid, Rule: "cursor_key", Message: "Options.CursorKey must have at least 32 bytes"}
 	}
 	b := &Book{store: store, o: o, metrics: *o.Metrics, broken: make(chan struct{})}
-	b.cache, b.limits = newBlockCache(o.CacheBytes), newScanLimits()
+	b.cache, b.nodes, b.limits = newBlockCache(o.CacheBytes), newNodeCache(), newScanLimits()
 	for no := range store.Shards() {
 		b.shards = append(b.shards, newShard(b, no))
 	}

@@ -34,8 +34,8 @@ type topLevel byte
 
 const (
 	topKnown    topLevel = 1 << iota // the other two are true
-	topID                           // an id
-	topOccurred                     // an occurred_at
+	topID                            // an id
+	topOccurred                      // an occurred_at
 )
 
 // Event returns what was recorded, as a struct. Members that the struct has no place for are left out.

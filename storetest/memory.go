@@ -73,6 +73,27 @@ func (m *MemoryStore) Reopen() *MemoryStore {
 	return &MemoryStore{content: m.content}
 }
 
+// Copy returns another store with the content of this moment: what a restore brings back.
+func (m *MemoryStore) Copy() *MemoryStore {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	c := *m.content
+	c.commits, c.keys, c.documents = maps.Clone(c.commits), maps.Clone(c.keys), maps.Clone(c.documents)
+	c.logs, c.newest = slices.Clone(c.logs), map[daybook.OrgID]*memoryLog{}
+	for i, l := range c.logs {
+		l := &memoryLog{head: cloneHead(l.head), blocks: slices.Clone(l.blocks), slips: maps.Clone(l.slips), notes: slices.Clone(l.notes)}
+		c.logs[i], c.newest[l.head.Org] = l, l // numbers ascend with epochs
+	}
+	return &MemoryStore{content: &c}
+}
+
+// DropNotes forgets the checkpoints of log: what no store may do.
+func (m *MemoryStore) DropNotes(log daybook.LogNo) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	m.logs[log-1].notes = nil
+}
+
 // enter locks m for one call; without an error the caller unlocks it.
 func (m *MemoryStore) enter(ctx context.Context) error {
 	if err := ctx.Err(); err != nil {

@@ -25,6 +25,8 @@ const (
 	StepSlips   Step = "Slips"
 	StepReplace Step = "Replace"
 	StepTrim    Step = "Trim"
+	StepDrop    Step = "DropKeys"
+	StepScrub   Step = "Scrub"
 	StepGet     Step = "Get" // List too
 	StepPut     Step = "Put"
 	StepDelete  Step = "Delete"
@@ -33,7 +35,7 @@ const (
 // Steps returns all steps.
 func Steps() []Step {
 	return []Step{
-		StepHeads, StepAppend, StepKeys, StepTail, StepBlocks, StepRead, StepSlips, StepReplace, StepTrim, StepGet, StepPut, StepDelete,
+		StepHeads, StepAppend, StepKeys, StepTail, StepBlocks, StepRead, StepSlips, StepReplace, StepTrim, StepDrop, StepScrub, StepGet, StepPut, StepDelete,
 	}
 }
 
@@ -231,6 +233,21 @@ func (f *FaultyStore) Replace(ctx context.Context, swaps []daybook.Swap) error {
 // Trim implements [daybook.Keeper].
 func (f *FaultyStore) Trim(ctx context.Context, shard int, through daybook.CommitNo, now int64) error {
 	return f.run(StepTrim, nil, func() error { return f.Store.Trim(ctx, shard, through, now) })
+}
+
+// DropKeys implements [daybook.Keeper].
+func (f *FaultyStore) DropKeys(ctx context.Context, log daybook.LogNo, covers func(first int64, n int) bool) error {
+	return f.run(StepDrop, nil, func() error { return f.Store.DropKeys(ctx, log, covers) })
+}
+
+// Scrub implements [daybook.Scrubber]; a store that needs none is scrubbed.
+func (f *FaultyStore) Scrub(ctx context.Context) error {
+	return f.run(StepScrub, nil, func() error {
+		if s, ok := f.Store.(daybook.Scrubber); ok {
+			return s.Scrub(ctx)
+		}
+		return nil
+	})
 }
 
 func (f *FaultyStore) documents() (daybook.Documents, error) {

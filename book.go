@@ -23,6 +23,9 @@ type Book struct {
 	limits  *scanLimits
 	signer  *signer // nil: nothing is signed
 
+	actsMu sync.Mutex
+	actsOf map[LogNo]*logActs // guarded by actsMu
+
 	closeOnce sync.Once
 	broken    chan struct{}
 	brokeOnce sync.Once
@@ -104,7 +107,7 @@ func Open(ctx context.Context, store Store, o Options) (*Book, error) {
 	if len(o.CursorKey) < 32 {
 		return nil, &Error{Code: CodeInvalid, Rule: "cursor_key", Message: "Options.CursorKey must have at least 32 bytes"}
 	}
-	b := &Book{store: store, o: o, metrics: *o.Metrics, broken: make(chan struct{})}
+	b := &Book{store: store, o: o, metrics: *o.Metrics, broken: make(chan struct{}), actsOf: map[LogNo]*logActs{}}
 	b.cache, b.nodes, b.limits = newBlockCache(o.CacheBytes), newNodeCache(), newScanLimits()
 	var err error
 	if b.signer, err = newSigner(b); err != nil {

@@ -17,6 +17,7 @@ type Stats struct {
 	TailEntries     int   // committed and not yet merged away
 	TailBytes       int64
 	MergeDebt       int64 // entries in blocks that are still to be merged into larger ones
+	Removals        int64 // erase and prune entries that are not carried out
 	Logs            int   // opened by this process
 	Commits, Merged int64 // newest commit and newest merged commit, summed over shards
 }
@@ -37,5 +38,6 @@ func (b *Book) Stats() Stats {
 		s.mu.RUnlock()
 	}
 	st.MergeDebt = b.merger.debt()
+	st.Removals = b.merger.pendingCount.Load()
 	return st
 }

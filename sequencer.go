@@ -34,6 +34,7 @@ type shard struct {
 	tailBytes   int64
 	cutBytes    int64 // of tailBytes, what the merger has cut and is folding
 	tailEntries int
+	removes     bool          // something that no cut has seen is to be removed
 	tailSince   int64         // when the oldest commit that no cut has seen came; 0: none
 	changed     chan struct{} // closed and replaced by every commit
 

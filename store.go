@@ -102,6 +102,10 @@ type Keeper interface {
 	// returns the new head. When log is not the org's newest it writes nothing and returns the head of the epoch after it, so that it is
 	// safe to repeat. ErrNotExist when there is no such log.
 	NewEpoch(ctx context.Context, log LogNo) (Head, error)
+
+	// DropKeys removes the idempotency keys of log for whose entries, n from seq first, covers returns true. covers may be called
+	// concurrently with other methods but not with itself. It is as durable as a Replace, and keys added meanwhile may stay.
+	DropKeys(ctx context.Context, log LogNo, covers func(first int64, n int) bool) error
 }
 
 // StoredNote is a checkpoint as it is kept beside its log.
@@ -109,6 +113,13 @@ type StoredNote struct {
 	Size int64
 	At   int64  // when it was signed, µs since 1970
 	Note []byte // the signed note, opaque to a driver
+}
+
+// Scrubber is implemented by a [Store] whose files may hold what was replaced and dropped for a while longer.
+type Scrubber interface {
+	// Scrub returns when everything that was replaced, trimmed or dropped before the call is overwritten in the store's files, as far as
+	// the store rules over them, and every Replace before the call is durable. Copies elsewhere, such as backups, stay.
+	Scrub(ctx context.Context) error
 }
 
 // LogState says whether a log takes entries.
@@ -182,8 +193,8 @@ type BlockRef struct {
 // BlockMeta says what a block holds.
 type BlockMeta struct {
 	BlockRef
-	N, Live, Raw int    // seqs covered, entries with a body, bytes of bodies
-	State        byte   // 0 piece, 1 whole
+	N, Live, Raw int    // seqs covered, entries not removed by retention, bytes of bodies
+	State        byte   // 0 piece, 1 whole; +32 holds control entries; +64 holds entries that are not whole
 	Received     Span   // min and max of received_at, µs
 	Occurred     Span   // of occurred_at, for entries at most a day off their received_at; Min > Max: none
 	Late         Span   // of occurred_at, for the others

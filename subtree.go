@@ -223,14 +223,6 @@ func (b *Book) readBlock(ctx context.Context, log LogNo, m *BlockMeta) (*block, 
 	return blk, nil
 }
 
-// leafOf returns the leaf of p, whose payload it reads into d.
-func (p *packed) leafOf(d *leaf.Doc) (leaf.Leaf, error) {
-	if err := d.Read(p.text(make([]byte, 0, len(p.body)+idTextLen))); err != nil {
-		return leaf.Leaf{}, &Error{Code: CodeTampered, Rule: "damaged", Message: fmt.Sprintf("the payload of entry %d cannot be read", p.seq), Err: err}
-	}
-	return leaf.Leaf{Kind: p.kind, Seq: p.seq, ReceivedAt: p.received, ID: p.id, Root: d.Root(&p.secret)}, nil
-}
-
 // leafHash returns the leaf hash of p: entries of the tail have theirs, those of blocks get it from their payload.
 func (p *packed) leafHash(d *leaf.Doc) (tlog.Hash, error) {
 	if p.leaf != (tlog.Hash{}) {

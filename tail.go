@@ -18,11 +18,12 @@ type packed struct {
 	secret        [16]byte
 	kind, form    byte
 	idAt          int    // 1 + offset of the id text in the accepted JSON; 0: it carries no id
-	body          []byte // the accepted JSON with the id text cut out
+	body          []byte // the accepted JSON with the id text cut out; of another form than formWhole, what that says
 	leaf          tlog.Hash
+	root          tlog.Hash // of formLeaf: the payload root
 }
 
-// text appends the accepted JSON to dst.
+// text appends the accepted JSON of an entry that is whole to dst.
 func (p *packed) text(dst []byte) []byte {
 	if p.idAt == 0 {
 		return append(dst, p.body...)
@@ -196,6 +197,9 @@ func (s *shard) publish(c *tailCommit) {
 		run = run.from(t.head.Packed)
 		t.runs = append(t.runs, run)
 		for i := range run.count {
+			if e := &c.entries[run.at+i]; e.state>>stateKind == KindControl {
+				s.removes = s.removes || removes(c.bodies[e.off:e.off+e.len])
+			}
 			t.ahead = max(t.ahead, idAhead(&c.entries[run.at+i].id, run.recvd+int64(i)))
 		}
 		t.size, t.received = run.end(), run.recvd+int64(run.count)-1
@@ -226,7 +230,7 @@ func (s *shard) cutTail() (logs []cutLog, through CommitNo) {
 		}
 	}
 	slices.SortFunc(logs, func(a, b cutLog) int { return int(a.head.Log - b.head.Log) })
-	s.tailSince = 0
+	s.tailSince, s.removes = 0, false
 	s.cutBytes = s.tailBytes
 	if len(s.commits) > 0 {
 		through = s.last

@@ -28,7 +28,9 @@ const (
 	StepNotes   Step = "Notes"
 	StepPutNote Step = "PutNote"
 	StepEpoch   Step = "NewEpoch" // Epochs too
-	StepGet     Step = "Get"      // List too
+	StepDrop    Step = "DropKeys"
+	StepScrub   Step = "Scrub"
+	StepGet     Step = "Get" // List too
 	StepPut     Step = "Put"
 	StepDelete  Step = "Delete"
 )
@@ -37,7 +39,7 @@ const (
 func Steps() []Step {
 	return []Step{
 		StepHeads, StepAppend, StepKeys, StepTail, StepBlocks, StepRead, StepSlips, StepReplace, StepTrim, StepNotes, StepPutNote,
-		StepEpoch, StepGet, StepPut, StepDelete,
+		StepEpoch, StepDrop, StepScrub, StepGet, StepPut, StepDelete,
 	}
 }
 
@@ -255,6 +257,21 @@ func (f *FaultyStore) PutNote(ctx context.Context, log daybook.LogNo, n daybook.
 // NewEpoch implements [daybook.Keeper].
 func (f *FaultyStore) NewEpoch(ctx context.Context, log daybook.LogNo) (daybook.Head, error) {
 	return get(f, StepEpoch, nil, func() (daybook.Head, error) { return f.Store.NewEpoch(ctx, log) })
+}
+
+// DropKeys implements [daybook.Keeper].
+func (f *FaultyStore) DropKeys(ctx context.Context, log daybook.LogNo, covers func(first int64, n int) bool) error {
+	return f.run(StepDrop, nil, func() error { return f.Store.DropKeys(ctx, log, covers) })
+}
+
+// Scrub implements [daybook.Scrubber]; a store that needs none is scrubbed.
+func (f *FaultyStore) Scrub(ctx context.Context) error {
+	return f.run(StepScrub, nil, func() error {
+		if s, ok := f.Store.(daybook.Scrubber); ok {
+			return s.Scrub(ctx)
+		}
+		return nil
+	})
 }
 
 func (f *FaultyStore) documents() (daybook.Documents, error) {

@@ -481,6 +481,16 @@ func join(rs []seqRange) ([]seqRange, bool) {
 	return out, true
 }
 
+// DropKeys implements [daybook.Keeper].
+func (m *MemoryStore) DropKeys(ctx context.Context, log daybook.LogNo, covers func(first int64, n int) bool) error {
+	if err := m.enter(ctx); err != nil {
+		return err
+	}
+	defer m.mu.Unlock()
+	maps.DeleteFunc(m.keys, func(ref daybook.KeyRef, k daybook.Key) bool { return ref.Log == log && covers(k.First, k.N) })
+	return nil
+}
+
 // Trim implements [daybook.Keeper].
 func (m *MemoryStore) Trim(ctx context.Context, shard int, through daybook.CommitNo, now int64) error {
 	if err := m.enter(ctx); err != nil {

@@ -223,9 +223,9 @@ func (s *selection) run(ctx context.Context, b *Book) error {
 	s.doc = leaf.Get()
 	defer leaf.Put(s.doc)
 	s.preview = ErasePreview{First: -1, Last: -1, Paths: map[string]int64{}, Held: map[string]int64{}}
-	return b.sweep(ctx, s.r.Org, s.query, sweepOptions{}, func(sc *scan, e *packed) error {
+	return b.sweep(ctx, s.r.Org, s.query, sweepOptions{}, func(sc *scan, e *packed) (bool, error) {
 		s.preview.Size = sc.size
-		return s.entry(sc, e)
+		return true, s.entry(sc, e)
 	})
 }
 

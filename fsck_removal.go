@@ -52,6 +52,9 @@ func (c *logCheck) remainder(e *packed) (tlog.Hash, bool) {
 	} else {
 		c.terms = query.AppendTerms(c.terms[:0], &c.record)
 	}
+	if text, err := e.remainder(); err == nil && e.kind == KindControl {
+		c.removals.control(e.seq, text) // what it does is still there: only reason and by may be erased
+	}
 	if err := c.removals.gone(e); err != nil {
 		c.find(e.seq, "payload_damaged", "%v", err)
 		return tlog.Hash{}, false

@@ -97,7 +97,7 @@ func (r *HoldRequest) check() error {
 // named returns all entries that match q now.
 func (b *Book) named(ctx context.Context, org OrgID, q *query.Query) (*itemList, error) {
 	list := &itemList{}
-	err := b.sweep(ctx, org, q, sweepOptions{}, func(_ *scan, e *packed) error { return list.add(e.seq, nil) })
+	err := b.sweep(ctx, org, q, sweepOptions{}, func(_ *scan, e *packed) (bool, error) { return true, list.add(e.seq, nil) })
 	return list, err
 }
 
@@ -237,6 +237,16 @@ func holding(holds []*activeHold, r *query.Record) *activeHold {
 		}
 	}
 	return nil
+}
+
+// holdsInForce returns the holds on the log of org that are in force.
+func (b *Book) holdsInForce(ctx context.Context, org OrgID) ([]*activeHold, error) {
+	a, done, err := b.knownActs(ctx, org)
+	if err != nil || a == nil {
+		return nil, err
+	}
+	defer done()
+	return slices.Clone(a.holds), nil
 }
 
 // inForce returns the holds in force.

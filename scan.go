@@ -25,8 +25,9 @@ type scan struct {
 	// tombstones says that the entries removed by retention are wanted too: only where every entry is.
 	tombstones bool
 
-	ids  bool     // the query asks for the event's own id, whose text costs an allocation
-	lits [][]byte // every match without a backslash holds all of these
+	ids   bool          // the query asks for the event's own id, whose text costs an allocation
+	holds []*activeHold // in force, if the query asks for what is held
+	lits  [][]byte      // every match without a backslash holds all of these
 
 	doc *leaf.Doc
 	rec query.Record // of the entry that matched last, unless all
@@ -80,6 +81,11 @@ func (b *Book) newScan(ctx context.Context, p *question) (*scan, error) {
 		ids: asksForID(p.query.Explain()), all: p.query.Empty() && p.from == openFrom && p.to == openTo,
 		seen: Span{Min: openTo, Max: openFrom}, resumed: p.at.set,
 	}
+	if asksForHeld(p.query.Explain()) {
+		if s.holds, err = b.holdsInForce(ctx, p.org); err != nil {
+			return nil, err
+		}
+	}
 	s.has = func(t query.Term) bool { return filterHas(s.filter, t) }
 	s.begin = b.o.Now()
 	s.budget = budget{now: b.o.Now, until: s.begin.Add(b.o.SearchTime), blocks: b.o.SearchBlocks}
@@ -93,6 +99,15 @@ func asksForID(n *query.Node) bool {
 	}
 	return n.Field == "id" || n.Field == "has" && slices.Contains(n.Values, "id") ||
 		asksForID(n.Not) || slices.ContainsFunc(n.And, asksForID) || slices.ContainsFunc(n.Or, asksForID)
+}
+
+// asksForHeld reports whether a query asks what a hold keeps.
+func asksForHeld(n *query.Node) bool {
+	if n == nil {
+		return false
+	}
+	return n.Field == "is" && slices.Contains(n.Values, "held") ||
+		asksForHeld(n.Not) || slices.ContainsFunc(n.And, asksForHeld) || slices.ContainsFunc(n.Or, asksForHeld)
 }
 
 // close gives back what the scan borrowed.

@@ -7,6 +7,9 @@ import (
 	"github.com/daybook-audit/daybook/query"
 )
 
+// sweepVisit gets an entry that matches, whose record is in s. Returning false ends the sweep after it.
+type sweepVisit func(s *scan, e *packed) (more bool, err error)
+
 // sweepOptions say how a sweep goes on. The zero value looks at every entry.
 type sweepOptions struct {
 	size int64 // below which entries are looked at; 0: all there are when it begins
@@ -14,10 +17,9 @@ type sweepOptions struct {
 	skip func(m *BlockMeta) (skip, end bool)
 }
 
-// sweep calls each for every entry of org that q matches, in the order of the log, with the entry's record in the scan; nil matches all.
-// What retention has removed is left out. Unlike a search it has no budget: it ends at the size that the log had when it began, at an
+// sweep calls each for every entry of org that q matches, in the order of the log; nil matches all. What retention has removed is left out. Unlike a search it has no budget: it ends at the size that the log had when it began, at an
 // error, or with ctx. It holds no picture of the log for longer than a search may.
-func (b *Book) sweep(ctx context.Context, org OrgID, q *query.Query, o sweepOptions, each func(s *scan, e *packed) error) error {
+func (b *Book) sweep(ctx context.Context, org OrgID, q *query.Query, o sweepOptions, each sweepVisit) error {
 	if q == nil {
 		q = &query.Query{}
 	}
@@ -33,7 +35,7 @@ func (b *Book) sweep(ctx context.Context, org OrgID, q *query.Query, o sweepOpti
 }
 
 // sweepPart sweeps as much as one search may look at.
-func (b *Book) sweepPart(ctx context.Context, p *question, at int64, o sweepOptions, each func(s *scan, e *packed) error) (int64, error) {
+func (b *Book) sweepPart(ctx context.Context, p *question, at int64, o sweepOptions, each sweepVisit) (int64, error) {
 	release, err := b.limits.enter(ctx, p.org)
 	if err != nil {
 		return at, err
@@ -50,7 +52,11 @@ func (b *Book) sweepPart(ctx context.Context, p *question, at int64, o sweepOpti
 		size = min(size, o.size)
 	}
 	ended := false
-	w := walker{scan: s, asc: true, each: func(e *packed) (bool, error) { return true, each(s, e) }}
+	w := walker{scan: s, asc: true, each: func(e *packed) (more bool, err error) {
+		more, err = each(s, e)
+		ended = ended || !more
+		return more, err
+	}}
 	if o.skip != nil {
 		w.take = func(m *BlockMeta, _ *dayTally) (taken, more bool, err error) {
 			skip, end := o.skip(m)

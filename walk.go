@@ -350,5 +350,8 @@ func (s *scan) match(e *packed) (bool, error) {
 	if s.ids {
 		s.rec.ID = e.id.String()
 	}
+	if s.holds != nil {
+		s.rec.Held = holding(s.holds, &s.rec) != nil
+	}
 	return s.rec.Occurred >= s.from && s.rec.Occurred < s.to && s.query.Match(&s.rec), nil
 }

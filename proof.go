@@ -2,6 +2,7 @@ package daybook
 
 import (
 	"context"
+	"encoding/base64"
 	"fmt"
 	"math/bits"
 
@@ -177,6 +178,40 @@ func tileSize(level int, n int64, width int) (int64, error) {
 		return 0, errBeyond("there is no tile %d of level %d with %d hashes", n, level, width)
 	}
 	return (tileWidth*n + int64(width)) << (runLevel * level), nil
+}
+
+// TLogProof returns a file by which anybody who has the log's vkey can check, offline, that the event with an id is in the log: a C2SP
+// tlog-proof with the newest checkpoint, which is signed first if it does not cover the entry; extra is the entry's leaf. Errors are
+// those of Entry and Checkpoint.
+func (b *Book) TLogProof(ctx context.Context, org OrgID, id ID) ([]byte, error) {
+	v, err := b.view(ctx, org)
+	if err != nil {
+		return nil, err
+	}
+	e, err := b.findOne(ctx, v, id)
+	if err != nil {
+		return nil, err
+	}
+	c, err := b.Checkpoint(ctx, org)
+	if err != nil {
+		return nil, err
+	}
+	in, err := b.Inclusion(ctx, org, e.seq, c.Size)
+	if err != nil {
+		return nil, err
+	}
+	d := leaf.Get()
+	defer leaf.Put(d)
+	l, err := e.leafOf(d)
+	if err != nil {
+		return nil, err
+	}
+	file := append([]byte("c2sp.org/tlog-proof@v1\nextra "), base64.StdEncoding.EncodeToString(l.Append(nil))...)
+	file = fmt.Appendf(file, "\nindex %d\n", e.seq)
+	for i := range in.Proof {
+		file = append(base64.StdEncoding.AppendEncode(file, in.Proof[i][:]), '\n')
+	}
+	return append(append(file, '\n'), c.Note...), nil
 }
 
 // treeOf returns a reader of the log of org, which must have size entries.

@@ -153,7 +153,7 @@ func (g *signer) endedAt(ctx context.Context, s *shard, old *logTail, r *EpochRe
 	if err != nil && !isRule(err, "master_key") {
 		return nil, err
 	}
-	ours := err == nil && signedBy(c.Note, keys)
+	ours := err == nil && carriesKey(c.Note, keys)
 	if ours {
 		act.Prev.Vkey = keys[len(keys)-1].vkey()
 	}

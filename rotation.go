@@ -147,7 +147,7 @@ func (g *signer) signers(ctx context.Context, s *shard, t *logTail) ([]*signingK
 	if err != nil {
 		return nil, err
 	}
-	if !signedBy(t.sig.newest.Note, keys) {
+	if !carriesKey(t.sig.newest.Note, keys) {
 		return nil, g.errOtherMaster(t)
 	}
 	var signers []*signingKey
@@ -187,8 +187,8 @@ func (g *signer) lastEpochKeys(ctx context.Context, s *shard, t *logTail) ([]*si
 // maxGenerations bounds the search for the generation of a key that is known by its vkey alone.
 const maxGenerations = 100
 
-// signedBy reports whether one of keys is named in the signatures of note; an empty note is signed by whoever comes.
-func signedBy(note []byte, keys []logKey) bool {
+// carriesKey reports whether one of keys is named in the signatures of note; an empty note is signed by whoever comes.
+func carriesKey(note []byte, keys []logKey) bool {
 	if len(note) == 0 {
 		return true
 	}

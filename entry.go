@@ -37,7 +37,18 @@ type Entry struct {
 	// names were kept, in the order of their indexes; nothing proves these names.
 	Erased       int
 	ErasedFields []string
+
+	top topLevel // of Payload, as far as that is known
 }
+
+// topLevel says which members a payload has at its top level.
+type topLevel byte
+
+const (
+	topKnown    topLevel = 1 << iota // the other two are true
+	topID                            // an id
+	topOccurred                      // an occurred_at
+)
 
 // Event returns what was recorded, as a struct. Members that the struct has no place for are left out, and so is what is erased.
 func (e *Entry) Event() (Event, error) {
@@ -60,15 +71,15 @@ func (e *Entry) Event() (Event, error) {
 // occurred_at is added when they do not. A removed entry is a tombstone: removed and by follow leaf_hash, and nothing else. When
 // fields are erased, erased_fields follows leaf_hash.
 func (e *Entry) AppendJSON(dst []byte) []byte {
-	hasID, hasOccurred := false, true
-	if e.Removed == NotRemoved {
-		hasID, hasOccurred = topLevel(e.Payload)
+	top := e.top
+	if e.Removed == NotRemoved && top&topKnown == 0 {
+		top = readTop(e.Payload)
 	}
 	dst = append(dst, `{"org":"`...)
 	dst = append(dst, e.Org...) // the form of an org id needs no escapes
 	dst = append(dst, `","seq":`...)
 	dst = strconv.AppendInt(dst, e.Seq, 10)
-	if !hasID {
+	if top&topID == 0 {
 		dst = append(dst, `,"id":"`...)
 		dst = e.ID.Append(dst)
 		dst = append(dst, '"')
@@ -91,7 +102,7 @@ func (e *Entry) AppendJSON(dst []byte) []byte {
 		}
 		dst = append(dst, ']')
 	}
-	if !hasOccurred && e.occurredKnown() {
+	if top&topOccurred == 0 && e.occurredKnown() {
 		dst = append(dst, `,"occurred_at":"`...)
 		dst = AppendTime(dst, e.ReceivedAt)
 		dst = append(dst, '"')
@@ -117,20 +128,25 @@ func AppendTime(dst []byte, micros int64) []byte {
 	return time.UnixMicro(micros).UTC().AppendFormat(dst, "2006-01-02T15:04:05.000000Z")
 }
 
-// topLevel reports whether payload carries an id and an occurred_at of its own.
-func topLevel(payload []byte) (id, occurred bool) {
+// readTop reads which members payload carries. It was accepted before, so it is not judged again.
+func readTop(payload []byte) topLevel {
 	d := leaf.Get()
 	defer leaf.Put(d)
-	if d.Read(payload) != nil {
-		return false, false
+	if d.ReadTrusted(payload) != nil {
+		return topKnown
 	}
+	return topOf(d)
+}
+
+func topOf(d *leaf.Doc) topLevel {
+	top := topKnown
 	for i := range d.Len() {
 		switch string(d.Path(i)) {
 		case "/id":
-			id = true
+			top |= topID
 		case "/occurred_at":
-			occurred = true
+			top |= topOccurred
 		}
 	}
-	return id, occurred
+	return top
 }

@@ -94,7 +94,10 @@ func (r tailRun) from(seq int64) tailRun {
 
 // logTail is one log in memory: its folded head and what was committed since.
 type logTail struct {
-	no       LogNo     // never changes, so it needs no lock
+	no       LogNo // never changes, so it needs no lock; neither do org, epoch and id
+	org      OrgID
+	epoch    int
+	id       [10]byte  // Head.LogID
 	head     Head      // folded
 	size     int64     // seqs given and durable
 	received int64     // received_at of entry size−1
@@ -103,6 +106,8 @@ type logTail struct {
 	ahead    int64     // Head.IDAhead of now
 	emptyAt  int64     // the time at which the log was known to be empty; 0: it had entries when first seen
 	fault    error     // stored bytes contradict each other: the log is frozen
+	frozen   error     // what was signed contradicts the log, or it ends here: nothing is recorded or signed any more
+	sig      logSigning
 }
 
 // view is one consistent picture of a log. Its log takes further entries meanwhile; they are not in it.
@@ -127,7 +132,12 @@ func (b *Book) view(ctx context.Context, org OrgID) (view, error) {
 	if t == nil {
 		return view{through: s.last}, nil
 	}
-	return view{head: t.head, size: t.size, received: t.received, runs: slices.Clip(t.runs), through: s.last}, nil
+	return s.viewOf(t), nil
+}
+
+// viewOf returns the picture of t. The caller holds mu.
+func (s *shard) viewOf(t *logTail) view {
+	return view{head: t.head, size: t.size, received: t.received, runs: slices.Clip(t.runs), through: s.last}
 }
 
 // open returns the log of org, reading its head if this process has not seen it; nil if it does not exist and create is false.
@@ -150,17 +160,29 @@ func (s *shard) open(ctx context.Context, org OrgID, create bool) (*logTail, err
 	if t := s.orgs[org]; t != nil {
 		return t, nil
 	}
-	return s.addLog(heads[0]), nil
+	t = s.logs[heads[0].Log]
+	if t == nil {
+		t = s.addLog(heads[0])
+	}
+	s.orgs[org] = t
+	return t, nil
 }
 
-// addLog takes a log into memory. The caller holds mu. A log whose tail is in memory was added at start, so a log that comes here
+// addLog takes a log into memory. The caller holds mu. An open log is its org's newest; of others open asks the store. A log whose tail is in memory was added at start, so a log that comes here
 // later has no commits that are not folded.
 func (s *shard) addLog(h Head) *logTail {
-	t := &logTail{no: h.Log, head: h, size: h.Packed, received: h.LastReceived, ahead: h.IDAhead, tree: frontier{size: h.Packed, hashes: slices.Clone(h.Frontier)}}
+	t := &logTail{
+		no: h.Log, org: h.Org, epoch: h.Epoch, id: h.LogID, head: h, size: h.Packed, received: h.LastReceived, ahead: h.IDAhead,
+		tree: frontier{size: h.Packed, hashes: slices.Clone(h.Frontier)},
+	}
+	t.sig.size.Store(-1)
 	if h.Packed == 0 {
 		t.emptyAt = s.b.now()
 	}
-	s.orgs[h.Org], s.logs[h.Log] = t, t
+	s.logs[h.Log] = t
+	if h.State == LogOpen {
+		s.orgs[h.Org] = t
+	}
 	return t
 }
 

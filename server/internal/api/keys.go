@@ -133,12 +133,18 @@ func listKeys(c *call) error {
 }
 
 func revokeKey(c *call) error {
-	key, err := c.s.Keys.Revoke(c.r.Context(), c.r.PathValue("id"), func(k *control.Key) bool { return c.principal.MaySeeKey(k.Org) })
+	already := false
+	key, err := c.s.Keys.Revoke(c.r.Context(), c.r.PathValue("id"), func(k *control.Key) bool {
+		already = !k.RevokedAt.IsZero()
+		return c.principal.MaySeeKey(k.Org)
+	})
 	if err != nil {
 		return err
 	}
 	c.s.Auth.Forget(key)
-	c.after(key.Org, c.keyAct("daybook.key.revoked", key)) // a key must end also when the log takes nothing
+	if !already {
+		c.after(key.Org, c.keyAct("daybook.key.revoked", key)) // a key must end also when the log takes nothing
+	}
 	c.WriteHeader(http.StatusNoContent)
 	return nil
 }

@@ -152,6 +152,7 @@ type logActs struct {
 	released []Hold
 	erasures []*Erasure // by their first control entry
 	byID     map[string]*Erasure
+	keys     []keyAct // about keys and epochs, oldest first
 }
 
 // activeHold is a hold in force. It is not changed once others may see it.
@@ -245,6 +246,8 @@ func (a *logActs) take(org OrgID, e *packed) error {
 		return fmt.Errorf("control entry %d: %w", e.seq, err)
 	}
 	switch {
+	case c.Op == opKey || c.Op == opEpoch:
+		return a.key(text, e)
 	case c.Op == opErase:
 		a.erased(org, c, e)
 	case c.Op == opHold && c.State == holdPlaced:

@@ -30,9 +30,16 @@ type LogInfo struct {
 type Vkey struct {
 	Vkey       string // as golang.org/x/mod/sumdb/note reads it
 	Generation int    // from 1
-	State      string // current, retiring (the next one signs too) or retired
+	State      string // KeyCurrent, KeyRetiring or KeyRetired
 	Seq        int64  // of the key entry that added it; −1: it is the log's first
 }
+
+// The states of a key.
+const (
+	KeyCurrent  = "current"  // the newest: it signs
+	KeyRetiring = "retiring" // it signs beside the newest for a while
+	KeyRetired  = "retired"  // it signs no more
+)
 
 // Info returns how the logs of orgs stand, in their order. An org without a log has Exists false.
 func (b *Book) Info(ctx context.Context, orgs ...OrgID) ([]LogInfo, error) {

@@ -54,6 +54,9 @@ func (s *shard) refuse(j *job, exist []KeyRef) error {
 	if err := s.writable(j.log); err != nil {
 		return err
 	}
+	if s.unbegun(j.log) && !(len(j.events) > 0 && j.events[0].kind == KindControl && isEpochEntry(j.events[0].text)) {
+		return errUnbegun()
+	}
 	s.mu.RLock()
 	ahead, since := j.log.ahead, recent{commits: s.commits, oldest: s.last + 1}
 	if len(s.commits) > 0 {

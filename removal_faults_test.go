@@ -16,7 +16,8 @@ func TestRemoval_faults(t *testing.T) {
 	t.Parallel()
 	for _, step := range storetest.Steps() {
 		switch step {
-		case storetest.StepGet, storetest.StepPut, storetest.StepDelete, storetest.StepKeys: // no removal takes these
+		case storetest.StepGet, storetest.StepPut, storetest.StepDelete, storetest.StepKeys,
+			storetest.StepNotes, storetest.StepPutNote, storetest.StepEpoch: // no removal takes these
 			continue
 		default:
 		}

@@ -33,10 +33,10 @@ type logSigning struct {
 	vetted atomic.Bool  // the log was compared with its mark, once
 	size   atomic.Int64 // of the newest checkpoint of this process or before it; −1: none
 
-	mu     sync.Mutex    // held while the log is vetted or signed: one at a time
-	mark   Mark          // of the high-water store when this process last looked, and found to be a head of this log
-	newest Checkpoint    // given out last; Note nil: none
-	keys   []*signingKey // that sign, oldest first; nil: not known yet
+	mu      sync.Mutex    // held while the log is vetted or signed: one at a time
+	mark    Mark          // of the high-water store when this process last looked, and found to be a head of this log
+	newest  Checkpoint    // given out last; Note nil: none
+	derived []*signingKey // the log's keys that were needed so far
 }
 
 // newSigner returns nil when the options have no origin: nothing is signed.
@@ -123,7 +123,10 @@ func (g *signer) head(ctx context.Context, s *shard, t *logTail) (h signedHead, 
 // signing finds its own head, or one that extends it, and goes on. After the note is stored, a checkpoint that nobody was given: the
 // log's signature of this head is always the same.
 func (g *signer) sign(ctx context.Context, s *shard, t *logTail) (Checkpoint, error) {
-	keys, err := g.keys(ctx, t)
+	if err := g.retire(ctx, s, t); err != nil {
+		return Checkpoint{}, err
+	}
+	keys, err := g.signers(ctx, s, t)
 	if err != nil {
 		return Checkpoint{}, err
 	}
@@ -274,18 +277,6 @@ func (s *shard) notBefore(at int64) {
 
 // origin returns the origin of t.
 func (g *signer) origin(t *logTail) string { return originOf(g.b.o.Origin, t.id) }
-
-// keys returns the keys that sign t, oldest first.
-func (g *signer) keys(_ context.Context, t *logTail) ([]*signingKey, error) {
-	if t.sig.keys == nil {
-		k, err := newSigningKey(g.b.o.MasterKey, typeEd25519, g.origin(t), 1)
-		if err != nil {
-			return nil, err
-		}
-		t.sig.keys = []*signingKey{k}
-	}
-	return t.sig.keys, nil
-}
 
 // start signs in the background.
 func (g *signer) start() {
@@ -440,13 +431,20 @@ func (g *signer) info(ctx context.Context, s *shard, t *logTail, l LogInfo) (Log
 	if err := g.vet(ctx, s, t); err != nil && !frozenBy(err) {
 		return LogInfo{}, err
 	}
-	keys, err := g.keys(ctx, t)
+	keys, err := g.logKeys(ctx, s, t)
 	if err != nil {
 		return LogInfo{}, err
 	}
 	l.Origin, l.SignedSize, l.ClockVkey, l.SignEvery = g.origin(t), t.sig.size.Load(), g.clock.vkey(), g.b.o.SignEvery
-	for _, k := range keys {
-		l.Keys = append(l.Keys, Vkey{Vkey: k.vkey(), Generation: k.generation, State: "current", Seq: -1})
+	for i := range keys {
+		v := Vkey{Vkey: keys[i].vkey(), Generation: keys[i].generation, State: KeyRetiring, Seq: keys[i].seq}
+		switch {
+		case keys[i].retired:
+			v.State = KeyRetired
+		case i == len(keys)-1:
+			v.State = KeyCurrent
+		}
+		l.Keys = append(l.Keys, v)
 	}
 	return l, nil
 }

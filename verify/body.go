@@ -218,7 +218,7 @@ func (b *bundle) endBody() {
 	if b.tree == nil {
 		return
 	}
-	if root := b.tree.Root(); root != b.note.Root {
+	if root, err := b.tree.Root(); err != nil || root != b.note.Root {
 		b.find(RootMismatch, -1, "the leaves give the root %s, signed is %s: something was changed, dropped, inserted or reordered", root, b.note.Root)
 	}
 }

@@ -18,9 +18,8 @@ const DefaultSkew = 5 * time.Minute
 type Options struct {
 	Keys       []Key               // pinned: of the log, and of its clock if that is to be held too
 	AnchorKeys []Key               // pinned keys of anchor logs; with one, an anchor by it is required
-	Remembered []*Note             // checkpoints seen before; those of other origins are ignored unless Since asks
-	Since      *Note               // one more, which must be linked whatever its origin
-	Holds      Holds               // in force before the range, by hold id
+	State      State               // pins, and what is remembered of this log
+	Since      *Note               // one more remembered checkpoint, which must be linked whatever its origin
 	Receipts   map[int64]tlog.Hash // leaf hashes that producers were given, by seq
 	Policy     *Policy             // witnesses that must have signed; nil: none
 	MaxSkew    time.Duration       // 0: DefaultSkew
@@ -280,11 +279,23 @@ func (b *bundle) readFooter() error {
 	return nil
 }
 
+// holds returns the holds that were in force just before the range, nil if the reader does not know them.
+func (b *bundle) holds() Holds {
+	switch m := b.o.State[b.head.origin]; {
+	case m == nil || m.Size != b.head.from:
+		return nil
+	case m.Holds == nil:
+		return Holds{}
+	default:
+		return m.Holds
+	}
+}
+
 // judge reports what can be said only at the end.
 func (b *bundle) judge() {
 	b.times.judge(b.rep)
 	b.times.anchored(b.rep, b.anchors)
-	b.gone.judge(b.rep, b.o.Holds)
+	b.gone.judge(b.rep, b.holds())
 	b.judgeMemory()
 	if len(b.o.AnchorKeys) > 0 && !b.anchored {
 		b.find(ProofMissing, -1, "no anchor by the pinned anchor key")

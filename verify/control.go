@@ -289,7 +289,7 @@ func run(s span) string {
 // Holds are legal holds in force, by hold id: a long list of items stands in several control entries.
 type Holds map[string][]leaf.Items
 
-// judgeHolds follows holds through the log, from those that were in force before.
+// judgeHolds follows holds through the log, from those that were in force before the range, if the reader knows them.
 func (r *removals) judgeHolds(rep *Report, before Holds) {
 	holds := make(Holds, len(before))
 	for id, items := range before {
@@ -297,6 +297,9 @@ func (r *removals) judgeHolds(rep *Report, before Holds) {
 	}
 	for i := range r.controls {
 		c := &r.controls[i]
+		if before != nil && c.seq < rep.From {
+			continue
+		}
 		switch {
 		case c.op == opHold && c.state == "placed":
 			holds[c.hold] = append(holds[c.hold], c.items)
@@ -313,7 +316,7 @@ func (r *removals) judgeHolds(rep *Report, before Holds) {
 			}
 		}
 	}
-	rep.Holds = holds
+	rep.Holds = holds // not nil: the entries of a range were judged
 }
 
 // noteShown notes what a control entry removed and this copy shows. Finding one of each control entry is enough.

@@ -26,6 +26,39 @@ type Memory struct {
 	Org   string // the organization, for people; may be empty
 }
 
+// Remember takes from a report what is proved by it, if its Exit is 0: the checkpoint, the keys that the reader pinned and the one they
+// lead to, and how far the entries were verified. It reports whether anything is new.
+func (s State) Remember(r *Report, pinned []Key) bool {
+	if r.Exit() != ExitProved {
+		return false
+	}
+	n, err := ParseNote([]byte(r.Note))
+	if err != nil {
+		return false
+	}
+	m, changed := s[r.Origin], false
+	if m == nil {
+		m, changed = &Memory{}, true
+		s[r.Origin] = m
+	}
+	if k, err := ParseKey(r.Key); err == nil {
+		pinned = append(slices.Clone(pinned), k)
+	}
+	for _, k := range pinned {
+		if (k.Name() == r.Origin || k.Cosigner()) && !slices.ContainsFunc(m.Keys, k.Equal) {
+			m.Keys, changed = append(m.Keys, k), true
+		}
+	}
+	if m.Note == nil || n.Size >= m.Note.Size && n.String() != m.Note.String() {
+		m.Note, changed = n, true
+	}
+	// Entries that were left out of the copy were not verified, and the holds at its end are known only from the beginning on.
+	if r.Holds != nil && !r.Filtered && !r.Masked && r.To > m.Size && (r.From == m.Size || r.From == 0) {
+		m.Size, m.Holds, changed = r.To, r.Holds, true
+	}
+	return changed
+}
+
 type stateFile struct {
 	Format string                `json:"format"`
 	Logs   map[string]stateOfOne `json:"logs"`

@@ -11,8 +11,8 @@ import (
 // emptyRoot is the root of a tree without leaves: SHA-256 of nothing (RFC 6962, section 2.1).
 var emptyRoot = tlog.Hash(sha256.Sum256(nil))
 
-// ErrProofSize says that a range proof has not as many hashes as its range needs.
-var ErrProofSize = errors.New("the range proof has a wrong number of hashes")
+// ErrProofSize says that a range proof has not as many hashes, or leaves, as its range needs.
+var ErrProofSize = errors.New("the range proof has a wrong number of hashes or leaves")
 
 // Range computes the root of a tree from the leaves of one range and the hashes beside it. The zero value is not ready: see NewRange.
 //
@@ -71,19 +71,23 @@ func (r *Range) push(level int, hash tlog.Hash) {
 	r.stack = append(r.stack, subtree{level, hash})
 }
 
-// Root returns the root of the whole tree. All leaves of the range must have been appended, and no leaf may follow.
-func (r *Range) Root() tlog.Hash {
+// Root returns the root of the whole tree, or [ErrProofSize] if there were more or fewer leaves than the range has. Nothing may be
+// appended after it.
+func (r *Range) Root() (tlog.Hash, error) {
+	if r.size != r.to {
+		return tlog.Hash{}, ErrProofSize
+	}
 	for i, level := range subtrees(r.to, r.tree) {
 		r.push(level, r.right[i])
 	}
 	if len(r.stack) == 0 {
-		return emptyRoot
+		return emptyRoot, nil
 	}
 	root := r.stack[len(r.stack)-1].hash
 	for i := len(r.stack) - 2; i >= 0; i-- {
 		root = tlog.NodeHash(r.stack[i].hash, root)
 	}
-	return root
+	return root, nil
 }
 
 // maxProof bounds the hashes of one proof: a tree has less than 2^63 leaves.

@@ -3,6 +3,7 @@ package verify
 import (
 	"errors"
 	"fmt"
+	"maps"
 	"slices"
 	"time"
 
@@ -90,12 +91,21 @@ func (b *bundle) judgeTrust() {
 	}
 }
 
-// pins returns the pinned keys: those of the policy's logs too.
+// pins returns the pinned keys: those of the state and of the policy's logs too. Keys of other logs are among them, so that a new epoch
+// is told from a stranger.
 func (b *bundle) pins() []Key {
-	if b.o.Policy == nil {
-		return b.o.Keys
+	keys := slices.Clone(b.o.Keys)
+	for _, origin := range slices.Sorted(maps.Keys(b.o.State)) {
+		for _, k := range b.o.State[origin].Keys {
+			if origin == b.head.origin || !k.Cosigner() {
+				keys = append(keys, k)
+			}
+		}
 	}
-	return slices.Concat(b.o.Keys, b.o.Policy.Logs)
+	if b.o.Policy != nil {
+		keys = append(keys, b.o.Policy.Logs...)
+	}
+	return keys
 }
 
 // judgeClock holds the clock that the evidence names against a pinned one.
@@ -113,13 +123,11 @@ func (b *bundle) leads(k Key) bool {
 	return false
 }
 
-// memory returns the remembered checkpoints of this log.
+// memory returns the remembered checkpoints.
 func (b *bundle) memory() []*Note {
 	var ns []*Note
-	for _, n := range b.o.Remembered {
-		if n.Origin == b.head.origin {
-			ns = append(ns, n)
-		}
+	if m := b.o.State[b.head.origin]; m != nil && m.Note != nil {
+		ns = append(ns, m.Note)
 	}
 	if b.o.Since != nil {
 		ns = append(ns, b.o.Since)

@@ -118,9 +118,7 @@ func (m *mutation) options(t testing.TB) verify.Options {
 	if err != nil {
 		t.Fatalf("%s: %v", m.Name, err)
 	}
-	for _, memory := range state {
-		o.Remembered = append(o.Remembered, memory.Note)
-	}
+	o.State = state
 	return o
 }
 

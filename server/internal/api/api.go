@@ -14,6 +14,7 @@ import (
 	"github.com/daybook-audit/daybook"
 	"github.com/daybook-audit/daybook/server/internal/auth"
 	"github.com/daybook-audit/daybook/server/internal/control"
+	"github.com/daybook-audit/daybook/server/internal/selfaudit"
 )
 
 // Deps is what the API stands on. Book, Docs, Orgs, Keys and Auth are needed; the rest may be zero.
@@ -23,6 +24,8 @@ type Deps struct {
 	Orgs *control.Orgs
 	Keys *control.Keys
 	Auth *auth.Authenticator
+
+	Audit *selfaudit.Auditor // nil: what is done through the API is not recorded
 
 	Doors   []auth.Door
 	Metrics *Metrics // nil: /metrics is 404

@@ -49,6 +49,7 @@ type Export struct {
 	Bytes     int64  `json:"bytes"`
 	NoteBytes int64  `json:"note_bytes,omitempty"`
 	Width     int    `json:"width,omitempty"`    // 1 + targets of the widest event; 0: not known yet. Only for Format workos
+	Begun     int    `json:"begun,omitempty"`    // how often it began anew: what was written before counts no longer
 	Attempts  int    `json:"attempts,omitempty"` // that failed since the last progress
 	SHA256    []byte `json:"sha256,omitempty"`   // of the file, once it is ready
 	Error     string `json:"error,omitempty"`
@@ -222,9 +223,29 @@ func madeAt(id string) time.Time {
 	return time.UnixMilli(ms)
 }
 
-// Delete forgets an export.
-func (e *Exports) Delete(ctx context.Context, org daybook.OrgID, id string) error {
-	return errors.Join(e.drop(ctx, kindExport, org, id), e.drop(ctx, kindExportAt, "", id), e.drop(ctx, kindExportOpen, "", id))
+// Forget deletes what is known of exports that were made before a time and have no file.
+func (e *Exports) Forget(ctx context.Context, before time.Time) error {
+	enough := errors.New("the rest is younger")
+	err := list(ctx, e.docs, kindExportAt, func(d daybook.Document) error {
+		if !madeAt(d.ID).Before(before) {
+			return enough // ids are in the order of their times
+		}
+		x, err := e.Find(ctx, d.ID)
+		switch {
+		case errors.Is(err, ErrNotFound):
+			return e.drop(ctx, kindExportAt, "", d.ID)
+		case err != nil:
+			return err
+		case !x.Finished() || x.State == ExportReady:
+			return nil
+		}
+		// A crash between the two leaves what leads nowhere, for the next time.
+		return errors.Join(e.drop(ctx, kindExport, x.Org, x.ID), e.drop(ctx, kindExportAt, "", x.ID))
+	})
+	if errors.Is(err, enough) {
+		return nil
+	}
+	return err
 }
 
 // drop deletes a document whatever its version; one that is gone is no error.

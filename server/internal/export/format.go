@@ -109,7 +109,7 @@ func formatOf(x *control.Export) (format, error) {
 		return compressed(&csvFormat{places: ps, guard: !x.Raw, leaves: slices.Contains(ps, placeLeafHash)}, x.Compression)
 	}
 	if x.Format == WorkOS {
-		return compressed(&workOSFormat{width: x.Width, guard: !x.Raw}, x.Compression)
+		return compressed(&workOSFormat{width: max(x.Width-1, 0), guard: !x.Raw}, x.Compression)
 	}
 	return compressed(ndjsonFormat{}, x.Compression)
 }

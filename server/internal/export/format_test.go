@@ -12,6 +12,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -71,8 +72,12 @@ func passages(t testing.TB, texts ...string) []*daybook.Passage {
 			t.Error(err)
 		}
 	})
-	for _, text := range texts {
-		if _, err := b.RecordJSON(t.Context(), "org_acme", daybook.Request{Events: [][]byte{[]byte(text)}}); err != nil {
+	for batch := range slices.Chunk(texts, 500) {
+		events := make([][]byte, len(batch))
+		for i, text := range batch {
+			events[i] = []byte(text)
+		}
+		if _, err := b.RecordJSON(t.Context(), "org_acme", daybook.Request{Events: events}); err != nil {
 			t.Fatal(err)
 		}
 	}
@@ -129,7 +134,7 @@ func TestGolden(t *testing.T) {
 		"csv_columns": {Format: export.CSV, Columns: []string{"reason", "seq", "actor_name"}},
 		"csv_raw":     {Format: export.CSV, Columns: []string{"reason", "actor_name", "actor_email"}, Raw: true},
 		"ndjson":      {Format: export.NDJSON},
-		"workos":      {Format: export.WorkOS, Door: "workos", Width: 2, Raw: true},
+		"workos":      {Format: export.WorkOS, Door: "workos", Width: 3, Raw: true},
 	} {
 		golden(t, name, withoutHashes(t, ps, string(file(t, x, ps))))
 	}

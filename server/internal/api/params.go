@@ -44,6 +44,8 @@ var (
 	paramFromSeq = param{"from_seq", "Start at this seq. `Last-Event-ID` wins over it; without either, what is recorded from now on is sent.", number(0, 0, 0)}
 	paramBars    = param{"bars", "Most bars.", number(1, maxBars, 60)}
 	paramFields  = param{"fields", "Which facets, separated by commas: `action`, `actor.id`, `actor.type`, `target.type`, `outcome`. Left out: all; empty: the count alone.", text}
+	paramExp     = param{"exp", "Until when the address opens the file.", text}
+	paramSig     = param{"sig", "What shows that the server has made it.", text}
 	paramTop     = param{"top", "Most values of one facet.", number(1, maxTop, 20)}
 )
 

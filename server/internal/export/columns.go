@@ -7,6 +7,7 @@ import (
 
 	"github.com/daybook-audit/daybook"
 	"github.com/daybook-audit/daybook/internal/spelling"
+	"github.com/daybook-audit/daybook/server/internal/control"
 )
 
 // kind says what the values of a column are.
@@ -173,11 +174,14 @@ func short(s string) string {
 	return strings.ToValidUTF8(s[:most], "") + "…"
 }
 
-// leftOut lists the columns that are not among ps.
-func leftOut(ps []place) []string {
+// LeftOut lists the columns of x's format that x leaves out.
+func LeftOut(x *control.Export) []string {
 	names := []string{}
+	if s, ok := shapeOf(x.Format); !ok || !s.columns {
+		return names
+	}
 	for i := range columns {
-		if !slices.Contains(ps, place(i)) {
+		if !slices.Contains(x.Columns, columns[i].name) {
 			names = append(names, columns[i].name)
 		}
 	}

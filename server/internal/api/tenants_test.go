@@ -16,7 +16,7 @@ import (
 const kept = "acmesecret"
 
 // tenant is what org_acme has, for org_globex to try.
-type tenant struct{ event, key, cursor, actorCursor string }
+type tenant struct{ event, key, cursor, actorCursor, export string }
 
 // logPath begins the routes of a log.
 const logPath = "/v1/organizations/{org}/log"
@@ -31,7 +31,8 @@ func tenantTrials(f *fixture, of tenant) map[string][]trial {
 	send := func(method, path, body string, header ...string) ask {
 		return ask{method: method, path: path, key: f.globex, body: body, header: header}
 	}
-	const noEvent, noKey = "evt_01m7z7rs1affyad5cmxxj94a70", "key_00000000000000000000000000"
+	const noEvent, noKey, noExport = "evt_01m7z7rs1affyad5cmxxj94a70", "key_00000000000000000000000000", "exp_00000000000000000000000000"
+	theirs, _ := f.export.Link("exp_of_globex") // who has made an address for one export has none for another
 	header := func(path string) trial {
 		return trial{get(path, "Daybook-Org", "org_acme"), get(path, "Daybook-Org", "org_none")}
 	}
@@ -66,6 +67,11 @@ func tenantTrials(f *fixture, of tenant) map[string][]trial {
 		"GET /v1/actors/{type}/{id}/events":  {header("/v1/actors/user/usr_7/events"), cursor("/v1/actors/user/usr_7/events", of.actorCursor), {ask: get("/v1/actors/user/usr_7/events")}},
 		"GET /v1/histogram":                  {header("/v1/histogram"), {ask: get("/v1/histogram?from=2026-11-21&to=2026-11-22")}},
 		"GET /v1/facets":                     {header("/v1/facets"), {ask: get("/v1/facets")}},
+		"POST /v1/exports":                   {{send("POST", "/v1/exports", `{"format":"csv"}`, "Daybook-Org", "org_acme"), send("POST", "/v1/exports", `{"format":"csv"}`, "Daybook-Org", "org_none")}},
+		"GET /v1/exports":                    {header("/v1/exports"), {ask: get("/v1/exports")}, {ask: get("/v1/exports?cursor=c_eg")}},
+		"GET /v1/exports/{id}":               {{get("/v1/exports/" + of.export), get("/v1/exports/" + noExport)}},
+		"DELETE /v1/exports/{id}":            {{send("DELETE", "/v1/exports/"+of.export, ""), send("DELETE", "/v1/exports/"+noExport, "")}},
+		"GET /v1/exports/{id}/file":          {{get("/v1/exports/" + of.export + "/file?" + theirs), get("/v1/exports/" + noExport + "/file?" + theirs)}, {get("/v1/exports/" + of.export + "/file"), get("/v1/exports/" + noExport + "/file")}},
 		"POST /v1/organizations":             {{ask: send("POST", "/v1/organizations", `{"id":"org_acme"}`), missing: send("POST", "/v1/organizations", `{"id":"org_none"}`)}},
 		"GET /v1/organizations":              {{ask: get("/v1/organizations?limit=1000")}, {ask: get("/v1/organizations?cursor=c_AA")}},
 		"GET /v1/organizations/{org}":        {{get("/v1/organizations/org_acme"), get("/v1/organizations/org_none")}},
@@ -102,6 +108,7 @@ func TestTenants(t *testing.T) {
 		t.Fatal(err)
 	}
 	of.key = who.ID
+	of.export = f.exportOf(f.acme, `{"format":"ndjson"}`).ID
 	trials := tenantTrials(f, of)
 	sizeBefore := f.do(ask{path: "/v1/organizations/org_acme", key: f.acme}).Body.String()
 	for _, row := range f.server.Rows() {
@@ -172,6 +179,8 @@ func scopeTrials(f *fixture) map[string]ask {
 	revoked := strings.Fields(f.do(ask{path: "/v1/whoami", key: keyed}).Body.String())[0]
 	revoked = revoked[len(`{"id":"`):][:30]
 	const ofLog = "/v1/organizations/org_acme/log"
+	x := f.exportOf(f.acme, `{"format":"ndjson"}`)
+	link, _ := f.export.Link(x.ID)
 	return map[string]ask{
 		"GET " + logPath + "/checkpoint":         {path: ofLog + "/checkpoint"},
 		"GET " + logPath + "/checkpoints/{size}": {path: ofLog + "/checkpoints/1"},
@@ -189,6 +198,11 @@ func scopeTrials(f *fixture) map[string]ask {
 		"GET /v1/actors/{type}/{id}/events":  {path: "/v1/actors/a/b/events", header: acme},
 		"GET /v1/histogram":                  {path: "/v1/histogram", header: acme},
 		"GET /v1/facets":                     {path: "/v1/facets", header: acme},
+		"POST /v1/exports":                   {method: "POST", path: "/v1/exports", body: `{"format":"csv"}`, header: acme},
+		"GET /v1/exports":                    {path: "/v1/exports", header: acme},
+		"GET /v1/exports/{id}":               {path: "/v1/exports/" + x.ID, header: acme},
+		"DELETE /v1/exports/{id}":            {method: "DELETE", path: "/v1/exports/exp_none", header: acme},
+		"GET /v1/exports/{id}/file":          {path: "/v1/exports/" + x.ID + "/file?" + link},
 		"POST /v1/organizations":             {method: "POST", path: "/v1/organizations", body: `{}`},
 		"GET /v1/organizations":              {path: "/v1/organizations"},
 		"GET /v1/organizations/{org}":        {path: "/v1/organizations/org_acme"},
@@ -245,7 +259,7 @@ func TestScopes(t *testing.T) {
 			}
 		}
 	})
-	if want := []string{"/healthz", "/readyz", "/openapi.json", "/docs/api"}; !slices.Equal(open, want) {
+	if want := []string{"/v1/exports/{id}/file", "/healthz", "/readyz", "/openapi.json", "/docs/api"}; !slices.Equal(open, want) {
 		t.Errorf("open without a key: %v", open)
 	}
 }

@@ -2,6 +2,7 @@ package daybook
 
 import (
 	"encoding/base64"
+	"slices"
 	"strconv"
 	"time"
 
@@ -24,7 +25,18 @@ type Entry struct {
 	ReceivedAt int64 // µs since 1970
 	LeafHash   tlog.Hash
 	Kind       byte
-	Payload    []byte // the accepted JSON, byte for byte
+	// Payload is the accepted JSON, byte for byte. Of an entry with erased fields it is the JSON object of what is left, in another
+	// order of members; of a removed one it is nil.
+	Payload []byte
+
+	// Removed says why nothing of the entry is left but its place, id and time; RemovedBy names the erasure, or the retention rule.
+	Removed   Why
+	RemovedBy string
+
+	// Erased is the number of fields that are gone although the entry is there. ErasedFields are the JSON pointers of those whose
+	// names were kept, in the order of their indexes; nothing proves these names.
+	Erased       int
+	ErasedFields []string
 
 	top topLevel // of Payload, as far as that is known
 }
@@ -38,9 +50,12 @@ const (
 	topOccurred                      // an occurred_at
 )
 
-// Event returns what was recorded, as a struct. Members that the struct has no place for are left out.
+// Event returns what was recorded, as a struct. Members that the struct has no place for are left out, and so is what is erased.
 func (e *Entry) Event() (Event, error) {
 	ev := Event{}
+	if e.Removed != NotRemoved {
+		return Event{Org: e.Org, ID: e.ID}, nil
+	}
 	if err := decodeEvent(e.Payload, &ev); err != nil {
 		return Event{}, err
 	}
@@ -53,10 +68,11 @@ func (e *Entry) Event() (Event, error) {
 
 // AppendJSON appends the entry as one line of JSON without a newline: org, seq, id, received_at and leaf_hash, then the recorded
 // bytes as they are, so that numbers keep their digits. The id is left out in front when the recorded bytes carry it, and
-// occurred_at is added when they do not.
+// occurred_at is added when they do not. A removed entry is a tombstone: removed and by follow leaf_hash, and nothing else. When
+// fields are erased, erased_fields follows leaf_hash.
 func (e *Entry) AppendJSON(dst []byte) []byte {
 	top := e.top
-	if top&topKnown == 0 {
+	if e.Removed == NotRemoved && top&topKnown == 0 {
 		top = readTop(e.Payload)
 	}
 	dst = append(dst, `{"org":"`...)
@@ -73,7 +89,20 @@ func (e *Entry) AppendJSON(dst []byte) []byte {
 	dst = append(dst, `","leaf_hash":"`...)
 	dst = base64.StdEncoding.AppendEncode(dst, e.LeafHash[:])
 	dst = append(dst, '"')
-	if top&topOccurred == 0 {
+	if e.Removed != NotRemoved {
+		dst = append(dst, `,"removed":"`...)
+		dst = append(dst, e.Removed.String()...)
+		dst = append(dst, `","by":`...)
+		return append(appendString(dst, []byte(e.RemovedBy)), '}')
+	}
+	if e.Erased > 0 {
+		dst = append(dst, `,"erased_fields":[`...)
+		for _, name := range e.ErasedFields {
+			dst = appendString(comma(dst), []byte(name))
+		}
+		dst = append(dst, ']')
+	}
+	if top&topOccurred == 0 && e.occurredKnown() {
 		dst = append(dst, `,"occurred_at":"`...)
 		dst = AppendTime(dst, e.ReceivedAt)
 		dst = append(dst, '"')
@@ -83,6 +112,12 @@ func (e *Entry) AppendJSON(dst []byte) []byte {
 		dst = append(dst, ',')
 	}
 	return append(dst, rest...)
+}
+
+// occurredKnown reports whether an entry that shows no occurred_at was recorded without one. It is not known when it may be what was
+// erased.
+func (e *Entry) occurredKnown() bool {
+	return e.Erased == len(e.ErasedFields) && !slices.Contains(e.ErasedFields, "/occurred_at")
 }
 
 // MarshalJSON is AppendJSON.

@@ -142,9 +142,11 @@ type logCheck struct {
 	record   query.Record
 	terms    []query.Term
 	text     []byte
+	gone     bool     // the entry just read was removed by retention
 	run      frontier // of the aligned run of 256 entries under way
 	roots    []byte   // of the runs that ended in the block being checked
 	findings []Finding
+	removals removals
 }
 
 // log checks one log. Beside a running server the merger may fold and swap blocks meanwhile: then it looks again. A block that is
@@ -210,6 +212,7 @@ func (c *logCheck) blocks(ctx context.Context) (n int, at BlockRef, err error) {
 
 // finish compares the blocks with the head, and the commits with both.
 func (c *logCheck) finish() {
+	defer c.lawful()
 	h := &c.head
 	if c.tree.size != h.Packed || !slices.Equal(c.tree.hashes, h.Frontier) {
 		c.find(c.tree.size, "head_mismatch", "the blocks end at size %d and do not give the stored head of size %d", c.tree.size, h.Packed)
@@ -273,13 +276,16 @@ func (c *logCheck) block(m *BlockMeta, data []byte) bool {
 		return false
 	}
 	c.roots = c.roots[:0]
-	raw := 0
+	raw, live := 0, 0
 	for i := range b.len() {
 		e := b.entry(i)
 		raw += len(e.body)
 		h, ok := c.entry(&e)
 		if !ok {
 			return false
+		}
+		if !e.pruned() {
+			live++
 		}
 		c.tree.append(h)
 		if c.run.append(h); c.run.size == rootWidth {
@@ -288,8 +294,8 @@ func (c *logCheck) block(m *BlockMeta, data []byte) bool {
 		}
 		c.covered(m)
 	}
-	if raw != m.Raw {
-		c.find(m.First, "meta_mismatch", "the block holds %d bytes of bodies, its meta says %d", raw, m.Raw)
+	if raw != m.Raw || live != m.Live {
+		c.find(m.First, "meta_mismatch", "the block holds %d entries with %d bytes of bodies, its meta says %d and %d", live, raw, m.Live, m.Raw)
 	}
 	if !bytes.Equal(m.Roots, c.roots) {
 		c.find(m.First, "root_mismatch", "the stored roots of 256 entries do not agree")
@@ -303,15 +309,21 @@ func (c *logCheck) entry(e *packed) (tlog.Hash, bool) {
 		c.find(e.seq, "time_order", "received_at does not ascend")
 	}
 	c.received, c.ahead = e.received, max(c.ahead, idAhead(&e.id, e.received))
+	if e.form != formWhole {
+		return c.remainder(e)
+	}
 	if err := e.record(c.head.Org, c.doc, &c.record); err != nil {
 		c.find(e.seq, "payload_damaged", "%v", err)
 		return tlog.Hash{}, false
 	}
-	c.terms = query.AppendTerms(c.terms[:0], &c.record)
+	c.terms, c.gone = query.AppendTerms(c.terms[:0], &c.record), false
 	c.text = e.text(c.text[:0])
 	if err := c.doc.Read(c.text); err != nil {
 		c.find(e.seq, "payload_damaged", "%v", err)
 		return tlog.Hash{}, false
+	}
+	if e.kind == KindControl {
+		c.removals.control(e.seq, c.text)
 	}
 	l := leaf.Leaf{Kind: e.kind, Seq: e.seq, ReceivedAt: e.received, ID: e.id, Root: c.doc.Root(&e.secret)}
 	return l.Hash(), true
@@ -324,7 +336,7 @@ func (c *logCheck) covered(m *BlockMeta) {
 	if r.Received < m.Received.Min || r.Received > m.Received.Max {
 		c.find(r.Seq, "bounds", "received_at is outside the block's bounds")
 	}
-	if (r.Occurred < m.Occurred.Min || r.Occurred > m.Occurred.Max) && (r.Occurred < m.Late.Min || r.Occurred > m.Late.Max) {
+	if !c.gone && (r.Occurred < m.Occurred.Min || r.Occurred > m.Occurred.Max) && (r.Occurred < m.Late.Min || r.Occurred > m.Late.Max) {
 		c.find(r.Seq, "bounds", "occurred_at is outside the block's bounds")
 	}
 	for _, t := range c.terms {

@@ -99,7 +99,7 @@ func (w *walker) tailUnit(lo, hi int64) (int64, error) {
 	}
 	w.locate(lo, hi)
 	u := unit{scan: w.scan, first: lo, n: int(hi - lo)}
-	known := &tailWindow{BlockMeta: BlockMeta{Received: Span{u.received(0), u.received(u.n - 1)}, Occurred: anyTime, Late: anyTime}}
+	known := &tailWindow{BlockMeta: BlockMeta{Received: Span{u.received(0), u.received(u.n - 1)}, Occurred: anyTime, Late: anyTime, State: stateControl}}
 	known.First, known.N = lo, u.n
 	if u.n == windowSize && (!w.all || w.need) {
 		t, err := w.describe(lo, w.describes())
@@ -336,8 +336,11 @@ func containsAll(body []byte, lits [][]byte) bool {
 	return true
 }
 
-// match reports whether e is looked for. rec then holds its record, unless every entry is and nobody needs it.
+// match reports whether e is looked for: what retention has removed is not, unless tombstones are. rec then holds its record, unless every entry is and nobody needs it.
 func (s *scan) match(e *packed) (bool, error) {
+	if e.pruned() {
+		return s.tombstones, nil
+	}
 	if s.all && !s.need {
 		return true, nil
 	}
@@ -346,6 +349,9 @@ func (s *scan) match(e *packed) (bool, error) {
 	}
 	if s.ids {
 		s.rec.ID = e.id.String()
+	}
+	if s.holds != nil {
+		s.rec.Held = holding(s.holds, &s.rec) != nil
 	}
 	return s.rec.Occurred >= s.from && s.rec.Occurred < s.to && s.query.Match(&s.rec), nil
 }

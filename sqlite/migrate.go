@@ -16,11 +16,11 @@ import (
 )
 
 // schema is the version of the last file in migrations.
-const schema = 1
+const schema = 2
 
 // schemaSum is the checksum of what the migrations make: tables, indexes and triggers as sqlite_schema holds them. Whoever adds a
 // migration puts here what the refusal of a new store says.
-const schemaSum = "7a03063dada241bf4787fb9561e565c7beeee36d78ac1328499c760421ede455"
+const schemaSum = "6d0a47f26ab4a040b3095179be3c599136f5aa3c299ea9be787c1b8310aa4c0e"
 
 // application is what PRAGMA application_id says of a Daybook store, "DBKK".
 const application = 0x44424b4b

@@ -278,6 +278,21 @@ func (o *oneByOne) Trim(ctx context.Context, shard int, through daybook.CommitNo
 	return err
 }
 
+func (o *oneByOne) DropKeys(ctx context.Context, log daybook.LogNo, covers func(first int64, n int) bool) error {
+	_, err := ask(o, func() (any, error) { return nil, o.store.DropKeys(ctx, log, covers) })
+	return err
+}
+
+func (o *oneByOne) Scrub(ctx context.Context) error {
+	_, err := ask(o, func() (any, error) {
+		if s, ok := o.store.(daybook.Scrubber); ok {
+			return nil, s.Scrub(ctx)
+		}
+		return nil, nil
+	})
+	return err
+}
+
 func (o *oneByOne) Shards() int { return o.store.Shards() }
 
 func (o *oneByOne) Close() (err error) {

@@ -40,7 +40,12 @@ func created(shape any, text string) []answer {
 	return []answer{{http.StatusCreated, text, content{mediaJSON, shape}}}
 }
 
+func note(text string) []answer {
+	return []answer{{http.StatusOK, text, content{"text/plain", ""}}}
+}
+
 var (
+	pathOrg    = param{"org", "The organization. A key for one reaches no other.", text}
 	pathType   = param{"type", "Type, percent-encoded (also `/` as `%2F`).", text}
 	pathExport = param{"id", "The export's id, `exp_…`.", text}
 	pathID     = param{"id", "Id, percent-encoded (also `/` as `%2F`).", text}
@@ -50,6 +55,7 @@ var (
 var tags = []*huma.Tag{
 	{Name: "Record", Description: "An event is acknowledged when it is durable: a receipt means that it survives a power cut."},
 	{Name: "Search", Description: "Every answer says what was looked through. Pages keep the size of the log as it was at the first one."},
+	{Name: "Log", Description: "Checkpoints, tiles and proofs (C2SP tlog-checkpoint, tlog-tiles, tlog-proof; RFC 6962). What they say does not depend on who carries it."},
 	{Name: "Export", Description: "Parts of the log as files, written in the background. An export is a consistent cut: what is recorded after it was made is not in it."},
 	{Name: "Organizations and keys", Description: "Who may do what."},
 	{Name: "Instance", Description: "Health, figures, backup, and this document."},
@@ -99,6 +105,37 @@ var (
 	}
 	aboutGetFacets = operation{
 		id: "getFacets", tag: "Search", summary: "Count by value", answers: ok(facets{}, "The count, and the commonest values."),
+	}
+	aboutGetCheckpoint = operation{
+		id: "getCheckpoint", tag: "Log", summary: "Get the newest checkpoint", text: "A signed note: origin, size, root. It covers every entry that was recorded before the request.",
+		path: []param{pathOrg}, answers: note("The note."), faults: []int{503},
+	}
+	aboutGetCheckpointAt = operation{
+		id: "getCheckpointAt", tag: "Log", summary: "Get a checkpoint by size", text: "One that was signed before, of exactly this size.",
+		path: []param{pathOrg, {"size", "The size of its tree.", text}}, answers: note("The note."), faults: []int{503},
+	}
+	aboutGetTile = operation{
+		id: "getTile", tag: "Log", summary: "Get a tile or an entry bundle",
+		text: "C2SP tlog-tiles. `<L>/<N>` is 256 hashes of level L, `entries/<N>` 256 leaves, each 70 bytes after their number in two; with `.p/<W>` the first W of " +
+			"them. N stands in groups of three digits, all but the last with `x` in front: 1234067 is `x001/x234/067`. An entry bundle holds no payload, so it outlives " +
+			"erasure. Nothing reaches beyond the newest checkpoint.",
+		path:    []param{pathOrg, {"path", "What follows `tile/`. Its slashes stand as they are.", text}},
+		answers: []answer{{http.StatusOK, "Hashes of 32 bytes each, or leaves.", content{"application/octet-stream", nil}}}, faults: []int{503},
+	}
+	aboutGetInclusion = operation{
+		id: "getInclusion", tag: "Log", summary: "Prove that an entry is in the log", path: []param{pathOrg}, answers: ok(inclusion{}, "The proof."), faults: []int{503},
+	}
+	aboutGetConsistency = operation{
+		id: "getConsistency", tag: "Log", summary: "Prove that the log only grew", text: "That the tree of size `from` is the beginning of the tree of size `to`.",
+		path: []param{pathOrg}, answers: ok(consistency{}, "The proof."), faults: []int{503},
+	}
+	aboutGetProof = operation{
+		id: "getProof", tag: "Log", summary: "Download the proof of an event",
+		text: "One file, to be checked offline with the log's verifier key: C2SP tlog-proof v1 over the newest checkpoint, with the entry's leaf as `extra`.",
+		path: []param{pathOrg, {"file", "The event's id and `.tlog-proof`.", text}}, answers: note("The file."), faults: []int{503},
+	}
+	aboutGetLogInfo = operation{
+		id: "getLogInfo", tag: "Log", summary: "Get a log's keys and sizes", path: []param{pathOrg}, answers: ok(logInfo{}, "How it stands."),
 	}
 	aboutCreateExport = operation{
 		id: "createExport", tag: "Export", summary: "Begin an export",

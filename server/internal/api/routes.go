@@ -34,7 +34,14 @@ const (
 	orgNone   orgRule = iota // the route has none, or finds it itself
 	orgRead                  // that of the key, or of Daybook-Org, which must exist
 	orgRecord                // the same; with a key for all organizations an unknown one is made on first use
+	orgPath                  // that of the path, which the key must reach
 )
+
+// logPath begins the routes of an organization's log.
+const logPath = "/v1/organizations/{org}/log"
+
+// path is the pattern as the document writes it: a path template knows no rest of a path.
+func (rt *route) path() string { return strings.Replace(rt.pattern, "...}", "}", 1) }
 
 // table lists the native routes.
 func (s *Server) table() []*route {
@@ -48,6 +55,14 @@ func (s *Server) table() []*route {
 		{method: "GET", pattern: "/v1/actors/{type}/{id}/events", scopes: auth.Read, org: orgRead, params: search, handler: listActorEvents, about: aboutListActorEvents},
 		{method: "GET", pattern: "/v1/histogram", scopes: auth.Read, org: orgRead, params: []param{paramQ, paramFrom, paramTo, paramTZ, paramBars}, handler: getHistogram, about: aboutGetHistogram},
 		{method: "GET", pattern: "/v1/facets", scopes: auth.Read, org: orgRead, params: []param{paramQ, paramFrom, paramTo, paramTZ, paramFields, paramTop}, handler: getFacets, about: aboutGetFacets},
+
+		{method: "GET", pattern: logPath + "/checkpoint", scopes: auth.Read, org: orgPath, handler: getCheckpoint, about: aboutGetCheckpoint},
+		{method: "GET", pattern: logPath + "/checkpoints/{size}", scopes: auth.Read, org: orgPath, handler: getCheckpointAt, about: aboutGetCheckpointAt},
+		{method: "GET", pattern: logPath + "/tile/{path...}", scopes: auth.Read, org: orgPath, quiet: true, handler: getTile, about: aboutGetTile},
+		{method: "GET", pattern: logPath + "/inclusion", scopes: auth.Read, org: orgPath, params: []param{paramSeq, paramSize}, handler: getInclusion, about: aboutGetInclusion},
+		{method: "GET", pattern: logPath + "/consistency", scopes: auth.Read, org: orgPath, params: []param{paramFromSize, paramToSize}, handler: getConsistency, about: aboutGetConsistency},
+		{method: "GET", pattern: logPath + "/proof/{file}", scopes: auth.Read, org: orgPath, handler: getProof, about: aboutGetProof},
+		{method: "GET", pattern: logPath + "/info", scopes: auth.Read, org: orgPath, handler: getLogInfo, about: aboutGetLogInfo},
 
 		{method: "POST", pattern: "/v1/exports", scopes: auth.Export, org: orgRead, handler: createExport, about: aboutCreateExport},
 		{method: "GET", pattern: "/v1/exports", scopes: auth.Export, org: orgRead, params: []param{paramLimit, paramCursor}, handler: listExports, about: aboutListExports},
@@ -142,8 +157,11 @@ func (c *call) authenticate(need auth.Scopes) error {
 	return nil
 }
 
-// findOrg finds the organization of the request: never in the path, never in the body.
+// findOrg finds the organization of the request: never in the body, and in the path only to find that the key reaches it.
 func (c *call) findOrg(rule orgRule) error {
+	if rule == orgPath {
+		return c.pathOrg()
+	}
 	org, err := c.namedOrg()
 	if err != nil {
 		return err
@@ -155,6 +173,16 @@ func (c *call) findOrg(rule orgRule) error {
 	if rule == orgRecord {
 		return c.s.Orgs.Ensure(c.r.Context(), org)
 	}
+	return c.orgExists(org)
+}
+
+// pathOrg takes the organization from the path.
+func (c *call) pathOrg() error {
+	org := daybook.OrgID(c.r.PathValue("org"))
+	if !org.Valid() || !c.principal.Reaches(org) {
+		return errNotFound
+	}
+	c.org = org
 	return c.orgExists(org)
 }
 

@@ -19,6 +19,9 @@ const kept = "acmesecret"
 // tenant is what org_acme has, for org_globex to try.
 type tenant struct{ event, key, cursor, actorCursor, export, doorExport string }
 
+// logPath begins the routes of a log.
+const logPath = "/v1/organizations/{org}/log"
+
 // trial is a request of one organization for what is another's. missing is the same request for what nobody has: both must be
 // answered alike. Without it the answer must be 200 and show nothing of the other.
 type trial struct{ ask, missing ask }
@@ -42,7 +45,20 @@ func tenantTrials(f *fixture, of tenant) map[string][]trial {
 		return send("POST", "/audit_logs/events", `{"organization_id":"`+org+`","event":{"action":"a.b","occurred_at":"2026-02-02T16:35:39Z",`+
 			`"actor":{"id":"u","type":"user"},"targets":[],"context":{"location":""}}}`)
 	}
+	ofLog := func(path string) []trial {
+		return []trial{{get("/v1/organizations/org_acme/log" + path), get("/v1/organizations/org_none/log" + path)}}
+	}
 	return map[string][]trial{
+		"GET " + logPath + "/checkpoint":         ofLog("/checkpoint"),
+		"GET " + logPath + "/checkpoints/{size}": ofLog("/checkpoints/3"),
+		"GET " + logPath + "/tile/{path}":        append(ofLog("/tile/0/000.p/3"), ofLog("/tile/entries/000.p/1")...),
+		"GET " + logPath + "/inclusion":          append(ofLog("/inclusion?seq=0"), ofLog("/inclusion?seq=0&size=1")...),
+		"GET " + logPath + "/consistency":        ofLog("/consistency?from=1&to=2"),
+		"GET " + logPath + "/proof/{file}": {
+			{get("/v1/organizations/org_acme/log/proof/" + of.event + ".tlog-proof"), get("/v1/organizations/org_none/log/proof/" + noEvent + ".tlog-proof")},
+			{get("/v1/organizations/org_globex/log/proof/" + of.event + ".tlog-proof"), get("/v1/organizations/org_globex/log/proof/" + noEvent + ".tlog-proof")},
+		},
+		"GET " + logPath + "/info": ofLog("/info"),
 		"POST /v1/events": {
 			{send("POST", "/v1/events", event("a.b", ""), "Daybook-Org", "org_acme"), send("POST", "/v1/events", event("a.b", ""), "Daybook-Org", "org_none")},
 		},
@@ -169,11 +185,20 @@ func scopeTrials(f *fixture) map[string]ask {
 	keyed := f.key("org_globex", auth.Read)
 	revoked := strings.Fields(f.do(ask{path: "/v1/whoami", key: keyed}).Body.String())[0]
 	revoked = revoked[len(`{"id":"`):][:30]
+	const ofLog = "/v1/organizations/org_acme/log"
 	x := f.exportOf(f.acme, `{"format":"ndjson"}`)
 	link, _ := f.export.Link(x.ID)
 	door := f.doorExport(f.acme, "org_acme")
 	doorLink, _ := f.export.Link(door)
 	return map[string]ask{
+		"GET " + logPath + "/checkpoint":         {path: ofLog + "/checkpoint"},
+		"GET " + logPath + "/checkpoints/{size}": {path: ofLog + "/checkpoints/1"},
+		"GET " + logPath + "/tile/{path}":        {path: ofLog + "/tile/0/000.p/1"},
+		"GET " + logPath + "/inclusion":          {path: ofLog + "/inclusion?seq=0"},
+		"GET " + logPath + "/consistency":        {path: ofLog + "/consistency?from=1"},
+		"GET " + logPath + "/proof/{file}":       {path: ofLog + "/proof/" + firstID + ".tlog-proof"},
+		"GET " + logPath + "/info":               {path: ofLog + "/info"},
+
 		"POST /v1/events":                    {method: "POST", path: "/v1/events", body: event("a.b", ""), header: acme},
 		"GET /v1/events":                     {path: "/v1/events", header: acme},
 		"GET /v1/events/tail":                {method: "HEAD", path: "/v1/events/tail", header: acme},

@@ -53,6 +53,9 @@ type exported struct {
 type leftOut struct {
 	Entries int64    `json:"entries" doc:"Entries that the query excludes, of those looked at."`
 	Columns []string `json:"columns" nullable:"false" doc:"Columns that were not asked for."`
+	// What an erasure took before the export was made.
+	ErasedEntries int64 `json:"erased_entries" doc:"Rows of which an erasure has left place, id and time."`
+	ErasedFields  int64 `json:"erased_fields" doc:"Values erased from the other rows."`
 }
 
 type exportList struct {
@@ -66,7 +69,7 @@ func (c *call) showExport(x *control.Export) exported {
 		ID: x.ID, Org: x.Org, State: x.State, Format: x.Format, Compression: x.Compression, Columns: x.Columns, Query: x.Query,
 		From: microStamp(x.From), To: microStamp(x.To), Size: x.Size, Scanned: x.Scanned, Rows: x.Rows, Bytes: x.Bytes, By: x.By,
 		CreatedAt: newStamp(time.UnixMicro(x.CreatedAt)), StartedAt: microStamp(x.StartedAt), FinishedAt: microStamp(x.FinishedAt),
-		ExpiresAt: microStamp(x.ExpiresAt), LeftOut: leftOut{Entries: x.Scanned - x.Rows, Columns: export.LeftOut(x)},
+		ExpiresAt: microStamp(x.ExpiresAt), LeftOut: leftOut{Entries: x.Scanned - x.Rows, Columns: export.LeftOut(x), ErasedEntries: x.ErasedEntries, ErasedFields: x.ErasedFields},
 	}
 	if x.Error != "" {
 		shown.Error = &x.Error

@@ -284,7 +284,8 @@ func (r *Runner) Withdraw(ctx context.Context, org daybook.OrgID) error {
 // restart makes x begin from its first entry; a job that writes it does so no longer.
 func restart(x *control.Export) {
 	x.Begun++
-	x.Scanned, x.Rows, x.Bytes, x.NoteBytes, x.Width = 0, 0, 0, 0, 0
+	new(mark).put(x)
+	x.Width = 0
 }
 
 // interrupt ends the job of id and waits until it has let go of its files.

@@ -90,10 +90,15 @@ func NewExports(docs daybook.Documents, now func() time.Time) *Exports {
 	return &Exports{docs: docs, now: now}
 }
 
-// Create keeps a new export, pending and durable on return, and names it. A crash in between leaves documents that lead nowhere:
-// Find says not_found, and Open forgets them.
-func (e *Exports) Create(ctx context.Context, x Export) (Export, error) {
+// Create keeps a new export, pending and durable on return, and names it. before, if not nil, is told of it first and may refuse it. A
+// crash in between leaves documents that lead nowhere: Find says not_found, and Open forgets them.
+func (e *Exports) Create(ctx context.Context, x Export, before func(context.Context, Export) error) (Export, error) {
 	x.ID, x.State, x.CreatedAt = typeid.New("exp"), ExportPending, e.now().UnixMicro()
+	if before != nil {
+		if err := before(ctx, x); err != nil {
+			return x, err
+		}
+	}
 	for _, kind := range []string{kindExportAt, kindExportOpen} {
 		if _, err := create(ctx, e.docs, kind, x.ID, exportAt{x.Org}); err != nil {
 			return x, err

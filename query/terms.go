@@ -48,6 +48,12 @@ func mix(h uint64) uint64 {
 	return h ^ h>>33
 }
 
+// In returns t as it stands in the filter of one block: its line spread anew in each group of blocks, its bits in each window. Every
+// block of a log holds the same common values; without this a rare value that meets them in one block would meet them in all.
+func (t Term) In(group, window uint64) Term {
+	return Term{H: mix(t.H ^ group*golden), G: mix(t.G ^ window*golden)}
+}
+
 // NewTerm returns the term of a folded value in the namespace ns.
 func NewTerm(ns byte, value []byte) Term { return termOf(ns, hashBytes(fnvOffset, value)) }
 

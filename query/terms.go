@@ -17,8 +17,8 @@ const (
 	termID           = 'i' // the 16 bytes of the event id
 	termAction       = 'a' // whole action
 	termActionPrefix = 'p' // each prefix of an action that ends in "."
-	termActor        = 'u' // short id of the actor or a via
-	termTarget       = 't' // short id of a target
+	termActor        = 'u' // short id, name or e-mail of the actor or a via
+	termTarget       = 't' // short id or name of a target
 	termActorType    = 'U'
 	termTargetType   = 'T'
 	termOutcome      = 'o'
@@ -289,9 +289,9 @@ func appendText(dst []Term, s slot, value []byte) []Term {
 	switch s {
 	case slotAction:
 		return appendAction(dst, value)
-	case slotActorID, slotViaID:
+	case slotActorID, slotActorName, slotActorEmail, slotViaID, slotViaName, slotViaEmail:
 		return appendValue(dst, termActor, value)
-	case slotTargetID:
+	case slotTargetID, slotTargetName:
 		return appendValue(dst, termTarget, value)
 	case slotRequestID, slotTraceID, slotSessionID, slotCorrelationID, slotRoute:
 		return appendValue(dst, termValue, value)

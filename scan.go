@@ -20,10 +20,10 @@ type scan struct {
 	ctx  context.Context //nolint:containedctx // of the one call that a scan lives for
 	view view
 
-	all  bool     // every entry matches: none needs to be read for that
-	need bool     // the caller of walk wants rec filled even so
-	ids  bool     // the query asks for the event's own id, whose text costs an allocation
-	lits [][]byte // every match without a backslash holds all of these
+	all  bool // every entry matches: none needs to be read for that
+	need bool // the caller of walk wants rec filled even so
+	ids  bool // the query asks for the event's own id, whose text costs an allocation
+	lits query.Literals
 
 	doc *leaf.Doc
 	rec query.Record // of the entry that matched last, unless all

@@ -32,7 +32,7 @@ func newRoot(e *env) *cobra.Command {
 		&cobra.Group{ID: "run", Title: "RUN"}, &cobra.Group{ID: "log", Title: "RECORD AND READ"}, &cobra.Group{ID: "manage", Title: "MANAGE"},
 	)
 	for group, commands := range map[string][]*cobra.Command{
-		"run":    {newServe(e), newDev(e), newConfig(e), newDoctor(e), newBackup(e), newRestore(e), newFsck(e), newBench(e)},
+		"run":    {newServe(e), newDev(e), newConfig(e), newDoctor(e), newBackup(e), newRestore(e), newFsck(e), newRecover(e), newBench(e)},
 		"log":    {newRecord(e), newEvents(e), newTail(e), newShow(e), newHistory(e), newQuery(e), newImport(e)},
 		"manage": {newOrg(e), newKey(e), newContext(e), newWhoami(e), newCompletion(e), newVersion(e)},
 	} {
@@ -258,7 +258,7 @@ var valueWords = map[string]string{
 	"since": "TIME", "until": "TIME", "org": "ID", "context": "NAME", "server": "URL", "api-key": "KEY", "api-key-file": "FILE", "ca": "FILE",
 	"output": "FORMAT", "json": "FIELDS", "tz": "ZONE", "order": "ORDER", "cols": "COLUMNS", "cursor": "CURSOR", "actor": "TYPE:ID[=NAME]",
 	"via": "TYPE:ID[=NAME]", "target": "TYPE:ID[=NAME]", "meta": "KEY=VALUE", "old": "FILE", "new": "FILE", "id": "EVT", "outcome": "OUTCOME",
-	"scopes": "LIST", "expires": "TIME", "data": "DIR", "listen": "HOST:PORT", "db": "FILE", "diff": "HOW", "config": "FILE",
+	"scopes": "LIST", "expires": "TIME", "data": "DIR", "listen": "HOST:PORT", "db": "FILE", "highwater": "FILE", "master-key-file": "FILE", "origin": "HOST", "diff": "HOW", "config": "FILE",
 }
 
 func valueWord(f *pflag.Flag) string {

@@ -166,7 +166,7 @@ var (
 	}
 	aboutCreateOrg = operation{
 		id: "createOrganization", tag: "Organizations and keys", summary: "Create an organization",
-		request: []content{{mediaJSON, newOrganization{}}}, answers: created(organization{}, "Created."), faults: []int{400, 409, 413, 415},
+		request: []content{{mediaJSON, newOrganization{}}}, answers: created(organization{}, "Created."), faults: []int{400, 403, 409, 413, 415},
 	}
 	aboutListOrgs = operation{
 		id: "listOrganizations", tag: "Organizations and keys", summary: "List organizations", text: "A key of one organization sees its own.",
@@ -179,8 +179,8 @@ var (
 	aboutCreateKey = operation{
 		id: "createKey", tag: "Organizations and keys", summary: "Create a key",
 		text: "With `manage` for the own organization and every scope but `operate`; else with `operate`. A key with `operate` is for all " +
-			"organizations.",
-		request: []content{{mediaJSON, newKey{}}}, answers: created(createdKey{}, "Created. The key is shown this once."), faults: []int{400, 404, 413, 415},
+			"organizations. It stands in the log as `daybook.key.created` before it is made; when the log takes nothing, it is not made.",
+		request: []content{{mediaJSON, newKey{}}}, answers: created(createdKey{}, "Created. The key is shown this once."), faults: []int{400, 404, 413, 415, 503, 507},
 	}
 	aboutListKeys = operation{
 		id: "listKeys", tag: "Organizations and keys", summary: "List keys", text: "Never the keys themselves. With `Daybook-Org`: those that reach the organization, its own and, for who has `operate`, those for all.",
@@ -195,7 +195,7 @@ var (
 	}
 	aboutGetBackup = operation{
 		id: "getBackup", tag: "Instance", summary: "Download a backup", text: "A consistent copy of the SQLite store.",
-		answers: []answer{{http.StatusOK, "The copy.", content{"application/octet-stream", nil}}}, faults: []int{501},
+		answers: []answer{{http.StatusOK, "The copy.", content{"application/octet-stream", nil}}}, faults: []int{501, 503, 507},
 	}
 	aboutGetMetrics = operation{
 		id: "getMetrics", tag: "Instance", summary: "Figures for Prometheus",

@@ -57,6 +57,7 @@ func createOrg(c *call) error {
 	if err := c.s.Book.CreateLog(c.r.Context(), org.ID); err != nil {
 		return err
 	}
+	c.after("", c.act("daybook.org.created", daybook.Target{Type: "org", ID: string(org.ID), Name: org.Name}, nil))
 	return c.sendOrg(http.StatusCreated, org)
 }
 

@@ -17,6 +17,7 @@ type route struct {
 	org             orgRule
 	params          []param // of the query string; every other is refused
 	quiet           bool    // what goes well is logged at debug only
+	looks           look    // what it shows of a log; zero: nothing
 	about           operation
 	handler         func(*call) error
 
@@ -48,13 +49,13 @@ func (s *Server) table() []*route {
 	search := []param{paramQ, paramFrom, paramTo, paramTZ, paramOrder, paramAsc, paramLimit, paramCursor}
 	return []*route{
 		{method: "POST", pattern: "/v1/events", scopes: auth.Record, org: orgRecord, quiet: true, params: []param{paramPartial}, handler: createEvents, about: aboutCreateEvents},
-		{method: "GET", pattern: "/v1/events", scopes: auth.Read, org: orgRead, params: search, handler: listEvents, about: aboutListEvents},
-		{method: "GET", pattern: "/v1/events/tail", scopes: auth.Read, org: orgRead, params: []param{paramQ, paramTZ, paramFromSeq}, handler: tailEvents, about: aboutTailEvents},
-		{method: "GET", pattern: "/v1/events/{id}", scopes: auth.Read, org: orgRead, handler: getEvent, about: aboutGetEvent},
-		{method: "GET", pattern: "/v1/targets/{type}/{id}/events", scopes: auth.Read, org: orgRead, params: search, handler: listTargetEvents, about: aboutListTargetEvents},
-		{method: "GET", pattern: "/v1/actors/{type}/{id}/events", scopes: auth.Read, org: orgRead, params: search, handler: listActorEvents, about: aboutListActorEvents},
-		{method: "GET", pattern: "/v1/histogram", scopes: auth.Read, org: orgRead, params: []param{paramQ, paramFrom, paramTo, paramTZ, paramBars}, handler: getHistogram, about: aboutGetHistogram},
-		{method: "GET", pattern: "/v1/facets", scopes: auth.Read, org: orgRead, params: []param{paramQ, paramFrom, paramTo, paramTZ, paramFields, paramTop}, handler: getFacets, about: aboutGetFacets},
+		{method: "GET", pattern: "/v1/events", scopes: auth.Read, org: orgRead, looks: look{logViewed, "search"}, params: search, handler: listEvents, about: aboutListEvents},
+		{method: "GET", pattern: "/v1/events/tail", scopes: auth.Read, org: orgRead, looks: look{logViewed, "tail"}, params: []param{paramQ, paramTZ, paramFromSeq}, handler: tailEvents, about: aboutTailEvents},
+		{method: "GET", pattern: "/v1/events/{id}", scopes: auth.Read, org: orgRead, looks: look{eventViewed, ""}, handler: getEvent, about: aboutGetEvent},
+		{method: "GET", pattern: "/v1/targets/{type}/{id}/events", scopes: auth.Read, org: orgRead, looks: look{logViewed, "target"}, params: search, handler: listTargetEvents, about: aboutListTargetEvents},
+		{method: "GET", pattern: "/v1/actors/{type}/{id}/events", scopes: auth.Read, org: orgRead, looks: look{logViewed, "actor"}, params: search, handler: listActorEvents, about: aboutListActorEvents},
+		{method: "GET", pattern: "/v1/histogram", scopes: auth.Read, org: orgRead, looks: look{logViewed, "histogram"}, params: []param{paramQ, paramFrom, paramTo, paramTZ, paramBars}, handler: getHistogram, about: aboutGetHistogram},
+		{method: "GET", pattern: "/v1/facets", scopes: auth.Read, org: orgRead, looks: look{logViewed, "facets"}, params: []param{paramQ, paramFrom, paramTo, paramTZ, paramFields, paramTop}, handler: getFacets, about: aboutGetFacets},
 
 		{method: "GET", pattern: logPath + "/checkpoint", scopes: auth.Read, org: orgPath, handler: getCheckpoint, about: aboutGetCheckpoint},
 		{method: "GET", pattern: logPath + "/checkpoints/{size}", scopes: auth.Read, org: orgPath, handler: getCheckpointAt, about: aboutGetCheckpointAt},
@@ -131,6 +132,7 @@ func (rt *route) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 func (rt *route) serve(c *call) error {
 	if !rt.open {
 		if err := c.authenticate(rt.scopes); err != nil {
+			c.refused(err)
 			return err
 		}
 	}
@@ -142,7 +144,11 @@ func (rt *route) serve(c *call) error {
 			return err
 		}
 	}
-	return rt.handler(c)
+	err := rt.handler(c)
+	if err == nil {
+		c.looked(daybook.Success)
+	}
+	return err
 }
 
 func (c *call) authenticate(need auth.Scopes) error {

@@ -124,7 +124,7 @@ func (d *Door) record(r *http.Request, body []byte) (daybook.Receipt, *fault) {
 // admit checks that the caller may record for org, and makes it when that is the setting.
 func (d *Door) admit(ctx context.Context, p *auth.Principal, org string) *fault {
 	id := daybook.OrgID(org)
-	if !id.Valid() || !p.Reaches(id) {
+	if !id.Valid() || !p.Reaches(id) || id == control.Instance {
 		return orgNotFound(org)
 	}
 	if d.Settings.RejectUnknownOrg && p.Org == "" {

@@ -157,3 +157,18 @@ func TestExportPages(t *testing.T) {
 		t.Errorf("pages hold %v, made were %v", got, ids)
 	}
 }
+
+// exportBody asks the WorkOS door for everything of an organization.
+func exportBody(org string) string {
+	return `{"organization_id":"` + org + `","range_start":"1980-01-01T00:00:00Z","range_end":"2100-01-01T00:00:00Z"}`
+}
+
+// doorExport makes an export through the WorkOS door and waits until it is ready.
+func (f *fixture) doorExport(key, org string) string {
+	f.t.Helper()
+	w := f.do(ask{method: "POST", path: "/audit_logs/exports", key: key, body: exportBody(org)})
+	if w.Code != http.StatusCreated {
+		f.t.Fatalf("%d %s", w.Code, w.Body)
+	}
+	return (<-f.ended).ID
+}

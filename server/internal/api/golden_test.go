@@ -32,7 +32,12 @@ var random = []struct {
 	{regexp.MustCompile(`(extra|—\ [a-z0-9./]+) [A-Za-z0-9+/=]{60,}`), "$1 …"},
 	{regexp.MustCompile(`[A-Za-z0-9+/]{43}=`), "…"},
 	{regexp.MustCompile(`"c_[A-Za-z0-9_-]+"`), `"c_…"`},
-	{regexp.MustCompile(`(received_at|created_at|last_used_at|revoked_at)":"20[0-9T:.-]+Z"`), `$1":"2026-11-21T14:22:07.402118Z"`},
+	{regexp.MustCompile(`exp_[0-9a-z]{26}`), "exp_01m7w2y7m0fhra2avt0s3fj8ks"},
+	{regexp.MustCompile(`"sha256":"[0-9a-f]{64}"`), `"sha256":"…"`},
+	{regexp.MustCompile(`file\?exp=[0-9]+&sig=[A-Za-z0-9_-]+`), "file?exp=…&sig=…"},
+	{regexp.MustCompile(`"expires_at":"2026-11-28[0-9T:.-]+Z"`), `"expires_at":"2026-11-28T14:22:07.402118Z"`},
+	{regexp.MustCompile(`"url_expires_at":"20[0-9T:.-]+Z"`), `"url_expires_at":"2026-11-21T14:32:07.000000Z"`},
+	{regexp.MustCompile(`(started_at|finished_at|received_at|created_at|last_used_at|revoked_at)":"20[0-9T:.-]+Z"`), `$1":"2026-11-21T14:22:07.402118Z"`},
 	{regexp.MustCompile(`"occurred_at":"2026-11-21T14:22:07\.[0-9]{6}Z"`), `"occurred_at":"2026-11-21T14:22:07.402118Z"`},
 	{regexp.MustCompile(`"searched":\{"from":"20[0-9T:.-]+Z","to":"20[0-9T:.-]+Z"`), `"searched":{"from":"…","to":"…"`},
 }

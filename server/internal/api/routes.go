@@ -65,6 +65,12 @@ func (s *Server) table() []*route {
 		{method: "GET", pattern: logPath + "/proof/{file}", scopes: auth.Read, org: orgPath, handler: getProof, about: aboutGetProof},
 		{method: "GET", pattern: logPath + "/info", scopes: auth.Read, org: orgPath, handler: getLogInfo, about: aboutGetLogInfo},
 
+		{method: "POST", pattern: "/v1/exports", scopes: auth.Export, org: orgRead, handler: createExport, about: aboutCreateExport},
+		{method: "GET", pattern: "/v1/exports", scopes: auth.Export, org: orgRead, params: []param{paramLimit, paramCursor}, handler: listExports, about: aboutListExports},
+		{method: "GET", pattern: "/v1/exports/{id}", scopes: auth.Export, org: orgRead, handler: getExport, about: aboutGetExport},
+		{method: "DELETE", pattern: "/v1/exports/{id}", scopes: auth.Export, org: orgRead, handler: cancelExport, about: aboutCancelExport},
+		{method: "GET", pattern: "/v1/exports/{id}/file", open: true, params: []param{paramExp, paramSig}, handler: getExportFile, about: aboutGetExportFile},
+
 		{method: "POST", pattern: "/v1/organizations", scopes: auth.Operate, handler: createOrg, about: aboutCreateOrg},
 		{method: "GET", pattern: "/v1/organizations", params: []param{paramLimit, paramCursor}, handler: listOrgs, about: aboutListOrgs},
 		{method: "GET", pattern: "/v1/organizations/{org}", handler: getOrg, about: aboutGetOrg},
@@ -89,7 +95,7 @@ func (s *Server) mount() {
 	for _, door := range s.Doors {
 		for _, r := range door.Routes() {
 			s.routes = append(s.routes, &route{
-				method: r.Method, pattern: r.Pattern, scopes: r.Scopes, quiet: true, door: door, enter: r.Handler,
+				method: r.Method, pattern: r.Pattern, scopes: r.Scopes, open: r.Open, quiet: true, door: door, enter: r.Handler,
 			})
 		}
 	}

@@ -59,6 +59,16 @@ type Config struct {
 	// How long an Idempotency-Key is remembered; at least 24h.
 	IdempotencyWindow time.Duration `key:"idempotency_window" default:"168h"`
 
+	// Address under which clients reach the server, such as https://audit.example.com. Without it, the one that the request names.
+	PublicURL string `key:"public_url"`
+
+	// Folder for the files of exports. Without it, one beside the database, named after it: daybook.db-exports.
+	ExportDir string `key:"export_dir"`
+	// How long the file of an export is kept.
+	ExportKeep time.Duration `key:"export_keep" default:"168h"`
+	// Processors that one export may use; 0 is all of them.
+	ExportWorkers int `key:"export_workers" default:"0"`
+
 	// Least level that is logged: debug, info, warn or error. Recordings that went well are logged at debug.
 	LogLevel string `key:"log_level" default:"info" oneof:"debug|info|warn|error"`
 	// Form of the log: json or text.
@@ -79,6 +89,8 @@ type Config struct {
 	WorkOSLimits string `key:"workos_limits" default:"strict" oneof:"strict|relaxed"`
 	// What the WorkOS door does with an idempotency key that was used for another event: reject it, or record it as new.
 	WorkOSKeyReuse string `key:"workos_key_reuse" default:"reject" oneof:"reject|new"`
+	// Whether cells in the CSV of the WorkOS door are guarded against formulas, which changes them.
+	WorkOSCSVGuard bool `key:"workos_csv_guard" default:"false"`
 	// Whether the WorkOS door takes an equal event without a key, within 24 hours, for a repeat.
 	WorkOSKeylessDedupe bool `key:"workos_keyless_dedupe" default:"true"`
 }

@@ -63,6 +63,7 @@ func (s *Server) table() []*route {
 		{method: "GET", pattern: logPath + "/inclusion", scopes: auth.Read, org: orgPath, params: []param{paramSeq, paramSize}, handler: getInclusion, about: aboutGetInclusion},
 		{method: "GET", pattern: logPath + "/consistency", scopes: auth.Read, org: orgPath, params: []param{paramFromSize, paramToSize}, handler: getConsistency, about: aboutGetConsistency},
 		{method: "GET", pattern: logPath + "/proof/{file}", scopes: auth.Read, org: orgPath, handler: getProof, about: aboutGetProof},
+		{method: "GET", pattern: logPath + "/bundle", scopes: auth.Export, org: orgPath, params: []param{paramBundleFrom, paramBundleTo, paramSize}, handler: getBundle, about: aboutGetBundle},
 		{method: "GET", pattern: logPath + "/info", scopes: auth.Read, org: orgPath, handler: getLogInfo, about: aboutGetLogInfo},
 
 		{method: "POST", pattern: "/v1/exports", scopes: auth.Export, org: orgRead, handler: createExport, about: aboutCreateExport},

@@ -44,7 +44,7 @@ var arch = []archModule{
 	{dir: "sqlite", may: []string{""}, lines: [][]string{{"."}}},
 	{dir: "postgres", may: []string{""}, lines: [][]string{{"."}, {"daybookpgx"}, {"capture"}}},
 	{dir: "server", may: []string{"", "sqlite", "postgres"}, lines: [][]string{
-		{"internal/config", "internal/ui"},
+		{"internal/config", "internal/ui", "internal/selfaudit"},
 		{"internal/control"},
 		{"internal/auth", "internal/export", "internal/stream"},
 		{"internal/api", "internal/compat/*"},
@@ -192,7 +192,7 @@ func place(folder string) (archModule, int) {
 func TestDependencies(t *testing.T) {
 	t.Parallel()
 	var got bytes.Buffer
-	for _, pkg := range []string{own, own + "/client"} {
+	for _, pkg := range []string{own, own + "/client", own + "/verify"} {
 		cmd := exec.CommandContext(t.Context(), "go", "list", "-deps", "-f", "{{with .Module}}{{.Path}} {{.Version}}{{end}}", pkg)
 		text, err := cmd.Output()
 		if err != nil {

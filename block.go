@@ -5,6 +5,8 @@ import (
 	"fmt"
 	"hash/crc32"
 
+	"golang.org/x/mod/sumdb/tlog"
+
 	"github.com/daybook-audit/daybook/leaf"
 	"github.com/daybook-audit/daybook/query"
 )
@@ -14,14 +16,13 @@ import (
 //	 0  8         "DBKB", version 1, codec, flags 0 0
 //	 8  10 2 8 4  log id, epoch, first seq, number of entries n
 //	32  4·3       keep length, plain length, frame length
-//	44  26·n      keep section: secret 16, bytes 6–15 of the id
+//	44            keep section, entries in order: secret 16 if it is whole · bytes 6–15 of the id · payload root 32 if only its leaf is left
 //	              frame: columns state[n] · received_at (the first, then differences) · zigzag of bytes 0–5 of the id against the entry
 //	              before · id_at · body length; then the bodies
 //	    4         CRC-32C of all before
 const (
 	blockMagic  = "DBKB\x01"
 	blockHeader = 44
-	keepSize    = 26
 )
 
 // Bounds of a block: it never crosses a window, the aligned run of windowSize seqs, and its bodies are at most maxBlockBytes.
@@ -45,14 +46,21 @@ func (w *blockWriter) append(dst []byte, h *Head, es []packed, codec byte) []byt
 	dst = binary.BigEndian.AppendUint16(dst, uint16(h.Epoch))
 	dst = binary.BigEndian.AppendUint64(dst, uint64(es[0].seq))
 	dst = binary.BigEndian.AppendUint32(dst, uint32(len(es)))
-	dst = binary.BigEndian.AppendUint32(dst, uint32(keepSize*len(es)))
+	dst = append(dst, 0, 0, 0, 0) // keep length, below
 	dst = binary.BigEndian.AppendUint32(dst, uint32(len(w.plain)))
 	dst = append(dst, 0, 0, 0, 0) // frame length, below
 	for i := range es {
-		dst = append(dst, es[i].secret[:]...)
-		dst = append(dst, es[i].id[6:]...)
+		e := &es[i]
+		if e.form == formWhole {
+			dst = append(dst, e.secret[:]...)
+		}
+		dst = append(dst, e.id[6:]...)
+		if e.form == formLeaf {
+			dst = append(dst, e.root[:]...)
+		}
 	}
 	at := len(dst)
+	binary.BigEndian.PutUint32(dst[start+32:], uint32(at-start-blockHeader))
 	dst = deflate(dst, w.plain, codec)
 	binary.BigEndian.PutUint32(dst[start+40:], uint32(len(dst)-at))
 	return binary.BigEndian.AppendUint32(dst, crc32.Checksum(dst[start:], castagnoli))
@@ -68,6 +76,7 @@ type block struct {
 	epoch int
 	seq   int64 // of the first entry
 	keep  []byte
+	kept  []uint32 // where each entry begins in keep; nil: all are whole
 	columns
 }
 
@@ -89,7 +98,7 @@ func unpackBlock(b []byte) (*block, error) {
 	switch {
 	case n < 1 || n > windowSize || first >= maxSeq || first/windowSize != (first+n-1)/windowSize:
 		return nil, damaged("a block of %d entries from %d is not within one window", n, first)
-	case uint64(keep) != keepSize*n || plain > maxBlockPlain || uint64(keep)+uint64(frame) != uint64(len(body)-blockHeader):
+	case uint64(keep) > uint64(keepOf[formLeaf])*n || plain > maxBlockPlain || uint64(keep)+uint64(frame) != uint64(len(body)-blockHeader):
 		return nil, damaged("the sections of block %d do not fit its %d bytes", first, len(b))
 	}
 	rest := body[blockHeader+keep:]
@@ -103,7 +112,32 @@ func unpackBlock(b []byte) (*block, error) {
 	if out.columns, err = readColumns(text, int(n), true); err != nil {
 		return nil, fmt.Errorf("block %d: %w", first, err)
 	}
+	if !out.placeKept() {
+		return nil, damaged("what block %d keeps of its entries does not fit %d bytes", first, keep)
+	}
 	return out, nil
+}
+
+// placeKept finds out where each entry begins in keep; false: it has another length.
+func (b *block) placeKept() bool {
+	size, whole := 0, true
+	for _, s := range b.state {
+		size += keepOf[s&stateForm]
+		whole = whole && s&stateForm == formWhole
+	}
+	if size != len(b.keep) {
+		return false
+	}
+	if whole {
+		return true
+	}
+	b.kept = make([]uint32, len(b.state))
+	at := 0
+	for i, s := range b.state {
+		b.kept[i] = uint32(at)
+		at += keepOf[s&stateForm]
+	}
+	return true
 }
 
 // first returns the seq of the first entry.
@@ -112,10 +146,22 @@ func (b *block) first() int64 { return b.seq }
 // entry returns entry i, without a leaf hash: blocks do not keep it while the body lives.
 func (b *block) entry(i int) packed {
 	p := b.columns.entry(i)
-	k := b.keep[keepSize*i:]
 	p.seq = b.seq + int64(i)
-	p.secret = [16]byte(k)
-	copy(p.id[6:], k[16:keepSize])
+	if b.kept == nil {
+		k := b.keep[keepOf[formWhole]*i:]
+		p.secret = [16]byte(k)
+		copy(p.id[6:], k[16:26])
+		return p
+	}
+	k := b.keep[b.kept[i]:]
+	switch p.form {
+	case formWhole:
+		p.secret = [16]byte(k)
+		k = k[16:]
+	case formLeaf:
+		p.root = tlog.Hash(k[10:])
+	}
+	copy(p.id[6:], k[:10])
 	return p
 }
 
@@ -132,7 +178,8 @@ func (b *block) plain() bool {
 	return true
 }
 
-// record reads the payload of p into d and fills r with what a query asks for. The id text in the payload reads as empty.
+// record reads what is left of the payload of p into d and fills r with what a query asks for. The id text in the payload reads as
+// empty.
 func (p *packed) record(org OrgID, d *leaf.Doc, r *query.Record) error {
 	if err := p.recordWithoutID(org, d, r); err != nil {
 		return err
@@ -143,10 +190,15 @@ func (p *packed) record(org OrgID, d *leaf.Doc, r *query.Record) error {
 
 // recordWithoutID is record, but leaves out the text of the id, which takes an allocation.
 func (p *packed) recordWithoutID(org OrgID, d *leaf.Doc, r *query.Record) error {
-	if err := d.ReadTrusted(p.body); err != nil {
+	text, err := p.remainder()
+	if err != nil {
+		return err
+	}
+	if err := d.ReadTrusted(text); err != nil {
 		return &Error{Code: CodeTampered, Rule: "damaged", Message: fmt.Sprintf("the payload of entry %d cannot be read", p.seq), Err: err}
 	}
 	*r = query.Record{Org: string(org), Seq: p.seq, Received: p.received, Occurred: p.received, Control: p.kind == KindControl, Doc: d}
+	r.Erased = p.form == formFields || p.form == formLeaf && !p.pruned()
 	if p.kind != KindEvent {
 		return nil
 	}

@@ -8,8 +8,6 @@ import (
 	"log/slog"
 	"sync"
 	"time"
-
-	"golang.org/x/mod/sumdb/tlog"
 )
 
 // Book is all logs kept in one Store, in this process. It is safe for concurrent use. One Store may have several Books in several
@@ -21,7 +19,12 @@ type Book struct {
 	shards  []*shard
 	merger  *merger
 	cache   *blockCache
+	nodes   *nodeCache
 	limits  *scanLimits
+	signer  *signer // nil: nothing is signed
+
+	actsMu sync.Mutex
+	actsOf map[LogNo]*logActs // guarded by actsMu
 
 	closeOnce sync.Once
 	broken    chan struct{}
@@ -39,6 +42,14 @@ type Options struct {
 	// share one.
 	CursorKey []byte
 
+	// Origin is the host part of the origin of every log, such as audit.example.com: what checkpoints are named after, for ever.
+	// MasterKey are the 32 secret bytes that every key is derived from, HighWater remembers what was signed. The three go together;
+	// without them nothing is signed.
+	Origin    string
+	MasterKey []byte
+	HighWater HighWater
+	SignEvery time.Duration // interval in which every changed log is signed, default 5 min
+
 	MaxQueueBytes     int64         // of requests that wait for the sequencer, default 32 MiB; beyond it CodeOverloaded
 	CommitTimeout     time.Duration // after which a commit of unknown outcome is answered as such, default 30 s
 	IdempotencyWindow time.Duration // for which an idempotency key is kept, default 7 days, at least 24 h
@@ -46,6 +57,11 @@ type Options struct {
 	TailBytes   int64         // of commits in memory at which the merger cuts, default 48 MiB
 	TailEntries int           // the same by entries, default 200,000
 	TailAge     time.Duration // the same by age of the oldest, default 1 h
+
+	// Erased is called when the values of an erasure are gone from the store, and before the erasure counts as complete: whoever keeps
+	// copies elsewhere, such as exports, removes them now. After an error, and after a crash, it is called again. Nothing is merged
+	// while it runs, and it must not record. Nil: nobody keeps copies.
+	Erased func(ctx context.Context, e Erasure) error
 
 	SearchTime   time.Duration // what one search may take before it answers with what it has, default 250 ms
 	SearchBlocks int           // what one search may decode, default 1,500 blocks
@@ -68,6 +84,7 @@ func (o Options) withDefaults() Options {
 			panic(err) // crypto/rand.Read never returns an error
 		}
 	}
+	setDefault(&o.SignEvery, 5*time.Minute)
 	setDefault(&o.MaxQueueBytes, 32<<20)
 	setDefault(&o.CommitTimeout, 30*time.Second)
 	setDefault(&o.IdempotencyWindow, 7*24*time.Hour)
@@ -95,8 +112,12 @@ func Open(ctx context.Context, store Store, o Options) (*Book, error) {
 	if len(o.CursorKey) < 32 {
 		return nil, &Error{Code: CodeInvalid, Rule: "cursor_key", Message: "Options.CursorKey must have at least 32 bytes"}
 	}
-	b := &Book{store: store, o: o, metrics: *o.Metrics, broken: make(chan struct{})}
-	b.cache, b.limits = newBlockCache(o.CacheBytes), newScanLimits()
+	b := &Book{store: store, o: o, metrics: *o.Metrics, broken: make(chan struct{}), actsOf: map[LogNo]*logActs{}}
+	b.cache, b.nodes, b.limits = newBlockCache(o.CacheBytes), newNodeCache(), newScanLimits()
+	var err error
+	if b.signer, err = newSigner(b); err != nil {
+		return nil, err
+	}
 	for no := range store.Shards() {
 		b.shards = append(b.shards, newShard(b, no))
 	}
@@ -110,6 +131,9 @@ func Open(ctx context.Context, store Store, o Options) (*Book, error) {
 		go s.run() //nolint:contextcheck // it outlives Open; Close ends it
 	}
 	b.merger.start() //nolint:contextcheck // it outlives Open; Close ends it
+	if b.signer != nil {
+		b.signer.start() //nolint:contextcheck // it outlives Open; Close ends it
+	}
 	return b, nil
 }
 
@@ -122,8 +146,9 @@ func newShard(b *Book, no int) *shard {
 	}
 }
 
-// Close refuses new events, commits those that wait, and stops the merger, leaving what it has not merged to the next Open. It
-// waits until that has ended, and so does a second Close.
+// Close refuses new events, commits those that wait, signs every log that changed since its last checkpoint, and stops the merger,
+// leaving what it has not merged to the next Open. It waits until that has ended, and so does a second Close. What could not be signed
+// is logged, and signed after the next Open.
 func (b *Book) Close() error {
 	b.closeOnce.Do(func() {
 		for _, s := range b.shards {
@@ -131,6 +156,9 @@ func (b *Book) Close() error {
 		}
 		for _, s := range b.shards {
 			<-s.done
+		}
+		if b.signer != nil {
+			b.signer.close()
 		}
 		b.merger.close()
 	})
@@ -177,40 +205,6 @@ func (b *Book) changed(org OrgID) <-chan struct{} {
 	s.mu.RLock()
 	defer s.mu.RUnlock()
 	return s.changed
-}
-
-// LogInfo says how a log stands.
-type LogInfo struct {
-	Org        OrgID
-	Exists     bool
-	Epoch      int
-	State      LogState
-	Size       int64     // number of entries
-	Root       tlog.Hash // of the tree of Size
-	ReceivedAt int64     // of the newest entry, µs; 0 when empty
-}
-
-// Info returns how the logs of orgs stand, in their order. An org without a log has Exists false.
-func (b *Book) Info(ctx context.Context, orgs ...OrgID) ([]LogInfo, error) {
-	infos := make([]LogInfo, len(orgs))
-	for i, org := range orgs {
-		s := b.shardOf(org)
-		t, err := s.open(ctx, org, false)
-		if err != nil {
-			return nil, err
-		}
-		infos[i].Org = org
-		if t == nil {
-			continue
-		}
-		s.mu.RLock()
-		infos[i] = LogInfo{Org: org, Exists: true, Epoch: t.head.Epoch, State: t.head.State, Size: t.size, Root: t.tree.root(), ReceivedAt: t.received}
-		if t.fault != nil {
-			infos[i].State = LogFrozen
-		}
-		s.mu.RUnlock()
-	}
-	return infos, nil
 }
 
 // CreateLog makes an empty log for org, durable on return. It is no error if there is one.

@@ -2,10 +2,14 @@ package daybook
 
 import "github.com/daybook-audit/daybook/leaf"
 
-// The states of a block, in its meta.
+// The states of a block, in its meta: one of the first, and any of the others.
 const (
 	statePiece = 0 // soon to become part of a larger one
 	stateWhole = 1 // its window, or as much of it as fits: never rewritten for size
+
+	stateSize    = 0x0f // mask of the above
+	stateControl = 32   // it holds control entries
+	stateErased  = 64   // it holds entries that are not whole
 )
 
 // blockBuilder makes blocks with everything that their metas say, reusing its memory. It belongs to one goroutine; the zero value is
@@ -16,10 +20,10 @@ type blockBuilder struct {
 	out []byte
 }
 
-// build makes the block of es, consecutive entries of the log that h names; ref, state and roots are those of p. The entries from
+// build makes the block of es, consecutive entries of the log that h names; ref, size and roots are those of p. The entries from
 // fresh on are counted in days. The block is valid until the next build.
 func (bb *blockBuilder) build(h *Head, es []packed, p *piece, fresh int) (Block, error) {
-	meta := BlockMeta{BlockRef: p.BlockRef, N: len(es), Live: len(es), State: p.state, Roots: p.roots}
+	meta := BlockMeta{BlockRef: p.BlockRef, N: len(es), State: p.state, Roots: p.roots}
 	bb.begin(&meta)
 	doc := leaf.Get()
 	defer leaf.Put(doc)

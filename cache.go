@@ -75,6 +75,19 @@ func (c *blockCache) drop(log LogNo) {
 	}
 }
 
+// forget forgets everything about a log, what describes its tail included: values that were removed from it are in no cache then.
+func (c *blockCache) forget(log LogNo) {
+	c.drop(log)
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if l := c.logs[log]; l != nil {
+		for _, e := range l.windows {
+			c.chunks.remove(e)
+		}
+		delete(c.logs, log)
+	}
+}
+
 // dropChunk forgets the chunk that holds seq.
 func (c *blockCache) dropChunk(log LogNo, seq int64) {
 	c.mu.Lock()

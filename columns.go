@@ -12,7 +12,8 @@ import (
 
 // What the frame of a commit row and the frame of a block have in common: columns of small numbers, then the bodies.
 
-// The state byte of an entry: bits 0–2 form, bit 3 the body holds a backslash, bits 4–7 kind.
+// The state byte of an entry: bits 0–2 form, bit 3 the body holds a backslash or is not the accepted text, bits
+// 4–7 kind.
 const (
 	stateForm      = 0x07
 	stateBackslash = 0x08
@@ -29,7 +30,7 @@ func appendColumns(dst []byte, es []packed, times bool) []byte {
 	for i := range es {
 		e := &es[i]
 		state := e.form | e.kind<<stateKind
-		if bytes.IndexByte(e.body, '\\') >= 0 {
+		if e.form != formWhole || bytes.IndexByte(e.body, '\\') >= 0 {
 			state |= stateBackslash
 		}
 		dst = append(dst, state)
@@ -88,8 +89,12 @@ func readColumns(frame []byte, n int, times bool) (columns, error) {
 		return c, damaged("a frame of %d bytes cannot hold %d entries", len(frame), n)
 	}
 	c.state = frame[:n:n]
+	last := byte(formWhole) // in a commit, which has no times
+	if times {
+		last = formLeaf
+	}
 	for _, s := range c.state {
-		if s&stateForm != 0 || s>>stateKind > 1 {
+		if s&stateForm > last || s>>stateKind > 1 {
 			return c, fmt.Errorf("entry of form %d and kind %d: %w", s&stateForm, s>>stateKind, ErrNewer)
 		}
 	}
@@ -109,7 +114,7 @@ func readColumns(frame []byte, n int, times bool) (columns, error) {
 	var end uint64
 	for i := range c.end {
 		size := r.uvarint(1 << 31)
-		if uint64(c.idAt[i]) > size+1 {
+		if uint64(c.idAt[i]) > size+1 || c.idAt[i] > 0 && c.state[i]&stateForm != formWhole {
 			r.bad = true
 		}
 		if end += size; end > uint64(len(frame)) {

@@ -29,14 +29,26 @@ type dayCounts struct{ hour [24]outcomeCounts }
 type outcomeCounts struct{ total, failure, denied int64 }
 
 // add counts one entry.
-func (d *dayCounts) add(occurred int64, outcome []byte) {
+func (d *dayCounts) add(occurred int64, outcome []byte) { d.addTimes(occurred, outcome, 1) }
+
+// addTimes counts one entry n times; less than zero takes it away.
+func (d *dayCounts) addTimes(occurred int64, outcome []byte, n int64) {
 	h := &d.hour[occurred%microsPerDay/microsPerHour]
-	h.total++
+	h.total += n
 	switch string(outcome) {
 	case string(Failure):
-		h.failure++
+		h.failure += n
 	case string(Denied):
-		h.denied++
+		h.denied += n
+	}
+}
+
+// floor makes counts that went below zero zero. None does in a store whose slips and blocks agree; in another, a removal goes on.
+func (d *dayCounts) floor() {
+	for i := range d.hour {
+		h := &d.hour[i]
+		h.failure, h.denied = max(h.failure, 0), max(h.denied, 0)
+		h.total = max(h.total, h.failure+h.denied)
 	}
 }
 

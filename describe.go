@@ -38,18 +38,29 @@ func (d *describer) begin(meta *BlockMeta) {
 
 // add adds the next entry of the run, one of org; to days only if it is fresh: not counted there yet. It leaves e's payload in doc.
 func (d *describer) add(meta *BlockMeta, org OrgID, e *packed, doc *leaf.Doc, fresh bool) error {
+	meta.Raw += len(e.body)
+	meta.Received.add(e.received)
+	if e.kind == KindControl {
+		meta.State |= stateControl
+	}
+	if e.form != formWhole {
+		meta.State |= stateErased
+	}
+	d.terms = append(d.terms, query.NewTerm('i', e.id[:]))
+	if e.pruned() { // no search finds it, and nothing counts it, but its id does
+		return nil
+	}
 	if err := e.recordWithoutID(org, doc, &d.record); err != nil {
 		return err
 	}
-	meta.Raw += len(e.body)
-	meta.Received.add(e.received)
+	meta.Live++
 	occurred := d.record.Occurred
 	if off := occurred - e.received; off > microsPerDay || off < -microsPerDay {
 		meta.Late.add(occurred)
 	} else {
 		meta.Occurred.add(occurred)
 	}
-	d.terms = append(d.met.AppendTerms(d.terms, &d.record), query.NewTerm('i', e.id[:]))
+	d.terms = d.met.AppendTerms(d.terms, &d.record)
 	outcome := d.facets.add(doc)
 	if fresh {
 		d.days.add(occurred, outcome)
@@ -74,6 +85,10 @@ func (t *dayTally) reset() { t.days, t.counts = t.days[:0], t.counts[:0] }
 
 func (t *dayTally) add(occurred int64, outcome []byte) {
 	t.of(dayKey(occurred).B).add(occurred, outcome)
+}
+
+func (t *dayTally) addTimes(occurred int64, outcome []byte, n int64) {
+	t.of(dayKey(occurred).B).addTimes(occurred, outcome, n)
 }
 
 // of returns the counts of a day.

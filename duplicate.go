@@ -153,21 +153,23 @@ func (q *recording) answerIDs(ctx context.Context, v view, before int64) error {
 }
 
 // compare computes the payload root of p under the secret of e: equal roots are equal content, whatever the white space, the order
-// of members and the escapes. It also returns the receipt of e.
+// of members and the escapes. Of an entry that is not whole the secret is gone: then nothing is compared, and what was erased is not
+// recorded again. It also returns the receipt of e.
 func (q *recording) compare(p *pending, e *packed) (same bool, rc Receipt, err error) {
 	d := leaf.Get()
 	defer leaf.Put(d)
-	if err := d.Read(e.text(nil)); err != nil {
-		return false, Receipt{}, &Error{Code: CodeTampered, Message: fmt.Sprintf("the stored entry %d cannot be read", e.seq), Err: err}
+	l, err := e.leafOf(d)
+	if err != nil {
+		return false, Receipt{}, fmt.Errorf("read the stored entry: %w", err)
 	}
-	stored := d.Root(&e.secret)
+	rc = Receipt{ID: e.id, Org: q.job.org, Seq: e.seq, LeafHash: tlog.Hash(l.Hash()), ReceivedAt: time.UnixMicro(e.received).UTC(), Duplicate: true}
+	if e.form != formWhole {
+		return true, rc, nil
+	}
 	if err := d.Read(p.text); err != nil {
 		return false, Receipt{}, fmt.Errorf("read an accepted event again: %w", err)
 	}
-	same = d.Root(&e.secret) == stored
-	l := leaf.Leaf{Kind: e.kind, Seq: e.seq, ReceivedAt: e.received, ID: e.id, Root: stored}
-	rc = Receipt{ID: e.id, Org: q.job.org, Seq: e.seq, LeafHash: tlog.Hash(l.Hash()), ReceivedAt: time.UnixMicro(e.received).UTC(), Duplicate: true}
-	return same, rc, nil
+	return d.Root(&e.secret) == l.Root, rc, nil
 }
 
 // entries returns the entries [from, to) of the log in v, from memory or from blocks.

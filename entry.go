@@ -2,6 +2,7 @@ package daybook
 
 import (
 	"encoding/base64"
+	"slices"
 	"strconv"
 	"time"
 
@@ -24,12 +25,37 @@ type Entry struct {
 	ReceivedAt int64 // µs since 1970
 	LeafHash   tlog.Hash
 	Kind       byte
-	Payload    []byte // the accepted JSON, byte for byte
+	// Payload is the accepted JSON, byte for byte. Of an entry with erased fields it is the JSON object of what is left, in another
+	// order of members; of a removed one it is nil.
+	Payload []byte
+
+	// Removed says why nothing of the entry is left but its place, id and time; RemovedBy names the erasure, or the retention rule.
+	Removed   Why
+	RemovedBy string
+
+	// Erased is the number of fields that are gone although the entry is there. ErasedFields are the JSON pointers of those whose
+	// names were kept, in the order of their indexes; nothing proves these names.
+	Erased       int
+	ErasedFields []string
+
+	top topLevel // of Payload, as far as that is known
 }
 
-// Event returns what was recorded, as a struct. Members that the struct has no place for are left out.
+// topLevel says which members a payload has at its top level.
+type topLevel byte
+
+const (
+	topKnown    topLevel = 1 << iota // the other two are true
+	topID                            // an id
+	topOccurred                      // an occurred_at
+)
+
+// Event returns what was recorded, as a struct. Members that the struct has no place for are left out, and so is what is erased.
 func (e *Entry) Event() (Event, error) {
 	ev := Event{}
+	if e.Removed != NotRemoved {
+		return Event{Org: e.Org, ID: e.ID}, nil
+	}
 	if err := decodeEvent(e.Payload, &ev); err != nil {
 		return Event{}, err
 	}
@@ -42,14 +68,18 @@ func (e *Entry) Event() (Event, error) {
 
 // AppendJSON appends the entry as one line of JSON without a newline: org, seq, id, received_at and leaf_hash, then the recorded
 // bytes as they are, so that numbers keep their digits. The id is left out in front when the recorded bytes carry it, and
-// occurred_at is added when they do not.
+// occurred_at is added when they do not. A removed entry is a tombstone: removed and by follow leaf_hash, and nothing else. When
+// fields are erased, erased_fields follows leaf_hash.
 func (e *Entry) AppendJSON(dst []byte) []byte {
-	hasID, hasOccurred := topLevel(e.Payload)
+	top := e.top
+	if e.Removed == NotRemoved && top&topKnown == 0 {
+		top = readTop(e.Payload)
+	}
 	dst = append(dst, `{"org":"`...)
 	dst = append(dst, e.Org...) // the form of an org id needs no escapes
 	dst = append(dst, `","seq":`...)
 	dst = strconv.AppendInt(dst, e.Seq, 10)
-	if !hasID {
+	if top&topID == 0 {
 		dst = append(dst, `,"id":"`...)
 		dst = e.ID.Append(dst)
 		dst = append(dst, '"')
@@ -59,7 +89,20 @@ func (e *Entry) AppendJSON(dst []byte) []byte {
 	dst = append(dst, `","leaf_hash":"`...)
 	dst = base64.StdEncoding.AppendEncode(dst, e.LeafHash[:])
 	dst = append(dst, '"')
-	if !hasOccurred {
+	if e.Removed != NotRemoved {
+		dst = append(dst, `,"removed":"`...)
+		dst = append(dst, e.Removed.String()...)
+		dst = append(dst, `","by":`...)
+		return append(appendString(dst, []byte(e.RemovedBy)), '}')
+	}
+	if e.Erased > 0 {
+		dst = append(dst, `,"erased_fields":[`...)
+		for _, name := range e.ErasedFields {
+			dst = appendString(comma(dst), []byte(name))
+		}
+		dst = append(dst, ']')
+	}
+	if top&topOccurred == 0 && e.occurredKnown() {
 		dst = append(dst, `,"occurred_at":"`...)
 		dst = AppendTime(dst, e.ReceivedAt)
 		dst = append(dst, '"')
@@ -71,6 +114,12 @@ func (e *Entry) AppendJSON(dst []byte) []byte {
 	return append(dst, rest...)
 }
 
+// occurredKnown reports whether an entry that shows no occurred_at was recorded without one. It is not known when it may be what was
+// erased.
+func (e *Entry) occurredKnown() bool {
+	return e.Erased == len(e.ErasedFields) && !slices.Contains(e.ErasedFields, "/occurred_at")
+}
+
 // MarshalJSON is AppendJSON.
 func (e Entry) MarshalJSON() ([]byte, error) { return e.AppendJSON(nil), nil }
 
@@ -79,20 +128,25 @@ func AppendTime(dst []byte, micros int64) []byte {
 	return time.UnixMicro(micros).UTC().AppendFormat(dst, "2006-01-02T15:04:05.000000Z")
 }
 
-// topLevel reports whether payload carries an id and an occurred_at of its own.
-func topLevel(payload []byte) (id, occurred bool) {
+// readTop reads which members payload carries. It was accepted before, so it is not judged again.
+func readTop(payload []byte) topLevel {
 	d := leaf.Get()
 	defer leaf.Put(d)
-	if d.Read(payload) != nil {
-		return false, false
+	if d.ReadTrusted(payload) != nil {
+		return topKnown
 	}
+	return topOf(d)
+}
+
+func topOf(d *leaf.Doc) topLevel {
+	top := topKnown
 	for i := range d.Len() {
 		switch string(d.Path(i)) {
 		case "/id":
-			id = true
+			top |= topID
 		case "/occurred_at":
-			occurred = true
+			top |= topOccurred
 		}
 	}
-	return id, occurred
+	return top
 }

@@ -102,6 +102,8 @@ var (
 	ErrTrimmed = errors.New("daybook: commits were trimmed")
 	// ErrNotExist is returned for a block, slip or document that is not there.
 	ErrNotExist = errors.New("daybook: does not exist")
+	// ErrExists is returned by PutNote when there is a checkpoint of that size. It stays as it is.
+	ErrExists = errors.New("daybook: exists already")
 	// ErrVersionMoved is returned by Documents when the stored version is another than the one given. Nothing was written.
 	ErrVersionMoved = errors.New("daybook: document version moved")
 	// ErrNewer is returned for a schema, block or slip made by a later version of Daybook. Nothing was written.

@@ -16,13 +16,9 @@ func (b *Book) Entry(ctx context.Context, org OrgID, id ID) (Entry, error) {
 	if err != nil {
 		return Entry{}, err
 	}
-	found, err := b.find(ctx, v, []ID{id})
+	p, err := b.findOne(ctx, v, id)
 	if err != nil {
 		return Entry{}, err
-	}
-	p, ok := found[id]
-	if !ok {
-		return Entry{}, &Error{Code: CodeNotFound, Message: fmt.Sprintf("there is no event %s", id)}
 	}
 	d := leaf.Get()
 	defer leaf.Put(d)
@@ -45,6 +41,19 @@ func (b *Book) EntryAt(ctx context.Context, org OrgID, seq int64) (Entry, error)
 	d := leaf.Get()
 	defer leaf.Put(d)
 	return es[0].open(org, d)
+}
+
+// findOne returns the entry of v that has an id.
+func (b *Book) findOne(ctx context.Context, v view, id ID) (packed, error) {
+	found, err := b.find(ctx, v, []ID{id})
+	if err != nil {
+		return packed{}, err
+	}
+	p, ok := found[id]
+	if !ok {
+		return packed{}, &Error{Code: CodeNotFound, Message: fmt.Sprintf("there is no event %s", id)}
+	}
+	return p, nil
 }
 
 // find looks ids up in the log of v: first from an id's own time on, less five minutes, where it is if the clock that made it was

@@ -102,7 +102,7 @@ func (m *merger) list(ctx context.Context, log LogNo, from, to int64) ([]piece, 
 			return nil, fmt.Errorf("block %d of log %d follows %d: %w", meta.First, log, at, ErrSwapped)
 		}
 		at += int64(meta.N)
-		pieces = append(pieces, piece{BlockRef: meta.BlockRef, n: meta.N, raw: meta.Raw, state: meta.State, roots: meta.Roots})
+		pieces = append(pieces, piece{BlockRef: meta.BlockRef, n: meta.N, raw: meta.Raw, state: meta.State & stateSize, roots: meta.Roots})
 	}
 	if at != to {
 		return nil, fmt.Errorf("the blocks of log %d end at %d instead of %d: %w", log, at, to, ErrSwapped)
@@ -306,6 +306,7 @@ func (m *merger) put(ctx context.Context, s *shard, r *newBlock) error {
 		fold = r.head
 	}
 	m.slice.add(r.head.Log, b, r.out, fold)
+	m.slice.addControls(r.entries[r.fresh:])
 	m.slice.count(r.head.Log, &m.builder.days)
 	return nil
 }

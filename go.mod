@@ -11,6 +11,7 @@ require (
 
 require (
 	github.com/google/go-cmp v0.7.0
+	github.com/transparency-dev/formats v0.1.1
 	github.com/transparency-dev/merkle v0.0.2
 	github.com/wI2L/jsondiff v0.7.1
 	go.uber.org/goleak v1.3.0

@@ -38,7 +38,7 @@ const (
 )
 
 // Follow gives the entries that match, in the order of the log, and waits for those to come. Nothing is skipped, however slow the
-// caller is: entries are read by seq, and a commit only wakes the reader. To go on later, begin with the last Position plus one.
+// caller is, and without a query what retention has removed comes as its tombstone: entries are read by seq, and a commit only wakes the reader. To go on later, begin with the last Position plus one.
 // While a query leaves entries out, a step without an entry now and then says how far the log was read.
 //
 // An org whose log does not exist yet is waited for. The last step carries the error of ctx, or another one that ended it.
@@ -121,6 +121,7 @@ func (f *follower) read(ctx context.Context) (steps []Step, wake <-chan struct{}
 		return nil, nil, err
 	}
 	defer s.close()
+	s.tombstones = s.all
 	f.size = p.size
 	if f.next < s.view.head.Packed {
 		release, err := f.b.limits.enter(ctx, p.org)

@@ -19,7 +19,9 @@ type merger struct {
 	stop  context.CancelFunc
 	done  chan struct{} // closed when run has returned
 
-	owed atomic.Int64 // entries in finished windows of several pieces
+	owed         atomic.Int64 // entries in finished windows of several pieces
+	pendingCount atomic.Int64 // removals that are not carried out
+	released     atomic.Bool  // a hold was, since the merger looked
 
 	// mu is held by whoever merges: run, one step at a time, or settle. It owns everything below.
 	mu         sync.Mutex
@@ -34,6 +36,7 @@ type merger struct {
 	again      bool              // a cut failed before its end
 	debts      debts
 	survey     survey
+	removals   pendingRemovals
 	load       load
 }
 
@@ -130,6 +133,9 @@ func (m *merger) step(ctx context.Context) (worked bool, err error) {
 	if worked {
 		return true, err
 	}
+	if worked, err := m.removeStep(ctx); worked || err != nil {
+		return worked, err
+	}
 	if m.owed.Load() > maxDebt || m.load.quiet(m.b, now) {
 		return m.idle(ctx)
 	}
@@ -145,6 +151,9 @@ func (m *merger) pause() time.Duration {
 	}
 	wait := m.b.o.TailAge
 	now := m.b.now()
+	if in := m.removalsIn(now); in >= 0 {
+		wait = min(wait, in)
+	}
 	for _, s := range m.b.shards {
 		s.mu.RLock()
 		if s.tailSince != 0 {
@@ -177,6 +186,13 @@ func (m *merger) settleOnce(ctx context.Context) error {
 	}
 	m.again = false
 	for {
+		if worked, err := m.removeStep(ctx); err != nil {
+			return err
+		} else if !worked {
+			break
+		}
+	}
+	for {
 		if worked, err := m.idle(ctx); err != nil || !worked {
 			return err
 		}
@@ -187,7 +203,7 @@ func (m *merger) settleOnce(ctx context.Context) error {
 func (s *shard) due(o *Options, now int64) bool {
 	s.mu.RLock()
 	defer s.mu.RUnlock()
-	return s.tailBytes >= o.TailBytes || s.tailEntries >= o.TailEntries || s.tailSince != 0 && now-s.tailSince >= o.TailAge.Microseconds()
+	return s.removes || s.tailBytes >= o.TailBytes || s.tailEntries >= o.TailEntries || s.tailSince != 0 && now-s.tailSince >= o.TailAge.Microseconds()
 }
 
 // intact reports whether no log of s is frozen because its commits contradict its head.
@@ -268,6 +284,9 @@ func (m *merger) refresh(ctx context.Context) error {
 		m.b.cache.drop(log)
 		if moved {
 			s.setFolded(heads[0])
+			if err := m.findRemovals(ctx, log); err != nil {
+				return err
+			}
 		}
 		delete(m.stale, log)
 	}

@@ -6,6 +6,8 @@ type Metrics struct {
 	Commit func(entries, bytes int, seconds float64) // a commit that is durable: its entries, its row's bytes, from taking the requests to publishing
 	Wait   func(seconds float64)                     // how long the oldest request of a commit waited for its turn
 	Merge  func(blocks, bytes int, seconds float64)  // a slice of merging that is durable
+	Sign   func(logs int, seconds float64)           // a round of signing that is stored
+	Freeze func(org OrgID, cause error)              // a log whose entries are not those that were signed: nothing is recorded in it any more
 	Search func(seconds float64, blocks int)         // a page, facets or a histogram, once it may run, and the blocks it unpacked
 }
 
@@ -15,6 +17,7 @@ type Stats struct {
 	TailEntries     int   // committed and not yet merged away
 	TailBytes       int64
 	MergeDebt       int64 // entries in blocks that are still to be merged into larger ones
+	Removals        int64 // erase and prune entries that are not carried out
 	Logs            int   // opened by this process
 	Commits, Merged int64 // newest commit and newest merged commit, summed over shards
 }
@@ -35,5 +38,6 @@ func (b *Book) Stats() Stats {
 		s.mu.RUnlock()
 	}
 	st.MergeDebt = b.merger.debt()
+	st.Removals = b.merger.pendingCount.Load()
 	return st
 }

@@ -22,9 +22,10 @@ type batch struct {
 
 // touchedLog is one log's part of a commit being prepared: the state it will have if the commit succeeds.
 type touchedLog struct {
-	log  *logTail
-	jobs []*job
-	tree frontier
+	log     *logTail
+	jobs    []*job
+	tree    frontier
+	control bool // a control entry is among them
 }
 
 type explicitID struct {
@@ -50,15 +51,18 @@ func (s *shard) sendBack(jobs []*job, exist []KeyRef) []*job {
 }
 
 func (s *shard) refuse(j *job, exist []KeyRef) error {
+	if err := s.writable(j.log); err != nil {
+		return err
+	}
+	if s.unbegun(j.log) && !(len(j.events) > 0 && j.events[0].kind == KindControl && isEpochEntry(j.events[0].text)) {
+		return errUnbegun()
+	}
 	s.mu.RLock()
-	fault, state, ahead, since := j.log.fault, j.log.head.State, j.log.ahead, recent{commits: s.commits, oldest: s.last + 1}
+	ahead, since := j.log.ahead, recent{commits: s.commits, oldest: s.last + 1}
 	if len(s.commits) > 0 {
 		since.oldest = s.commits[0].n
 	}
 	s.mu.RUnlock()
-	if fault != nil || state != LogOpen {
-		return &Error{Code: CodeUnavailable, Rule: "log_frozen", Message: "this log is frozen: reads go on, nothing is recorded", Err: fault}
-	}
 	for i := range j.keys {
 		ref := KeyRef{Log: j.log.no, Hash: j.keys[i].hash}
 		if _, twice := s.batch.hashes[ref]; twice || j.looked+1 < since.oldest || since.hasKey(ref, j.looked) {
@@ -152,10 +156,9 @@ func (s *shard) prepare(jobs []*job) (*tailCommit, []byte) {
 	}
 	c.entries = make([]tailEntry, 0, entries)
 	c.runs = make([]commitRun, 0, len(bt.touched))
-	now := s.b.now()
-	bt.at, bt.keys, bt.packed = now, bt.keys[:0], bt.packed[:0]
+	bt.at, bt.keys, bt.packed = max(s.b.now(), signed), bt.keys[:0], bt.packed[:0]
 	for i := range bt.touched {
-		s.sequence(&bt.touched[i], c, max(now, signed))
+		s.sequence(&bt.touched[i], c, bt.at)
 	}
 	plain := appendColumns(make([]byte, 0, size+len(bt.packed)*maxColumnBytes), bt.packed, false)
 	bodies := 0
@@ -190,7 +193,7 @@ func (s *shard) group(jobs []*job) {
 			}
 			bt.touched = bt.touched[:used]
 			bt.index[j.log] = i
-			bt.touched[i].log = j.log
+			bt.touched[i].log, bt.touched[i].control = j.log, false
 			bt.touched[i].tree.set(&j.log.tree) // owned by run, like every logTail.tree
 		}
 		bt.touched[i].jobs = append(bt.touched[i].jobs, j)
@@ -208,6 +211,7 @@ func (s *shard) sequence(t *touchedLog, c *tailCommit, notBefore int64) {
 			p := &j.events[i]
 			l.Kind, l.ID, l.Root = p.kind, p.id, p.root
 			p.leaf = l.Hash()
+			t.control = t.control || p.kind == KindControl
 			t.tree.append(p.leaf)
 			s.ids.add(&p.id, notBefore)
 			c.entries = append(c.entries, tailEntry{

@@ -50,7 +50,10 @@ func (b *Book) question(q *EventQuery) (*question, error) {
 	if q.Cursor != "" {
 		return b.resume(q)
 	}
-	p := &question{org: q.Org, zone: q.Zone, now: b.now(), order: q.Order, asc: q.Asc}
+	p := &question{org: q.Org, zone: q.Zone, now: q.Now, order: q.Order, asc: q.Asc}
+	if p.now == 0 {
+		p.now = b.now()
+	}
 	if p.zone == nil {
 		p.zone = time.UTC
 	}

@@ -173,6 +173,9 @@ func (q *recording) isTwin(i int, p *pending, d *leaf.Doc) bool {
 
 // record submits the job until it is recorded, or found to be recorded already.
 func (q *recording) record(ctx context.Context) error {
+	if err := q.b.vet(ctx, q.s, q.job.log); err != nil {
+		return err
+	}
 	if err := q.compareTwins(); err != nil {
 		return err
 	}

@@ -22,8 +22,12 @@ type scan struct {
 
 	all  bool // every entry matches: none needs to be read for that
 	need bool // the caller of walk wants rec filled even so
-	ids  bool // the query asks for the event's own id, whose text costs an allocation
-	lits query.Literals
+	// tombstones says that the entries removed by retention are wanted too: only where every entry is.
+	tombstones bool
+
+	ids   bool          // the query asks for the event's own id, whose text costs an allocation
+	holds []*activeHold // in force, if the query asks for what is held
+	lits  query.Literals
 
 	doc *leaf.Doc
 	rec query.Record // of the entry that matched last, unless all
@@ -78,6 +82,11 @@ func (b *Book) newScan(ctx context.Context, p *question) (*scan, error) {
 		ids: asksForID(p.query.Explain()), all: p.query.Empty() && p.from == openFrom && p.to == openTo,
 		seen: Span{Min: openTo, Max: openFrom}, resumed: p.at.set,
 	}
+	if asksForHeld(p.query.Explain()) {
+		if s.holds, err = b.holdsInForce(ctx, p.org); err != nil {
+			return nil, err
+		}
+	}
 	s.has = func(t query.Term) bool { return filterHas(s.filter, s.filterAt, t) }
 	s.begin = b.o.Now()
 	s.budget = budget{now: b.o.Now, until: s.begin.Add(b.o.SearchTime), blocks: b.o.SearchBlocks}
@@ -91,6 +100,15 @@ func asksForID(n *query.Node) bool {
 	}
 	return n.Field == "id" || n.Field == "has" && slices.Contains(n.Values, "id") ||
 		asksForID(n.Not) || slices.ContainsFunc(n.And, asksForID) || slices.ContainsFunc(n.Or, asksForID)
+}
+
+// asksForHeld reports whether a query asks what a hold keeps.
+func asksForHeld(n *query.Node) bool {
+	if n == nil {
+		return false
+	}
+	return n.Field == "is" && slices.Contains(n.Values, "held") ||
+		asksForHeld(n.Not) || slices.ContainsFunc(n.And, asksForHeld) || slices.ContainsFunc(n.Or, asksForHeld)
 }
 
 // close gives back what the scan borrowed.
@@ -117,12 +135,16 @@ func (s *scan) list(seq int64) (*metaChunk, error) {
 
 // may reports whether a block may hold a match.
 func (s *scan) may(m *BlockMeta) bool {
+	if s.tombstones {
+		return true
+	}
 	if !m.Occurred.meets(s.from, s.to) && !m.Late.meets(s.from, s.to) {
 		return false
 	}
 	bounds := query.Bounds{
 		SeqFrom: m.First, SeqTo: m.end(), Received: [2]int64{m.Received.Min, m.Received.Max},
 		Occurred: [2]int64{m.Occurred.Min, m.Occurred.Max}, Late: [2]int64{m.Late.Min, m.Late.Max},
+		NoControl: m.State&stateControl == 0, NoErased: m.State&stateErased == 0,
 	}
 	if len(m.Filter) == 0 {
 		return s.query.May(&bounds, nil)
@@ -147,14 +169,31 @@ func (s *scan) read(m *BlockMeta) (*block, error) {
 // open returns e as it stands in the log of org. Entries of blocks get their leaf hash from their payload. It reads into d.
 func (p *packed) open(org OrgID, d *leaf.Doc) (Entry, error) {
 	e := Entry{Org: org, Seq: p.seq, ID: p.id, ReceivedAt: p.received, LeafHash: p.leaf, Kind: p.kind}
-	e.Payload = p.text(make([]byte, 0, len(p.body)+idTextLen))
+	switch p.form {
+	case formLeaf:
+		why, by, err := p.tombstone()
+		if err != nil {
+			return Entry{}, fmt.Errorf("log of %s: %w", org, err)
+		}
+		e.Removed, e.RemovedBy = why, by
+	case formFields:
+		fs, err := readFields(p.body)
+		if err != nil {
+			return Entry{}, fmt.Errorf("log of %s: entry %d: %w", org, p.seq, err)
+		}
+		e.Payload = appendShown(nil, fs)
+		gone := erasedOf(fs)
+		e.Erased, e.ErasedFields = gone.count, gone.names
+	default:
+		e.Payload = p.text(make([]byte, 0, len(p.body)+idTextLen))
+	}
 	if p.leaf != (tlog.Hash{}) {
 		return e, nil
 	}
-	if err := d.Read(e.Payload); err != nil {
-		return Entry{}, &Error{Code: CodeTampered, Rule: "damaged", Message: fmt.Sprintf("the payload of entry %d of %s cannot be read", p.seq, org), Err: err}
+	l, err := p.leafOf(d)
+	if err != nil {
+		return Entry{}, fmt.Errorf("log of %s: %w", org, err)
 	}
-	l := leaf.Leaf{Kind: p.kind, Seq: p.seq, ReceivedAt: p.received, ID: p.id, Root: d.Root(&p.secret)}
 	e.LeafHash = tlog.Hash(l.Hash())
 	return e, nil
 }

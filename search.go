@@ -44,6 +44,8 @@ type EventQuery struct {
 	// ("2026-11-01", "now-7d"); From and To win.
 	From, To         int64
 	FromText, ToText string
+	// Now is what relative times are relative to, µs since 1970; 0: the Book's clock. A cursor keeps it.
+	Now int64
 
 	Order  Order
 	Asc    bool   // oldest first; default newest first

@@ -34,14 +34,17 @@ type shard struct {
 	tailBytes   int64
 	cutBytes    int64 // of tailBytes, what the merger has cut and is folding
 	tailEntries int
+	removes     bool          // something that no cut has seen is to be removed
 	tailSince   int64         // when the oldest commit that no cut has seen came; 0: none
 	changed     chan struct{} // closed and replaced by every commit
 
 	// The queue. Guarded by qmu.
 	qmu    sync.Mutex
 	queue  []*job
-	queued int64 // bytes
+	queued int64    // bytes
+	asked  []func() // between two commits; see between
 	closed bool
+	ended  bool          // run takes no more of them
 	wake   chan struct{} // one slot
 	room   chan struct{} // one slot: the merger made room
 	done   chan struct{} // closed when run has returned
@@ -142,6 +145,7 @@ func (s *shard) run() {
 	defer close(s.done)
 	var jobs []*job
 	for {
+		s.answerAsked()
 		jobs = s.take(jobs[:0])
 		if len(jobs) > 0 {
 			s.commit(jobs)
@@ -149,12 +153,50 @@ func (s *shard) run() {
 			continue
 		}
 		s.qmu.Lock()
-		end := s.closed && len(s.queue) == 0
+		end := s.closed && len(s.queue) == 0 && len(s.asked) == 0
+		s.ended = s.ended || end
 		s.qmu.Unlock()
 		if end {
 			return
 		}
 		<-s.wake
+	}
+}
+
+// between runs f between two commits: none is prepared that f does not see, and none that f does not see is under way. f must be short.
+// When ctx ends first, f may still run.
+func (s *shard) between(ctx context.Context, f func()) error {
+	done := make(chan struct{})
+	s.qmu.Lock()
+	ended := s.ended
+	if !ended {
+		s.asked = append(s.asked, func() { f(); close(done) })
+	}
+	s.qmu.Unlock()
+	if ended {
+		f()
+		return nil
+	}
+	select {
+	case s.wake <- struct{}{}:
+	default:
+	}
+	select {
+	case <-done:
+		return nil
+	case <-ctx.Done():
+		return ctx.Err()
+	}
+}
+
+// answerAsked runs what waits for the moment between two commits.
+func (s *shard) answerAsked() {
+	s.qmu.Lock()
+	asked := s.asked
+	s.asked = nil
+	s.qmu.Unlock()
+	for _, f := range asked {
+		f()
 	}
 }
 
@@ -320,6 +362,13 @@ func (s *shard) settled(c *tailCommit) {
 	s.publish(c)
 	s.mu.Unlock()
 	s.announce()
+	if g := s.b.signer; g != nil {
+		for i := range s.batch.touched {
+			if s.batch.touched[i].control {
+				g.signSoon(s, s.batch.touched[i].log)
+			}
+		}
+	}
 }
 
 // announce wakes whoever waits for commits.

@@ -74,6 +74,36 @@ func (s *mergeSlice) keep(b []byte) []byte {
 	return slices.Clip(s.arena[start:])
 }
 
+// addControls notes in slips where the control entries among es stand, which have just been added to the last swap.
+func (s *mergeSlice) addControls(es []packed) {
+	swap := &s.swaps[len(s.swaps)-1]
+	for i := range es {
+		if es[i].kind == KindControl {
+			c := controlSlip{seq: es[i].seq, removes: removes(es[i].body)}
+			swap.Slips = append(swap.Slips, c.slip())
+			s.rows++
+		}
+	}
+}
+
+// noticeRemovals queues what a swap that was applied has brought to be removed.
+func (m *merger) noticeRemovals(swap *Swap) error {
+	for i := range swap.Slips {
+		if swap.Slips[i].Kind != slipControl {
+			continue
+		}
+		c, err := parseControlSlip(&swap.Slips[i])
+		if err != nil {
+			return err
+		}
+		if c.removes && c.done == 0 {
+			m.removals.add(swap.Log, c.seq)
+		}
+	}
+	m.pendingCount.Store(int64(len(m.removals.queue)))
+	return nil
+}
+
 // count adds the counts of a block's entries.
 func (s *mergeSlice) count(log LogNo, t *dayTally) {
 	for i, day := range t.days {
@@ -108,6 +138,9 @@ func (m *merger) flush(ctx context.Context, s *shard) error {
 		m.b.cache.drop(swap.Log) // before the head: whoever sees the new head must not find the old blocks
 		if swap.Fold != nil {    // s is nil for rewrites, which leave the head
 			s.setFolded(*swap.Fold)
+		}
+		if err := m.noticeRemovals(swap); err != nil {
+			return err
 		}
 	}
 	if m.b.metrics.Merge != nil {
@@ -145,6 +178,7 @@ func (m *merger) addDays(ctx context.Context) error {
 				}
 				sum.merge(&before)
 			}
+			sum.floor()
 			b := sum.encode()
 			m.days[ref] = string(b)
 			swap.Slips = append(swap.Slips, Slip{SlipKey: SlipKey{Kind: slipDay, B: day}, Bytes: b})

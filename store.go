@@ -55,6 +55,9 @@ type Reader interface {
 	// Logs returns the folded heads of logs with a number > after, by number, at most limit.
 	Logs(ctx context.Context, after LogNo, limit int) ([]Head, error)
 
+	// Epochs returns the folded heads of all logs of org, by epoch; none when it has none.
+	Epochs(ctx context.Context, org OrgID) ([]Head, error)
+
 	// Tail returns commits of shard with N > after in order, gapless from after+1, at most about maxBytes but at least one if there
 	// is one, with the shard's Last, Merged and Signed of the same snapshot. ErrTrimmed: after < Merged and those commits are gone.
 	Tail(ctx context.Context, shard int, after CommitNo, maxBytes int) (Tail, error)
@@ -69,9 +72,13 @@ type Reader interface {
 
 	// Slips yields slips of log with from ≤ key < to, ordered by Kind, A, B.
 	Slips(ctx context.Context, log LogNo, from, to SlipKey) iter.Seq2[Slip, error]
+
+	// Notes yields the checkpoints of log with from ≤ Size < to, by Size, largest first with desc; a log that is not there has none.
+	// It MUST NOT keep a transaction open while the caller looks at what it got.
+	Notes(ctx context.Context, log LogNo, from, to int64, desc bool) iter.Seq2[StoredNote, error]
 }
 
-// Keeper turns commits into blocks.
+// Keeper turns commits into blocks, keeps checkpoints and begins epochs.
 type Keeper interface {
 	// Replace applies all swaps in one transaction or none. It fails with ErrSwapped, having written nothing, unless every Out is
 	// there with its Gen and every In either covers exactly the seqs of Out or, with Fold, also those from the folded head to
@@ -85,6 +92,34 @@ type Keeper interface {
 	// now (hours since 1970). A smaller or equal through only drops what an earlier call left behind. It MUST NOT survive a loss of
 	// power that a Replace before it does not.
 	Trim(ctx context.Context, shard int, through CommitNo, now int64) error
+
+	// PutNote keeps a checkpoint of log for ever, durable on return, and raises the Signed of the log's shard to n.At if it is lower:
+	// no later commit of any process gets a received_at before it. ErrExists when there is a checkpoint of that Size: it stays as it is,
+	// and Signed is raised even then. ErrNotExist when there is no such log.
+	PutNote(ctx context.Context, log LogNo, n StoredNote) error
+
+	// NewEpoch freezes log and makes its org's next log, empty, with a log id of its own, in one transaction, durable on return, and
+	// returns the new head. When log is not the org's newest it writes nothing and returns the head of the epoch after it, so that it is
+	// safe to repeat. ErrNotExist when there is no such log.
+	NewEpoch(ctx context.Context, log LogNo) (Head, error)
+
+	// DropKeys removes the idempotency keys of log for whose entries, n from seq first, covers returns true. covers may be called
+	// concurrently with other methods but not with itself. It is as durable as a Replace, and keys added meanwhile may stay.
+	DropKeys(ctx context.Context, log LogNo, covers func(first int64, n int) bool) error
+}
+
+// StoredNote is a checkpoint as it is kept beside its log.
+type StoredNote struct {
+	Size int64
+	At   int64  // when it was signed, µs since 1970
+	Note []byte // the signed note, opaque to a driver
+}
+
+// Scrubber is implemented by a [Store] whose files may hold what was replaced and dropped for a while longer.
+type Scrubber interface {
+	// Scrub returns when everything that was replaced, trimmed or dropped before the call is overwritten in the store's files, as far as
+	// the store rules over them, and every Replace before the call is durable. Copies elsewhere, such as backups, stay.
+	Scrub(ctx context.Context) error
 }
 
 // LogState says whether a log takes entries.
@@ -158,8 +193,8 @@ type BlockRef struct {
 // BlockMeta says what a block holds.
 type BlockMeta struct {
 	BlockRef
-	N, Live, Raw int    // seqs covered, entries with a body, bytes of bodies
-	State        byte   // 0 piece, 1 whole
+	N, Live, Raw int    // seqs covered, entries not removed by retention, bytes of bodies
+	State        byte   // 0 piece, 1 whole; +32 holds control entries; +64 holds entries that are not whole
 	Received     Span   // min and max of received_at, µs
 	Occurred     Span   // of occurred_at, for entries at most a day off their received_at; Min > Max: none
 	Late         Span   // of occurred_at, for the others

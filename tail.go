@@ -18,11 +18,12 @@ type packed struct {
 	secret        [16]byte
 	kind, form    byte
 	idAt          int    // 1 + offset of the id text in the accepted JSON; 0: it carries no id
-	body          []byte // the accepted JSON with the id text cut out
+	body          []byte // the accepted JSON with the id text cut out; of another form than formWhole, what that says
 	leaf          tlog.Hash
+	root          tlog.Hash // of formLeaf: the payload root
 }
 
-// text appends the accepted JSON to dst.
+// text appends the accepted JSON of an entry that is whole to dst.
 func (p *packed) text(dst []byte) []byte {
 	if p.idAt == 0 {
 		return append(dst, p.body...)
@@ -93,7 +94,10 @@ func (r tailRun) from(seq int64) tailRun {
 
 // logTail is one log in memory: its folded head and what was committed since.
 type logTail struct {
-	no       LogNo     // never changes, so it needs no lock
+	no       LogNo // never changes, so it needs no lock; neither do org, epoch and id
+	org      OrgID
+	epoch    int
+	id       [10]byte  // Head.LogID
 	head     Head      // folded
 	size     int64     // seqs given and durable
 	received int64     // received_at of entry size−1
@@ -102,6 +106,8 @@ type logTail struct {
 	ahead    int64     // Head.IDAhead of now
 	emptyAt  int64     // the time at which the log was known to be empty; 0: it had entries when first seen
 	fault    error     // stored bytes contradict each other: the log is frozen
+	frozen   error     // what was signed contradicts the log, or it ends here: nothing is recorded or signed any more
+	sig      logSigning
 }
 
 // view is one consistent picture of a log. Its log takes further entries meanwhile; they are not in it.
@@ -126,7 +132,12 @@ func (b *Book) view(ctx context.Context, org OrgID) (view, error) {
 	if t == nil {
 		return view{through: s.last}, nil
 	}
-	return view{head: t.head, size: t.size, received: t.received, runs: slices.Clip(t.runs), through: s.last}, nil
+	return s.viewOf(t), nil
+}
+
+// viewOf returns the picture of t. The caller holds mu.
+func (s *shard) viewOf(t *logTail) view {
+	return view{head: t.head, size: t.size, received: t.received, runs: slices.Clip(t.runs), through: s.last}
 }
 
 // open returns the log of org, reading its head if this process has not seen it; nil if it does not exist and create is false.
@@ -149,17 +160,29 @@ func (s *shard) open(ctx context.Context, org OrgID, create bool) (*logTail, err
 	if t := s.orgs[org]; t != nil {
 		return t, nil
 	}
-	return s.addLog(heads[0]), nil
+	t = s.logs[heads[0].Log]
+	if t == nil {
+		t = s.addLog(heads[0])
+	}
+	s.orgs[org] = t
+	return t, nil
 }
 
-// addLog takes a log into memory. The caller holds mu. A log whose tail is in memory was added at start, so a log that comes here
+// addLog takes a log into memory. The caller holds mu. An open log is its org's newest; of others open asks the store. A log whose tail is in memory was added at start, so a log that comes here
 // later has no commits that are not folded.
 func (s *shard) addLog(h Head) *logTail {
-	t := &logTail{no: h.Log, head: h, size: h.Packed, received: h.LastReceived, ahead: h.IDAhead, tree: frontier{size: h.Packed, hashes: slices.Clone(h.Frontier)}}
+	t := &logTail{
+		no: h.Log, org: h.Org, epoch: h.Epoch, id: h.LogID, head: h, size: h.Packed, received: h.LastReceived, ahead: h.IDAhead,
+		tree: frontier{size: h.Packed, hashes: slices.Clone(h.Frontier)},
+	}
+	t.sig.size.Store(-1)
 	if h.Packed == 0 {
 		t.emptyAt = s.b.now()
 	}
-	s.orgs[h.Org], s.logs[h.Log] = t, t
+	s.logs[h.Log] = t
+	if h.State == LogOpen {
+		s.orgs[h.Org] = t
+	}
 	return t
 }
 
@@ -174,6 +197,9 @@ func (s *shard) publish(c *tailCommit) {
 		run = run.from(t.head.Packed)
 		t.runs = append(t.runs, run)
 		for i := range run.count {
+			if e := &c.entries[run.at+i]; e.state>>stateKind == KindControl {
+				s.removes = s.removes || removes(c.bodies[e.off:e.off+e.len])
+			}
 			t.ahead = max(t.ahead, idAhead(&c.entries[run.at+i].id, run.recvd+int64(i)))
 		}
 		t.size, t.received = run.end(), run.recvd+int64(run.count)-1
@@ -204,7 +230,7 @@ func (s *shard) cutTail() (logs []cutLog, through CommitNo) {
 		}
 	}
 	slices.SortFunc(logs, func(a, b cutLog) int { return int(a.head.Log - b.head.Log) })
-	s.tailSince = 0
+	s.tailSince, s.removes = 0, false
 	s.cutBytes = s.tailBytes
 	if len(s.commits) > 0 {
 		through = s.last

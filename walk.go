@@ -98,7 +98,7 @@ func (w *walker) tailUnit(lo, hi int64) (int64, error) {
 	}
 	w.locate(lo, hi)
 	u := unit{scan: w.scan, first: lo, n: int(hi - lo)}
-	known := &tailWindow{BlockMeta: BlockMeta{Received: Span{u.received(0), u.received(u.n - 1)}, Occurred: anyTime, Late: anyTime}}
+	known := &tailWindow{BlockMeta: BlockMeta{Received: Span{u.received(0), u.received(u.n - 1)}, Occurred: anyTime, Late: anyTime, State: stateControl}}
 	known.First, known.N = lo, u.n
 	if u.n == windowSize && (!w.all || w.need) {
 		t, err := w.describe(lo, w.describes())
@@ -326,8 +326,11 @@ func (u *unit) body(i int) ([]byte, bool) {
 	return r.c.bodies[e.off : e.off+e.len], e.state&stateBackslash != 0
 }
 
-// match reports whether e is looked for. rec then holds its record, unless every entry is and nobody needs it.
+// match reports whether e is looked for: what retention has removed is not, unless tombstones are. rec then holds its record, unless every entry is and nobody needs it.
 func (s *scan) match(e *packed) (bool, error) {
+	if e.pruned() {
+		return s.tombstones, nil
+	}
 	if s.all && !s.need {
 		return true, nil
 	}
@@ -336,6 +339,9 @@ func (s *scan) match(e *packed) (bool, error) {
 	}
 	if s.ids {
 		s.rec.ID = e.id.String()
+	}
+	if s.holds != nil {
+		s.rec.Held = holding(s.holds, &s.rec) != nil
 	}
 	return s.rec.Occurred >= s.from && s.rec.Occurred < s.to && s.query.Match(&s.rec), nil
 }

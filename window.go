@@ -68,7 +68,7 @@ var describers = sync.Pool{New: func() any { return new(describer) }}
 
 // window describes the located window that begins at first.
 func (d *describer) window(s *scan, first int64) (*tailWindow, error) {
-	t := &tailWindow{BlockMeta: BlockMeta{BlockRef: BlockRef{First: first}, N: windowSize, Live: windowSize}}
+	t := &tailWindow{BlockMeta: BlockMeta{BlockRef: BlockRef{First: first}, N: windowSize}}
 	d.begin(&t.BlockMeta)
 	u := unit{first: first, n: windowSize, scan: s}
 	for i := range windowSize {

@@ -22,9 +22,10 @@ const (
 		ON CONFLICT (log_no, hash) DO UPDATE SET first = excluded.first, n = excluded.n, expires = excluded.expires WHERE idem.expires <= ?6`
 	sqlCommitID = `SELECT substr(data, 9, 16) FROM commits WHERE n = ?1`
 	sqlKeys     = `SELECT first, n, expires FROM idem WHERE log_no = ?1 AND hash = ?2`
-	sqlHead     = `SELECT log_no, org, epoch, log_id, packed, frontier, last_received, state, id_ahead FROM heads WHERE org = ?1 ORDER BY epoch DESC LIMIT 1`
-	sqlLogHead  = `SELECT log_no, org, epoch, log_id, packed, frontier, last_received, state, id_ahead FROM heads WHERE log_no = ?1`
-	sqlLogs     = `SELECT log_no, org, epoch, log_id, packed, frontier, last_received, state, id_ahead FROM heads WHERE log_no > ?1 ORDER BY log_no LIMIT ?2`
+	sqlHead     = `SELECT ` + headColumns + ` FROM heads WHERE org = ?1 ORDER BY epoch DESC LIMIT 1`
+	sqlLogHead  = `SELECT ` + headColumns + ` FROM heads WHERE log_no = ?1`
+	sqlLogs     = `SELECT ` + headColumns + ` FROM heads WHERE log_no > ?1 ORDER BY log_no LIMIT ?2`
+	headColumns = `log_no, org, epoch, log_id, packed, frontier, last_received, state, id_ahead`
 	sqlNewLog   = `INSERT INTO heads (org, log_id) SELECT ?1, ?2 WHERE NOT EXISTS (SELECT 1 FROM heads WHERE org = ?1)`
 )
 

@@ -3,7 +3,10 @@ package sqlite
 import (
 	"context"
 	"database/sql/driver"
+	"fmt"
 	"log/slog"
+
+	"github.com/daybook-audit/daybook"
 )
 
 // frameBytes is a page with its header in the write-ahead log.
@@ -32,13 +35,13 @@ func (s *Store) checkpoints(ctx context.Context) {
 		case <-s.wake:
 		}
 		s.written.Store(0)
-		size, err := s.checkpoint("PASSIVE")
+		size, _, err := s.checkpoint("PASSIVE")
 		if err == nil && size >= s.o.restart && s.turns.take(ctx, false) == nil {
 			mode := "PASSIVE" // copies the rest: the next write begins the log anew, in space that the file has
 			if size >= s.o.truncate {
 				mode = "TRUNCATE" // waits for readers, and gives the space back
 			}
-			_, err = s.checkpoint(mode)
+			_, _, err = s.checkpoint(mode)
 			s.turns.give()
 		}
 		if err != nil {
@@ -48,11 +51,52 @@ func (s *Store) checkpoints(ctx context.Context) {
 }
 
 // checkpoint runs one on its own connection and returns the size of the log in use before it. A reader that is still in the way is no
-// error: what was not copied is copied next time.
-func (s *Store) checkpoint(mode string) (size int64, err error) {
+// error but busy: what was not copied is copied next time.
+func (s *Store) checkpoint(mode string) (size int64, busy bool, err error) {
+	s.copying.Lock()
+	defer s.copying.Unlock()
 	err = s.copier.query("PRAGMA wal_checkpoint("+mode+")", func(row []driver.Value) error {
-		size = number(row[1]) * frameBytes
+		busy, size = number(row[0]) != 0, number(row[1])*frameBytes
 		return nil
 	})
-	return size, s.failed(err, false)
+	return size, busy, s.failed(err, false)
+}
+
+// scrubAttempts bounds how often Scrub tries: readers are short, and each attempt waits for them for a quarter of a second.
+const scrubAttempts = 40
+
+// Scrub implements [daybook.Scrubber]. With secure_delete SQLite has overwritten what was deleted, in pages that may still lie in the
+// write-ahead log only, beside their old content; Scrub copies them into the database, syncs it, and cuts the log to nothing. Commits
+// wait meanwhile. What the file system keeps of blocks that it has freed is beyond it.
+func (s *Store) Scrub(ctx context.Context) error {
+	if err := s.enter(ctx); err != nil {
+		return err
+	}
+	defer s.calls.RUnlock()
+	if s.writer == nil {
+		return fmt.Errorf("store %s is open for reading only", s.path)
+	}
+	for range scrubAttempts {
+		busy, err := s.scrub(ctx)
+		if err != nil {
+			return fmt.Errorf("scrub store %s: %w", s.path, err)
+		}
+		if !busy {
+			return nil
+		}
+	}
+	return fmt.Errorf("scrub store %s: readers were in the way %d times", s.path, scrubAttempts)
+}
+
+// scrub is one attempt; commits may come between two.
+func (s *Store) scrub(ctx context.Context) (busy bool, err error) {
+	if err := s.turns.take(ctx, false); err != nil {
+		return false, err
+	}
+	defer s.turns.give()
+	if cause := s.broken.Load(); cause != nil {
+		return false, fmt.Errorf("%w (%w)", daybook.ErrBroken, *cause)
+	}
+	_, busy, err = s.checkpoint("TRUNCATE")
+	return busy, err
 }

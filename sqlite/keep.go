@@ -28,6 +28,8 @@ const (
 	sqlMerged   = `UPDATE shards SET merged = max(merged, ?1) WHERE shard = 0 AND last >= ?1`
 	sqlTrimTo   = `SELECT n, length(data) FROM commits WHERE n <= ?1 ORDER BY n`
 	sqlTrim     = `DELETE FROM commits WHERE n <= ?1`
+	sqlKeysOf   = `SELECT hash, first, n FROM idem WHERE log_no = ?1 AND hash > ?2 ORDER BY hash LIMIT ?3`
+	sqlDropKey  = `DELETE FROM idem WHERE log_no = ?1 AND hash = ?2 AND first = ?3`
 	sqlTrimKeys = `DELETE FROM idem WHERE id IN (SELECT id FROM idem WHERE expires <= ?1 LIMIT 1000)`
 )
 
@@ -221,4 +223,50 @@ func (s *Store) Trim(ctx context.Context, shard int, through daybook.CommitNo, n
 			return nil
 		}
 	}
+}
+
+// keyPage is how many keys DropKeys looks at in one statement.
+const keyPage = 1000
+
+// DropKeys implements [daybook.Keeper], a page of the log's keys in each transaction.
+func (s *Store) DropKeys(ctx context.Context, log daybook.LogNo, covers func(first int64, n int) bool) error {
+	after := []byte{}
+	for {
+		var drop []daybook.Key
+		looked := 0
+		err := s.read(ctx, func(r *conn) error {
+			return r.query(sqlKeysOf, func(row []driver.Value) error {
+				looked++
+				after = blob(row[0])
+				if first, n := number(row[1]), int(number(row[2])); covers(first, n) {
+					drop = append(drop, daybook.Key{KeyRef: daybook.KeyRef{Log: log, Hash: [16]byte(after)}, First: first})
+				}
+				return nil
+			}, int64(log), after, int64(keyPage))
+		})
+		if err != nil {
+			return fmt.Errorf("look at the keys of log %d: %w", log, err)
+		}
+		if err := s.dropKeys(ctx, drop); err != nil {
+			return fmt.Errorf("drop %d keys of log %d: %w", len(drop), log, err)
+		}
+		if looked < keyPage {
+			return nil
+		}
+	}
+}
+
+// dropKeys deletes keys that still stand for the same entries.
+func (s *Store) dropKeys(ctx context.Context, keys []daybook.Key) error {
+	if len(keys) == 0 {
+		return nil
+	}
+	return s.write(ctx, merging, func(w *conn) error {
+		for i := range keys {
+			if _, err := w.exec(sqlDropKey, int64(keys[i].Log), keys[i].Hash[:], keys[i].First); err != nil {
+				return err
+			}
+		}
+		return nil
+	})
 }

@@ -16,11 +16,11 @@ import (
 )
 
 // schema is the version of the last file in migrations.
-const schema = 1
+const schema = 2
 
 // schemaSum is the checksum of what the migrations make: tables, indexes and triggers as sqlite_schema holds them. Whoever adds a
 // migration puts here what the refusal of a new store says.
-const schemaSum = "9d5260612e812a2df9d89af2516598ee77e18f7b5961080af09313de09ca719a"
+const schemaSum = "3721554b4531e7afd87a202c5d1d2e9c0e714aaa5f248999ae0e99a0d45d528d"
 
 // application is what PRAGMA application_id says of a Daybook store, "DBKK".
 const application = 0x44424b4b

@@ -58,13 +58,15 @@ type Store struct {
 	wake    chan struct{} // one slot: the checkpointer has something to do
 	stop    context.CancelFunc
 	done    chan struct{} // closed when the checkpointer has ended
-	copier  *conn         // the checkpointer's
+	copying sync.Mutex    // held while copier is used
+	copier  *conn         // for checkpoints
 }
 
 var (
 	_ daybook.Store     = (*Store)(nil)
 	_ daybook.Documents = (*Store)(nil)
 	_ daybook.Backuper  = (*Store)(nil)
+	_ daybook.Scrubber  = (*Store)(nil)
 )
 
 // Open opens the store in the file path, and makes it when there is none (mode 0600). It fails when another process has it open, and
@@ -153,7 +155,7 @@ func (s *Store) open() (err error) {
 	if s.copier, err = dial(s.path, checkpoints, s.o.synchronous); err != nil {
 		return err
 	}
-	if _, err := s.checkpoint("TRUNCATE"); err != nil {
+	if _, _, err := s.checkpoint("TRUNCATE"); err != nil {
 		return err
 	}
 	for range readers {

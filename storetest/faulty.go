@@ -25,6 +25,11 @@ const (
 	StepSlips   Step = "Slips"
 	StepReplace Step = "Replace"
 	StepTrim    Step = "Trim"
+	StepNotes   Step = "Notes"
+	StepPutNote Step = "PutNote"
+	StepEpoch   Step = "NewEpoch" // Epochs too
+	StepDrop    Step = "DropKeys"
+	StepScrub   Step = "Scrub"
 	StepGet     Step = "Get" // List too
 	StepPut     Step = "Put"
 	StepDelete  Step = "Delete"
@@ -33,7 +38,8 @@ const (
 // Steps returns all steps.
 func Steps() []Step {
 	return []Step{
-		StepHeads, StepAppend, StepKeys, StepTail, StepBlocks, StepRead, StepSlips, StepReplace, StepTrim, StepGet, StepPut, StepDelete,
+		StepHeads, StepAppend, StepKeys, StepTail, StepBlocks, StepRead, StepSlips, StepReplace, StepTrim, StepNotes, StepPutNote,
+		StepEpoch, StepDrop, StepScrub, StepGet, StepPut, StepDelete,
 	}
 }
 
@@ -231,6 +237,41 @@ func (f *FaultyStore) Replace(ctx context.Context, swaps []daybook.Swap) error {
 // Trim implements [daybook.Keeper].
 func (f *FaultyStore) Trim(ctx context.Context, shard int, through daybook.CommitNo, now int64) error {
 	return f.run(StepTrim, nil, func() error { return f.Store.Trim(ctx, shard, through, now) })
+}
+
+// Epochs implements [daybook.Reader].
+func (f *FaultyStore) Epochs(ctx context.Context, org daybook.OrgID) ([]daybook.Head, error) {
+	return get(f, StepEpoch, nil, func() ([]daybook.Head, error) { return f.Store.Epochs(ctx, org) })
+}
+
+// Notes implements [daybook.Reader].
+func (f *FaultyStore) Notes(ctx context.Context, log daybook.LogNo, from, to int64, desc bool) iter.Seq2[daybook.StoredNote, error] {
+	return listed(f, StepNotes, func() iter.Seq2[daybook.StoredNote, error] { return f.Store.Notes(ctx, log, from, to, desc) })
+}
+
+// PutNote implements [daybook.Keeper].
+func (f *FaultyStore) PutNote(ctx context.Context, log daybook.LogNo, n daybook.StoredNote) error {
+	return f.run(StepPutNote, nil, func() error { return f.Store.PutNote(ctx, log, n) })
+}
+
+// NewEpoch implements [daybook.Keeper].
+func (f *FaultyStore) NewEpoch(ctx context.Context, log daybook.LogNo) (daybook.Head, error) {
+	return get(f, StepEpoch, nil, func() (daybook.Head, error) { return f.Store.NewEpoch(ctx, log) })
+}
+
+// DropKeys implements [daybook.Keeper].
+func (f *FaultyStore) DropKeys(ctx context.Context, log daybook.LogNo, covers func(first int64, n int) bool) error {
+	return f.run(StepDrop, nil, func() error { return f.Store.DropKeys(ctx, log, covers) })
+}
+
+// Scrub implements [daybook.Scrubber]; a store that needs none is scrubbed.
+func (f *FaultyStore) Scrub(ctx context.Context) error {
+	return f.run(StepScrub, nil, func() error {
+		if s, ok := f.Store.(daybook.Scrubber); ok {
+			return s.Scrub(ctx)
+		}
+		return nil
+	})
 }
 
 func (f *FaultyStore) documents() (daybook.Documents, error) {

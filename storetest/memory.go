@@ -43,6 +43,7 @@ type memoryLog struct {
 	head   daybook.Head
 	blocks []daybook.Block // by First, contiguous from 0
 	slips  map[daybook.SlipKey][]byte
+	notes  []daybook.StoredNote // by Size
 }
 
 type documentRef struct {
@@ -70,6 +71,27 @@ func (m *MemoryStore) Reopen() *MemoryStore {
 	defer m.mu.Unlock()
 	m.closed = true
 	return &MemoryStore{content: m.content}
+}
+
+// Copy returns another store with the content of this moment: what a restore brings back.
+func (m *MemoryStore) Copy() *MemoryStore {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	c := *m.content
+	c.commits, c.keys, c.documents = maps.Clone(c.commits), maps.Clone(c.keys), maps.Clone(c.documents)
+	c.logs, c.newest = slices.Clone(c.logs), map[daybook.OrgID]*memoryLog{}
+	for i, l := range c.logs {
+		l := &memoryLog{head: cloneHead(l.head), blocks: slices.Clone(l.blocks), slips: maps.Clone(l.slips), notes: slices.Clone(l.notes)}
+		c.logs[i], c.newest[l.head.Org] = l, l // numbers ascend with epochs
+	}
+	return &MemoryStore{content: &c}
+}
+
+// DropNotes forgets the checkpoints of log: what no store may do.
+func (m *MemoryStore) DropNotes(log daybook.LogNo) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	m.logs[log-1].notes = nil
 }
 
 // enter locks m for one call; without an error the caller unlocks it.
@@ -106,13 +128,7 @@ func (m *MemoryStore) Heads(ctx context.Context, orgs []daybook.OrgID, create bo
 	for i, org := range orgs {
 		l := m.newest[org]
 		if l == nil && create {
-			l = &memoryLog{slips: map[daybook.SlipKey][]byte{}}
-			l.head = daybook.Head{Log: daybook.LogNo(len(m.logs) + 1), Org: org}
-			if _, err := rand.Read(l.head.LogID[:]); err != nil {
-				return nil, fmt.Errorf("make a log id: %w", err)
-			}
-			m.logs = append(m.logs, l)
-			m.newest[org] = l
+			l = m.newLog(org, 0)
 		}
 		if l != nil {
 			heads[i] = cloneHead(l.head)
@@ -121,6 +137,16 @@ func (m *MemoryStore) Heads(ctx context.Context, orgs []daybook.OrgID, create bo
 		}
 	}
 	return heads, nil
+}
+
+// newLog makes the log of an epoch of org.
+func (c *content) newLog(org daybook.OrgID, epoch int) *memoryLog {
+	l := &memoryLog{slips: map[daybook.SlipKey][]byte{}}
+	l.head = daybook.Head{Log: daybook.LogNo(len(c.logs) + 1), Org: org, Epoch: epoch}
+	rand.Read(l.head.LogID[:]) // never fails
+	c.logs = append(c.logs, l)
+	c.newest[org] = l
+	return l
 }
 
 // LogHeads implements [daybook.Appender].
@@ -149,6 +175,21 @@ func (m *MemoryStore) Logs(ctx context.Context, after daybook.LogNo, limit int) 
 	var heads []daybook.Head
 	for _, l := range m.logs {
 		if l.head.Log > after && len(heads) < limit {
+			heads = append(heads, cloneHead(l.head))
+		}
+	}
+	return heads, nil
+}
+
+// Epochs implements [daybook.Reader].
+func (m *MemoryStore) Epochs(ctx context.Context, org daybook.OrgID) ([]daybook.Head, error) {
+	if err := m.enter(ctx); err != nil {
+		return nil, err
+	}
+	defer m.mu.Unlock()
+	var heads []daybook.Head
+	for _, l := range m.logs { // numbers ascend with epochs
+		if l.head.Org == org {
 			heads = append(heads, cloneHead(l.head))
 		}
 	}
@@ -364,7 +405,7 @@ func (m *MemoryStore) Replace(ctx context.Context, swaps []daybook.Swap) error {
 			if err != nil {
 				return err
 			}
-			l = &memoryLog{head: cloneHead(old.head), blocks: slices.Clone(old.blocks), slips: maps.Clone(old.slips)}
+			l = &memoryLog{head: cloneHead(old.head), blocks: slices.Clone(old.blocks), slips: maps.Clone(old.slips), notes: old.notes}
 			changed[s.Log] = l
 		}
 		if err := l.swap(s); err != nil {
@@ -440,6 +481,16 @@ func join(rs []seqRange) ([]seqRange, bool) {
 	return out, true
 }
 
+// DropKeys implements [daybook.Keeper].
+func (m *MemoryStore) DropKeys(ctx context.Context, log daybook.LogNo, covers func(first int64, n int) bool) error {
+	if err := m.enter(ctx); err != nil {
+		return err
+	}
+	defer m.mu.Unlock()
+	maps.DeleteFunc(m.keys, func(ref daybook.KeyRef, k daybook.Key) bool { return ref.Log == log && covers(k.First, k.N) })
+	return nil
+}
+
 // Trim implements [daybook.Keeper].
 func (m *MemoryStore) Trim(ctx context.Context, shard int, through daybook.CommitNo, now int64) error {
 	if err := m.enter(ctx); err != nil {
@@ -455,4 +506,71 @@ func (m *MemoryStore) Trim(ctx context.Context, shard int, through daybook.Commi
 	}
 	maps.DeleteFunc(m.keys, func(_ daybook.KeyRef, k daybook.Key) bool { return k.Expires <= now })
 	return nil
+}
+
+// Notes implements [daybook.Reader].
+func (m *MemoryStore) Notes(ctx context.Context, log daybook.LogNo, from, to int64, desc bool) iter.Seq2[daybook.StoredNote, error] {
+	return func(yield func(daybook.StoredNote, error) bool) {
+		if err := m.enter(ctx); err != nil {
+			yield(daybook.StoredNote{}, err)
+			return
+		}
+		var notes []daybook.StoredNote
+		if l, err := m.log(log); err == nil {
+			for _, n := range l.notes {
+				if from <= n.Size && n.Size < to {
+					n.Note = bytes.Clone(n.Note)
+					notes = append(notes, n)
+				}
+			}
+		}
+		m.mu.Unlock()
+		if desc {
+			slices.Reverse(notes)
+		}
+		for _, n := range notes {
+			if !yield(n, nil) {
+				return
+			}
+		}
+	}
+}
+
+// PutNote implements [daybook.Keeper].
+func (m *MemoryStore) PutNote(ctx context.Context, log daybook.LogNo, n daybook.StoredNote) error {
+	if err := m.enter(ctx); err != nil {
+		return err
+	}
+	defer m.mu.Unlock()
+	l, err := m.log(log)
+	if err != nil {
+		return err
+	}
+	m.signed = max(m.signed, n.At)
+	i, exists := slices.BinarySearchFunc(l.notes, n.Size, func(n daybook.StoredNote, size int64) int { return cmp.Compare(n.Size, size) })
+	if exists {
+		return fmt.Errorf("checkpoint of log %d at size %d: %w", log, n.Size, daybook.ErrExists)
+	}
+	n.Note = bytes.Clone(n.Note)
+	l.notes = slices.Insert(l.notes, i, n)
+	return nil
+}
+
+// NewEpoch implements [daybook.Keeper].
+func (m *MemoryStore) NewEpoch(ctx context.Context, log daybook.LogNo) (daybook.Head, error) {
+	if err := m.enter(ctx); err != nil {
+		return daybook.Head{}, err
+	}
+	defer m.mu.Unlock()
+	l, err := m.log(log)
+	if err != nil {
+		return daybook.Head{}, err
+	}
+	for _, next := range m.logs {
+		if next.head.Org == l.head.Org && next.head.Epoch == l.head.Epoch+1 {
+			return cloneHead(next.head), nil
+		}
+	}
+	l.head.State = daybook.LogFrozen
+	return cloneHead(m.newLog(l.head.Org, l.head.Epoch+1).head), nil
 }

@@ -32,6 +32,7 @@ func Run(t *testing.T, open func(tb testing.TB) daybook.Store) {
 		{"Appender", appenderPromises},
 		{"Reader", readerPromises},
 		{"Keeper", keeperPromises},
+		{"Signing", signingPromises},
 		{"Documents", documentsPromises},
 	} {
 		t.Run(group.name, func(t *testing.T) {

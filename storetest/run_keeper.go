@@ -168,6 +168,31 @@ var keeperPromises = []promise{
 		x.must(err)
 		x.same(left, []daybook.Key(nil))
 	}},
+	{"DropKeys removes the keys of a log that are covered, and no others", func(x *trial) {
+		h, other := x.log("org"), x.log("other")
+		c := commit(0, 100)
+		for i := range 2500 { // more than a driver looks at in one statement
+			hash := [16]byte{byte(i), byte(i >> 8), 1}
+			c.Keys = append(c.Keys, daybook.Key{KeyRef: daybook.KeyRef{Log: h.Log, Hash: hash}, First: int64(2 * i), N: 2, Expires: baseHour + 9})
+		}
+		c.Keys = append(c.Keys, daybook.Key{KeyRef: daybook.KeyRef{Log: other.Log, Hash: [16]byte{1}}, First: 8, N: 2, Expires: baseHour + 9})
+		x.must(x.Append(x.ctx, c))
+		x.must(x.DropKeys(x.ctx, h.Log, func(first int64, n int) bool { return first%4 == 0 && n == 2 }))
+		x.must(x.DropKeys(x.ctx, 99, func(int64, int) bool { return true }))
+		check := func() {
+			x.Helper()
+			for i := range c.Keys {
+				got, err := x.Keys(x.ctx, []daybook.KeyRef{c.Keys[i].KeyRef})
+				x.must(err)
+				if kept := len(got) == 1; kept == (c.Keys[i].Log == h.Log && i%2 == 0) {
+					x.Fatalf("key %d: kept %v", i, kept)
+				}
+			}
+		}
+		check()
+		x.reopen()
+		check()
+	}},
 	{"a repeat of a commit that was trimmed is ErrHeadMoved", func(x *trial) {
 		cs := x.fill(3, 100)
 		x.must(x.Trim(x.ctx, 0, 2, 0))

@@ -139,6 +139,11 @@ func everyMethod(ctx context.Context, x *trial) map[string]error {
 	_, errs["Read"] = x.Read(ctx, 1, nil)
 	errs["Replace"] = x.Replace(ctx, nil)
 	errs["Trim"] = x.Trim(ctx, 0, 1, 0)
+	errs["PutNote"] = x.PutNote(ctx, 1, daybook.StoredNote{Size: 1})
+	_, errs["NewEpoch"] = x.NewEpoch(ctx, 1)
+	_, errs["Epochs"] = x.Epochs(ctx, "org")
+	for _, errs["Notes"] = range x.Notes(ctx, 1, 0, 10, false) {
+	}
 	for _, errs["Blocks"] = range x.Blocks(ctx, daybook.BlockQuery{Log: 1, To: 10}) {
 	}
 	for _, errs["Slips"] = range x.Slips(ctx, 1, daybook.SlipKey{}, daybook.SlipKey{Kind: 1}) {

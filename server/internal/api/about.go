@@ -40,15 +40,23 @@ func created(shape any, text string) []answer {
 	return []answer{{http.StatusCreated, text, content{mediaJSON, shape}}}
 }
 
+func note(text string) []answer {
+	return []answer{{http.StatusOK, text, content{"text/plain", ""}}}
+}
+
 var (
-	pathType = param{"type", "Type, percent-encoded (also `/` as `%2F`).", text}
-	pathID   = param{"id", "Id, percent-encoded (also `/` as `%2F`).", text}
+	pathOrg    = param{"org", "The organization. A key for one reaches no other.", text}
+	pathType   = param{"type", "Type, percent-encoded (also `/` as `%2F`).", text}
+	pathExport = param{"id", "The export's id, `exp_…`.", text}
+	pathID     = param{"id", "Id, percent-encoded (also `/` as `%2F`).", text}
 )
 
 // The tags, in the order of the reference page.
 var tags = []*huma.Tag{
 	{Name: "Record", Description: "An event is acknowledged when it is durable: a receipt means that it survives a power cut."},
 	{Name: "Search", Description: "Every answer says what was looked through. Pages keep the size of the log as it was at the first one."},
+	{Name: "Log", Description: "Checkpoints, tiles and proofs (C2SP tlog-checkpoint, tlog-tiles, tlog-proof; RFC 6962). What they say does not depend on who carries it."},
+	{Name: "Export", Description: "Parts of the log as files, written in the background. An export is a consistent cut: what is recorded after it was made is not in it."},
 	{Name: "Organizations and keys", Description: "Who may do what."},
 	{Name: "Instance", Description: "Health, figures, backup, and this document."},
 }
@@ -98,9 +106,73 @@ var (
 	aboutGetFacets = operation{
 		id: "getFacets", tag: "Search", summary: "Count by value", answers: ok(facets{}, "The count, and the commonest values."),
 	}
+	aboutGetCheckpoint = operation{
+		id: "getCheckpoint", tag: "Log", summary: "Get the newest checkpoint", text: "A signed note: origin, size, root. It covers every entry that was recorded before the request.",
+		path: []param{pathOrg}, answers: note("The note."), faults: []int{503},
+	}
+	aboutGetCheckpointAt = operation{
+		id: "getCheckpointAt", tag: "Log", summary: "Get a checkpoint by size", text: "One that was signed before, of exactly this size.",
+		path: []param{pathOrg, {"size", "The size of its tree.", text}}, answers: note("The note."), faults: []int{503},
+	}
+	aboutGetTile = operation{
+		id: "getTile", tag: "Log", summary: "Get a tile or an entry bundle",
+		text: "C2SP tlog-tiles. `<L>/<N>` is 256 hashes of level L, `entries/<N>` 256 leaves, each 70 bytes after their number in two; with `.p/<W>` the first W of " +
+			"them. N stands in groups of three digits, all but the last with `x` in front: 1234067 is `x001/x234/067`. An entry bundle holds no payload, so it outlives " +
+			"erasure. Nothing reaches beyond the newest checkpoint.",
+		path:    []param{pathOrg, {"path", "What follows `tile/`. Its slashes stand as they are.", text}},
+		answers: []answer{{http.StatusOK, "Hashes of 32 bytes each, or leaves.", content{"application/octet-stream", nil}}}, faults: []int{503},
+	}
+	aboutGetInclusion = operation{
+		id: "getInclusion", tag: "Log", summary: "Prove that an entry is in the log", path: []param{pathOrg}, answers: ok(inclusion{}, "The proof."), faults: []int{503},
+	}
+	aboutGetConsistency = operation{
+		id: "getConsistency", tag: "Log", summary: "Prove that the log only grew", text: "That the tree of size `from` is the beginning of the tree of size `to`.",
+		path: []param{pathOrg}, answers: ok(consistency{}, "The proof."), faults: []int{503},
+	}
+	aboutGetProof = operation{
+		id: "getProof", tag: "Log", summary: "Download the proof of an event",
+		text: "One file, to be checked offline with the log's verifier key: C2SP tlog-proof v1 over the newest checkpoint, with the entry's leaf as `extra`.",
+		path: []param{pathOrg, {"file", "The event's id and `.tlog-proof`.", text}}, answers: note("The file."), faults: []int{503},
+	}
+	aboutGetBundle = operation{
+		id: "getBundle", tag: "Log", summary: "Download an evidence bundle",
+		text: "`daybook-bundle/v1`: every entry of the range with what proves it, to be checked offline with the log's verifier key. It is whole if its last line is the " +
+			"footer. A range of which something was removed after the checkpoint of `size` is a conflict: ask again without `size`.",
+		path: []param{pathOrg}, answers: []answer{{http.StatusOK, "The bundle, one JSON object a line.", content{"application/x-ndjson", nil}}}, faults: []int{409, 503},
+	}
+	aboutGetLogInfo = operation{
+		id: "getLogInfo", tag: "Log", summary: "Get a log's keys and sizes", path: []param{pathOrg}, answers: ok(logInfo{}, "How it stands."),
+	}
+	aboutCreateExport = operation{
+		id: "createExport", tag: "Export", summary: "Begin an export",
+		text: "Oldest entry first. `csv` and `parquet` have a column for every member of an event, `ndjson` is the entries as every answer has them. " +
+			"Ask for the export until its `state` is `ready`; then fetch its `url`.",
+		request: []content{{mediaJSON, newExport{}}}, answers: created(exported{}, "It waits for its turn."), faults: []int{400, 409, 413, 415},
+	}
+	aboutListExports = operation{
+		id: "listExports", tag: "Export", summary: "List exports", answers: ok(exportList{}, "One page."),
+	}
+	aboutGetExport = operation{
+		id: "getExport", tag: "Export", summary: "Get an export", path: []param{pathExport}, answers: ok(exported{}, "The export, with a fresh address of its file."), faults: []int{404},
+	}
+	aboutCancelExport = operation{
+		id: "cancelExport", tag: "Export", summary: "Cancel an export, or delete its file",
+		text: "One that is under way ends; the file of one that is ready is deleted. A second time changes nothing.",
+		path: []param{pathExport}, answers: ok(exported{}, "As it is now."), faults: []int{404},
+	}
+	aboutGetExportFile = operation{
+		id: "getExportFile", tag: "Export", summary: "Fetch the file of an export",
+		text: "This is the `url` of an export: it needs no key and holds for ten minutes. `Range` fetches a part, `ETag` is the SHA-256.",
+		path: []param{pathExport},
+		answers: []answer{
+			{http.StatusOK, "The file.", content{"*/*", nil}}, {http.StatusPartialContent, "The part asked for.", content{"*/*", nil}},
+			{status: http.StatusNotModified, text: "It is what `If-None-Match` names."},
+		},
+		faults: []int{403, 404, 410, 416},
+	}
 	aboutCreateOrg = operation{
 		id: "createOrganization", tag: "Organizations and keys", summary: "Create an organization",
-		request: []content{{mediaJSON, newOrganization{}}}, answers: created(organization{}, "Created."), faults: []int{400, 409, 413, 415},
+		request: []content{{mediaJSON, newOrganization{}}}, answers: created(organization{}, "Created."), faults: []int{400, 403, 409, 413, 415},
 	}
 	aboutListOrgs = operation{
 		id: "listOrganizations", tag: "Organizations and keys", summary: "List organizations", text: "A key of one organization sees its own.",
@@ -113,8 +185,8 @@ var (
 	aboutCreateKey = operation{
 		id: "createKey", tag: "Organizations and keys", summary: "Create a key",
 		text: "With `manage` for the own organization and every scope but `operate`; else with `operate`. A key with `operate` is for all " +
-			"organizations.",
-		request: []content{{mediaJSON, newKey{}}}, answers: created(createdKey{}, "Created. The key is shown this once."), faults: []int{400, 404, 413, 415},
+			"organizations. It stands in the log as `daybook.key.created` before it is made; when the log takes nothing, it is not made.",
+		request: []content{{mediaJSON, newKey{}}}, answers: created(createdKey{}, "Created. The key is shown this once."), faults: []int{400, 404, 413, 415, 503, 507},
 	}
 	aboutListKeys = operation{
 		id: "listKeys", tag: "Organizations and keys", summary: "List keys", text: "Never the keys themselves. With `Daybook-Org`: those that reach the organization, its own and, for who has `operate`, those for all.",
@@ -129,7 +201,7 @@ var (
 	}
 	aboutGetBackup = operation{
 		id: "getBackup", tag: "Instance", summary: "Download a backup", text: "A consistent copy of the SQLite store.",
-		answers: []answer{{http.StatusOK, "The copy.", content{"application/octet-stream", nil}}}, faults: []int{501},
+		answers: []answer{{http.StatusOK, "The copy.", content{"application/octet-stream", nil}}}, faults: []int{501, 503, 507},
 	}
 	aboutGetMetrics = operation{
 		id: "getMetrics", tag: "Instance", summary: "Figures for Prometheus",

@@ -14,15 +14,21 @@ import (
 	"github.com/daybook-audit/daybook"
 	"github.com/daybook-audit/daybook/server/internal/auth"
 	"github.com/daybook-audit/daybook/server/internal/control"
+	"github.com/daybook-audit/daybook/server/internal/export"
+	"github.com/daybook-audit/daybook/server/internal/selfaudit"
 )
 
-// Deps is what the API stands on. Book, Docs, Orgs, Keys and Auth are needed; the rest may be zero.
+// Deps is what the API stands on. Book, Docs, Orgs, Keys, Auth and Exports are needed; the rest may be zero.
 type Deps struct {
 	Book Book
 	Docs daybook.Documents // asked by /readyz
 	Orgs *control.Orgs
 	Keys *control.Keys
 	Auth *auth.Authenticator
+
+	Exports *export.Runner
+	Origin  auth.Origin        // for the addresses in answers
+	Audit   *selfaudit.Auditor // nil: what is done through the API is not recorded
 
 	Doors   []auth.Door
 	Metrics *Metrics // nil: /metrics is 404

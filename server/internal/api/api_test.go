@@ -22,6 +22,7 @@ import (
 	"github.com/daybook-audit/daybook/server/internal/auth"
 	"github.com/daybook-audit/daybook/server/internal/compat/workos"
 	"github.com/daybook-audit/daybook/server/internal/control"
+	"github.com/daybook-audit/daybook/server/internal/export"
 	"github.com/daybook-audit/daybook/storetest"
 )
 
@@ -54,6 +55,8 @@ type fixture struct {
 	keys   *control.Keys
 	auth   *auth.Authenticator
 	server *api.Server
+	export *export.Runner
+	ended  chan control.Export // exports that are ready or have failed
 	doc    *openapi3.T
 	admin  string // a key for all organizations and every scope
 	acme   string // a key of org_acme with every scope but operate
@@ -70,7 +73,9 @@ type setup struct {
 func newFixture(tb testing.TB, s setup) *fixture {
 	tb.Helper()
 	f := &fixture{clock: &clock{t: time.Date(2026, 11, 21, 14, 22, 7, 0, time.UTC)}, t: tb, store: storetest.Memory()}
-	options := daybook.Options{Now: f.now}
+	options := daybook.Options{
+		Now: f.now, Origin: "audit.example.com", MasterKey: bytes.Repeat([]byte{7}, 32), HighWater: storetest.Marks(), SignEvery: time.Hour,
+	}
 	if s.book != nil {
 		options = s.book(options)
 	}
@@ -87,11 +92,23 @@ func newFixture(tb testing.TB, s setup) *fixture {
 	})
 	metrics.Watch(f.book.Stats)
 	f.orgs, f.keys = control.NewOrgs(f.store, f.now), control.NewKeys(f.store, f.now)
+	f.ended = make(chan control.Export, 100)
+	f.export, err = export.Open(tb.Context(), f.book, control.NewExports(f.store, f.now), []byte("key of links"), export.Options{
+		Dir: tb.TempDir(), Now: f.now, Ended: func(x control.Export) { f.ended <- x },
+	})
+	if err != nil {
+		tb.Fatal(err)
+	}
+	tb.Cleanup(func() {
+		if err := f.export.Close(); err != nil {
+			tb.Error(err)
+		}
+	})
 	f.auth = auth.New(f.keys, auth.Options{Now: f.now, RateLimit: s.rate})
 	tb.Cleanup(f.auth.Close)
 	deps := api.Deps{
-		Book: f.book, Docs: f.store, Orgs: f.orgs, Keys: f.keys, Auth: f.auth, Metrics: metrics, Now: f.now, Version: "0.1.0",
-		Doors: []auth.Door{workos.New(workos.Deps{Book: f.book, Auth: f.auth, Orgs: f.orgs, Repeats: control.NewRepeats(f.store, f.now)})},
+		Book: f.book, Docs: f.store, Orgs: f.orgs, Keys: f.keys, Auth: f.auth, Exports: f.export, Metrics: metrics, Now: f.now, Version: "0.1.0",
+		Doors: []auth.Door{workos.New(workos.Deps{Book: f.book, Auth: f.auth, Orgs: f.orgs, Repeats: control.NewRepeats(f.store, f.now), Exports: f.export})},
 	}
 	if s.deps != nil {
 		s.deps(&deps)
@@ -168,7 +185,7 @@ func (f *fixture) check(r *http.Request, w *httptest.ResponseRecorder) {
 	if id := w.Header().Get("X-Request-Id"); len(id) != 14 || !strings.HasPrefix(id, "req_") {
 		f.t.Errorf("%s: X-Request-Id is %q", at, id)
 	}
-	if w.Header().Get("X-Content-Type-Options") != "nosniff" || w.Header().Get("Cache-Control") != "no-store" {
+	if cache := w.Header().Get("Cache-Control"); w.Header().Get("X-Content-Type-Options") != "nosniff" || cache != "no-store" && (w.Code != 200 || !strings.HasPrefix(cache, "private, ")) {
 		f.t.Errorf("%s: headers are missing: %v", at, w.Header())
 	}
 	pattern := f.server.Pattern(r)

@@ -35,6 +35,9 @@ type call struct {
 	code   string // of the problem answered
 	broken bool   // err came after the answer had begun
 
+	seen  seen // what the answer shows of a log
+	noted bool // the look at it is noted
+
 	body   bodyBuffer
 	events [][]byte // slices of the body
 	out    []byte   // the answer being made

@@ -94,9 +94,9 @@ func (s *Server) page(tree map[string]any) ([]byte, error) {
 		name := str(asTree(tag)["name"])
 		section := docSection{Name: name, Anchor: anchor(name), About: str(asTree(tag)["description"])}
 		for _, rt := range s.routes { // the document has no order of its own
-			op := asTree(asTree(paths[rt.pattern])[strings.ToLower(rt.method)])
+			op := asTree(asTree(paths[rt.path()])[strings.ToLower(rt.method)])
 			if op != nil && slices.Contains(asList(op["tags"]), any(name)) {
-				section.Operations = append(section.Operations, readOperation(rt.method, rt.pattern, op))
+				section.Operations = append(section.Operations, readOperation(rt.method, rt.path(), op))
 			}
 		}
 		p.Sections = append(p.Sections, section)

@@ -30,6 +30,8 @@ func (c *call) listWithin(within *query.Query) error {
 	if err != nil {
 		return err
 	}
+	c.seen = seen{asked: true, query: page.Query, within: within, from: page.From, to: page.To}
+	c.seen.showed(page.Entries...)
 	out := append(c.out[:0], `{"entries":[`...)
 	for i := range page.Entries {
 		if i > 0 {
@@ -132,6 +134,7 @@ func getEvent(c *call) error {
 	if err != nil {
 		return err
 	}
+	c.seen.showed(entry)
 	c.out = entry.AppendJSON(c.out[:0])
 	c.send(http.StatusOK, jsonType, c.out)
 	return nil

@@ -12,6 +12,7 @@ type Row struct {
 	Method, Pattern string
 	Scopes          auth.Scopes
 	Open, Org, Door bool
+	Looks           string // the action of looking; empty: nothing of a log is shown
 	Params          []string
 }
 
@@ -19,7 +20,7 @@ type Row struct {
 func (s *Server) Rows() []Row {
 	rows := make([]Row, 0, len(s.routes))
 	for _, rt := range s.routes {
-		row := Row{Method: rt.method, Pattern: rt.pattern, Scopes: rt.scopes, Open: rt.open, Org: rt.org != orgNone, Door: rt.door != nil}
+		row := Row{Method: rt.method, Pattern: rt.path(), Scopes: rt.scopes, Open: rt.open, Org: rt.org != orgNone, Door: rt.door != nil, Looks: rt.looks.action}
 		for _, p := range rt.params {
 			row.Params = append(row.Params, p.name)
 		}
@@ -35,11 +36,17 @@ func (s *Server) Pattern(r *http.Request) string {
 	}
 	_, pattern := s.mux.Handler(r)
 	_, path, _ := strings.Cut(pattern, " ")
-	return path
+	return (&route{pattern: path}).path()
 }
 
 // Document returns the OpenAPI document.
 func (s *Server) Document() []byte { return s.openapi }
+
+// ParseTile reads the path of a tile.
+func ParseTile(path string) (entries bool, level int, n int64, width int, ok bool) {
+	t, ok := parseTile(path)
+	return t.entries, t.level, t.n, t.width, ok
+}
 
 // SplitArray and SplitLines are how bodies of many events are cut.
 var (

@@ -3,6 +3,8 @@ package api
 import (
 	"net/http"
 	"time"
+
+	"github.com/daybook-audit/daybook"
 )
 
 type health struct {
@@ -44,6 +46,11 @@ func getBackup(c *call) error {
 			hint = "this store is backed up with its own tools."
 		}
 		return &requestError{status: http.StatusNotImplemented, code: "not_supported", detail: hint}
+	}
+	if c.r.Method != http.MethodHead {
+		if err := c.did("", c.act("daybook.backup.created", daybook.Target{Type: "instance", ID: "instance"}, nil)); err != nil {
+			return err
+		}
 	}
 	c.Header()["Content-Type"] = []string{"application/octet-stream"}
 	c.Header().Set("Content-Disposition", `attachment; filename="daybook.db"`)

@@ -1,6 +1,7 @@
 package api
 
 import (
+	"context"
 	"net/http"
 	"time"
 
@@ -63,7 +64,9 @@ func createKey(c *call) error {
 	if err != nil {
 		return err
 	}
-	want := control.NewKey{Name: in.Name, Scopes: scopes.Words()}
+	want := control.NewKey{Name: in.Name, Scopes: scopes.Words(), Before: func(_ context.Context, k control.Key) error {
+		return c.did(k.Org, c.keyAct("daybook.key.created", k))
+	}}
 	if in.ExpiresAt != nil {
 		want.ExpiresAt = in.ExpiresAt.UTC()
 	}
@@ -130,11 +133,18 @@ func listKeys(c *call) error {
 }
 
 func revokeKey(c *call) error {
-	key, err := c.s.Keys.Revoke(c.r.Context(), c.r.PathValue("id"), func(k *control.Key) bool { return c.principal.MaySeeKey(k.Org) })
+	already := false
+	key, err := c.s.Keys.Revoke(c.r.Context(), c.r.PathValue("id"), func(k *control.Key) bool {
+		already = !k.RevokedAt.IsZero()
+		return c.principal.MaySeeKey(k.Org)
+	})
 	if err != nil {
 		return err
 	}
 	c.s.Auth.Forget(key)
+	if !already {
+		c.after(key.Org, c.keyAct("daybook.key.revoked", key)) // a key must end also when the log takes nothing
+	}
 	c.WriteHeader(http.StatusNoContent)
 	return nil
 }

@@ -91,10 +91,10 @@ func (s *Server) document() *huma.OpenAPI {
 		if rt.door != nil {
 			continue
 		}
-		item := doc.Paths[rt.pattern]
+		item := doc.Paths[rt.path()]
 		if item == nil {
 			item = &huma.PathItem{}
-			doc.Paths[rt.pattern] = item
+			doc.Paths[rt.path()] = item
 		}
 		op := rt.operation(registry)
 		switch rt.method {
@@ -136,7 +136,7 @@ func (rt *route) operation(registry huma.Registry) *huma.Operation {
 		op.Parameters = append(op.Parameters, &huma.Param{Name: p.name, In: "query", Description: p.doc, Schema: &p.schema})
 	}
 	headers := about.headers
-	if rt.org != orgNone {
+	if rt.org == orgRead || rt.org == orgRecord {
 		headers = append(slices.Clip(headers), headerOrg)
 	}
 	for _, p := range headers {

@@ -57,6 +57,7 @@ func createOrg(c *call) error {
 	if err := c.s.Book.CreateLog(c.r.Context(), org.ID); err != nil {
 		return err
 	}
+	c.after("", c.act("daybook.org.created", daybook.Target{Type: "org", ID: string(org.ID), Name: org.Name}, nil))
 	return c.sendOrg(http.StatusCreated, org)
 }
 
@@ -69,6 +70,9 @@ func (c *call) sendOrg(status int, org control.Org) error {
 	return nil
 }
 
+// logStates are the words for the states of a log.
+var logStates = map[daybook.LogState]string{daybook.LogOpen: "open", daybook.LogFrozen: "frozen", daybook.LogClosed: "closed"}
+
 // organizations completes orgs with how their logs stand.
 func (c *call) organizations(orgs []control.Org) ([]organization, error) {
 	ids := make([]daybook.OrgID, 0, len(orgs))
@@ -79,12 +83,11 @@ func (c *call) organizations(orgs []control.Org) ([]organization, error) {
 	if err != nil {
 		return nil, err
 	}
-	states := map[daybook.LogState]string{daybook.LogOpen: "open", daybook.LogFrozen: "frozen", daybook.LogClosed: "closed"}
 	shown := make([]organization, 0, len(orgs))
 	for i, org := range orgs {
 		shown = append(shown, organization{
 			ID: org.ID, Name: org.Name, CreatedAt: newStamp(org.CreatedAt),
-			Epoch: logs[i].Epoch, State: states[logs[i].State], Size: logs[i].Size,
+			Epoch: logs[i].Epoch, State: logStates[logs[i].State], Size: logs[i].Size,
 		})
 	}
 	return shown, nil

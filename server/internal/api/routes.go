@@ -17,6 +17,7 @@ type route struct {
 	org             orgRule
 	params          []param // of the query string; every other is refused
 	quiet           bool    // what goes well is logged at debug only
+	looks           look    // what it shows of a log; zero: nothing
 	about           operation
 	handler         func(*call) error
 
@@ -34,20 +35,42 @@ const (
 	orgNone   orgRule = iota // the route has none, or finds it itself
 	orgRead                  // that of the key, or of Daybook-Org, which must exist
 	orgRecord                // the same; with a key for all organizations an unknown one is made on first use
+	orgPath                  // that of the path, which the key must reach
 )
+
+// logPath begins the routes of an organization's log.
+const logPath = "/v1/organizations/{org}/log"
+
+// path is the pattern as the document writes it: a path template knows no rest of a path.
+func (rt *route) path() string { return strings.Replace(rt.pattern, "...}", "}", 1) }
 
 // table lists the native routes.
 func (s *Server) table() []*route {
 	search := []param{paramQ, paramFrom, paramTo, paramTZ, paramOrder, paramAsc, paramLimit, paramCursor}
 	return []*route{
 		{method: "POST", pattern: "/v1/events", scopes: auth.Record, org: orgRecord, quiet: true, params: []param{paramPartial}, handler: createEvents, about: aboutCreateEvents},
-		{method: "GET", pattern: "/v1/events", scopes: auth.Read, org: orgRead, params: search, handler: listEvents, about: aboutListEvents},
-		{method: "GET", pattern: "/v1/events/tail", scopes: auth.Read, org: orgRead, params: []param{paramQ, paramTZ, paramFromSeq}, handler: tailEvents, about: aboutTailEvents},
-		{method: "GET", pattern: "/v1/events/{id}", scopes: auth.Read, org: orgRead, handler: getEvent, about: aboutGetEvent},
-		{method: "GET", pattern: "/v1/targets/{type}/{id}/events", scopes: auth.Read, org: orgRead, params: search, handler: listTargetEvents, about: aboutListTargetEvents},
-		{method: "GET", pattern: "/v1/actors/{type}/{id}/events", scopes: auth.Read, org: orgRead, params: search, handler: listActorEvents, about: aboutListActorEvents},
-		{method: "GET", pattern: "/v1/histogram", scopes: auth.Read, org: orgRead, params: []param{paramQ, paramFrom, paramTo, paramTZ, paramBars}, handler: getHistogram, about: aboutGetHistogram},
-		{method: "GET", pattern: "/v1/facets", scopes: auth.Read, org: orgRead, params: []param{paramQ, paramFrom, paramTo, paramTZ, paramFields, paramTop}, handler: getFacets, about: aboutGetFacets},
+		{method: "GET", pattern: "/v1/events", scopes: auth.Read, org: orgRead, looks: look{logViewed, "search"}, params: search, handler: listEvents, about: aboutListEvents},
+		{method: "GET", pattern: "/v1/events/tail", scopes: auth.Read, org: orgRead, looks: look{logViewed, "tail"}, params: []param{paramQ, paramTZ, paramFromSeq}, handler: tailEvents, about: aboutTailEvents},
+		{method: "GET", pattern: "/v1/events/{id}", scopes: auth.Read, org: orgRead, looks: look{eventViewed, ""}, handler: getEvent, about: aboutGetEvent},
+		{method: "GET", pattern: "/v1/targets/{type}/{id}/events", scopes: auth.Read, org: orgRead, looks: look{logViewed, "target"}, params: search, handler: listTargetEvents, about: aboutListTargetEvents},
+		{method: "GET", pattern: "/v1/actors/{type}/{id}/events", scopes: auth.Read, org: orgRead, looks: look{logViewed, "actor"}, params: search, handler: listActorEvents, about: aboutListActorEvents},
+		{method: "GET", pattern: "/v1/histogram", scopes: auth.Read, org: orgRead, looks: look{logViewed, "histogram"}, params: []param{paramQ, paramFrom, paramTo, paramTZ, paramBars}, handler: getHistogram, about: aboutGetHistogram},
+		{method: "GET", pattern: "/v1/facets", scopes: auth.Read, org: orgRead, looks: look{logViewed, "facets"}, params: []param{paramQ, paramFrom, paramTo, paramTZ, paramFields, paramTop}, handler: getFacets, about: aboutGetFacets},
+
+		{method: "GET", pattern: logPath + "/checkpoint", scopes: auth.Read, org: orgPath, handler: getCheckpoint, about: aboutGetCheckpoint},
+		{method: "GET", pattern: logPath + "/checkpoints/{size}", scopes: auth.Read, org: orgPath, handler: getCheckpointAt, about: aboutGetCheckpointAt},
+		{method: "GET", pattern: logPath + "/tile/{path...}", scopes: auth.Read, org: orgPath, quiet: true, handler: getTile, about: aboutGetTile},
+		{method: "GET", pattern: logPath + "/inclusion", scopes: auth.Read, org: orgPath, params: []param{paramSeq, paramSize}, handler: getInclusion, about: aboutGetInclusion},
+		{method: "GET", pattern: logPath + "/consistency", scopes: auth.Read, org: orgPath, params: []param{paramFromSize, paramToSize}, handler: getConsistency, about: aboutGetConsistency},
+		{method: "GET", pattern: logPath + "/proof/{file}", scopes: auth.Read, org: orgPath, handler: getProof, about: aboutGetProof},
+		{method: "GET", pattern: logPath + "/bundle", scopes: auth.Export, org: orgPath, params: []param{paramBundleFrom, paramBundleTo, paramSize}, handler: getBundle, about: aboutGetBundle},
+		{method: "GET", pattern: logPath + "/info", scopes: auth.Read, org: orgPath, handler: getLogInfo, about: aboutGetLogInfo},
+
+		{method: "POST", pattern: "/v1/exports", scopes: auth.Export, org: orgRead, handler: createExport, about: aboutCreateExport},
+		{method: "GET", pattern: "/v1/exports", scopes: auth.Export, org: orgRead, params: []param{paramLimit, paramCursor}, handler: listExports, about: aboutListExports},
+		{method: "GET", pattern: "/v1/exports/{id}", scopes: auth.Export, org: orgRead, handler: getExport, about: aboutGetExport},
+		{method: "DELETE", pattern: "/v1/exports/{id}", scopes: auth.Export, org: orgRead, handler: cancelExport, about: aboutCancelExport},
+		{method: "GET", pattern: "/v1/exports/{id}/file", open: true, params: []param{paramExp, paramSig}, handler: getExportFile, about: aboutGetExportFile},
 
 		{method: "POST", pattern: "/v1/organizations", scopes: auth.Operate, handler: createOrg, about: aboutCreateOrg},
 		{method: "GET", pattern: "/v1/organizations", params: []param{paramLimit, paramCursor}, handler: listOrgs, about: aboutListOrgs},
@@ -73,7 +96,7 @@ func (s *Server) mount() {
 	for _, door := range s.Doors {
 		for _, r := range door.Routes() {
 			s.routes = append(s.routes, &route{
-				method: r.Method, pattern: r.Pattern, scopes: r.Scopes, quiet: true, door: door, enter: r.Handler,
+				method: r.Method, pattern: r.Pattern, scopes: r.Scopes, open: r.Open, quiet: true, door: door, enter: r.Handler,
 			})
 		}
 	}
@@ -110,6 +133,7 @@ func (rt *route) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 func (rt *route) serve(c *call) error {
 	if !rt.open {
 		if err := c.authenticate(rt.scopes); err != nil {
+			c.refused(err)
 			return err
 		}
 	}
@@ -121,7 +145,11 @@ func (rt *route) serve(c *call) error {
 			return err
 		}
 	}
-	return rt.handler(c)
+	err := rt.handler(c)
+	if err == nil {
+		c.looked(daybook.Success)
+	}
+	return err
 }
 
 func (c *call) authenticate(need auth.Scopes) error {
@@ -136,8 +164,11 @@ func (c *call) authenticate(need auth.Scopes) error {
 	return nil
 }
 
-// findOrg finds the organization of the request: never in the path, never in the body.
+// findOrg finds the organization of the request: never in the body, and in the path only to find that the key reaches it.
 func (c *call) findOrg(rule orgRule) error {
+	if rule == orgPath {
+		return c.pathOrg()
+	}
 	org, err := c.namedOrg()
 	if err != nil {
 		return err
@@ -149,6 +180,16 @@ func (c *call) findOrg(rule orgRule) error {
 	if rule == orgRecord {
 		return c.s.Orgs.Ensure(c.r.Context(), org)
 	}
+	return c.orgExists(org)
+}
+
+// pathOrg takes the organization from the path.
+func (c *call) pathOrg() error {
+	org := daybook.OrgID(c.r.PathValue("org"))
+	if !org.Valid() || !c.principal.Reaches(org) {
+		return errNotFound
+	}
+	c.org = org
 	return c.orgExists(org)
 }
 

@@ -39,6 +39,7 @@ func tailEvents(c *call) error {
 		c.WriteHeader(http.StatusOK)
 		return nil
 	}
+	c.looked(daybook.Success) // as it begins: a tail may last for days
 	ctx, cancel := context.WithCancel(c.r.Context())
 	frames := make(chan frame)
 	var pump sync.WaitGroup

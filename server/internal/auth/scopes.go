@@ -5,6 +5,7 @@ import (
 	"strings"
 
 	"github.com/daybook-audit/daybook"
+	"github.com/daybook-audit/daybook/server/internal/control"
 )
 
 // Scopes is a set of rights. No scope contains another.
@@ -87,5 +88,10 @@ func (p *Principal) MaySeeKey(org daybook.OrgID) bool {
 	return p.MayMakeKey(org, None)
 }
 
-// Reaches reports whether p may touch org at all.
-func (p *Principal) Reaches(org daybook.OrgID) bool { return p.Org == "" || p.Org == org }
+// Reaches reports whether p may touch org at all. The instance's own log is for operators, and for keys made for it alone.
+func (p *Principal) Reaches(org daybook.OrgID) bool {
+	if p.Org == "" {
+		return org != control.Instance || p.Scopes.Has(Operate)
+	}
+	return p.Org == org
+}

@@ -64,6 +64,8 @@ type NewKey struct {
 	Org       daybook.OrgID // empty: all organizations
 	Scopes    []string      // at least one; auth.ParseScopes knows the words
 	ExpiresAt time.Time     // zero: never
+	// Before, if set, is told of the key when all of it is known and nothing is stored; its error keeps the key from being made.
+	Before func(ctx context.Context, k Key) error
 }
 
 // Create makes a key, durable on return, and gives its text: the only time that it can be had. Whether the organization exists is
@@ -85,6 +87,12 @@ func (k *Keys) store(ctx context.Context, n NewKey, secret string) (Key, error) 
 	doc := keyDocument{
 		ID: typeid.New("key"), Name: n.Name, Org: n.Org, Scopes: n.Scopes, CreatedAt: at(k.now()), ExpiresAt: at(n.ExpiresAt),
 	}
+	if n.Before != nil {
+		if err := n.Before(ctx, doc.key(hash)); err != nil {
+			return Key{}, err
+		}
+	}
+	// A crash here leaves an act in the log that did not happen; the other order would leave a key of which no log knows.
 	exists, err := create(ctx, k.docs, kindKey, hash.String(), doc)
 	if err == nil && exists {
 		err = &daybook.Error{Code: daybook.CodeConflict, Rule: "exists", Message: "this key exists."}

@@ -24,6 +24,16 @@ type orgDocument struct {
 	CreatedAt moment `json:"created_at"`
 }
 
+// Instance is the log of the instance itself: what operators do that is no organization's. It is read like a log of an organization,
+// with the scope operate; nobody records in it but the server, and there is no organization of this name.
+const Instance daybook.OrgID = "daybook:instance"
+
+// ErrReserved says that an id is the instance's own.
+var ErrReserved = &daybook.Error{
+	Code: daybook.CodeForbidden, Rule: "reserved_org", Field: "/id",
+	Message: string(Instance) + " is the instance's own log: only the server records in it.",
+}
+
 // Orgs keeps the organizations. Safe for concurrent use.
 type Orgs struct {
 	docs  daybook.Documents
@@ -44,6 +54,9 @@ func (o *Orgs) Create(ctx context.Context, id daybook.OrgID, name string) (Org, 
 	}
 	if !id.Valid() {
 		return Org{}, ErrOrgForm
+	}
+	if id == Instance {
+		return Org{}, ErrReserved
 	}
 	if len(name) > MaxName {
 		return Org{}, &daybook.Error{Code: daybook.CodeInvalid, Rule: "invalid_value", Field: "/name", Message: "name is longer than 512 bytes."}
@@ -66,10 +79,14 @@ var ErrOrgForm = &daybook.Error{
 	Message: "an organization id is 1 to 128 characters of A-Z a-z 0-9 . _ : @ -",
 }
 
-// Ensure makes an organization without a name if there is none. After the first time it costs a look into memory.
+// Ensure makes an organization without a name if there is none; Instance is ErrReserved. After the first time it costs a look into
+// memory.
 func (o *Orgs) Ensure(ctx context.Context, id daybook.OrgID) error {
 	if _, ok := o.known.Load(id); ok {
 		return nil
+	}
+	if id == Instance {
+		return ErrReserved
 	}
 	ok, err := o.Exists(ctx, id)
 	if err != nil || ok {
@@ -84,8 +101,11 @@ func (o *Orgs) Ensure(ctx context.Context, id daybook.OrgID) error {
 	return err
 }
 
-// Exists reports whether there is an organization id.
+// Exists reports whether there is an organization id, or it is Instance.
 func (o *Orgs) Exists(ctx context.Context, id daybook.OrgID) (bool, error) {
+	if id == Instance {
+		return true, nil
+	}
 	if _, ok := o.known.Load(id); ok {
 		return true, nil
 	}

@@ -1,0 +1,380 @@
+package daybook
+
+import (
+	"context"
+	"encoding/binary"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"sync"
+
+	"github.com/daybook-audit/daybook/internal/typeid"
+	"github.com/daybook-audit/daybook/leaf"
+	"github.com/daybook-audit/daybook/query"
+
+	"github.com/google/uuid"
+)
+
+// The acts of control entries that this file knows; others belong to whoever records them.
+const (
+	opErase = "erase"
+	opPrune = "prune"
+	opHold  = "hold"
+)
+
+// Party is who is responsible for an act, as it stands in a control entry.
+type Party struct {
+	Type string `json:"type"`
+	ID   string `json:"id"`
+}
+
+// control is the payload of a control entry about removal (docs/reference/integrity.md, section 9).
+type control struct {
+	Op        string `json:"op"`
+	State     string `json:"state,omitempty"`
+	HoldID    string `json:"hold_id,omitempty"`
+	ErasureID string `json:"erasure_id,omitempty"`
+	Items     string `json:"items,omitempty"`
+	Keep      string `json:"keep,omitempty"`
+	Policy    string `json:"policy,omitempty"`
+	Before    string `json:"before,omitempty"`
+	Count     int64  `json:"count,omitempty"`
+	Query     string `json:"query,omitempty"`
+	Basis     string `json:"legal_basis,omitempty"`
+	Reason    string `json:"reason,omitempty"`
+	Names     string `json:"names,omitempty"` // "erased": the names of erased fields are not kept
+	By        Party  `json:"by"`
+	// ApprovedBy is the second of two who agreed to an erasure.
+	ApprovedBy *Party `json:"approved_by,omitempty"`
+	Part       int    `json:"part,omitempty"`
+	Parts      int    `json:"parts,omitempty"`
+
+	items leaf.Items // of Items; nil when there are none
+}
+
+// parseControl reads the payload of a control entry. Members that it does not know are ignored.
+func parseControl(text []byte) (*control, error) {
+	c := &control{}
+	if err := json.Unmarshal(text, c); err != nil {
+		return nil, fmt.Errorf("read a control entry: %w", err)
+	}
+	if c.Items == "" {
+		return c, nil
+	}
+	var err error
+	if c.items, err = leaf.ParseItems(c.Items); err != nil {
+		return nil, fmt.Errorf("items of a control entry: %w", err)
+	}
+	return c, nil
+}
+
+// removes reports whether c names entries or fields that are to go.
+func (c *control) removes() bool { return c.Op == opErase || c.Op == opPrune }
+
+// removes reports whether the control entry with this payload does.
+func removes(text []byte) bool {
+	c, err := parseControl(text)
+	return err == nil && c.removes()
+}
+
+// newID returns a new public id with a prefix, such as ers_….
+func newID(prefix string) string { return string(typeid.Append(nil, prefix, uuid.Must(uuid.NewV7()))) }
+
+// slipControl is the kind of a slip that says that a control entry about removal stands at a seq, of which A holds the upper 12 bits and
+// B the lower 24, and what has become of it. The merger writes it in the Replace that folds the entry, so that one read of a few rows
+// finds every act of a log. A log of 2³⁶ entries is more than its keys hold.
+const slipControl = 6
+
+// controlSlipVersion is the first byte of such a slip. A reader refuses others with [ErrNewer].
+const controlSlipVersion = 1
+
+func controlKey(seq int64) SlipKey {
+	return SlipKey{Kind: slipControl, A: uint16(seq >> 24 & 0xfff), B: uint32(seq & 0xffffff)}
+}
+
+// controlSlip is what such a slip says.
+type controlSlip struct {
+	seq     int64
+	removes bool  // else nothing is to be carried out
+	done    int64 // when it was carried out, µs; 0: it was not
+}
+
+func (c *controlSlip) slip() Slip {
+	b := []byte{controlSlipVersion, 0}
+	if c.removes {
+		b[1] = 1
+	}
+	return Slip{SlipKey: controlKey(c.seq), Bytes: binary.AppendUvarint(b, uint64(c.done))}
+}
+
+func parseControlSlip(s *Slip) (controlSlip, error) {
+	c := controlSlip{seq: int64(s.A)<<24 | int64(s.B)}
+	b := s.Bytes
+	switch {
+	case len(b) > 0 && b[0] != controlSlipVersion:
+		return c, fmt.Errorf("control slip of version %d: %w", b[0], ErrNewer)
+	case len(b) < 3 || b[1] > 1:
+		return c, damaged("a control slip of %d bytes", len(b))
+	}
+	r := columnReader{rest: b[2:]}
+	c.removes, c.done = b[1] == 1, int64(r.uvarint(1<<62))
+	if r.bad || len(r.rest) > 0 {
+		return c, damaged("a control slip of %d bytes", len(b))
+	}
+	return c, nil
+}
+
+// controlSlips reads the control slips of a log, by seq.
+func (b *Book) controlSlips(ctx context.Context, log LogNo) ([]controlSlip, error) {
+	var out []controlSlip
+	for s, err := range b.store.Slips(ctx, log, SlipKey{Kind: slipControl}, SlipKey{Kind: slipControl + 1}) {
+		if err != nil {
+			return nil, fmt.Errorf("read the control slips of log %d: %w", log, err)
+		}
+		c, err := parseControlSlip(&s)
+		if err != nil {
+			return nil, err
+		}
+		out = append(out, c)
+	}
+	return out, nil
+}
+
+// logActs is what the control entries of one log say about holds and erasures, and the right to say more.
+type logActs struct {
+	// turn has one slot. Whoever decides what may be removed or must be kept has it from looking until its control entries are durable,
+	// and the merger from looking until it has removed: so no hold comes between the two.
+	turn chan struct{}
+
+	// Guarded by mu.
+	mu       sync.Mutex
+	through  int64 // every entry below was looked at
+	folded   bool  // what was folded at the first look was read
+	holds    []*activeHold
+	released []Hold
+	erasures []*Erasure // by their first control entry
+	byID     map[string]*Erasure
+	keys     []keyAct // about keys and epochs, oldest first
+}
+
+// activeHold is a hold in force. It is not changed once others may see it.
+type activeHold struct {
+	Hold
+	items leaf.Items
+	query *query.Query // nil: there is none
+}
+
+// acts returns what is known of the log of v's control entries, not yet caught up.
+func (b *Book) acts(log LogNo) *logActs {
+	b.actsMu.Lock()
+	defer b.actsMu.Unlock()
+	a := b.actsOf[log]
+	if a == nil {
+		a = &logActs{turn: make(chan struct{}, 1), byID: map[string]*Erasure{}}
+		b.actsOf[log] = a
+	}
+	return a
+}
+
+// lock waits for the turn, or the end of ctx.
+func (a *logActs) lock(ctx context.Context) error {
+	select {
+	case a.turn <- struct{}{}:
+		return nil
+	case <-ctx.Done():
+		return context.Cause(ctx)
+	}
+}
+
+// tryLock takes the turn if nobody has it. The merger never waits for it: whoever has it may be waiting for the merger to make room.
+func (a *logActs) tryLock() bool {
+	select {
+	case a.turn <- struct{}{}:
+		return true
+	default:
+		return false
+	}
+}
+
+func (a *logActs) unlock() { <-a.turn }
+
+// catchUp reads the control entries that v holds and a does not know. The caller holds a.mu.
+func (a *logActs) catchUp(ctx context.Context, b *Book, v *view) error {
+	if a.through >= v.size {
+		return nil
+	}
+	if !a.folded || a.through < v.head.Packed {
+		slips, err := b.controlSlips(ctx, v.head.Log)
+		if err != nil {
+			return err
+		}
+		for _, s := range slips {
+			if s.seq < a.through || s.seq >= v.head.Packed {
+				continue
+			}
+			es, err := b.entries(ctx, *v, s.seq, s.seq+1)
+			if err != nil {
+				return fmt.Errorf("read control entry %d: %w", s.seq, err)
+			}
+			if err := a.take(v.head.Org, &es[0]); err != nil {
+				return err
+			}
+		}
+		a.folded, a.through = true, max(a.through, v.head.Packed)
+	}
+	for _, r := range v.runs {
+		for i := max(0, int(a.through-r.first())); i < r.len(); i++ {
+			if r.c.entries[r.at+i].state>>stateKind != KindControl {
+				continue
+			}
+			e := r.entry(i)
+			if err := a.take(v.head.Org, &e); err != nil {
+				return err
+			}
+		}
+		a.through = max(a.through, r.end())
+	}
+	return nil
+}
+
+// take takes one control entry. What it says of itself and is no longer there, it does not say.
+func (a *logActs) take(org OrgID, e *packed) error {
+	text, err := e.remainder()
+	if err != nil {
+		return err
+	}
+	c, err := parseControl(text)
+	if err != nil {
+		return fmt.Errorf("control entry %d: %w", e.seq, err)
+	}
+	switch {
+	case c.Op == opKey || c.Op == opEpoch:
+		return a.key(text, e)
+	case c.Op == opErase:
+		a.erased(org, c, e)
+	case c.Op == opHold && c.State == holdPlaced:
+		return a.placed(c, e)
+	case c.Op == opHold && c.State == holdReleased:
+		a.release(c, e)
+	}
+	return nil
+}
+
+// lockActs takes the turn of org's log and brings its acts up to date with a picture of the log. The caller gives the turn back. An org
+// without a log is CodeNotFound.
+func (b *Book) lockActs(ctx context.Context, org OrgID) (*logActs, view, error) {
+	v, err := b.existing(ctx, org)
+	if err != nil {
+		return nil, view{}, err
+	}
+	a := b.acts(v.head.Log)
+	if err := a.lock(ctx); err != nil {
+		return nil, view{}, err
+	}
+	if v, err = b.view(ctx, org); err == nil { // what others have recorded meanwhile counts
+		a.mu.Lock()
+		err = a.catchUp(ctx, b, &v)
+		a.mu.Unlock()
+	}
+	if err != nil {
+		a.unlock()
+		return nil, view{}, err
+	}
+	return a, v, nil
+}
+
+// existing is view for an org that must have a log.
+func (b *Book) existing(ctx context.Context, org OrgID) (view, error) {
+	if !org.Valid() {
+		return view{}, errInvalidOrg(org)
+	}
+	v, err := b.view(ctx, org)
+	if err == nil && v.head.Log == 0 {
+		err = &Error{Code: CodeNotFound, Message: "there is no such log"}
+	}
+	return v, err
+}
+
+// knownActs returns the acts of org's log as of now, with mu held for reading them: the caller calls done. An org without a log has none.
+func (b *Book) knownActs(ctx context.Context, org OrgID) (a *logActs, done func(), err error) {
+	v, err := b.view(ctx, org)
+	if err != nil || v.head.Log == 0 {
+		return nil, nil, err
+	}
+	a = b.acts(v.head.Log)
+	a.mu.Lock()
+	for range 10 {
+		if err = a.catchUp(ctx, b, &v); !errors.Is(err, ErrNotExist) {
+			break
+		}
+		if v, err = b.view(ctx, org); err != nil { // folded and swapped meanwhile
+			break
+		}
+	}
+	if err != nil {
+		a.mu.Unlock()
+		return nil, nil, err
+	}
+	return a, a.mu.Unlock, nil
+}
+
+// itemList says which entries and fields are named, as they are met in the order of the log. Neighbours of which the same is named become
+// one range.
+type itemList struct {
+	items   leaf.Items
+	entries int64
+	fields  int64 // named by themselves
+}
+
+// maxItems bounds what one erasure or hold names: about a thousand control entries.
+const maxItems = 2_000_000
+
+// add names the fields of an entry, or the whole of it when fields is nil.
+func (l *itemList) add(seq int64, fields []int) error {
+	l.entries++
+	l.fields += int64(len(fields))
+	if n := len(l.items); n > 0 {
+		last := &l.items[n-1]
+		if last.Last == seq-1 && (fields == nil) == (last.Fields == nil) && equalInts(fields, last.Fields) {
+			last.Last = seq
+			return nil
+		}
+	}
+	if len(l.items) == maxItems {
+		return &Error{Code: CodeTooLarge, Rule: "too_many_items", Message: fmt.Sprintf("more than %d separate entries at once: narrow the selection, by time for example", maxItems)}
+	}
+	l.items = append(l.items, leaf.Item{First: seq, Last: seq, Fields: fields})
+	return nil
+}
+
+func equalInts(a, b []int) bool {
+	if len(a) != len(b) {
+		return false
+	}
+	for i := range a {
+		if a[i] != b[i] {
+			return false
+		}
+	}
+	return true
+}
+
+// texts returns the items as the texts of control entries, each at most [leaf.MaxItems] long.
+func (l *itemList) texts() []string {
+	var out []string
+	var part []byte
+	for i := range l.items {
+		one := l.items[i : i+1].String()
+		if len(part) > 0 && len(part)+1+len(one) > leaf.MaxItems {
+			out, part = append(out, string(part)), part[:0]
+		}
+		if len(part) > 0 {
+			part = append(part, ';')
+		}
+		part = append(part, one...)
+	}
+	if len(part) > 0 {
+		out = append(out, string(part))
+	}
+	return out
+}

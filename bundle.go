@@ -1,0 +1,374 @@
+package daybook
+
+import (
+	"bufio"
+	"context"
+	"crypto/sha256"
+	"encoding/json"
+	"fmt"
+	"io"
+	"strings"
+	"time"
+	"unicode/utf8"
+
+	"golang.org/x/mod/sumdb/tlog"
+
+	"github.com/daybook-audit/daybook/leaf"
+	"github.com/daybook-audit/daybook/query"
+)
+
+// BundleQuery says what an evidence bundle shows. The zero value but for Org is the whole log.
+type BundleQuery struct {
+	Org OrgID
+
+	// First and End are the seqs that the bundle covers, [First, End); End 0: to the end of the tree. Every one of them is in it: shown,
+	// or as a leaf or leaf hash.
+	First, End int64
+	// Size is that of the tree, of a stored checkpoint; 0: of the newest, which is signed first if there is anything unsigned.
+	Size int64
+
+	// Which of the entries are shown: those that a search would find. Of the others the bundle holds the leaf hashes, and says that it is
+	// filtered. Entries that the log itself made are always shown. All fields empty: everything.
+	Query            *query.Query
+	Text             string
+	Within           *query.Query
+	Zone             *time.Location
+	From, To         int64
+	FromText, ToText string
+	Now              int64 // what relative times are relative to, µs since 1970; 0: the Book's clock
+
+	// Mask withholds fields: those whose path (docs/reference/integrity.md) is one of these, such as "/actor/email", or lies below one.
+	// Entries that the log itself made are not masked.
+	Mask []string
+
+	// Since are sizes of older checkpoints that the reader may remember: the bundle links them to its own. One of size First is linked
+	// even so.
+	Since []int64
+
+	Info     json.RawMessage  // any JSON object, for people; nothing proves it
+	Progress func(BundleStat) // called now and then; may be nil
+}
+
+// BundleStat says what a bundle holds, or holds so far.
+type BundleStat struct {
+	First, End, Size int64
+	Shown            int64 // entries with what is left of their payload
+	Leaves           int64 // entries whose payload is gone
+	Hidden           int64 // entries of which only the leaf hash is there
+	Lines, Bytes     int64
+}
+
+// bundler writes one bundle.
+type bundler struct {
+	b        *Book
+	ctx      context.Context //nolint:containedctx // of the one call that a bundler lives for
+	q        *BundleQuery
+	e        *evidence
+	tree     *treeReader
+	scan     *scan
+	filter   string // empty: everything is shown
+	why      []explanation
+	looked   int64 // every control entry below this seq is known
+	out      *bundleLines
+	hidden   []byte // leaf hashes that wait for their line
+	hiddenAt int64  // seq of the first
+}
+
+// WriteBundle writes an evidence bundle (docs/reference/integrity.md): NDJSON by which anybody who has the log's vkey can check, offline,
+// that the entries of a range are complete and unaltered, also after lawful erasure and retention. Memory does not grow with the range.
+//
+// What was written when it fails is worthless: begin again. Rule removed_since (CodeConflict) says that something in the range was erased
+// or pruned after the checkpoint of q.Size: begin again with a newer one. Rule log_changed says that the log has begun another epoch.
+// An *Error of CodeNotFound: no such org, or no checkpoint of a size that was asked for; of CodeInvalid: what is wrong with q.
+func (b *Book) WriteBundle(ctx context.Context, w io.Writer, q BundleQuery) (BundleStat, error) {
+	if err := q.check(); err != nil {
+		return BundleStat{}, err
+	}
+	e, err := b.evidence(ctx, &q)
+	if err != nil {
+		return BundleStat{}, err
+	}
+	if q.End == 0 {
+		q.End = e.size
+	}
+	if q.First >= q.End || q.End > e.size {
+		return BundleStat{}, q.noRange(e.size)
+	}
+	lines := &bundleLines{w: bufio.NewWriterSize(w, 64<<10), sum: sha256.New(), stat: BundleStat{First: q.First, End: q.End, Size: e.size}}
+	s := &bundler{b: b, ctx: ctx, q: &q, e: e, out: lines}
+	if err := s.open(); err != nil {
+		return BundleStat{}, err
+	}
+	defer s.scan.close()
+	if err := s.write(); err != nil {
+		return lines.stat, fmt.Errorf("write a bundle of %s: %w", q.Org, err)
+	}
+	return lines.stat, nil
+}
+
+// open reads the question and takes a picture of the log.
+func (s *bundler) open() error {
+	q := s.q
+	p, err := s.b.question(&EventQuery{
+		Org: q.Org, Query: q.Query, Text: q.Text, Within: q.Within, Zone: q.Zone, Now: q.Now,
+		From: q.From, To: q.To, FromText: q.FromText, ToText: q.ToText, Asc: true,
+	})
+	if err != nil {
+		return err
+	}
+	if s.tree, err = s.b.treeOf(s.ctx, q.Org, s.e.size); err != nil {
+		return err
+	}
+	head := &s.tree.v.head
+	p.pinned, p.logID, p.epoch, p.size = true, head.LogID, head.Epoch, s.e.size
+	if s.scan, err = s.b.newScan(s.ctx, p); err != nil {
+		return err
+	}
+	if !s.scan.all {
+		s.filter = p.filterText()
+	}
+	return nil
+}
+
+// noRange is the refusal of a range.
+func (q *BundleQuery) noRange(size int64) error {
+	return &Error{
+		Code: CodeInvalid, Rule: "empty_range", Field: "first",
+		Message: fmt.Sprintf("a bundle covers at least one entry: %d to %d is no range of a tree of size %d.", q.First, q.End-1, size),
+	}
+}
+
+// check refuses what no bundle can be or no verifier would read.
+func (q *BundleQuery) check() error {
+	if q.First < 0 {
+		return &Error{Code: CodeInvalid, Rule: "empty_range", Field: "first", Message: "the first seq is 0."}
+	}
+	for _, m := range q.Mask {
+		if len(m) < 2 || m[0] != '/' || !utf8.ValidString(m) {
+			return &Error{Code: CodeInvalid, Rule: "invalid_value", Field: "mask", Message: fmt.Sprintf("%q is no path of a field: it begins with / and a name.", truncate(m, 64))}
+		}
+	}
+	if len(q.Info) > 0 {
+		d := leaf.Get()
+		defer leaf.Put(d)
+		if err := d.Read(q.Info); err != nil {
+			return &Error{Code: CodeInvalid, Rule: "invalid_value", Field: "info", Message: "info is one JSON object: " + err.Error()}
+		}
+	}
+	return nil
+}
+
+// filterText is the query that a filtered bundle names, bounds and what the reader may see included.
+func (p *question) filterText() string {
+	parts := make([]string, 0, 2)
+	if p.from != openFrom {
+		parts = append(parts, "occurred:>="+string(AppendTime(nil, p.from)))
+	}
+	if p.to != openTo {
+		parts = append(parts, "occurred:<"+string(AppendTime(nil, p.to)))
+	}
+	bounds, err := query.Parse(strings.Join(parts, " "), p.options())
+	if err != nil {
+		return strings.TrimSpace(p.query.String() + " " + strings.Join(parts, " "))
+	}
+	return query.And(p.query, bounds).String()
+}
+
+func (s *bundler) write() error {
+	for _, step := range []func() error{s.header, s.rotations, s.consistency, s.rangeProof, s.controls, s.entries, s.anchors} {
+		if err := step(); err != nil {
+			return err
+		}
+	}
+	return s.out.footer()
+}
+
+func (s *bundler) header() error {
+	l := s.out.begin("header")
+	l = appendMember(l, "format", "daybook-bundle/v1")
+	l = appendMember(l, "origin", s.e.origin)
+	l = appendMember(l, "vkey", s.e.vkey)
+	if s.e.clockVKey != "" {
+		l = appendMember(l, "clock_vkey", s.e.clockVKey)
+	}
+	if s.e.anchorVKey != "" && len(s.e.anchors) > 0 {
+		l = appendMember(l, "anchor_vkey", s.e.anchorVKey)
+	}
+	l = appendNumber(l, "from", s.q.First)
+	l = appendNumber(l, "to", s.q.End)
+	l = appendNumber(l, "size", s.e.size)
+	if s.filter != "" {
+		l = appendMember(l, "filter", s.filter)
+	}
+	if len(s.q.Mask) > 0 {
+		l = append(l, `,"mask":[`...)
+		for i, m := range s.q.Mask {
+			if i > 0 {
+				l = append(l, ',')
+			}
+			l = appendString(l, []byte(m))
+		}
+		l = append(l, ']')
+	}
+	if len(s.q.Info) > 0 {
+		l = appendCompact(append(l, `,"info":`...), s.q.Info)
+	}
+	if err := s.out.end(l); err != nil {
+		return err
+	}
+	return s.out.end(appendMember(s.out.begin("checkpoint"), "note", string(s.e.note)))
+}
+
+func (s *bundler) rotations() error {
+	for i := range s.e.rotations {
+		r := &s.e.rotations[i]
+		l := s.out.begin("rotation")
+		l = appendMember(l, "vkey", r.vkey)
+		l = appendMember(l, "note", string(r.note.note))
+		l = append(l, `,"entry":{`...)
+		err := s.b.eachLeaf(s.ctx, s.tree.v, r.seq, r.seq+1, func(e *packed, d *leaf.Doc) error {
+			h, err := e.leafHash(d)
+			if err == nil {
+				l, err = appendEntry(l, e, h, nil, d)
+			}
+			return err
+		})
+		if err != nil {
+			return fmt.Errorf("show the key entry %d: %w", r.seq, err)
+		}
+		in, err := s.tree.inclusion(r.seq, r.note.size)
+		if err != nil {
+			return err
+		}
+		link, err := s.tree.consistency(r.note.size, s.e.size)
+		if err != nil {
+			return err
+		}
+		l = appendHashes(append(l, '}'), "proof", in.Proof)
+		if err := s.out.end(appendHashes(l, "consistency", link)); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func (s *bundler) consistency() error {
+	for i := range s.e.older {
+		o := &s.e.older[i]
+		p, err := s.tree.consistency(o.size, s.e.size)
+		if err != nil {
+			return err
+		}
+		if err := s.out.end(appendHashes(appendMember(s.out.begin("consistency"), "note", string(o.note)), "proof", p)); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func (s *bundler) rangeProof() error {
+	p, err := s.tree.rangeProof(s.q.First, s.q.End, s.e.size)
+	if err != nil {
+		return err
+	}
+	return s.out.end(appendHashes(appendHashes(s.out.begin("range_proof"), "left", p.Left), "right", p.Right))
+}
+
+// entries writes the range, window by window, each from a new picture of the log: nothing is held while the reader is slow, and what
+// is erased meanwhile is not shown.
+func (s *bundler) entries() error {
+	for at := s.q.First; at < s.q.End; {
+		v, err := s.b.view(s.ctx, s.q.Org)
+		if err != nil {
+			return err
+		}
+		if v.head.LogID != s.tree.v.head.LogID || v.size < s.e.size {
+			return &Error{Code: CodeConflict, Rule: "log_changed", Message: "the log has begun another epoch: begin the bundle again"}
+		}
+		to := min(floorTo(at, windowSize)+windowSize, s.q.End)
+		if err := s.b.eachLeaf(s.ctx, v, at, to, s.entry); err != nil {
+			return err
+		}
+		at = to
+		if s.q.Progress != nil {
+			s.q.Progress(s.out.stat)
+		}
+	}
+	return s.flushHidden()
+}
+
+// entry writes one entry of the range.
+func (s *bundler) entry(e *packed, d *leaf.Doc) error {
+	h, err := e.leafHash(d)
+	if err != nil {
+		return err
+	}
+	if s.filter != "" && e.kind == KindEvent {
+		shown, err := s.scan.match(e)
+		if err != nil {
+			return err
+		}
+		if !shown {
+			return s.hide(e.seq, h)
+		}
+	}
+	if err := s.flushHidden(); err != nil {
+		return err
+	}
+	if err := s.explained(e); err != nil {
+		return err
+	}
+	var mask []string
+	if e.kind == KindEvent {
+		mask = s.q.Mask
+	}
+	if e.gone() {
+		s.out.stat.Leaves++
+		l, err := e.leafOf(d)
+		if err != nil {
+			return err
+		}
+		line := appendNumber(s.out.begin("leaf"), "seq", e.seq)
+		return s.out.end(appendBytesMember(line, "leaf", l.Append(nil)))
+	}
+	s.out.stat.Shown++
+	line, err := appendEntry(append(s.out.begin("entry"), ','), e, h, mask, d)
+	if err != nil {
+		return err
+	}
+	return s.out.end(line)
+}
+
+// maxHidden is how many leaf hashes stand in one line.
+const maxHidden = 4096
+
+func (s *bundler) hide(seq int64, h tlog.Hash) error {
+	if len(s.hidden) == 0 {
+		s.hiddenAt = seq
+	}
+	s.out.stat.Hidden++
+	if s.hidden = append(s.hidden, h[:]...); len(s.hidden) < maxHidden*tlog.HashSize {
+		return nil
+	}
+	return s.flushHidden()
+}
+
+func (s *bundler) flushHidden() error {
+	if len(s.hidden) == 0 {
+		return nil
+	}
+	l := appendNumber(s.out.begin("hashes"), "seq", s.hiddenAt)
+	l = appendNumber(l, "count", int64(len(s.hidden)/tlog.HashSize))
+	l = appendBytesMember(l, "hashes", s.hidden)
+	s.hidden = s.hidden[:0]
+	return s.out.end(l)
+}
+
+func (s *bundler) anchors() error {
+	for _, line := range s.e.anchors {
+		if err := s.out.end(append(s.out.line[:0], line...)); err != nil {
+			return err
+		}
+	}
+	return nil
+}

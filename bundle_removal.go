@@ -1,0 +1,182 @@
+package daybook
+
+import (
+	"context"
+	"fmt"
+	"math"
+	"slices"
+
+	"github.com/daybook-audit/daybook/leaf"
+)
+
+// explanation is a control entry that says that something in the range of a bundle was removed, or one of a hold.
+type explanation struct {
+	entry packed
+	items leaf.Items // of a removal
+}
+
+// controls writes the control entries outside the bundle's range that explain what is missing in it. With them come all holds, placed
+// and released, so that a reader can follow which were in force when something was removed.
+func (s *bundler) controls() error {
+	if err := s.findExplanations(s.tree.v); err != nil {
+		return err
+	}
+	if !slices.ContainsFunc(s.why, func(r explanation) bool { return r.items != nil && s.outside(r.entry.seq) }) {
+		return nil
+	}
+	d := leaf.Get()
+	defer leaf.Put(d)
+	for i := range s.why {
+		e := &s.why[i].entry
+		if !s.outside(e.seq) {
+			continue
+		}
+		in, err := s.tree.inclusion(e.seq, s.e.size)
+		if err != nil {
+			return err
+		}
+		l, err := appendEntry(append(s.out.begin("control"), ','), e, in.LeafHash, nil, d)
+		if err != nil {
+			return err
+		}
+		if err := s.out.end(appendHashes(l, "proof", in.Proof)); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// outside reports whether an entry is in the tree and not in the range.
+func (s *bundler) outside(seq int64) bool {
+	return seq < s.e.size && (seq < s.q.First || seq >= s.q.End)
+}
+
+// findExplanations adds what v says about removals since the last time.
+func (s *bundler) findExplanations(v view) error {
+	covered := leaf.Items{{First: s.q.First, Last: s.q.End - 1}}
+	err := s.b.eachControl(s.ctx, v, s.looked, func(e *packed) error {
+		text, err := e.remainder()
+		if err != nil {
+			return err
+		}
+		c, err := parseControl(text)
+		if err != nil {
+			return nil //nolint:nilerr // what cannot be read explains nothing
+		}
+		r := explanation{entry: *e}
+		if c.removes() {
+			if _, ok := c.items.Meets(covered); !ok {
+				return nil
+			}
+			r.items = c.items
+		} else if c.Op != opHold {
+			return nil
+		}
+		r.entry.body = slices.Clone(e.body) // its block need not be kept
+		s.why = append(s.why, r)
+		return nil
+	})
+	if err != nil {
+		return fmt.Errorf("look for control entries: %w", err)
+	}
+	s.looked = v.size
+	return nil
+}
+
+// explained refuses an entry of which something was removed since the checkpoint that the bundle hangs on: what explains it is in no
+// tree that the reader gets. What nothing explains is shown as it is: the verifier will say so.
+func (s *bundler) explained(e *packed) error {
+	missing, err := e.missing()
+	if err != nil {
+		return err
+	}
+	for _, field := range missing {
+		if s.removed(e.seq, field, s.e.size) {
+			continue
+		}
+		if !s.removed(e.seq, field, math.MaxInt64) {
+			v, err := s.b.view(s.ctx, s.q.Org)
+			if err == nil {
+				err = s.findExplanations(v)
+			}
+			if err != nil {
+				return err
+			}
+		}
+		if s.removed(e.seq, field, math.MaxInt64) {
+			return &Error{
+				Code: CodeConflict, Rule: "removed_since",
+				Message: fmt.Sprintf("something of entry %d was removed after the checkpoint of size %d: begin again with a newer one", e.seq, s.e.size),
+			}
+		}
+	}
+	return nil
+}
+
+// removed reports whether a control entry below size covers field of the entry at seq; -1: the whole of it.
+func (s *bundler) removed(seq int64, field int, size int64) bool {
+	return slices.ContainsFunc(s.why, func(r explanation) bool { return r.entry.seq < size && r.items.Covers(seq, field) })
+}
+
+// fields returns the fields of p with their salts, as far as they are there. It reads into d; the result is nobody else's.
+func (p *packed) fields(d *leaf.Doc) ([]leaf.Field, error) {
+	if p.form == formFields {
+		return readFields(p.body)
+	}
+	if _, err := p.leafOf(d); err != nil {
+		return nil, err
+	}
+	return d.Fields(&p.secret), nil
+}
+
+// gone reports whether nothing but the leaf is left of p.
+func (p *packed) gone() bool { return p.form == formLeaf }
+
+// missing returns the indexes of the fields of p that are gone; -1 alone: all of them.
+func (p *packed) missing() ([]int, error) {
+	switch p.form {
+	case formLeaf:
+		return []int{-1}, nil
+	case formFields:
+		fs, err := readFields(p.body)
+		var missing []int
+		for i := range fs {
+			if fs[i].Withheld {
+				missing = append(missing, i)
+			}
+		}
+		return missing, err
+	}
+	return nil, nil
+}
+
+// eachControl gives the control entries about removal in v from a seq on, in order: erasures, prunings and holds. What it gives is valid
+// during the call.
+func (b *Book) eachControl(ctx context.Context, v view, from int64, each func(e *packed) error) error {
+	slips, err := b.controlSlips(ctx, v.head.Log)
+	if err != nil {
+		return err
+	}
+	for _, s := range slips {
+		if s.seq < from || s.seq >= v.head.Packed {
+			continue
+		}
+		err := b.eachLeaf(ctx, v, s.seq, s.seq+1, func(e *packed, _ *leaf.Doc) error { return each(e) })
+		if err != nil {
+			return fmt.Errorf("read control entry %d: %w", s.seq, err)
+		}
+	}
+	for i := v.runAt(max(from, v.head.Packed)); i < len(v.runs); i++ {
+		r := v.runs[i].from(from)
+		for k := range r.len() {
+			if r.c.entries[r.at+k].state>>stateKind != KindControl {
+				continue
+			}
+			e := r.entry(k)
+			if err := each(&e); err != nil {
+				return err
+			}
+		}
+	}
+	return nil
+}

@@ -1,0 +1,82 @@
+package daybook
+
+import (
+	"context"
+	"time"
+
+	"golang.org/x/mod/sumdb/tlog"
+)
+
+// LogInfo says how a log stands.
+type LogInfo struct {
+	Org        OrgID
+	Exists     bool
+	Epoch      int
+	State      LogState
+	Size       int64     // number of entries
+	Root       tlog.Hash // of the tree of Size
+	ReceivedAt int64     // of the newest entry, µs; 0 when empty
+
+	// What is signed; only Book.LogInfo fills it in.
+	Origin     string
+	SignedSize int64  // of the newest checkpoint; −1: none
+	Keys       []Vkey // of the log, oldest first
+	ClockVkey  string // of the clock line
+	AnchorVkey string // of the instance's anchor log
+	SignEvery  time.Duration
+}
+
+// Vkey is a verifier key of a log: what a reader pins.
+type Vkey struct {
+	Vkey       string // as golang.org/x/mod/sumdb/note reads it
+	Generation int    // from 1
+	State      string // KeyCurrent, KeyRetiring or KeyRetired
+	Seq        int64  // of the key entry that added it; −1: it is the log's first
+}
+
+// The states of a key.
+const (
+	KeyCurrent  = "current"  // the newest: it signs
+	KeyRetiring = "retiring" // it signs beside the newest for a while
+	KeyRetired  = "retired"  // it signs no more
+)
+
+// Info returns how the logs of orgs stand, in their order. An org without a log has Exists false.
+func (b *Book) Info(ctx context.Context, orgs ...OrgID) ([]LogInfo, error) {
+	infos := make([]LogInfo, len(orgs))
+	for i, org := range orgs {
+		s := b.shardOf(org)
+		t, err := s.open(ctx, org, false)
+		if err != nil {
+			return nil, err
+		}
+		infos[i].Org = org
+		if t == nil {
+			continue
+		}
+		s.mu.RLock()
+		infos[i] = LogInfo{Org: org, Exists: true, Epoch: t.head.Epoch, State: t.head.State, Size: t.size, Root: t.tree.root(), ReceivedAt: t.received}
+		if t.fault != nil || t.frozen != nil {
+			infos[i].State = LogFrozen
+		}
+		s.mu.RUnlock()
+	}
+	return infos, nil
+}
+
+// LogInfo returns how org's log stands and what a reader needs to check it. An *Error of CodeNotFound: no such org. With signing off
+// the members about signing are zero.
+func (b *Book) LogInfo(ctx context.Context, org OrgID) (LogInfo, error) {
+	infos, err := b.Info(ctx, org)
+	if err != nil {
+		return LogInfo{}, err
+	}
+	if info := infos[0]; b.signer == nil && info.Exists {
+		return info, nil
+	}
+	s, t, err := b.signed(ctx, org)
+	if err != nil {
+		return LogInfo{}, err
+	}
+	return b.signer.info(ctx, s, t, infos[0])
+}

@@ -1,0 +1,154 @@
+package daybook
+
+import (
+	"context"
+	"fmt"
+	"iter"
+	"time"
+
+	"golang.org/x/mod/sumdb/tlog"
+
+	"github.com/daybook-audit/daybook/leaf"
+	"github.com/daybook-audit/daybook/query"
+)
+
+// PassageQuery says which entries [Book.Passages] gives. Query, Text, Within, Zone, From, To, FromText and ToText are those of
+// EventQuery.
+type PassageQuery struct {
+	Org              OrgID
+	Query            *query.Query
+	Text             string
+	Within           *query.Query
+	Zone             *time.Location
+	From, To         int64
+	FromText, ToText string
+
+	// Now is what relative times are relative to, µs since 1970; 0: the Book's clock. Who reads on later gives the same again.
+	Now int64
+	// First is the first seq to look at, Size the one to stop before; 0: the size that the log has now.
+	First, Size int64
+	// Epoch of the log that First and Size are of; a log in another epoch is not read. Not looked at while Size is 0.
+	Epoch int
+}
+
+// Passage is neighbouring entries of a log that match, read and not yet opened. It keeps nothing alive but their own bytes.
+type Passage struct {
+	org     OrgID
+	entries []packed // body is the accepted JSON, the id in it
+	bytes   int
+
+	// Next is the seq that was not looked at: everything from the passage before to here was. Reading goes on at it, now or after a
+	// restart.
+	Next int64
+	// Size is the one that reading stops before, Epoch that of the log.
+	Size  int64
+	Epoch int
+	// Query is the normal form of what is asked for.
+	Query string
+}
+
+// Bounds of a passage.
+const (
+	passageEntries = windowSize
+	passageBytes   = 1 << 20
+	passageChunk   = 64 << 10 // what memory for bodies is taken in
+)
+
+// Passages reads a log from First on in its order, for those who take out much of it. What it yields is read but not opened, which is
+// where most of the work is: Open does that, in any goroutine. A passage has at most 512 entries and about 1 MiB of them, and none
+// when nothing matched for a while, so that the reader learns how far it came.
+//
+// Nothing is held between two passages, so the caller may take its time; entries recorded after the first passage are in none, unless
+// Size says so. The first error ends it. Rule log_changed says that the log is not the one that Size and Epoch are of.
+func (b *Book) Passages(ctx context.Context, q PassageQuery) iter.Seq2[*Passage, error] {
+	return func(yield func(*Passage, error) bool) {
+		p, err := b.question(&EventQuery{
+			Org: q.Org, Query: q.Query, Text: q.Text, Within: q.Within, Zone: q.Zone, Now: q.Now,
+			From: q.From, To: q.To, FromText: q.FromText, ToText: q.ToText, Asc: true,
+		})
+		if err != nil {
+			yield(nil, err)
+			return
+		}
+		v, err := b.view(ctx, q.Org)
+		if err != nil {
+			yield(nil, err)
+			return
+		}
+		p.pinned, p.logID, p.epoch, p.size = true, v.head.LogID, v.head.Epoch, v.size
+		if q.Size != 0 {
+			if q.Size > v.size || q.Epoch != p.epoch {
+				yield(nil, &Error{Code: CodeConflict, Rule: "log_changed", Message: fmt.Sprintf("the log of %s is not the one that was to be read: it has %d entries in epoch %d", q.Org, v.size, v.head.Epoch)})
+				return
+			}
+			p.size = q.Size
+		}
+		for next := q.First; next < p.size; {
+			passage, err := b.passage(ctx, p, next)
+			if err != nil {
+				yield(nil, err)
+				return
+			}
+			if next = passage.Next; !yield(passage, nil) {
+				return
+			}
+		}
+	}
+}
+
+// passage reads the next one.
+func (b *Book) passage(ctx context.Context, p *question, first int64) (*Passage, error) {
+	release, err := b.limits.enter(ctx, p.org)
+	if err != nil {
+		return nil, err
+	}
+	defer release()
+	s, err := b.newScan(ctx, p)
+	if err != nil {
+		return nil, err
+	}
+	defer s.close()
+	passage := &Passage{org: p.org, entries: make([]packed, 0, passageEntries), Size: p.size, Epoch: p.epoch, Query: p.text}
+	var chunk []byte
+	passage.Next, err = s.walk(first, p.size, true, func(e *packed) (bool, error) {
+		if n := len(e.body) + idTextLen; n > cap(chunk)-len(chunk) {
+			chunk = make([]byte, 0, max(n, passageChunk))
+		}
+		at := len(chunk)
+		chunk = e.text(chunk)
+		passage.entries = append(passage.entries, *e)
+		passage.entries[len(passage.entries)-1].body = chunk[at:len(chunk):len(chunk)]
+		passage.bytes += len(chunk) - at
+		return len(passage.entries) < passageEntries && passage.bytes < passageBytes, nil
+	})
+	return passage, err
+}
+
+// Len returns the number of entries.
+func (p *Passage) Len() int { return len(p.entries) }
+
+// Bytes returns the length of all payloads.
+func (p *Passage) Bytes() int { return p.bytes }
+
+// Open appends the entries to dst. Their payloads are the passage's: they must not be changed. Without leaves LeafHash is zero wherever it is not known already,
+// which costs a fraction: of an entry in a block it is computed from what is stored. It is not compared with the tree, which is what
+// [Fsck] and a verifier do; an *Error of CodeTampered says that a payload cannot even be read. Passages may be opened at once.
+func (p *Passage) Open(dst []Entry, leaves bool) ([]Entry, error) {
+	d := leaf.Get()
+	defer leaf.Put(d)
+	for i := range p.entries {
+		e := &p.entries[i]
+		entry := Entry{Org: p.org, Seq: e.seq, ID: e.id, ReceivedAt: e.received, LeafHash: e.leaf, Kind: e.kind, Payload: e.body}
+		if leaves && e.leaf == (tlog.Hash{}) {
+			// Read would cost more than the hash: the text was judged when it was accepted, and its block has a checksum.
+			if err := d.ReadTrusted(entry.Payload); err != nil {
+				return dst, &Error{Code: CodeTampered, Rule: "damaged", Message: fmt.Sprintf("the payload of entry %d of %s cannot be read", e.seq, p.org), Err: err}
+			}
+			entry.top = topOf(d)
+			l := leaf.Leaf{Kind: e.kind, Seq: e.seq, ReceivedAt: e.received, ID: e.id, Root: d.Root(&e.secret)}
+			entry.LeafHash = tlog.Hash(l.Hash())
+		}
+		dst = append(dst, entry)
+	}
+	return dst, nil
+}

@@ -1,0 +1,232 @@
+package daybook
+
+import (
+	"context"
+	"encoding/base64"
+	"fmt"
+	"math/bits"
+
+	"golang.org/x/mod/sumdb/tlog"
+
+	"github.com/daybook-audit/daybook/leaf"
+)
+
+// Inclusion shows that an entry is in the tree of a size (RFC 6962 §2.1.1).
+type Inclusion struct {
+	Seq, Size int64
+	LeafHash  tlog.Hash
+	Proof     []tlog.Hash // from the leaf up; tlog.CheckRecord checks it
+}
+
+// RangeProof shows that the entries [From, To) are exactly those that stand there in the tree of a size: with their leaf hashes it gives
+// the root. Docs: docs/reference/integrity.md.
+type RangeProof struct {
+	From, To, Size int64
+	Left, Right    []tlog.Hash // of the perfect subtrees that cover [0, From) and [To, Size), left to right
+}
+
+// tileWidth is the number of hashes in a full tile (C2SP tlog-tiles).
+const tileWidth = 256
+
+// Inclusion proves that the entry at seq is in the tree of the first size entries. Any size up to the log's own will do; who wants it
+// signed takes that of a checkpoint. An *Error of CodeNotFound: no such org, or seq or size lie beyond its log.
+func (b *Book) Inclusion(ctx context.Context, org OrgID, seq, size int64) (Inclusion, error) {
+	r, err := b.treeOf(ctx, org, size)
+	if err != nil {
+		return Inclusion{}, err
+	}
+	return r.inclusion(seq, size)
+}
+
+func (r *treeReader) inclusion(seq, size int64) (Inclusion, error) {
+	if seq < 0 || seq >= size {
+		return Inclusion{}, errBeyond("entry %d is not in a tree of size %d", seq, size)
+	}
+	p, err := tlog.ProveRecord(size, seq, r)
+	if err != nil {
+		return Inclusion{}, fmt.Errorf("prove entry %d in size %d: %w", seq, size, err)
+	}
+	h, err := r.subtree(0, seq)
+	return Inclusion{Seq: seq, Size: size, LeafHash: h, Proof: p}, err
+}
+
+// Consistency proves that the tree of from entries is the beginning of that of to entries (RFC 6962 §2.1.2). from is at least 1; with
+// from equal to to the proof is empty. An *Error of CodeNotFound: no such org, or to lies beyond its log; of CodeInvalid: from is not
+// in 1 to to.
+func (b *Book) Consistency(ctx context.Context, org OrgID, from, to int64) ([]tlog.Hash, error) {
+	r, err := b.treeOf(ctx, org, to)
+	if err != nil {
+		return nil, err
+	}
+	return r.consistency(from, to)
+}
+
+func (r *treeReader) consistency(from, to int64) ([]tlog.Hash, error) {
+	if from < 1 || from > to {
+		return nil, &Error{Code: CodeInvalid, Rule: "invalid_value", Field: "from", Message: fmt.Sprintf("from is 1 to %d.", to)}
+	}
+	p, err := tlog.ProveTree(to, from, r)
+	if err != nil {
+		return nil, fmt.Errorf("prove size %d to be the beginning of size %d: %w", from, to, err)
+	}
+	return p, nil
+}
+
+// RangeProof proves the entries [from, to) in the tree of a size, from < to ≤ size. It holds at most 2·log2(size)+2 hashes.
+func (b *Book) RangeProof(ctx context.Context, org OrgID, from, to, size int64) (RangeProof, error) {
+	r, err := b.treeOf(ctx, org, size)
+	if err != nil {
+		return RangeProof{}, err
+	}
+	return r.rangeProof(from, to, size)
+}
+
+func (r *treeReader) rangeProof(from, to, size int64) (RangeProof, error) {
+	if from < 0 || from >= to || to > size {
+		return RangeProof{}, errBeyond("the entries %d to %d are not in a tree of size %d", from, to-1, size)
+	}
+	p := RangeProof{From: from, To: to, Size: size}
+	var err error
+	if p.Left, err = r.cover(0, from); err != nil {
+		return RangeProof{}, err
+	}
+	p.Right, err = r.cover(to, size)
+	return p, err
+}
+
+// cover returns the hashes of the perfect aligned subtrees that cover [from, to), left to right, each the largest that starts there and
+// fits.
+func (r *treeReader) cover(from, to int64) ([]tlog.Hash, error) {
+	hs := []tlog.Hash{}
+	for from < to {
+		level := bits.Len64(uint64(to-from)) - 1
+		if from > 0 {
+			level = min(level, bits.TrailingZeros64(uint64(from)))
+		}
+		h, err := r.subtree(level, from>>level)
+		if err != nil {
+			return nil, err
+		}
+		hs = append(hs, h)
+		from += 1 << level
+	}
+	return hs, nil
+}
+
+// root returns the root of the tree of a size.
+func (r *treeReader) root(size int64) (tlog.Hash, error) {
+	hs, err := r.cover(0, size)
+	f := frontier{size: size, hashes: hs}
+	return f.root(), err
+}
+
+// Tile returns a tile of the tree (C2SP tlog-tiles): width hashes, at most 256, of which the i-th is the root of the 256^level leaves
+// from (256·n+i)·256^level on. It is made on read, of whatever width the log allows. An *Error of CodeNotFound: there is no such org,
+// or the tile reaches beyond its log; the caller sees to it that it does not reach beyond what is signed.
+func (b *Book) Tile(ctx context.Context, org OrgID, level int, n int64, width int) ([]byte, error) {
+	size, err := tileSize(level, n, width)
+	if err != nil {
+		return nil, err
+	}
+	r, err := b.treeOf(ctx, org, size)
+	if err != nil {
+		return nil, err
+	}
+	return r.tile(level, n, width)
+}
+
+func (r *treeReader) tile(level int, n int64, width int) ([]byte, error) {
+	tile := make([]byte, 0, width*tlog.HashSize)
+	for i := range int64(width) {
+		h, err := r.subtree(runLevel*level, tileWidth*n+i)
+		if err != nil {
+			return nil, fmt.Errorf("make tile %d of level %d: %w", n, level, err)
+		}
+		tile = append(tile, h[:]...)
+	}
+	return tile, nil
+}
+
+// EntryBundle returns width leaves, at most 256, from leaf 256·n on: each is 70 bytes after their number in two bytes. They hold no
+// payload, so that a bundle of a range never changes. Errors are those of Tile.
+func (b *Book) EntryBundle(ctx context.Context, org OrgID, n int64, width int) ([]byte, error) {
+	size, err := tileSize(0, n, width)
+	if err != nil {
+		return nil, err
+	}
+	r, err := b.treeOf(ctx, org, size)
+	if err != nil {
+		return nil, err
+	}
+	bundle := make([]byte, 0, width*(2+leaf.Size))
+	err = b.eachLeaf(ctx, r.v, tileWidth*n, size, func(e *packed, d *leaf.Doc) error {
+		l, err := e.leafOf(d)
+		bundle = append(bundle, 0, leaf.Size)
+		bundle = l.Append(bundle)
+		return err
+	})
+	if err != nil {
+		return nil, fmt.Errorf("make entry bundle %d: %w", n, err)
+	}
+	return bundle, nil
+}
+
+// tileSize returns the smallest size of a tree that has the tile.
+func tileSize(level int, n int64, width int) (int64, error) {
+	const maxLevel = 6 // 256^7 leaves are more than there are seqs
+	if level < 0 || level > maxLevel || n < 0 || n > maxSeq>>(runLevel*(level+1)) || width < 1 || width > tileWidth {
+		return 0, errBeyond("there is no tile %d of level %d with %d hashes", n, level, width)
+	}
+	return (tileWidth*n + int64(width)) << (runLevel * level), nil
+}
+
+// TLogProof returns a file by which anybody who has the log's vkey can check, offline, that the event with an id is in the log: a C2SP
+// tlog-proof with the newest checkpoint, which is signed first if it does not cover the entry; extra is the entry's leaf. Errors are
+// those of Entry and Checkpoint.
+func (b *Book) TLogProof(ctx context.Context, org OrgID, id ID) ([]byte, error) {
+	v, err := b.view(ctx, org)
+	if err != nil {
+		return nil, err
+	}
+	e, err := b.findOne(ctx, v, id)
+	if err != nil {
+		return nil, err
+	}
+	c, err := b.Checkpoint(ctx, org)
+	if err != nil {
+		return nil, err
+	}
+	in, err := b.Inclusion(ctx, org, e.seq, c.Size)
+	if err != nil {
+		return nil, err
+	}
+	d := leaf.Get()
+	defer leaf.Put(d)
+	l, err := e.leafOf(d)
+	if err != nil {
+		return nil, err
+	}
+	file := append([]byte("c2sp.org/tlog-proof@v1\nextra "), base64.StdEncoding.EncodeToString(l.Append(nil))...)
+	file = fmt.Appendf(file, "\nindex %d\n", e.seq)
+	for i := range in.Proof {
+		file = append(base64.StdEncoding.AppendEncode(file, in.Proof[i][:]), '\n')
+	}
+	return append(append(file, '\n'), c.Note...), nil
+}
+
+// treeOf returns a reader of the log of org, which must have size entries.
+func (b *Book) treeOf(ctx context.Context, org OrgID, size int64) (*treeReader, error) {
+	v, err := b.view(ctx, org)
+	if err != nil {
+		return nil, err
+	}
+	if v.head.Log == 0 || size > v.size {
+		return nil, errBeyond("the log does not reach to size %d", size)
+	}
+	return b.treeReader(ctx, v), nil
+}
+
+// errBeyond says that what is asked for lies beyond the log.
+func errBeyond(format string, args ...any) error {
+	return &Error{Code: CodeNotFound, Message: fmt.Sprintf(format, args...)}
+}

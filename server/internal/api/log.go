@@ -1,0 +1,305 @@
+package api
+
+import (
+	"fmt"
+	"net/http"
+	"strconv"
+	"strings"
+
+	"golang.org/x/mod/sumdb/tlog"
+
+	"github.com/daybook-audit/daybook"
+)
+
+// The routes of a log for who verifies it: docs/reference/api.md. What they answer proves itself, whoever carries it.
+
+// Header values of the log's routes.
+var (
+	noteType    = []string{"text/plain; charset=utf-8"}
+	binaryType  = []string{"application/octet-stream"}
+	bundleType  = []string{"application/x-ndjson"}
+	askAgain    = []string{"private, no-cache"}
+	neverStales = []string{"private, max-age=31536000, immutable"}
+)
+
+// inclusion is a proof that an entry is in a tree.
+type inclusion struct {
+	Seq      int64    `json:"seq" example:"9"`
+	Size     int64    `json:"size" doc:"Of the tree." example:"16"`
+	LeafHash string   `json:"leaf_hash" doc:"SHA-256, base64."`
+	Proof    []string `json:"proof" nullable:"false" doc:"Hashes of RFC 6962, from the leaf up."`
+}
+
+// consistency is a proof that a tree is the beginning of another.
+type consistency struct {
+	From  int64    `json:"from" doc:"Size of the older tree." example:"5"`
+	To    int64    `json:"to" doc:"Size of the newer tree." example:"16"`
+	Proof []string `json:"proof" nullable:"false" doc:"Hashes of RFC 6962."`
+}
+
+// logInfo says how a log stands, and what a reader needs to check it.
+type logInfo struct {
+	Origin         string    `json:"origin" doc:"What its checkpoints are named after." example:"audit.example.com/o/7f3k2q9x4m1n8p5r"`
+	Epoch          int       `json:"epoch"`
+	State          string    `json:"state" enum:"open,frozen,closed" doc:"frozen: reads go on, nothing is recorded and nothing signed."`
+	Size           int64     `json:"size" doc:"Number of entries." example:"48192"`
+	SignedSize     int64     `json:"signed_size" doc:"Of the newest checkpoint." example:"48190"`
+	MinIndex       int64     `json:"min_index" doc:"Bundles and inclusion proofs begin here: what is below was pruned with its hashes."`
+	AnchorInterval int64     `json:"anchor_interval_s" doc:"A changed log is signed at least so often, in seconds." example:"300"`
+	Keys           []vkeyRow `json:"keys" nullable:"false" doc:"Of the log, oldest first. Take the key that you pin from somewhere else: this is a convenience."`
+	ClockVkey      string    `json:"clock_vkey" doc:"Of the clock's signature."`
+	AnchorVkey     string    `json:"anchor_vkey" doc:"Of the instance's anchor log; empty: there is none."`
+}
+
+// vkeyRow is a verifier key of a log.
+type vkeyRow struct {
+	Vkey       string `json:"vkey"`
+	Generation int    `json:"generation" minimum:"1"`
+	State      string `json:"state" enum:"current,retiring,retired"`
+	Seq        int64  `json:"seq" doc:"Of the entry that added it; -1: the log began with it."`
+}
+
+// sendNote answers with a checkpoint or a proof in text.
+func (c *call) sendNote(note []byte, cache []string) {
+	c.w.Header()["Cache-Control"] = cache
+	c.send(http.StatusOK, noteType, note)
+}
+
+func getCheckpoint(c *call) error {
+	cp, err := c.s.Book.Checkpoint(c.r.Context(), c.org)
+	if err != nil {
+		return err
+	}
+	c.sendNote(cp.Note, askAgain)
+	return nil
+}
+
+func getCheckpointAt(c *call) error {
+	size, ok := plainDecimal(c.r.PathValue("size"))
+	if !ok {
+		return errNotFound
+	}
+	cp, err := c.s.Book.CheckpointAt(c.r.Context(), c.org, size)
+	if daybook.CodeOf(err) == daybook.CodeNotFound {
+		return errNotFound
+	}
+	if err != nil {
+		return err
+	}
+	c.sendNote(cp.Note, neverStales)
+	return nil
+}
+
+func getLogInfo(c *call) error {
+	info, err := c.s.Book.LogInfo(c.r.Context(), c.org)
+	if err != nil {
+		return err
+	}
+	shown := logInfo{
+		Origin: info.Origin, Epoch: info.Epoch, State: logStates[info.State], Size: info.Size, SignedSize: max(info.SignedSize, 0),
+		AnchorInterval: int64(info.SignEvery.Seconds()), Keys: []vkeyRow{}, ClockVkey: info.ClockVkey, AnchorVkey: info.AnchorVkey,
+	}
+	for _, k := range info.Keys {
+		shown.Keys = append(shown.Keys, vkeyRow(k))
+	}
+	c.send(http.StatusOK, jsonType, marshal(shown))
+	return nil
+}
+
+// signedSize is that of the newest checkpoint.
+func (c *call) signedSize() (int64, error) {
+	info, err := c.s.Book.LogInfo(c.r.Context(), c.org)
+	return info.SignedSize, err
+}
+
+// getTile answers with hashes or leaves. What lies beyond the newest checkpoint is not there yet.
+func getTile(c *call) error {
+	t, ok := parseTile(c.r.PathValue("path"))
+	if !ok {
+		return errNotFound
+	}
+	signed, err := c.signedSize()
+	if err != nil {
+		return err
+	}
+	if t.size() > signed {
+		return errNotFound
+	}
+	var data []byte
+	if t.entries {
+		data, err = c.s.Book.EntryBundle(c.r.Context(), c.org, t.n, t.width)
+	} else {
+		data, err = c.s.Book.Tile(c.r.Context(), c.org, t.level, t.n, t.width)
+	}
+	if daybook.CodeOf(err) == daybook.CodeNotFound {
+		return errNotFound
+	}
+	if err != nil {
+		return err
+	}
+	c.w.Header()["Cache-Control"] = neverStales
+	c.send(http.StatusOK, binaryType, data)
+	return nil
+}
+
+func getInclusion(c *call) error {
+	seq, err := c.size(paramSeq)
+	if err != nil {
+		return err
+	}
+	size, err := c.treeSize(paramSize)
+	if err != nil {
+		return err
+	}
+	in, err := c.s.Book.Inclusion(c.r.Context(), c.org, seq, size)
+	if err != nil {
+		return err
+	}
+	c.send(http.StatusOK, jsonType, marshal(inclusion{Seq: in.Seq, Size: in.Size, LeafHash: in.LeafHash.String(), Proof: hashTexts(in.Proof)}))
+	return nil
+}
+
+func getConsistency(c *call) error {
+	from, err := c.size(paramFromSize)
+	if err != nil {
+		return err
+	}
+	to, err := c.treeSize(paramToSize)
+	if err != nil {
+		return err
+	}
+	proof, err := c.s.Book.Consistency(c.r.Context(), c.org, from, to)
+	if err != nil {
+		return err
+	}
+	c.send(http.StatusOK, jsonType, marshal(consistency{From: from, To: to, Proof: hashTexts(proof)}))
+	return nil
+}
+
+func hashTexts(hs []tlog.Hash) []string {
+	texts := make([]string, 0, len(hs))
+	for _, h := range hs {
+		texts = append(texts, h.String())
+	}
+	return texts
+}
+
+// proofSuffix ends the name of the file that proves an event.
+const proofSuffix = ".tlog-proof"
+
+func getProof(c *call) error {
+	name, ok := strings.CutSuffix(c.r.PathValue("file"), proofSuffix)
+	id, err := daybook.ParseID(name)
+	if !ok || err != nil {
+		return errNotFound
+	}
+	file, err := c.s.Book.TLogProof(c.r.Context(), c.org, id)
+	if daybook.CodeOf(err) == daybook.CodeNotFound {
+		return errNotFound
+	}
+	if err != nil {
+		return err
+	}
+	c.sendNote(file, askAgain)
+	return nil
+}
+
+// size reads a parameter that must be given.
+func (c *call) size(p param) (int64, error) {
+	if !c.given(p) {
+		return 0, invalid("required", p.name, "%s is required.", p.name)
+	}
+	return c.whole(p)
+}
+
+// treeSize reads the size of a tree, which must be signed; without it that of the newest checkpoint, signing first.
+func (c *call) treeSize(p param) (int64, error) {
+	if !c.given(p) {
+		cp, err := c.s.Book.Checkpoint(c.r.Context(), c.org)
+		return cp.Size, err
+	}
+	size, err := c.whole(p)
+	if err != nil {
+		return 0, err
+	}
+	signed, err := c.signedSize()
+	if err == nil && size > signed {
+		err = &daybook.Error{Code: daybook.CodeNotFound, Field: p.name, Message: fmt.Sprintf("the newest checkpoint is of size %d.", signed)}
+	}
+	return size, err
+}
+
+// tilePath names a tile or an entry bundle.
+type tilePath struct {
+	entries bool
+	level   int
+	n       int64
+	width   int
+}
+
+// size is that of the smallest tree that has the tile, or more than any.
+func (t tilePath) size() int64 {
+	n := t.n*256 + int64(t.width)
+	for range t.level {
+		if n > maxTreeSize>>8 {
+			return maxTreeSize + 1
+		}
+		n <<= 8
+	}
+	return n
+}
+
+// maxTreeSize is above any log's size.
+const maxTreeSize = 1 << 53
+
+// parseTile reads what follows tile/ in a path of C2SP tlog-tiles: the level or the word entries, the number in groups of three digits,
+// all but the last with x in front, and for a partial tile .p and its width. Every tile has exactly one spelling.
+func parseTile(path string) (t tilePath, ok bool) {
+	level, path, ok := strings.Cut(path, "/")
+	if !ok {
+		return t, false
+	}
+	if t.entries = level == "entries"; !t.entries {
+		l, ok := plainDecimal(level)
+		if !ok || l > 5 { // what is above has no leaves: 256^6 are 2^48, and a tile of level 6 is not full before 2^56
+			return t, false
+		}
+		t.level = int(l)
+	}
+	t.width = 256
+	if name, width, partial := strings.Cut(path, ".p/"); partial {
+		w, ok := plainDecimal(width)
+		if !ok || w < 1 || w > 255 {
+			return t, false
+		}
+		path, t.width = name, int(w)
+	}
+	return t, t.number(path)
+}
+
+// number reads the number of a tile.
+func (t *tilePath) number(path string) bool {
+	groups := strings.Split(path, "/")
+	if len(groups) > 5 { // 10^15 × 256 is above any size
+		return false
+	}
+	for i, g := range groups {
+		if i < len(groups)-1 {
+			var ok bool
+			if g, ok = strings.CutPrefix(g, "x"); !ok || i == 0 && g == "000" {
+				return false
+			}
+		}
+		if len(g) != 3 || strings.Trim(g, "0123456789") != "" {
+			return false
+		}
+		t.n = t.n*1000 + int64(g[0]-'0')*100 + int64(g[1]-'0')*10 + int64(g[2]-'0')
+	}
+	return t.n <= maxTreeSize/256
+}
+
+// plainDecimal reads a decimal number without sign and leading zeros, below 2^53.
+func plainDecimal(text string) (int64, bool) {
+	n, err := strconv.ParseInt(text, 10, 64)
+	return n, err == nil && n >= 0 && n < maxTreeSize && strconv.FormatInt(n, 10) == text
+}

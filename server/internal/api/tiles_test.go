@@ -1,0 +1,241 @@
+package api_test
+
+import (
+	"bytes"
+	"context"
+	"fmt"
+	"net/http"
+	"net/http/httptest"
+	"net/url"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/transparency-dev/merkle/rfc6962"
+	"github.com/transparency-dev/tessera/api"
+	"github.com/transparency-dev/tessera/client"
+	"github.com/transparency-dev/tessera/fsck"
+	"golang.org/x/mod/sumdb/note"
+	"golang.org/x/mod/sumdb/tlog"
+	"k8s.io/klog/v2"
+
+	"github.com/daybook-audit/daybook"
+	"github.com/daybook-audit/daybook/leaf"
+)
+
+// servedLog is the log of org_acme, read over HTTP.
+type servedLog struct {
+	*fixture
+	root     *url.URL
+	verifier note.Verifier
+}
+
+// fetcher is tessera's client of the log.
+func (l *servedLog) fetcher(t testing.TB) *client.HTTPFetcher {
+	t.Helper()
+	root := *l.root
+	f, err := client.NewHTTPFetcher(&root, nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	f.SetAuthorizationHeader("Bearer " + l.acme)
+	return f
+}
+
+// recordMany records n small events at once, past HTTP.
+func (f *fixture) recordMany(n int) {
+	f.t.Helper()
+	for n > 0 {
+		some := min(n, 1000)
+		texts := make([][]byte, some)
+		for i := range texts {
+			texts[i] = []byte(event("doc.read", fmt.Sprintf(`,"reason":"%d"`, i)))
+		}
+		if _, err := f.book.RecordJSON(f.t.Context(), "org_acme", daybook.Request{Events: texts}); err != nil {
+			f.t.Fatal(err)
+		}
+		n -= some
+	}
+}
+
+func serveLog(t *testing.T, entries int) *servedLog {
+	t.Helper()
+	f := newFixture(t, setup{})
+	f.recordMany(entries - entries/10)
+	if err := f.book.Settle(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	f.recordMany(entries / 10)
+	server := httptest.NewServer(f.server)
+	t.Cleanup(server.Close)
+	root, err := url.Parse(server.URL + "/v1/organizations/org_acme/log/")
+	if err != nil {
+		t.Fatal(err)
+	}
+	info, err := f.book.LogInfo(t.Context(), "org_acme")
+	if err != nil {
+		t.Fatal(err)
+	}
+	verifier, err := note.NewVerifier(info.Keys[0].Vkey)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return &servedLog{f, root, verifier}
+}
+
+// leafHashes is what tessera's fsck command does with an entry bundle.
+func leafHashes(bundle []byte) ([][]byte, error) {
+	var b api.EntryBundle
+	if err := b.UnmarshalText(bundle); err != nil {
+		return nil, err
+	}
+	hashes := make([][]byte, 0, len(b.Entries))
+	for _, e := range b.Entries {
+		hashes = append(hashes, rfc6962.DefaultHasher.HashLeaf(e))
+	}
+	return hashes, nil
+}
+
+// altered is a log whose server changes one bit of one entry bundle.
+type altered struct{ fsck.Fetcher }
+
+func (a altered) ReadEntryBundle(ctx context.Context, i uint64, p uint8) ([]byte, error) {
+	b, err := a.Fetcher.ReadEntryBundle(ctx, i, p)
+	if err == nil && i == 1 {
+		b[2+leaf.Size+40] ^= 4
+	}
+	return b, err
+}
+
+// TestTiles: tessera's fsck, which reads every entry bundle and every tile, agrees with what is served, and does not with one bit changed.
+// Each resource has a worker, since a worker that has found something leaves the others waiting for ever.
+func TestTiles(t *testing.T) {
+	t.Parallel()
+	const entries = 70_000
+	l := serveLog(t, entries)
+	t.Cleanup(http.DefaultClient.CloseIdleConnections)
+	ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
+	defer cancel()
+	said := &logged{}
+	klog.LogToStderr(false)
+	klog.SetOutput(said)
+	const done = "Successfully fsck'd log with size 70000"
+	all := fsck.Opts{N: 600}
+	if err := fsck.New(l.verifier.Name(), l.verifier, altered{l.fetcher(t)}, leafHashes, all).Check(ctx); err == nil || strings.Contains(said.String(), done) {
+		t.Errorf("one bit of one entry was changed: %v\n%s", err, said)
+	}
+	if err := fsck.New(l.verifier.Name(), l.verifier, l.fetcher(t), leafHashes, all).Check(ctx); err != nil || !strings.Contains(said.String(), done) {
+		t.Errorf("untouched: %v\n%s", err, said)
+	}
+	checkpoint, err := l.fetcher(t).ReadCheckpoint(ctx)
+	if err != nil {
+		t.Fatal(err)
+	}
+	opened, err := note.Open(checkpoint, note.VerifierList(l.verifier))
+	if err != nil {
+		t.Fatal(err)
+	}
+	tree, err := tlog.ParseTree([]byte("go.sum database tree\n" + strings.SplitN(opened.Text, "\n", 2)[1]))
+	if err != nil || tree.N != entries {
+		t.Fatalf("tree %v: %v", tree, err)
+	}
+	t.Run("the client of golang.org/x/mod proves from them", func(t *testing.T) { l.proveByTiles(t, tree) })
+	t.Run("tessera's client proves from them", func(t *testing.T) { l.proveByTessera(t, tree) })
+}
+
+// ReadTiles is what tlog asks. Its paths name the height, which is always 8 here.
+func (l *servedLog) ReadTiles(tiles []tlog.Tile) ([][]byte, error) {
+	data := make([][]byte, len(tiles))
+	for i, tile := range tiles {
+		w := l.do(ask{path: strings.TrimSuffix(l.root.Path, "/") + strings.Replace("/"+tile.Path(), "/tile/8/", "/tile/", 1), key: l.acme})
+		if w.Code != http.StatusOK || w.Header().Get("Cache-Control") != "private, max-age=31536000, immutable" {
+			return nil, fmt.Errorf("%s: %d %s", tile.Path(), w.Code, w.Body)
+		}
+		data[i] = w.Body.Bytes()
+	}
+	return data, nil
+}
+
+// Height is what tlog asks.
+func (l *servedLog) Height() int { return 8 }
+
+// SaveTiles is what tlog asks; nothing is kept.
+func (l *servedLog) SaveTiles([]tlog.Tile, [][]byte) {}
+
+func (l *servedLog) proveByTiles(t *testing.T, tree tlog.Tree) {
+	hashes := tlog.TileHashReader(tree, l)
+	for _, seq := range []int64{0, 255, 256, 40_000, 63_000, tree.N - 1} {
+		p, err := tlog.ProveRecord(tree.N, seq, hashes)
+		if err != nil {
+			t.Fatal(err)
+		}
+		e, err := l.book.EntryAt(t.Context(), "org_acme", seq)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if err := tlog.CheckRecord(p, tree.N, tree.Hash, seq, e.LeafHash); err != nil {
+			t.Errorf("entry %d: %v", seq, err)
+		}
+	}
+	if _, err := tlog.ProveTree(tree.N, 40_001, hashes); err != nil {
+		t.Error(err)
+	}
+}
+
+func (l *servedLog) proveByTessera(t *testing.T, tree tlog.Tree) {
+	f := l.fetcher(t)
+	builder, err := client.NewProofBuilder(t.Context(), uint64(tree.N), f.ReadTile)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, seq := range []uint64{1, 300, 65_536} {
+		p, err := builder.InclusionProof(t.Context(), seq)
+		if err != nil {
+			t.Fatal(err)
+		}
+		want, err := l.book.Inclusion(t.Context(), "org_acme", int64(seq), tree.N)
+		if err != nil {
+			t.Fatal(err)
+		}
+		same := slices.EqualFunc(p, want.Proof, func(a []byte, b tlog.Hash) bool { return bytes.Equal(a, b[:]) })
+		if !same {
+			t.Errorf("entry %d: tessera's proof is another", seq)
+		}
+	}
+}
+
+// Nothing is served beyond the newest checkpoint, and a path that is no tile is a 404 like any other.
+func TestTileBounds(t *testing.T) {
+	t.Parallel()
+	f := newFixture(t, setup{})
+	f.recordMany(300)
+	const log = "/v1/organizations/org_acme/log/"
+	status := func(path string) int {
+		t.Helper()
+		return f.do(ask{path: log + path, key: f.acme}).Code
+	}
+	if got := status("tile/0/000.p/1"); got != http.StatusNotFound {
+		t.Errorf("before the first checkpoint: %d", got)
+	}
+	if got := status("checkpoint"); got != http.StatusOK {
+		t.Errorf("checkpoint: %d", got)
+	}
+	f.recordMany(10)
+	for path, want := range map[string]int{
+		"tile/0/000": 200, "tile/0/000.p/255": 200, "tile/0/001.p/44": 200, "tile/0/001.p/45": 404, "tile/0/001": 404, "tile/1/000.p/1": 200,
+		"tile/1/000.p/2": 404, "tile/entries/001.p/44": 200, "tile/entries/001.p/45": 404, "tile/2/000.p/1": 404, "tile/": 404, "tile/0/000.p/0": 404,
+		"inclusion?seq=299&size=300": 200, "inclusion?seq=300&size=301": 404, "consistency?from=300&to=301": 404, "checkpoints/300": 200,
+		"checkpoints/0300": 404, "checkpoints/-1": 404, "checkpoints/x": 404,
+	} {
+		if got := status(path); got != want {
+			t.Errorf("%s: %d, want %d", path, got, want)
+		}
+	}
+	if got := status("inclusion?seq=309"); got != http.StatusOK { // it signs what is unsigned
+		t.Errorf("without a size: %d", got)
+	}
+	if got := status("tile/0/001.p/54"); got != http.StatusOK {
+		t.Errorf("after signing: %d", got)
+	}
+}

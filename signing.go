@@ -1,0 +1,449 @@
+package daybook
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"golang.org/x/mod/sumdb/tlog"
+)
+
+// The steps are those of docs/reference/integrity.md, section 5.
+
+// signer makes the checkpoints of all logs, on demand and per interval.
+type signer struct {
+	b     *Book
+	clock *signingKey
+	every int64 // µs
+
+	wakes chan struct{} // one slot: soon has something
+	stop  context.CancelFunc
+	done  chan struct{} // closed when run has returned
+
+	mu   sync.Mutex
+	soon map[*logTail]*shard // to be signed at once
+}
+
+// logSigning is what this process knows of one log's checkpoints.
+type logSigning struct {
+	vetted atomic.Bool  // the log was compared with its mark, once
+	size   atomic.Int64 // of the newest checkpoint of this process or before it; −1: none
+
+	mu      sync.Mutex    // held while the log is vetted or signed: one at a time
+	mark    Mark          // of the high-water store when this process last looked, and found to be a head of this log
+	newest  Checkpoint    // given out last; Note nil: none
+	derived []*signingKey // the log's keys that were needed so far
+}
+
+// newSigner returns nil when the options have no origin: nothing is signed.
+func newSigner(b *Book) (*signer, error) {
+	o := &b.o
+	if o.Origin == "" && len(o.MasterKey) == 0 && o.HighWater == nil {
+		return nil, nil
+	}
+	if err := checkKeys(o.Origin, o.MasterKey); err != nil {
+		return nil, err
+	}
+	if o.HighWater == nil {
+		return nil, &Error{Code: CodeInvalid, Rule: "high_water", Message: "Options.HighWater is not set: without it a restored copy would be signed"}
+	}
+	clock, err := newSigningKey(o.MasterKey, typeCosignature, o.Origin+"/clock", 1)
+	if err != nil {
+		return nil, err
+	}
+	return &signer{
+		b: b, clock: clock, every: o.SignEvery.Microseconds(), wakes: make(chan struct{}, 1), done: make(chan struct{}), soon: map[*logTail]*shard{},
+	}, nil
+}
+
+// checkpoint returns the newest checkpoint of t, signing first if that is due.
+func (g *signer) checkpoint(ctx context.Context, s *shard, t *logTail) (Checkpoint, error) {
+	t.sig.mu.Lock()
+	defer t.sig.mu.Unlock()
+	err := g.vet(ctx, s, t)
+	if err == nil {
+		err = s.writable(t)
+	}
+	if frozenBy(err) && t.sig.newest.Note != nil {
+		return t.sig.newest, nil
+	}
+	if err != nil {
+		return Checkpoint{}, err
+	}
+	s.mu.RLock()
+	size := t.size
+	s.mu.RUnlock()
+	if c := &t.sig.newest; c.Note != nil && c.Size == size && g.b.now()-c.At.UnixMicro() < g.every {
+		return *c, nil
+	}
+	return g.sign(ctx, s, t)
+}
+
+// writable returns an *Error with the rule log_frozen if nothing may be appended to t or signed.
+func (s *shard) writable(t *logTail) error {
+	s.mu.RLock()
+	cause, state := t.fault, t.head.State
+	if cause == nil {
+		cause = t.frozen
+	}
+	s.mu.RUnlock()
+	if cause != nil || state != LogOpen {
+		return &Error{Code: CodeUnavailable, Rule: "log_frozen", Message: "this log is frozen: reads go on, nothing is recorded", Err: cause}
+	}
+	return nil
+}
+
+// signedHead is what is signed: a log between two commits.
+type signedHead struct {
+	view view
+	root tlog.Hash
+	at   int64 // µs; from here on this process gives no entry of the shard an earlier time
+}
+
+// head takes a picture of t between two commits.
+func (g *signer) head(ctx context.Context, s *shard, t *logTail) (h signedHead, err error) {
+	err = s.between(ctx, func() {
+		s.mu.Lock()
+		defer s.mu.Unlock()
+		h.view, h.root = s.viewOf(t), t.tree.root()
+		h.at = max(g.b.now(), t.received, t.sig.mark.At)
+		s.signed = max(s.signed, h.at)
+	})
+	return h, err
+}
+
+// sign signs the head of t and stores the note. The caller holds t.sig.mu and has vetted t.
+//
+// What a crash leaves behind: before the high-water mark is raised, nothing. After it, a mark that is ahead of every note: the next
+// signing finds its own head, or one that extends it, and goes on. After the note is stored, a checkpoint that nobody was given: the
+// log's signature of this head is always the same.
+func (g *signer) sign(ctx context.Context, s *shard, t *logTail) (Checkpoint, error) {
+	if err := g.retire(ctx, s, t); err != nil {
+		return Checkpoint{}, err
+	}
+	keys, err := g.signers(ctx, s, t)
+	if err != nil {
+		return Checkpoint{}, err
+	}
+	origin := g.origin(t)
+	for {
+		h, err := g.head(ctx, s, t)
+		if err != nil {
+			return Checkpoint{}, fmt.Errorf("read the head of %s: %w", t.org, err)
+		}
+		old, marked, err := g.b.o.HighWater.Mark(ctx, origin)
+		if err != nil {
+			return Checkpoint{}, fmt.Errorf("read the high-water mark of %s: %w", t.org, err)
+		}
+		if err := g.extends(ctx, s, t, &h, old, marked); err != nil {
+			return Checkpoint{}, err
+		}
+		next := Mark{Size: h.view.size, Root: h.root, At: max(h.at, old.At)}
+		err = g.b.o.HighWater.Advance(ctx, origin, old, next)
+		if errors.Is(err, ErrMarkMoved) {
+			continue // another node signed; what it signed is compared with our log now
+		}
+		if err != nil {
+			return Checkpoint{}, fmt.Errorf("raise the high-water mark of %s: %w", t.org, err)
+		}
+		t.sig.mark = next
+		return g.release(ctx, s, t, next, keys)
+	}
+}
+
+// release signs the head that the high-water mark m names, stores the note unless its size has one, and gives it out.
+func (g *signer) release(ctx context.Context, s *shard, t *logTail, m Mark, keys []*signingKey) (Checkpoint, error) {
+	c := Checkpoint{Org: t.org, Epoch: t.epoch, Size: m.Size, Root: m.Root, At: time.Unix(wholeSeconds(m.At), 0).UTC()}
+	var err error
+	if c.Note, err = signNote(checkpointText(keys[0].name, m.Size, m.Root), keys, g.clock, c.At.Unix()); err != nil {
+		return Checkpoint{}, fmt.Errorf("sign the head of %s: %w", c.Org, err)
+	}
+	if t.sig.size.Load() < m.Size { // else it has the same head and a later time: not stored
+		err := g.b.store.PutNote(ctx, t.no, StoredNote{Size: m.Size, At: m.At, Note: c.Note})
+		if err != nil && !errors.Is(err, ErrExists) {
+			return Checkpoint{}, s.refusal(fmt.Errorf("store the checkpoint of %s: %w", c.Org, err))
+		}
+	}
+	t.sig.newest = c
+	t.sig.size.Store(m.Size)
+	return c, nil
+}
+
+// extends returns an error, and freezes t, unless h extends what was signed last.
+func (g *signer) extends(ctx context.Context, s *shard, t *logTail, h *signedHead, m Mark, marked bool) error {
+	if !marked {
+		if t.sig.newest.Note != nil {
+			return g.freeze(s, t, "rollback", "checkpoints are stored, and the high-water store knows none of this log")
+		}
+		return nil
+	}
+	if m.Size == t.sig.mark.Size && m.Root == t.sig.mark.Root && t.sig.vetted.Load() {
+		return nil // this process has seen that it is a head of this log, which it has only appended to since
+	}
+	if m.Size > h.view.size {
+		return g.freeze(s, t, "rollback", "a head of size %d was signed, and the log ends at %d", m.Size, h.view.size)
+	}
+	root := h.root
+	if m.Size < h.view.size {
+		var err error
+		if root, err = g.b.treeReader(ctx, h.view).root(m.Size); err != nil {
+			return fmt.Errorf("compute the root of %s at size %d: %w", t.org, m.Size, err)
+		}
+	}
+	if root != m.Root {
+		return g.freeze(s, t, "fork", "the head that was signed at size %d has another root than this log has there", m.Size)
+	}
+	return nil
+}
+
+// freeze lets nothing be recorded or signed in t any more: its stored entries are not those that were signed. Nothing is written: as
+// long as the two contradict each other, every later start finds it.
+func (g *signer) freeze(s *shard, t *logTail, rule, format string, args ...any) error {
+	cause := &Error{Code: CodeTampered, Rule: rule, Message: fmt.Sprintf(format, args...)}
+	s.mu.Lock()
+	first := t.frozen == nil
+	if first {
+		t.frozen = cause
+	}
+	s.mu.Unlock()
+	if first {
+		g.b.o.Logger.Error("log frozen: daybook.integrity.failed", slog.String("org", string(t.org)), slog.Int("epoch", t.epoch), slog.Any("error", cause))
+		if g.b.metrics.Freeze != nil {
+			g.b.metrics.Freeze(t.org, cause)
+		}
+	}
+	return s.writable(t)
+}
+
+// vet compares t with what was signed of it, once, before anything is recorded or signed in it. The caller holds t.sig.mu.
+func (g *signer) vet(ctx context.Context, s *shard, t *logTail) error {
+	if t.sig.vetted.Load() {
+		return nil
+	}
+	c, stored, err := g.b.storedNote(ctx, t, 0, newestSize)
+	if err != nil {
+		return err
+	}
+	m, marked, err := g.b.o.HighWater.Mark(ctx, g.origin(t))
+	if err != nil {
+		return fmt.Errorf("read the high-water mark of %s: %w", t.org, err)
+	}
+	if stored {
+		t.sig.newest = c
+		t.sig.size.Store(c.Size)
+	}
+	if s.writable(t) == nil {
+		var h signedHead
+		s.mu.RLock()
+		h.view, h.root = s.viewOf(t), t.tree.root()
+		s.mu.RUnlock()
+		if err = g.extends(ctx, s, t, &h, m, marked); err == nil && stored && (c.Size != m.Size || c.Root != m.Root) {
+			// It was signed and not marked, or is the last one stored before a crash: in either case a head of this log.
+			err = g.extends(ctx, s, t, &h, Mark{Size: c.Size, Root: c.Root}, true)
+		}
+		if err != nil && !frozenBy(err) {
+			return err
+		}
+		if err == nil {
+			t.sig.mark = m
+			s.notBefore(m.At)
+		}
+	}
+	t.sig.vetted.Store(true)
+	return nil
+}
+
+// vet is called before something is recorded in t. It costs nothing after the first time.
+func (b *Book) vet(ctx context.Context, s *shard, t *logTail) error {
+	if b.signer == nil || t.sig.vetted.Load() {
+		return nil
+	}
+	t.sig.mu.Lock()
+	defer t.sig.mu.Unlock()
+	return b.signer.vet(ctx, s, t)
+}
+
+// notBefore lets no entry of the shard get an earlier time.
+func (s *shard) notBefore(at int64) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.signed = max(s.signed, at)
+}
+
+// origin returns the origin of t.
+func (g *signer) origin(t *logTail) string { return originOf(g.b.o.Origin, t.id) }
+
+// start signs in the background.
+func (g *signer) start() {
+	ctx, cancel := context.WithCancel(context.Background())
+	g.stop = cancel
+	go g.run(ctx)
+}
+
+// close signs every changed log a last time and waits for it.
+func (g *signer) close() {
+	g.stop()
+	<-g.done
+	g.round(context.Background(), g.changed())
+}
+
+// run signs what was signed before and changed since, then whatever changes, until ctx ends.
+func (g *signer) run(ctx context.Context) {
+	defer close(g.done)
+	g.begin(ctx)
+	tick := time.NewTicker(time.Duration(g.every) * time.Microsecond)
+	defer tick.Stop()
+	for {
+		select {
+		case <-ctx.Done():
+			return
+		case <-tick.C:
+			g.round(ctx, g.changed())
+		case <-g.wakes:
+			g.round(ctx, g.takeSoon())
+		}
+	}
+}
+
+// begin looks at every log of the store: an old copy is found even if nobody writes to it, and what was recorded before a crash is
+// signed.
+func (g *signer) begin(ctx context.Context) {
+	after := LogNo(0)
+	for ctx.Err() == nil {
+		heads, err := g.b.store.Logs(ctx, after, 1000)
+		if err != nil {
+			g.complain(ctx, "list logs to sign", err)
+			return
+		}
+		if len(heads) == 0 {
+			break
+		}
+		for i := range heads {
+			if after = heads[i].Log; heads[i].State != LogOpen {
+				continue
+			}
+			s := g.b.shardOf(heads[i].Org)
+			t, err := s.open(ctx, heads[i].Org, false)
+			if err == nil {
+				err = g.b.vet(ctx, s, t)
+			}
+			if err != nil {
+				g.complain(ctx, "compare a log with what was signed", err)
+			}
+		}
+	}
+	g.round(ctx, g.changed())
+}
+
+// complain logs an error of the background, unless it comes from stopping it.
+func (g *signer) complain(ctx context.Context, what string, err error) {
+	if ctx.Err() == nil {
+		g.b.o.Logger.ErrorContext(ctx, what, slog.Any("error", err))
+	}
+	if errors.Is(err, ErrBroken) {
+		g.b.fail(err)
+	}
+}
+
+// round signs logs.
+func (g *signer) round(ctx context.Context, logs map[*logTail]*shard) {
+	begin, signed := g.b.o.Now(), 0
+	for t, s := range logs {
+		if ctx.Err() != nil {
+			return
+		}
+		if err := g.signChanged(ctx, s, t); err != nil && !frozenBy(err) {
+			if g.complain(ctx, "sign a log", fmt.Errorf("%s: %w", t.org, err)); errors.Is(err, ErrBroken) {
+				return
+			}
+			continue
+		}
+		signed++
+	}
+	if signed > 0 && g.b.metrics.Sign != nil {
+		g.b.metrics.Sign(signed, g.b.o.Now().Sub(begin).Seconds())
+	}
+}
+
+// signChanged signs t unless its newest checkpoint is that of its head.
+func (g *signer) signChanged(ctx context.Context, s *shard, t *logTail) error {
+	t.sig.mu.Lock()
+	defer t.sig.mu.Unlock()
+	if err := g.vet(ctx, s, t); err != nil {
+		return err
+	}
+	if err := s.writable(t); err != nil {
+		return err
+	}
+	s.mu.RLock()
+	changed := t.size > t.sig.size.Load()
+	s.mu.RUnlock()
+	if !changed {
+		return nil
+	}
+	_, err := g.sign(ctx, s, t)
+	return err
+}
+
+// changed returns the logs with entries beyond their newest checkpoint.
+func (g *signer) changed() map[*logTail]*shard {
+	logs := map[*logTail]*shard{}
+	for _, s := range g.b.shards {
+		s.mu.RLock()
+		for _, t := range s.logs {
+			if t.size > max(t.sig.size.Load(), 0) && t.frozen == nil && t.fault == nil && t.head.State == LogOpen {
+				logs[t] = s
+			}
+		}
+		s.mu.RUnlock()
+	}
+	return logs
+}
+
+// signSoon has t signed at once, in the background: a control entry was recorded.
+func (g *signer) signSoon(s *shard, t *logTail) {
+	g.mu.Lock()
+	g.soon[t] = s
+	g.mu.Unlock()
+	select {
+	case g.wakes <- struct{}{}:
+	default:
+	}
+}
+
+func (g *signer) takeSoon() map[*logTail]*shard {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	logs := g.soon
+	g.soon = map[*logTail]*shard{}
+	return logs
+}
+
+// info adds to l what is signed of t.
+func (g *signer) info(ctx context.Context, s *shard, t *logTail, l LogInfo) (LogInfo, error) {
+	t.sig.mu.Lock()
+	defer t.sig.mu.Unlock()
+	if err := g.vet(ctx, s, t); err != nil && !frozenBy(err) {
+		return LogInfo{}, err
+	}
+	keys, err := g.logKeys(ctx, s, t)
+	if err != nil {
+		return LogInfo{}, err
+	}
+	l.Origin, l.SignedSize, l.ClockVkey, l.SignEvery = g.origin(t), t.sig.size.Load(), g.clock.vkey(), g.b.o.SignEvery
+	for i := range keys {
+		v := Vkey{Vkey: keys[i].vkey(), Generation: keys[i].generation, State: KeyRetiring, Seq: keys[i].seq}
+		switch {
+		case keys[i].retired:
+			v.State = KeyRetired
+		case i == len(keys)-1:
+			v.State = KeyCurrent
+		}
+		l.Keys = append(l.Keys, v)
+	}
+	return l, nil
+}

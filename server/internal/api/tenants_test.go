@@ -58,7 +58,8 @@ func tenantTrials(f *fixture, of tenant) map[string][]trial {
 			{get("/v1/organizations/org_acme/log/proof/" + of.event + ".tlog-proof"), get("/v1/organizations/org_none/log/proof/" + noEvent + ".tlog-proof")},
 			{get("/v1/organizations/org_globex/log/proof/" + of.event + ".tlog-proof"), get("/v1/organizations/org_globex/log/proof/" + noEvent + ".tlog-proof")},
 		},
-		"GET " + logPath + "/info": ofLog("/info"),
+		"GET " + logPath + "/bundle": append(ofLog("/bundle"), ofLog("/bundle?from=0&to=1&size=1")...),
+		"GET " + logPath + "/info":   ofLog("/info"),
 		"POST /v1/events": {
 			{send("POST", "/v1/events", event("a.b", ""), "Daybook-Org", "org_acme"), send("POST", "/v1/events", event("a.b", ""), "Daybook-Org", "org_none")},
 		},
@@ -197,6 +198,7 @@ func scopeTrials(f *fixture) map[string]ask {
 		"GET " + logPath + "/inclusion":          {path: ofLog + "/inclusion?seq=0"},
 		"GET " + logPath + "/consistency":        {path: ofLog + "/consistency?from=1"},
 		"GET " + logPath + "/proof/{file}":       {path: ofLog + "/proof/" + firstID + ".tlog-proof"},
+		"GET " + logPath + "/bundle":             {path: ofLog + "/bundle"},
 		"GET " + logPath + "/info":               {path: ofLog + "/info"},
 
 		"POST /v1/events":                    {method: "POST", path: "/v1/events", body: event("a.b", ""), header: acme},

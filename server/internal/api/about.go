@@ -135,6 +135,12 @@ var (
 		text: "One file, to be checked offline with the log's verifier key: C2SP tlog-proof v1 over the newest checkpoint, with the entry's leaf as `extra`.",
 		path: []param{pathOrg, {"file", "The event's id and `.tlog-proof`.", text}}, answers: note("The file."), faults: []int{503},
 	}
+	aboutGetBundle = operation{
+		id: "getBundle", tag: "Log", summary: "Download an evidence bundle",
+		text: "`daybook-bundle/v1`: every entry of the range with what proves it, to be checked offline with the log's verifier key. It is whole if its last line is the " +
+			"footer. A range of which something was removed after the checkpoint of `size` is a conflict: ask again without `size`.",
+		path: []param{pathOrg}, answers: []answer{{http.StatusOK, "The bundle, one JSON object a line.", content{"application/x-ndjson", nil}}}, faults: []int{409, 503},
+	}
 	aboutGetLogInfo = operation{
 		id: "getLogInfo", tag: "Log", summary: "Get a log's keys and sizes", path: []param{pathOrg}, answers: ok(logInfo{}, "How it stands."),
 	}

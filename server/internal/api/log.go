@@ -19,6 +19,7 @@ import (
 var (
 	noteType    = []string{"text/plain; charset=utf-8"}
 	binaryType  = []string{"application/octet-stream"}
+	bundleType  = []string{"application/x-ndjson"}
 	askAgain    = []string{"private, no-cache"}
 	neverStales = []string{"private, max-age=31536000, immutable"}
 )
@@ -71,10 +72,14 @@ func logRoutes() []*route {
 			{pattern: "/inclusion", looks: look{proofRead, "inclusion"}, params: []param{paramSeq, paramSize}, handler: getInclusion, about: aboutGetInclusion},
 			{pattern: "/consistency", looks: look{proofRead, "consistency"}, params: []param{paramFromSize, paramToSize}, handler: getConsistency, about: aboutGetConsistency},
 			{pattern: "/proof/{file}", looks: look{proofRead, "proof"}, handler: getProof, about: aboutGetProof},
+			{pattern: "/bundle", scopes: auth.Export, looks: look{proofRead, "bundle"}, params: []param{paramBundleFrom, paramBundleTo, paramSize}, handler: getBundle, about: aboutGetBundle},
 			{pattern: "/info", handler: getLogInfo, about: aboutGetLogInfo},
 		}
 		for _, rt := range rows {
-			rt.method, rt.scopes, rt.org = http.MethodGet, auth.Read, orgPath
+			rt.method, rt.org = http.MethodGet, orgPath
+			if rt.scopes == auth.None {
+				rt.scopes = auth.Read
+			}
 			if epoch {
 				rt.pattern = epochPath + rt.pattern
 				rt.about.id += "OfEpoch"

@@ -25,8 +25,11 @@ func getBundle(c *call) error {
 			return err
 		}
 	}
-	var err error
-	if q.Size, err = c.treeSize(paramSize); err != nil {
+	l, err := c.log()
+	if err != nil {
+		return err
+	}
+	if q.Size, err = c.treeSize(l, paramSize); err != nil {
 		return err
 	}
 	if q.Size == 0 {
@@ -41,7 +44,7 @@ func getBundle(c *call) error {
 	end := cmp.Or(q.End, q.Size)
 	c.seen.Shown = selfaudit.Shown{Rows: max(0, end-q.First), First: q.First, Last: end - 1}
 	c.looked(daybook.Success) // as it begins: who breaks it off has had the rest
-	if _, err = c.s.Book.WriteBundle(c.r.Context(), to, q); err == nil {
+	if _, err = l.WriteBundle(c.r.Context(), to, q); err == nil {
 		return nil
 	}
 	if c.status == 0 {

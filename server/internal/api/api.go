@@ -17,7 +17,7 @@ import (
 	"github.com/daybook-audit/daybook/server/internal/selfaudit"
 )
 
-// Deps is what the API stands on. Book, Docs, Orgs, Keys and Auth are needed; the rest may be zero.
+// Deps is what the API stands on. Book, Docs, Orgs, Keys, Retentions, Erasures and Auth are needed; the rest may be zero.
 type Deps struct {
 	Book Book
 	Docs daybook.Documents // asked by /readyz
@@ -26,6 +26,11 @@ type Deps struct {
 	Auth *auth.Authenticator
 
 	Audit *selfaudit.Auditor // nil: what is done through the API is not recorded
+
+	Retentions *control.Retentions
+	Erasures   *control.Erasures
+	// BackupsKept is how long backups are kept, for the certificate of an erasure; 0: it is not known.
+	BackupsKept time.Duration
 
 	Doors   []auth.Door
 	Metrics *Metrics // nil: /metrics is 404

@@ -16,7 +16,7 @@ import (
 const kept = "acmesecret"
 
 // tenant is what org_acme has, for org_globex to try.
-type tenant struct{ event, key, cursor, actorCursor string }
+type tenant struct{ event, key, cursor, actorCursor, hold, erasure string }
 
 // logPath begins the routes of a log.
 const logPath = "/v1/organizations/{org}/log"
@@ -32,6 +32,10 @@ func tenantTrials(f *fixture, of tenant) map[string][]trial {
 		return ask{method: method, path: path, key: f.globex, body: body, header: header}
 	}
 	const noEvent, noKey = "evt_01m7z7rs1affyad5cmxxj94a70", "key_00000000000000000000000000"
+	const noHold, noErasure = "hold_01m7z7rs1affyad5cmxxj94a70", "ers_01m7z7rs1affyad5cmxxj94a70"
+	other := func(method, path, body string) []trial {
+		return []trial{{send(method, path, body, "Daybook-Org", "org_acme"), send(method, path, body, "Daybook-Org", "org_none")}}
+	}
 	header := func(path string) trial {
 		return trial{get(path, "Daybook-Org", "org_acme"), get(path, "Daybook-Org", "org_none")}
 	}
@@ -66,6 +70,21 @@ func tenantTrials(f *fixture, of tenant) map[string][]trial {
 		"GET /v1/actors/{type}/{id}/events":  {header("/v1/actors/user/usr_7/events"), cursor("/v1/actors/user/usr_7/events", of.actorCursor), {ask: get("/v1/actors/user/usr_7/events")}},
 		"GET /v1/histogram":                  {header("/v1/histogram"), {ask: get("/v1/histogram?from=2026-11-21&to=2026-11-22")}},
 		"GET /v1/facets":                     {header("/v1/facets"), {ask: get("/v1/facets")}},
+		"GET /v1/retention":                  {header("/v1/retention"), {ask: get("/v1/retention")}},
+		"PUT /v1/retention":                  other("PUT", "/v1/retention", `{"rules":[]}`),
+		"POST /v1/retention/plan":            other("POST", "/v1/retention/plan", `{}`),
+		"POST /v1/retention/run":             other("POST", "/v1/retention/run", `{}`),
+		"POST /v1/holds":                     other("POST", "/v1/holds", `{"query":"","reason":"r"}`),
+		"GET /v1/holds":                      {header("/v1/holds"), {ask: get("/v1/holds")}},
+		"GET /v1/holds/{id}":                 {{get("/v1/holds/" + of.hold), get("/v1/holds/" + noHold)}, header("/v1/holds/" + of.hold)},
+		"POST /v1/holds/{id}/release":        {{send("POST", "/v1/holds/"+of.hold+"/release", `{"reason":"r"}`), send("POST", "/v1/holds/"+noHold+"/release", `{"reason":"r"}`)}},
+		"POST /v1/erasures/preview":          other("POST", "/v1/erasures/preview", `{"all":true,"whole":true}`),
+		"POST /v1/erasures":                  other("POST", "/v1/erasures", `{"all":true,"whole":true,"reason":"r"}`),
+		"GET /v1/erasures":                   {header("/v1/erasures"), {ask: get("/v1/erasures")}},
+		"GET /v1/erasures/{id}":              {{get("/v1/erasures/" + of.erasure), get("/v1/erasures/" + noErasure)}, header("/v1/erasures/" + of.erasure)},
+		"POST /v1/erasures/{id}/approve":     {{send("POST", "/v1/erasures/"+of.erasure+"/approve", `{}`), send("POST", "/v1/erasures/"+noErasure+"/approve", `{}`)}},
+		"DELETE /v1/erasures/{id}":           {{send("DELETE", "/v1/erasures/"+of.erasure, ""), send("DELETE", "/v1/erasures/"+noErasure, "")}},
+		"GET /v1/erasures/{id}/certificate":  {{get("/v1/erasures/" + of.erasure + "/certificate"), get("/v1/erasures/" + noErasure + "/certificate")}},
 		"POST /v1/organizations":             {{ask: send("POST", "/v1/organizations", `{"id":"org_acme"}`), missing: send("POST", "/v1/organizations", `{"id":"org_none"}`)}},
 		"GET /v1/organizations":              {{ask: get("/v1/organizations?limit=1000")}, {ask: get("/v1/organizations?cursor=c_AA")}},
 		"GET /v1/organizations/{org}":        {{get("/v1/organizations/org_acme"), get("/v1/organizations/org_none")}},
@@ -102,6 +121,17 @@ func TestTenants(t *testing.T) {
 		t.Fatal(err)
 	}
 	of.key = who.ID
+	made := func(path, body string) string {
+		var of struct{ ID string }
+		w := f.do(ask{method: "POST", path: path, key: f.acme, body: body})
+		if err := json.Unmarshal(w.Body.Bytes(), &of); err != nil || of.ID == "" {
+			t.Fatalf("%s: %d %s", path, w.Code, w.Body)
+		}
+		return of.ID
+	}
+	f.do(ask{method: "PUT", path: "/v1/retention", key: f.acme, body: `{"rules":[{"match":"","keep":"30d"}],"erasure_approvers":2}`})
+	of.hold = made("/v1/holds", `{"query":"actor:usr_1","reason":"`+kept+`"}`)
+	of.erasure = made("/v1/erasures", `{"query":"actor:usr_7","whole":true,"reason":"`+kept+`"}`)
 	trials := tenantTrials(f, of)
 	sizeBefore := f.do(ask{path: "/v1/organizations/org_acme", key: f.acme}).Body.String()
 	for _, row := range f.server.Rows() {
@@ -189,6 +219,21 @@ func scopeTrials(f *fixture) map[string]ask {
 		"GET /v1/actors/{type}/{id}/events":  {path: "/v1/actors/a/b/events", header: acme},
 		"GET /v1/histogram":                  {path: "/v1/histogram", header: acme},
 		"GET /v1/facets":                     {path: "/v1/facets", header: acme},
+		"GET /v1/retention":                  {path: "/v1/retention", header: acme},
+		"PUT /v1/retention":                  {method: "PUT", path: "/v1/retention", body: `{"rules":[]}`, header: acme},
+		"POST /v1/retention/plan":            {method: "POST", path: "/v1/retention/plan", body: `{}`, header: acme},
+		"POST /v1/retention/run":             {method: "POST", path: "/v1/retention/run", body: `{}`, header: acme},
+		"POST /v1/holds":                     {method: "POST", path: "/v1/holds", body: `{"query":"seq:0","reason":"r","id":"hold_01m7z7rs1affyad5cmxxj94a70"}`, header: acme},
+		"GET /v1/holds":                      {path: "/v1/holds", header: acme},
+		"GET /v1/holds/{id}":                 {path: "/v1/holds/hold_01m7z7rs1affyad5cmxxj94a70", header: acme},
+		"POST /v1/holds/{id}/release":        {method: "POST", path: "/v1/holds/hold_01m7z7rs1affyad5cmxxj94a70/release", body: `{"reason":"r"}`, header: acme},
+		"POST /v1/erasures/preview":          {method: "POST", path: "/v1/erasures/preview", body: `{"query":"nothing","whole":true}`, header: acme},
+		"POST /v1/erasures":                  {method: "POST", path: "/v1/erasures", body: `{"query":"nothing","whole":true,"reason":"r"}`, header: acme},
+		"GET /v1/erasures":                   {path: "/v1/erasures", header: acme},
+		"GET /v1/erasures/{id}":              {path: "/v1/erasures/ers_01m7z7rs1affyad5cmxxj94a70", header: acme},
+		"POST /v1/erasures/{id}/approve":     {method: "POST", path: "/v1/erasures/ers_01m7z7rs1affyad5cmxxj94a70/approve", body: `{}`, header: acme},
+		"DELETE /v1/erasures/{id}":           {method: "DELETE", path: "/v1/erasures/ers_01m7z7rs1affyad5cmxxj94a70", header: acme},
+		"GET /v1/erasures/{id}/certificate":  {path: "/v1/erasures/ers_01m7z7rs1affyad5cmxxj94a70/certificate", header: acme},
 		"POST /v1/organizations":             {method: "POST", path: "/v1/organizations", body: `{}`},
 		"GET /v1/organizations":              {path: "/v1/organizations"},
 		"GET /v1/organizations/{org}":        {path: "/v1/organizations/org_acme"},

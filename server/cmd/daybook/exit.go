@@ -38,14 +38,14 @@ var exits = []struct {
 	code int
 	says string
 }{
-	{exitDone, "done; for fsck: everything asked for was proved"},
+	{exitDone, "done; for verify and fsck: everything asked for was proved"},
 	{exitFailed, "failed: network, server, I/O"},
 	{exitUsage, "usage: flags, arguments, query syntax"},
 	{exitNotFound, "not found; also \"no match\" with --exit-empty"},
 	{exitDenied, "not signed in or not allowed"},
 	{exitConflict, "conflict: the idempotency key or id stands for another body"},
-	{exitTampered, "integrity: tampering or corruption proved (bad hash, bad root, lost entry)"},
-	{exitUnverified, "could not verify: something needed for the proof is missing; never used when tampering is proved"},
+	{exitTampered, "integrity: tampering or corruption proved (bad hash, bad signature, fork, rollback, unauthorised removal)"},
+	{exitUnverified, "could not verify: a pinned key or a proof is missing, or too old; never used when tampering is proved"},
 	{exitPartial, "partial: time limit, or some items of a batch failed"},
 	{exitInterrupted, "interrupted (SIGINT), after a clean stop"},
 	{exitTerminated, "terminated (SIGTERM), after a clean stop"},

@@ -17,6 +17,7 @@ const (
 	exitsNote  = "exits"  // its exit codes
 	fieldsNote = "fields" // what --json may name, separated by commas
 	queryNote  = "query"  // takes a query
+	valueNote  = "value"  // of a flag: the word for its value, where its name means something else elsewhere
 )
 
 func newRoot(e *env) *cobra.Command {
@@ -29,11 +30,13 @@ func newRoot(e *env) *cobra.Command {
 		SilenceErrors: true, SilenceUsage: true,
 	}
 	root.AddGroup(
-		&cobra.Group{ID: "run", Title: "RUN"}, &cobra.Group{ID: "log", Title: "RECORD AND READ"}, &cobra.Group{ID: "manage", Title: "MANAGE"},
+		&cobra.Group{ID: "run", Title: "RUN"}, &cobra.Group{ID: "log", Title: "RECORD AND READ"}, &cobra.Group{ID: "prove", Title: "PROVE"},
+		&cobra.Group{ID: "manage", Title: "MANAGE"},
 	)
 	for group, commands := range map[string][]*cobra.Command{
 		"run":    {newServe(e), newDev(e), newConfig(e), newDoctor(e), newBackup(e), newRestore(e), newFsck(e), newBench(e)},
 		"log":    {newRecord(e), newEvents(e), newTail(e), newShow(e), newHistory(e), newQuery(e), newImport(e)},
+		"prove":  {newVerify(e)},
 		"manage": {newOrg(e), newKey(e), newContext(e), newWhoami(e), newCompletion(e), newVersion(e)},
 	} {
 		for _, c := range commands {
@@ -259,9 +262,13 @@ var valueWords = map[string]string{
 	"output": "FORMAT", "json": "FIELDS", "tz": "ZONE", "order": "ORDER", "cols": "COLUMNS", "cursor": "CURSOR", "actor": "TYPE:ID[=NAME]",
 	"via": "TYPE:ID[=NAME]", "target": "TYPE:ID[=NAME]", "meta": "KEY=VALUE", "old": "FILE", "new": "FILE", "id": "EVT", "outcome": "OUTCOME",
 	"scopes": "LIST", "expires": "TIME", "data": "DIR", "listen": "HOST:PORT", "db": "FILE", "diff": "HOW", "config": "FILE",
+	"vkey": "VKEY", "anchor-vkey": "VKEY", "state": "FILE", "policy": "FILE", "receipts": "FILE", "entry": "FILE",
 }
 
 func valueWord(f *pflag.Flag) string {
+	if own := f.Annotations[valueNote]; len(own) > 0 {
+		return own[0]
+	}
 	if w, ok := valueWords[f.Name]; ok && f.Value.Type() != "bool" {
 		return w
 	}

@@ -57,12 +57,12 @@ func (s *Server) table() []*route {
 		{method: "GET", pattern: "/v1/histogram", scopes: auth.Read, org: orgRead, looks: look{logViewed, "histogram"}, params: []param{paramQ, paramFrom, paramTo, paramTZ, paramBars}, handler: getHistogram, about: aboutGetHistogram},
 		{method: "GET", pattern: "/v1/facets", scopes: auth.Read, org: orgRead, looks: look{logViewed, "facets"}, params: []param{paramQ, paramFrom, paramTo, paramTZ, paramFields, paramTop}, handler: getFacets, about: aboutGetFacets},
 
-		{method: "GET", pattern: logPath + "/checkpoint", scopes: auth.Read, org: orgPath, handler: getCheckpoint, about: aboutGetCheckpoint},
-		{method: "GET", pattern: logPath + "/checkpoints/{size}", scopes: auth.Read, org: orgPath, handler: getCheckpointAt, about: aboutGetCheckpointAt},
-		{method: "GET", pattern: logPath + "/tile/{path...}", scopes: auth.Read, org: orgPath, quiet: true, handler: getTile, about: aboutGetTile},
-		{method: "GET", pattern: logPath + "/inclusion", scopes: auth.Read, org: orgPath, params: []param{paramSeq, paramSize}, handler: getInclusion, about: aboutGetInclusion},
-		{method: "GET", pattern: logPath + "/consistency", scopes: auth.Read, org: orgPath, params: []param{paramFromSize, paramToSize}, handler: getConsistency, about: aboutGetConsistency},
-		{method: "GET", pattern: logPath + "/proof/{file}", scopes: auth.Read, org: orgPath, handler: getProof, about: aboutGetProof},
+		{method: "GET", pattern: logPath + "/checkpoint", scopes: auth.Read, org: orgPath, looks: look{proofRead, "checkpoint"}, handler: getCheckpoint, about: aboutGetCheckpoint},
+		{method: "GET", pattern: logPath + "/checkpoints/{size}", scopes: auth.Read, org: orgPath, looks: look{proofRead, "checkpoint"}, handler: getCheckpointAt, about: aboutGetCheckpointAt},
+		{method: "GET", pattern: logPath + "/tile/{path...}", scopes: auth.Read, org: orgPath, looks: look{proofRead, "tile"}, quiet: true, handler: getTile, about: aboutGetTile},
+		{method: "GET", pattern: logPath + "/inclusion", scopes: auth.Read, org: orgPath, looks: look{proofRead, "inclusion"}, params: []param{paramSeq, paramSize}, handler: getInclusion, about: aboutGetInclusion},
+		{method: "GET", pattern: logPath + "/consistency", scopes: auth.Read, org: orgPath, looks: look{proofRead, "consistency"}, params: []param{paramFromSize, paramToSize}, handler: getConsistency, about: aboutGetConsistency},
+		{method: "GET", pattern: logPath + "/proof/{file}", scopes: auth.Read, org: orgPath, looks: look{proofRead, "proof"}, handler: getProof, about: aboutGetProof},
 		{method: "GET", pattern: logPath + "/info", scopes: auth.Read, org: orgPath, handler: getLogInfo, about: aboutGetLogInfo},
 
 		{method: "GET", pattern: "/v1/retention", scopes: auth.Manage, org: orgRead, handler: getRetention, about: aboutGetRetention},

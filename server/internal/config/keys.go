@@ -213,6 +213,8 @@ func (c *Config) check() error {
 		return errors.New("queue_bytes and tail_bytes must be at least 1")
 	case c.IdempotencyWindow < 24*time.Hour:
 		return fmt.Errorf("idempotency_window must be at least 24h, is %s", c.IdempotencyWindow)
+	case c.AuditReadsWindow < time.Second:
+		return fmt.Errorf("audit_reads_window must be at least 1s, is %s", c.AuditReadsWindow)
 	case c.CommitTimeout <= 0 || c.ShutdownTimeout <= 0:
 		return errors.New("commit_timeout and shutdown_timeout must be more than 0")
 	}

@@ -23,8 +23,8 @@ func newDev(e *env) *cobra.Command {
 	var empty bool
 	cmd := &cobra.Command{
 		Use: "dev", Short: "A server with sample data, and a key to try it with",
-		Long: `Keeps everything in one folder: daybook.db, and dev.key, a key for all organizations with every scope. The sample goes only into
-a new store: three organizations, thirty days. To begin anew, remove the folder.`,
+		Long: `Keeps everything in one folder: daybook.db; dev.key, a key for all organizations with every scope; master.key and highwater.db, with
+which checkpoints are signed. The sample goes only into a new store: three organizations, thirty days. To begin anew, remove the folder.`,
 		Example: `  $ daybook dev
   $ daybook dev --listen 127.0.0.1:9000 --data /tmp/try
   $ daybook dev --empty`,

@@ -101,7 +101,10 @@ func TestLooks(t *testing.T) {
 		}
 	}
 	// What shows no entry and proves none.
-	unseen := map[string]bool{"POST /v1/events": true, "GET /v1/organizations/{org}/log/info": true}
+	unseen := map[string]bool{
+		"POST /v1/events": true, "GET /v1/organizations/{org}/log/info": true,
+		"POST /v1/exports": true, "GET /v1/exports": true, "GET /v1/exports/{id}": true, "DELETE /v1/exports/{id}": true,
+	}
 	paths := map[string]struct {
 		path, view, query, target string
 		rows                      float64
@@ -117,7 +120,7 @@ func TestLooks(t *testing.T) {
 	want := map[string]act{}
 	for _, row := range f.server.Rows() {
 		name := row.Method + " " + row.Pattern
-		if !row.Org && row.Looks == "" || unseen[name] || row.Looks == "daybook.proof.read" {
+		if !row.Org && row.Looks == "" || unseen[name] || row.Looks == "daybook.proof.read" || removes(row.Pattern) {
 			continue
 		}
 		tt, ok := paths[name]

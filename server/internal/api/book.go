@@ -2,6 +2,7 @@ package api
 
 import (
 	"context"
+	"io"
 	"iter"
 
 	"golang.org/x/mod/sumdb/tlog"
@@ -47,6 +48,7 @@ type Prover interface {
 	Consistency(ctx context.Context, org daybook.OrgID, from, to int64) ([]tlog.Hash, error)
 	Tile(ctx context.Context, org daybook.OrgID, level int, n int64, width int) ([]byte, error)
 	EntryBundle(ctx context.Context, org daybook.OrgID, n int64, width int) ([]byte, error)
+	WriteBundle(ctx context.Context, w io.Writer, q daybook.BundleQuery) (daybook.BundleStat, error)
 	TLogProof(ctx context.Context, org daybook.OrgID, id daybook.ID) ([]byte, error)
 }
 

@@ -245,7 +245,7 @@ func withdrawErasure(c *call) error {
 func showErasure(x *daybook.Erasure) erasure {
 	out := erasure{
 		ID: x.ID, State: "pending", ControlSeqs: x.Seqs, Entries: x.Entries, Reason: x.Reason, LegalBasis: x.LegalBasis, By: showParty(x.By),
-		RequestedAt: microStamp(x.RequestedAt), CompletedAt: maybeMicros(x.CompletedAt),
+		RequestedAt: stampOf(x.RequestedAt), CompletedAt: microStamp(x.CompletedAt),
 	}
 	if x.CompletedAt != 0 {
 		out.State = "done"
@@ -314,7 +314,7 @@ func getCertificate(c *call) error {
 	}
 	out := certificate{
 		Org: string(c.org), ErasureID: x.ID, ControlSeqs: x.Seqs, Items: x.Items, Entries: x.Entries, Reason: x.Reason, LegalBasis: x.LegalBasis,
-		By: showParty(x.By), RequestedAt: microStamp(x.RequestedAt), CompletedAt: microStamp(x.CompletedAt),
+		By: showParty(x.By), RequestedAt: stampOf(x.RequestedAt), CompletedAt: stampOf(x.CompletedAt),
 		Purged: []string{
 			"entries", "search filters and counts", "commits not yet merged", "write-ahead log and freed pages", "idempotency keys", "caches",
 		},

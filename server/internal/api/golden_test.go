@@ -34,7 +34,12 @@ var random = []struct {
 	{regexp.MustCompile(`(extra|—\ [a-z0-9./]+) [A-Za-z0-9+/=]{60,}`), "$1 …"},
 	{regexp.MustCompile(`[A-Za-z0-9+/]{43}=`), "…"},
 	{regexp.MustCompile(`"c_[A-Za-z0-9_-]+"`), `"c_…"`},
-	{regexp.MustCompile(`(received_at|created_at|last_used_at|revoked_at|placed_at|released_at|requested_at|completed_at|updated_at|until|next)":"20[0-9T:.-]+Z"`), `$1":"2026-11-21T14:22:07.402118Z"`},
+	{regexp.MustCompile(`exp_[0-9a-z]{26}`), "exp_01m7w2y7m0fhra2avt0s3fj8ks"},
+	{regexp.MustCompile(`"sha256":"[0-9a-f]{64}"`), `"sha256":"…"`},
+	{regexp.MustCompile(`file\?exp=[0-9]+&sig=[A-Za-z0-9_-]+`), "file?exp=…&sig=…"},
+	{regexp.MustCompile(`"expires_at":"2026-11-28[0-9T:.-]+Z"`), `"expires_at":"2026-11-28T14:22:07.402118Z"`},
+	{regexp.MustCompile(`"url_expires_at":"20[0-9T:.-]+Z"`), `"url_expires_at":"2026-11-21T14:32:07.000000Z"`},
+	{regexp.MustCompile(`(started_at|finished_at|received_at|created_at|last_used_at|revoked_at|placed_at|released_at|requested_at|completed_at|updated_at|until|next)":"20[0-9T:.-]+Z"`), `$1":"2026-11-21T14:22:07.402118Z"`},
 	{regexp.MustCompile(`"occurred_at":"2026-11-21T14:22:07\.[0-9]{6}Z"`), `"occurred_at":"2026-11-21T14:22:07.402118Z"`},
 	{regexp.MustCompile(`"searched":\{"from":"20[0-9T:.-]+Z","to":"20[0-9T:.-]+Z"`), `"searched":{"from":"…","to":"…"`},
 }
@@ -190,6 +195,9 @@ func TestGolden(t *testing.T) {
 		{"log_consistency_order", ask{path: "/v1/organizations/org_acme/log/consistency?from=7&to=4", key: f.acme}},
 		{"log_proof", ask{path: "/v1/organizations/org_acme/log/proof/" + firstID + ".tlog-proof", key: f.acme}},
 		{"log_proof_missing", ask{path: "/v1/organizations/org_acme/log/proof/" + firstID, key: f.acme}},
+		{"log_bundle_range", ask{path: "/v1/organizations/org_acme/log/bundle?from=7&to=3", key: f.acme}},
+		{"log_bundle_unsigned", ask{path: "/v1/organizations/org_acme/log/bundle?size=1000", key: f.acme}},
+		{"log_bundle_scope", ask{path: "/v1/organizations/org_acme/log/bundle", key: readOnly}},
 		{"log_tile_missing", ask{path: "/v1/organizations/org_acme/log/tile/0/000.p/8", key: f.acme}},
 
 		{"org_create", ask{method: "POST", path: "/v1/organizations", key: f.admin, body: `{"id":"org_hooli","name":"Hooli"}`}},

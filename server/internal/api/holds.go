@@ -37,8 +37,8 @@ type release struct {
 
 func showHold(h *daybook.Hold) hold {
 	out := hold{
-		ID: h.ID, Query: h.Query, Reason: h.Reason, By: showParty(h.By), Entries: h.Entries, Seq: h.Seq, PlacedAt: microStamp(h.PlacedAt),
-		ReleasedAt: maybeMicros(h.ReleasedAt), ReleasedBy: showParty(h.ReleasedBy),
+		ID: h.ID, Query: h.Query, Reason: h.Reason, By: showParty(h.By), Entries: h.Entries, Seq: h.Seq, PlacedAt: stampOf(h.PlacedAt),
+		ReleasedAt: microStamp(h.ReleasedAt), ReleasedBy: showParty(h.ReleasedBy),
 	}
 	if h.ReleasedAt != 0 {
 		out.ReleasedReason = &h.ReleasedReason

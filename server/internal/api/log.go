@@ -17,6 +17,7 @@ import (
 var (
 	noteType    = []string{"text/plain; charset=utf-8"}
 	binaryType  = []string{"application/octet-stream"}
+	bundleType  = []string{"application/x-ndjson"}
 	askAgain    = []string{"private, no-cache"}
 	neverStales = []string{"private, max-age=31536000, immutable"}
 )

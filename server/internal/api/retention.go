@@ -170,8 +170,8 @@ func planRetention(c *call) error {
 	out := retentionPlan{Size: plan.Size, Kept: plan.Kept, Rules: []rulePlan{}}
 	for _, rule := range plan.Rules {
 		out.Rules = append(out.Rules, rulePlan{
-			Rule: rule.Rule, Before: microStamp(rule.Before), Entries: rule.Entries, Bytes: rule.Bytes, Later: rule.Later,
-			Next: maybeMicros(rule.Next), Held: rule.Held,
+			Rule: rule.Rule, Before: stampOf(rule.Before), Entries: rule.Entries, Bytes: rule.Bytes, Later: rule.Later,
+			Next: microStamp(rule.Next), Held: rule.Held,
 		})
 	}
 	c.send(http.StatusOK, jsonType, marshal(out))
@@ -204,14 +204,7 @@ func runRetention(c *call) error {
 	return nil
 }
 
-func microStamp(micros int64) stamp { return stamp(daybook.AppendTime(nil, micros)) }
-
-func maybeMicros(micros int64) *stamp {
-	if micros == 0 {
-		return nil
-	}
-	return new(microStamp(micros))
-}
+func stampOf(micros int64) stamp { return stamp(daybook.AppendTime(nil, micros)) }
 
 // nothing is the body of a request that needs none.
 type nothing struct{}

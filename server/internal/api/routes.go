@@ -80,6 +80,13 @@ func (s *Server) table() []*route {
 		{method: "POST", pattern: "/v1/erasures/{id}/approve", scopes: auth.Manage, org: orgRead, handler: approveErasure, about: aboutApproveErasure},
 		{method: "DELETE", pattern: "/v1/erasures/{id}", scopes: auth.Manage, org: orgRead, handler: withdrawErasure, about: aboutWithdrawErasure},
 		{method: "GET", pattern: "/v1/erasures/{id}/certificate", scopes: auth.Manage, org: orgRead, handler: getCertificate, about: aboutGetCertificate},
+		{method: "GET", pattern: logPath + "/bundle", scopes: auth.Export, org: orgPath, looks: look{proofRead, "bundle"}, params: []param{paramBundleFrom, paramBundleTo, paramSize}, handler: getBundle, about: aboutGetBundle},
+
+		{method: "POST", pattern: "/v1/exports", scopes: auth.Export, org: orgRead, handler: createExport, about: aboutCreateExport},
+		{method: "GET", pattern: "/v1/exports", scopes: auth.Export, org: orgRead, params: []param{paramLimit, paramCursor}, handler: listExports, about: aboutListExports},
+		{method: "GET", pattern: "/v1/exports/{id}", scopes: auth.Export, org: orgRead, handler: getExport, about: aboutGetExport},
+		{method: "DELETE", pattern: "/v1/exports/{id}", scopes: auth.Export, org: orgRead, handler: cancelExport, about: aboutCancelExport},
+		{method: "GET", pattern: "/v1/exports/{id}/file", open: true, params: []param{paramExp, paramSig}, handler: getExportFile, about: aboutGetExportFile},
 
 		{method: "POST", pattern: "/v1/organizations", scopes: auth.Operate, handler: createOrg, about: aboutCreateOrg},
 		{method: "GET", pattern: "/v1/organizations", params: []param{paramLimit, paramCursor}, handler: listOrgs, about: aboutListOrgs},
@@ -105,7 +112,7 @@ func (s *Server) mount() {
 	for _, door := range s.Doors {
 		for _, r := range door.Routes() {
 			s.routes = append(s.routes, &route{
-				method: r.Method, pattern: r.Pattern, scopes: r.Scopes, quiet: true, door: door, enter: r.Handler,
+				method: r.Method, pattern: r.Pattern, scopes: r.Scopes, open: r.Open, quiet: true, door: door, enter: r.Handler,
 			})
 		}
 	}

@@ -23,8 +23,11 @@ func getBundle(c *call) error {
 			return err
 		}
 	}
-	var err error
-	if q.Size, err = c.treeSize(paramSize); err != nil {
+	l, err := c.log()
+	if err != nil {
+		return err
+	}
+	if q.Size, err = c.treeSize(l, paramSize); err != nil {
 		return err
 	}
 	if q.Size == 0 {
@@ -36,7 +39,7 @@ func getBundle(c *call) error {
 	if c.r.Method == http.MethodHead {
 		return nil
 	}
-	if _, err = c.s.Book.WriteBundle(c.r.Context(), to, q); err == nil {
+	if _, err = l.WriteBundle(c.r.Context(), to, q); err == nil {
 		return nil
 	}
 	if c.status == 0 {

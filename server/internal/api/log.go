@@ -72,10 +72,14 @@ func logRoutes() []*route {
 			{pattern: "/inclusion", looks: look{proofRead, "inclusion"}, params: []param{paramSeq, paramSize}, handler: getInclusion, about: aboutGetInclusion},
 			{pattern: "/consistency", looks: look{proofRead, "consistency"}, params: []param{paramFromSize, paramToSize}, handler: getConsistency, about: aboutGetConsistency},
 			{pattern: "/proof/{file}", looks: look{proofRead, "proof"}, handler: getProof, about: aboutGetProof},
+			{pattern: "/bundle", scopes: auth.Export, looks: look{proofRead, "bundle"}, params: []param{paramBundleFrom, paramBundleTo, paramSize}, handler: getBundle, about: aboutGetBundle},
 			{pattern: "/info", handler: getLogInfo, about: aboutGetLogInfo},
 		}
 		for _, rt := range rows {
-			rt.method, rt.scopes, rt.org = http.MethodGet, auth.Read, orgPath
+			rt.method, rt.org = http.MethodGet, orgPath
+			if rt.scopes == auth.None {
+				rt.scopes = auth.Read
+			}
 			if epoch {
 				rt.pattern = epochPath + rt.pattern
 				rt.about.id += "OfEpoch"

@@ -94,6 +94,7 @@ func tenantTrials(f *fixture, of tenant) map[string][]trial {
 			at + "/tile/{path}":        ofLog("/tile/0/000.p/3", "/tile/entries/000.p/1"),
 			at + "/inclusion":          ofLog("/inclusion?seq=0", "/inclusion?seq=0&size=1"),
 			at + "/consistency":        ofLog("/consistency?from=1&to=2"),
+			at + "/bundle":             ofLog("/bundle", "/bundle?from=0&to=1&size=1"),
 			at + "/info":               ofLog("/info"),
 			at + "/proof/{file}": {
 				{get("/v1/organizations/org_acme" + log + "/proof/" + of.event + ".tlog-proof"), get("/v1/organizations/org_none" + log + "/proof/" + noEvent + ".tlog-proof")},
@@ -241,6 +242,7 @@ func scopeTrials(f *fixture) map[string]ask {
 			at + "/inclusion":          {path: ofLog + "/inclusion?seq=0"},
 			at + "/consistency":        {path: ofLog + "/consistency?from=1"},
 			at + "/proof/{file}":       {path: ofLog + "/proof/" + firstID + ".tlog-proof"},
+			at + "/bundle":             {path: ofLog + "/bundle"},
 			at + "/info":               {path: ofLog + "/info"},
 		})
 	}

@@ -44,7 +44,7 @@ which checkpoints are signed. The sample goes only into a new store: three organ
 					c.LogFormat = "text"
 				}
 			}
-			return e.dev(cmd.Context(), &Main{Config: c, Settings: settings, Logger: e.logger(c), Now: e.now}, data, empty)
+			return e.dev(cmd.Context(), &Main{Config: c, Settings: settings, Logger: e.logger(c), Now: e.now, Origin: "localhost"}, data, empty)
 		},
 	}
 	cmd.Flags().String("listen", "", "address to listen on (default 127.0.0.1:8080)")
@@ -67,7 +67,6 @@ func (e *env) dev(ctx context.Context, m *Main, data string, empty bool) error {
 	}
 	var key string
 	var orgs []control.Org
-	m.Origin = "localhost"
 	m.Prepare = func(ctx context.Context, docs daybook.Documents) (err error) {
 		if key, err = e.devKey(ctx, m, docs, filepath.Join(data, "dev.key")); err != nil {
 			return err

@@ -44,8 +44,10 @@ type control struct {
 	Reason    string `json:"reason,omitempty"`
 	Names     string `json:"names,omitempty"` // "erased": the names of erased fields are not kept
 	By        Party  `json:"by"`
-	Part      int    `json:"part,omitempty"`
-	Parts     int    `json:"parts,omitempty"`
+	// ApprovedBy is the second of two who agreed to an erasure.
+	ApprovedBy *Party `json:"approved_by,omitempty"`
+	Part       int    `json:"part,omitempty"`
+	Parts      int    `json:"parts,omitempty"`
 
 	items leaf.Items // of Items; nil when there are none
 }

@@ -58,6 +58,11 @@ type Options struct {
 	TailEntries int           // the same by entries, default 200,000
 	TailAge     time.Duration // the same by age of the oldest, default 1 h
 
+	// Erased is called when the values of an erasure are gone from the store, and before the erasure counts as complete: whoever keeps
+	// copies elsewhere, such as exports, removes them now. After an error, and after a crash, it is called again. Nothing is merged
+	// while it runs, and it must not record. Nil: nobody keeps copies.
+	Erased func(ctx context.Context, e Erasure) error
+
 	SearchTime   time.Duration // what one search may take before it answers with what it has, default 250 ms
 	SearchBlocks int           // what one search may decode, default 1,500 blocks
 	CacheBytes   int64         // of block metas and filters kept in memory, default 24 MiB; blocks get two thirds of it on top

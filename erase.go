@@ -6,7 +6,6 @@ import (
 	"fmt"
 	"slices"
 	"strings"
-	"time"
 
 	"github.com/daybook-audit/daybook/internal/typeid"
 	"github.com/daybook-audit/daybook/leaf"
@@ -26,9 +25,9 @@ type EraseRequest struct {
 	Actor  *Party // the actor, or one element of its via
 	Target *Party // one of the targets
 	Event  ID
-	Text   string // a query (docs/reference/query-language.md)
-	Zone   *time.Location
+	Text   string // a query (docs/reference/query-language.md), without relative times; times without a zone are UTC
 	All    bool
+	Size   int64 // only entries below this seq, such as those of a preview; 0: all there are
 
 	Whole bool
 	// Paths are JSON pointers of fields, or of objects and arrays with everything below; * stands for any one member or element:
@@ -40,6 +39,7 @@ type EraseRequest struct {
 	Reason     string // required; it stands in the log for ever: no personal data
 	LegalBasis string // such as gdpr_art_17
 	By         Party
+	ApprovedBy *Party // the second of two who agreed; nil: one is enough
 }
 
 // ErasePreview says what an erasure would remove.
@@ -56,6 +56,7 @@ type ErasePreview struct {
 
 // Erasure is an erasure that was asked for and stands in the log.
 type Erasure struct {
+	Org         OrgID
 	ID          string
 	Seqs        []int64 // of its control entries
 	Items       string  // what they name (docs/reference/integrity.md, section 9), all parts together
@@ -63,6 +64,7 @@ type Erasure struct {
 	Reason      string
 	LegalBasis  string
 	By          Party
+	ApprovedBy  *Party
 	RequestedAt int64 // received_at of the first control entry, µs
 	CompletedAt int64 // when the last value was gone from the store, µs; 0: not yet
 }
@@ -125,6 +127,7 @@ func (b *Book) Erase(ctx context.Context, r EraseRequest) (Erasure, error) {
 		return Erasure{}, err
 	}
 	c := control{Op: opErase, ErasureID: r.ID, Count: s.preview.Entries, Basis: r.LegalBasis, Reason: r.Reason, By: r.By}
+	c.ApprovedBy = r.ApprovedBy
 	if r.HideNames {
 		c.Names = namesErased
 	}
@@ -146,6 +149,11 @@ func (r *EraseRequest) checkActs() error {
 		return &Error{Code: CodeInvalid, Rule: "invalid_value", Field: "reason", Message: fmt.Sprintf("reason and legal basis have at most %d bytes.", maxReason)}
 	case r.ID != "" && !validID("ers", r.ID):
 		return &Error{Code: CodeInvalid, Rule: "invalid_format", Field: "id", Message: "the id of an erasure is ers_ and 26 characters."}
+	}
+	if r.ApprovedBy != nil {
+		if err := checkParty(*r.ApprovedBy); err != nil {
+			return err
+		}
 	}
 	return checkParty(r.By)
 }
@@ -181,7 +189,7 @@ func (b *Book) selection(r *EraseRequest) (*selection, error) {
 	s := &selection{r: r}
 	parts := []*query.Query{}
 	if r.Text != "" {
-		q, err := query.Parse(r.Text, query.Options{Now: b.o.Now(), Zone: r.Zone, Place: query.Search})
+		q, err := query.Parse(r.Text, query.Options{Place: query.Search})
 		if err != nil {
 			return nil, &Error{Code: CodeInvalid, Rule: "query_invalid", Field: "q", Message: queryMessage(err), Err: err}
 		}
@@ -223,7 +231,7 @@ func (s *selection) run(ctx context.Context, b *Book) error {
 	s.doc = leaf.Get()
 	defer leaf.Put(s.doc)
 	s.preview = ErasePreview{First: -1, Last: -1, Paths: map[string]int64{}, Held: map[string]int64{}}
-	return b.sweep(ctx, s.r.Org, s.query, sweepOptions{}, func(sc *scan, e *packed) (bool, error) {
+	return b.sweep(ctx, s.r.Org, s.query, sweepOptions{size: s.r.Size}, func(sc *scan, e *packed) (bool, error) {
 		s.preview.Size = sc.size
 		return true, s.entry(sc, e)
 	})
@@ -400,10 +408,10 @@ func (s *selection) refusal() error {
 }
 
 // erased takes a control entry that erases, or a part of one. The caller holds mu.
-func (a *logActs) erased(_ OrgID, c *control, e *packed) {
+func (a *logActs) erased(org OrgID, c *control, e *packed) {
 	x := a.byID[c.ErasureID]
 	if x == nil {
-		x = &Erasure{ID: c.ErasureID, Entries: c.Count, Reason: c.Reason, LegalBasis: c.Basis, By: c.By, RequestedAt: e.received, Items: c.Items}
+		x = &Erasure{Org: org, ID: c.ErasureID, Entries: c.Count, Reason: c.Reason, LegalBasis: c.Basis, By: c.By, ApprovedBy: c.ApprovedBy, RequestedAt: e.received, Items: c.Items}
 		a.byID[c.ErasureID], a.erasures = x, append(a.erasures, x)
 	} else {
 		x.Items += ";" + c.Items

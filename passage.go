@@ -31,10 +31,10 @@ type PassageQuery struct {
 	Epoch int
 }
 
-// Passage is neighbouring entries of a log that match, read and not yet opened.
+// Passage is neighbouring entries of a log that match, read and not yet opened. It keeps nothing alive but their own bytes.
 type Passage struct {
 	org     OrgID
-	entries []packed
+	entries []packed // the body of a whole one is the accepted JSON, the id in it
 	bytes   int
 
 	// Next is the seq that was not looked at: everything from the passage before to here was. Reading goes on at it, now or after a
@@ -51,6 +51,7 @@ type Passage struct {
 const (
 	passageEntries = windowSize
 	passageBytes   = 1 << 20
+	passageChunk   = 64 << 10 // what memory for bodies is taken in
 )
 
 // Passages reads a log from First on in its order, for those who take out much of it. What it yields is read but not opened, which is
@@ -108,9 +109,20 @@ func (b *Book) passage(ctx context.Context, p *question, first int64) (*Passage,
 	}
 	defer s.close()
 	passage := &Passage{org: p.org, entries: make([]packed, 0, passageEntries), Size: p.size, Epoch: p.epoch, Query: p.text}
+	var chunk []byte
 	passage.Next, err = s.walk(first, p.size, true, func(e *packed) (bool, error) {
+		if n := len(e.body) + idTextLen; n > cap(chunk)-len(chunk) {
+			chunk = make([]byte, 0, max(n, passageChunk))
+		}
+		at := len(chunk)
+		if e.form == formWhole {
+			chunk = e.text(chunk)
+		} else {
+			chunk = append(chunk, e.body...)
+		}
 		passage.entries = append(passage.entries, *e)
-		passage.bytes += len(e.body)
+		passage.entries[len(passage.entries)-1].body = chunk[at:len(chunk):len(chunk)]
+		passage.bytes += len(chunk) - at
 		return len(passage.entries) < passageEntries && passage.bytes < passageBytes, nil
 	})
 	return passage, err
@@ -119,21 +131,26 @@ func (b *Book) passage(ctx context.Context, p *question, first int64) (*Passage,
 // Len returns the number of entries.
 func (p *Passage) Len() int { return len(p.entries) }
 
-// Bytes returns what the entries hold, about: what Open will allocate.
+// Bytes returns the length of all payloads.
 func (p *Passage) Bytes() int { return p.bytes }
 
-// Open appends the entries to dst. Their payloads share memory. Without leaves LeafHash is zero wherever it is not known already,
-// which costs a fraction: of an entry in a block it is computed from what is stored. It is not compared with the tree, which is what
-// [Fsck] and a verifier do; an *Error of CodeTampered says that a payload cannot even be read. Passages may be opened at once.
+// Open appends the entries to dst. Their payloads are the passage's: they must not be changed. Without leaves LeafHash may be zero, which
+// costs a fraction: of an entry in a block it is computed from what is stored. It is not compared with the tree, which is what [Fsck] and
+// a verifier do; an *Error of CodeTampered says that a payload cannot even be read. Passages may be opened at once.
 func (p *Passage) Open(dst []Entry, leaves bool) ([]Entry, error) {
 	d := leaf.Get()
 	defer leaf.Put(d)
-	arena := make([]byte, 0, p.bytes+idTextLen*len(p.entries))
 	for i := range p.entries {
 		e := &p.entries[i]
-		at := len(arena)
-		arena = e.text(arena)
-		entry := Entry{Org: p.org, Seq: e.seq, ID: e.id, ReceivedAt: e.received, LeafHash: e.leaf, Kind: e.kind, Payload: arena[at:len(arena):len(arena)]}
+		if e.form != formWhole { // rare enough to be read with care
+			entry, err := e.open(p.org, d)
+			if err != nil {
+				return dst, err
+			}
+			dst = append(dst, entry)
+			continue
+		}
+		entry := Entry{Org: p.org, Seq: e.seq, ID: e.id, ReceivedAt: e.received, LeafHash: e.leaf, Kind: e.kind, Payload: e.body}
 		if leaves && e.leaf == (tlog.Hash{}) {
 			// Read would cost more than the hash: the text was judged when it was accepted, and its block has a checksum.
 			if err := d.ReadTrusted(entry.Payload); err != nil {

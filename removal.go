@@ -379,6 +379,9 @@ func (m *merger) finishRemoval(ctx context.Context, r *removal, c *control, h *H
 		if err := m.b.store.DropKeys(ctx, h.Log, meets); err != nil {
 			return fmt.Errorf("drop idempotency keys: %w", err)
 		}
+		if err := m.tellErased(ctx, h, c); err != nil {
+			return err
+		}
 	}
 	if err := m.scrub(ctx); err != nil {
 		return err
@@ -388,6 +391,22 @@ func (m *merger) finishRemoval(ctx context.Context, r *removal, c *control, h *H
 		return fmt.Errorf("note that control entry %d is carried out: %w", r.seq, err)
 	}
 	return m.scrub(ctx) // it also makes the slip durable
+}
+
+// tellErased tells whoever keeps copies.
+func (m *merger) tellErased(ctx context.Context, h *Head, c *control) error {
+	if m.b.o.Erased == nil {
+		return nil
+	}
+	x, known := m.b.acts(h.Log).erasure(c.ErasureID)
+	if !known {
+		return damaged("the erasure %s is not known", c.ErasureID)
+	}
+	x.Items = c.Items
+	if err := m.b.o.Erased(ctx, x); err != nil {
+		return fmt.Errorf("remove copies of what was erased: %w", err)
+	}
+	return nil
 }
 
 // scrub lets the store overwrite what it has dropped.

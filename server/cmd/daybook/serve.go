@@ -21,6 +21,7 @@ import (
 	"github.com/daybook-audit/daybook/server/internal/compat/workos"
 	"github.com/daybook-audit/daybook/server/internal/config"
 	"github.com/daybook-audit/daybook/server/internal/control"
+	"github.com/daybook-audit/daybook/server/internal/export"
 	"github.com/daybook-audit/daybook/server/internal/selfaudit"
 )
 
@@ -31,6 +32,8 @@ type Main struct {
 	Now    func() time.Time
 	// Prepare, if set, may use the store before anybody else does: dev puts its key there.
 	Prepare func(ctx context.Context, docs daybook.Documents) error
+	// Origin is what is signed as when neither the configuration nor the store says; empty: nothing is.
+	Origin string
 
 	// Settings are those of Config as they are shown, for the log of the instance.
 	Settings []config.Setting
@@ -38,8 +41,10 @@ type Main struct {
 	URL string // where it listens; set by Run
 
 	store  store
+	sign   *signing
 	book   *daybook.Book
 	auth   *auth.Authenticator
+	export *export.Runner
 	audit  *selfaudit.Auditor
 	made   []control.Key // before the Book was open
 	http   *http.Server
@@ -109,30 +114,69 @@ func (m *Main) handler(ctx context.Context) (*api.Server, error) {
 		Now: m.Now, Logger: m.Logger, CursorKey: cursorKey, MaxQueueBytes: int64(c.QueueBytes), TailBytes: int64(c.TailBytes),
 		CommitTimeout: c.CommitTimeout, IdempotencyWindow: c.IdempotencyWindow,
 	}
+	if m.sign, err = openSigning(ctx, c, m.store, signingOptions{fallback: m.Origin}); err != nil {
+		return nil, err
+	}
+	if m.sign == nil {
+		m.Logger.LogAttrs(ctx, slog.LevelWarn, "checkpoints are not signed: nobody can prove from outside that this log was not changed",
+			slog.String("try", "--origin HOST (DAYBOOK_ORIGIN), the name of this instance in every checkpoint, for ever"))
+	}
+	m.sign.options(&o)
+	o.SignEvery = c.AnchorInterval
 	if c.Metrics {
 		d.Metrics = api.NewMetrics()
 		o.Metrics = d.Metrics.Book()
 	}
+	frozen := &freezes{}
+	if o.Metrics == nil {
+		o.Metrics = &daybook.Metrics{}
+	}
+	o.Metrics.Freeze = frozen.found
 	if m.book, err = daybook.Open(ctx, m.store, o); err != nil {
 		return nil, fmt.Errorf("open the log: %w", err)
 	}
 	m.auth = auth.New(keys, auth.Options{Now: m.Now, RateLimit: c.RateLimit})
 	m.audit = m.newAuditor()
+	frozen.tell(ctx, m.audit)
 	d.Book, d.Auth, d.Audit = m.book, m.auth, m.audit
 	if d.Metrics != nil {
 		d.Metrics.Watch(m.book.Stats)
 		d.Metrics.WatchAudit(m.audit.Stats)
 	}
+	origin := auth.Origin{Public: c.PublicURL, Proxies: proxies}
+	if err := m.openExports(ctx); err != nil {
+		return nil, err
+	}
+	d.Exports, d.Origin = m.export, origin
 	if c.WorkOSEnabled {
 		d.Doors = append(d.Doors, workos.New(workos.Deps{
-			Book: m.book, Auth: m.auth, Orgs: orgs, Repeats: control.NewRepeats(m.store, m.Now),
+			Book: m.book, Auth: m.auth, Orgs: orgs, Repeats: control.NewRepeats(m.store, m.Now), Exports: m.export, Origin: origin, Audit: m.audit,
 			Settings: workos.Settings{
 				RejectUnknownOrg: c.WorkOSUnknownOrg == "reject", RelaxedLimits: c.WorkOSLimits == "relaxed",
-				ReuseRecords: c.WorkOSKeyReuse == "new", NoKeylessDedupe: !c.WorkOSKeylessDedupe,
+				ReuseRecords: c.WorkOSKeyReuse == "new", NoKeylessDedupe: !c.WorkOSKeylessDedupe, GuardCSV: c.WorkOSCSVGuard,
 			},
 		}))
 	}
 	return api.New(d)
+}
+
+// openExports starts what writes exports, with those that the last process left.
+func (m *Main) openExports(ctx context.Context) error {
+	key, err := control.ExportKey(ctx, m.store)
+	if err != nil {
+		return fmt.Errorf("read the key of export links: %w", err)
+	}
+	dir := m.Config.ExportDir
+	if dir == "" {
+		dir = m.Config.DB + "-exports"
+	}
+	m.export, err = export.Open(ctx, m.book, control.NewExports(m.store, m.Now), key, export.Options{
+		Dir: dir, Now: m.Now, Logger: m.Logger, Workers: m.Config.ExportWorkers, Keep: m.Config.ExportKeep,
+	})
+	if err != nil {
+		return fmt.Errorf("open the exports: %w", err)
+	}
+	return nil
 }
 
 // firstKey stores the key of the configuration if there is none yet, and says so if there is none even then.
@@ -202,6 +246,10 @@ func (m *Main) Close() error {
 		}
 		m.http = nil
 	}
+	if m.export != nil {
+		errs = append(errs, m.export.Close())
+		m.export = nil
+	}
 	if m.auth != nil {
 		m.auth.Close()
 		m.auth = nil
@@ -217,6 +265,8 @@ func (m *Main) Close() error {
 		errs = append(errs, m.book.Close())
 		m.book = nil
 	}
+	errs = append(errs, m.sign.Close())
+	m.sign = nil
 	if m.store != nil {
 		errs = append(errs, m.store.Close())
 		m.store = nil

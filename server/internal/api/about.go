@@ -45,9 +45,11 @@ func note(text string) []answer {
 }
 
 var (
-	pathOrg  = param{"org", "The organization. A key for one reaches no other.", text}
-	pathType = param{"type", "Type, percent-encoded (also `/` as `%2F`).", text}
-	pathID   = param{"id", "Id, percent-encoded (also `/` as `%2F`).", text}
+	pathEpoch  = param{"epoch", "Of the log: 0 for the first, one more for each that began after a rollback.", text}
+	pathOrg    = param{"org", "The organization. A key for one reaches no other.", text}
+	pathType   = param{"type", "Type, percent-encoded (also `/` as `%2F`).", text}
+	pathExport = param{"id", "The export's id, `exp_…`.", text}
+	pathID     = param{"id", "Id, percent-encoded (also `/` as `%2F`).", text}
 )
 
 // The tags, in the order of the reference page.
@@ -55,6 +57,8 @@ var tags = []*huma.Tag{
 	{Name: "Record", Description: "An event is acknowledged when it is durable: a receipt means that it survives a power cut."},
 	{Name: "Search", Description: "Every answer says what was looked through. Pages keep the size of the log as it was at the first one."},
 	{Name: "Log", Description: "Checkpoints, tiles and proofs (C2SP tlog-checkpoint, tlog-tiles, tlog-proof; RFC 6962). What they say does not depend on who carries it."},
+	{Name: "Keeping and removing", Description: "Everything that is removed was named by a control entry in the log before: proofs of what stays hold, and say what went."},
+	{Name: "Export", Description: "Parts of the log as files, written in the background. An export is a consistent cut: what is recorded after it was made is not in it."},
 	{Name: "Organizations and keys", Description: "Who may do what."},
 	{Name: "Instance", Description: "Health, figures, backup, and this document."},
 }
@@ -140,6 +144,39 @@ var (
 	}
 	aboutGetLogInfo = operation{
 		id: "getLogInfo", tag: "Log", summary: "Get a log's keys and sizes", path: []param{pathOrg}, answers: ok(logInfo{}, "How it stands."),
+	}
+	aboutRotateKey = operation{
+		id: "rotateKey", tag: "Log", summary: "Add the next key",
+		text: "From now on every checkpoint is signed by both keys, for 30 days; then the older one is retired by itself. Tell the readers the new key by another " +
+			"way than this. A second time meanwhile is a conflict.",
+		path: []param{pathOrg}, answers: created(vkeyRow{}, "The new key; a control entry in the log says so."), faults: []int{409, 503, 507},
+	}
+	aboutCreateExport = operation{
+		id: "createExport", tag: "Export", summary: "Begin an export",
+		text: "Oldest entry first. `csv` and `parquet` have a column for every member of an event, `ndjson` is the entries as every answer has them. " +
+			"Ask for the export until its `state` is `ready`; then fetch its `url`.",
+		request: []content{{mediaJSON, newExport{}}}, answers: created(exported{}, "It waits for its turn."), faults: []int{400, 409, 413, 415},
+	}
+	aboutListExports = operation{
+		id: "listExports", tag: "Export", summary: "List exports", answers: ok(exportList{}, "One page."),
+	}
+	aboutGetExport = operation{
+		id: "getExport", tag: "Export", summary: "Get an export", path: []param{pathExport}, answers: ok(exported{}, "The export, with a fresh address of its file."), faults: []int{404},
+	}
+	aboutCancelExport = operation{
+		id: "cancelExport", tag: "Export", summary: "Cancel an export, or delete its file",
+		text: "One that is under way ends; the file of one that is ready is deleted. A second time changes nothing.",
+		path: []param{pathExport}, answers: ok(exported{}, "As it is now."), faults: []int{404},
+	}
+	aboutGetExportFile = operation{
+		id: "getExportFile", tag: "Export", summary: "Fetch the file of an export",
+		text: "This is the `url` of an export: it needs no key and holds for ten minutes. `Range` fetches a part, `ETag` is the SHA-256.",
+		path: []param{pathExport},
+		answers: []answer{
+			{http.StatusOK, "The file.", content{"*/*", nil}}, {http.StatusPartialContent, "The part asked for.", content{"*/*", nil}},
+			{status: http.StatusNotModified, text: "It is what `If-None-Match` names."},
+		},
+		faults: []int{403, 404, 410, 416},
 	}
 	aboutCreateOrg = operation{
 		id: "createOrganization", tag: "Organizations and keys", summary: "Create an organization",

@@ -14,10 +14,11 @@ import (
 	"github.com/daybook-audit/daybook"
 	"github.com/daybook-audit/daybook/server/internal/auth"
 	"github.com/daybook-audit/daybook/server/internal/control"
+	"github.com/daybook-audit/daybook/server/internal/export"
 	"github.com/daybook-audit/daybook/server/internal/selfaudit"
 )
 
-// Deps is what the API stands on. Book, Docs, Orgs, Keys and Auth are needed; the rest may be zero.
+// Deps is what the API stands on. Book, Docs, Orgs, Keys, Auth, Exports, Retentions and Erasures are needed; the rest may be zero.
 type Deps struct {
 	Book Book
 	Docs daybook.Documents // asked by /readyz
@@ -25,7 +26,14 @@ type Deps struct {
 	Keys *control.Keys
 	Auth *auth.Authenticator
 
-	Audit *selfaudit.Auditor // nil: what is done through the API is not recorded
+	Exports *export.Runner
+	Origin  auth.Origin        // for the addresses in answers
+	Audit   *selfaudit.Auditor // nil: what is done through the API is not recorded
+
+	Retentions *control.Retentions
+	Erasures   *control.Erasures
+	// BackupsKept is how long backups are kept, for the certificate of an erasure; 0: it is not known.
+	BackupsKept time.Duration
 
 	Doors   []auth.Door
 	Metrics *Metrics // nil: /metrics is 404

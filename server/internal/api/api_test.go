@@ -22,6 +22,7 @@ import (
 	"github.com/daybook-audit/daybook/server/internal/auth"
 	"github.com/daybook-audit/daybook/server/internal/compat/workos"
 	"github.com/daybook-audit/daybook/server/internal/control"
+	"github.com/daybook-audit/daybook/server/internal/export"
 	"github.com/daybook-audit/daybook/storetest"
 )
 
@@ -54,6 +55,8 @@ type fixture struct {
 	keys   *control.Keys
 	auth   *auth.Authenticator
 	server *api.Server
+	export *export.Runner
+	ended  chan control.Export // exports that are ready or have failed
 	doc    *openapi3.T
 	admin  string // a key for all organizations and every scope
 	acme   string // a key of org_acme with every scope but operate
@@ -89,11 +92,24 @@ func newFixture(tb testing.TB, s setup) *fixture {
 	})
 	metrics.Watch(f.book.Stats)
 	f.orgs, f.keys = control.NewOrgs(f.store, f.now), control.NewKeys(f.store, f.now)
+	f.ended = make(chan control.Export, 100)
+	f.export, err = export.Open(tb.Context(), f.book, control.NewExports(f.store, f.now), []byte("key of links"), export.Options{
+		Dir: tb.TempDir(), Now: f.now, Ended: func(x control.Export) { f.ended <- x },
+	})
+	if err != nil {
+		tb.Fatal(err)
+	}
+	tb.Cleanup(func() {
+		if err := f.export.Close(); err != nil {
+			tb.Error(err)
+		}
+	})
 	f.auth = auth.New(f.keys, auth.Options{Now: f.now, RateLimit: s.rate})
 	tb.Cleanup(f.auth.Close)
 	deps := api.Deps{
-		Book: f.book, Docs: f.store, Orgs: f.orgs, Keys: f.keys, Auth: f.auth, Metrics: metrics, Now: f.now, Version: "0.1.0",
-		Doors: []auth.Door{workos.New(workos.Deps{Book: f.book, Auth: f.auth, Orgs: f.orgs, Repeats: control.NewRepeats(f.store, f.now)})},
+		Book: f.book, Docs: f.store, Orgs: f.orgs, Keys: f.keys, Auth: f.auth, Exports: f.export, Metrics: metrics, Now: f.now, Version: "0.1.0",
+		Retentions: control.NewRetentions(f.store, f.now), Erasures: control.NewErasures(f.store, f.now), BackupsKept: 30 * 24 * time.Hour,
+		Doors: []auth.Door{workos.New(workos.Deps{Book: f.book, Auth: f.auth, Orgs: f.orgs, Repeats: control.NewRepeats(f.store, f.now), Exports: f.export})},
 	}
 	if s.deps != nil {
 		s.deps(&deps)

@@ -46,6 +46,8 @@ var (
 	paramFields  = param{"fields", "Which facets, separated by commas: `action`, `actor.id`, `actor.type`, `target.type`, `outcome`. Left out: all; empty: the count alone.", text}
 	paramSeq     = param{"seq", "The entry's seq.", number(0, 0, 0)}
 	paramSize    = param{"size", "Size of the tree, at most that of the newest checkpoint. Left out: that, after signing what is unsigned.", number(1, 0, 0)}
+	paramExp     = param{"exp", "Until when the address opens the file.", text}
+	paramSig     = param{"sig", "What shows that the server has made it.", text}
 	paramTop     = param{"top", "Most values of one facet.", number(1, maxTop, 20)}
 )
 

@@ -2,8 +2,10 @@ package api_test
 
 import (
 	"encoding/json"
+	"maps"
 	"net/http"
 	"net/http/httptest"
+	"regexp"
 	"slices"
 	"strings"
 	"testing"
@@ -16,7 +18,7 @@ import (
 const kept = "acmesecret"
 
 // tenant is what org_acme has, for org_globex to try.
-type tenant struct{ event, key, cursor, actorCursor string }
+type tenant struct{ event, key, cursor, actorCursor, hold, erasure, export, doorExport string }
 
 // logPath begins the routes of a log.
 const logPath = "/v1/organizations/{org}/log"
@@ -31,57 +33,96 @@ func tenantTrials(f *fixture, of tenant) map[string][]trial {
 	send := func(method, path, body string, header ...string) ask {
 		return ask{method: method, path: path, key: f.globex, body: body, header: header}
 	}
-	const noEvent, noKey = "evt_01m7z7rs1affyad5cmxxj94a70", "key_00000000000000000000000000"
+	const noHold, noErasure = "hold_01m7z7rs1affyad5cmxxj94a70", "ers_01m7z7rs1affyad5cmxxj94a70"
+	other := func(method, path, body string) []trial {
+		return []trial{{send(method, path, body, "Daybook-Org", "org_acme"), send(method, path, body, "Daybook-Org", "org_none")}}
+	}
+	const noEvent, noKey, noExport = "evt_01m7z7rs1affyad5cmxxj94a70", "key_00000000000000000000000000", "exp_00000000000000000000000000"
+	theirs, _ := f.export.Link("exp_of_globex") // who has made an address for one export has none for another
 	header := func(path string) trial {
 		return trial{get(path, "Daybook-Org", "org_acme"), get(path, "Daybook-Org", "org_none")}
 	}
 	cursor := func(path, theirs string) trial {
 		return trial{get(path + "?cursor=" + theirs), get(path + "?cursor=c_AAAA")}
 	}
+	doorExport := func(org string) ask { return send("POST", "/audit_logs/exports", exportBody(org)) }
 	door := func(org string) ask {
 		return send("POST", "/audit_logs/events", `{"organization_id":"`+org+`","event":{"action":"a.b","occurred_at":"2026-02-02T16:35:39Z",`+
 			`"actor":{"id":"u","type":"user"},"targets":[],"context":{"location":""}}}`)
 	}
-	ofLog := func(path string) []trial {
-		return []trial{{get("/v1/organizations/org_acme/log" + path), get("/v1/organizations/org_none/log" + path)}}
-	}
-	return map[string][]trial{
-		"GET " + logPath + "/checkpoint":         ofLog("/checkpoint"),
-		"GET " + logPath + "/checkpoints/{size}": ofLog("/checkpoints/3"),
-		"GET " + logPath + "/tile/{path}":        append(ofLog("/tile/0/000.p/3"), ofLog("/tile/entries/000.p/1")...),
-		"GET " + logPath + "/inclusion":          append(ofLog("/inclusion?seq=0"), ofLog("/inclusion?seq=0&size=1")...),
-		"GET " + logPath + "/consistency":        ofLog("/consistency?from=1&to=2"),
-		"GET " + logPath + "/proof/{file}": {
-			{get("/v1/organizations/org_acme/log/proof/" + of.event + ".tlog-proof"), get("/v1/organizations/org_none/log/proof/" + noEvent + ".tlog-proof")},
-			{get("/v1/organizations/org_globex/log/proof/" + of.event + ".tlog-proof"), get("/v1/organizations/org_globex/log/proof/" + noEvent + ".tlog-proof")},
-		},
-		"GET " + logPath + "/bundle": append(ofLog("/bundle"), ofLog("/bundle?from=0&to=1&size=1")...),
-		"GET " + logPath + "/info":   ofLog("/info"),
+	trials := map[string][]trial{
 		"POST /v1/events": {
 			{send("POST", "/v1/events", event("a.b", ""), "Daybook-Org", "org_acme"), send("POST", "/v1/events", event("a.b", ""), "Daybook-Org", "org_none")},
 		},
-		"GET /v1/events":                     {header("/v1/events"), cursor("/v1/events", of.cursor), {ask: get("/v1/events?limit=1000")}, {ask: get("/v1/events?q=acmesec*")}},
-		"GET /v1/events/tail":                {header("/v1/events/tail")}, // the stream itself: TestTailOfAnother
-		"GET /v1/events/{id}":                {{get("/v1/events/" + of.event), get("/v1/events/" + noEvent)}, {get("/v1/events/"+of.event, "Daybook-Org", "org_acme"), get("/v1/events/"+noEvent, "Daybook-Org", "org_none")}},
-		"GET /v1/targets/{type}/{id}/events": {header("/v1/targets/invoice/42/events"), cursor("/v1/targets/invoice/42/events", of.cursor), {ask: get("/v1/targets/invoice/42/events")}},
-		"GET /v1/actors/{type}/{id}/events":  {header("/v1/actors/user/usr_7/events"), cursor("/v1/actors/user/usr_7/events", of.actorCursor), {ask: get("/v1/actors/user/usr_7/events")}},
-		"GET /v1/histogram":                  {header("/v1/histogram"), {ask: get("/v1/histogram?from=2026-11-21&to=2026-11-22")}},
-		"GET /v1/facets":                     {header("/v1/facets"), {ask: get("/v1/facets")}},
-		"POST /v1/organizations":             {{ask: send("POST", "/v1/organizations", `{"id":"org_acme"}`), missing: send("POST", "/v1/organizations", `{"id":"org_none"}`)}},
-		"GET /v1/organizations":              {{ask: get("/v1/organizations?limit=1000")}, {ask: get("/v1/organizations?cursor=c_AA")}},
-		"GET /v1/organizations/{org}":        {{get("/v1/organizations/org_acme"), get("/v1/organizations/org_none")}},
-		"POST /v1/keys":                      {{send("POST", "/v1/keys", `{"org":"org_acme","scopes":["read"]}`), send("POST", "/v1/keys", `{"org":"org_none","scopes":["read"]}`)}},
-		"GET /v1/keys":                       {header("/v1/keys"), {ask: get("/v1/keys?limit=1000")}},
-		"DELETE /v1/keys/{id}":               {{send("DELETE", "/v1/keys/"+of.key, ""), send("DELETE", "/v1/keys/"+noKey, "")}},
-		"GET /v1/whoami":                     {{ask: get("/v1/whoami")}},
-		"GET /v1/backup":                     {{get("/v1/backup", "Daybook-Org", "org_acme"), get("/v1/backup")}},
-		"GET /metrics":                       {{get("/metrics", "Daybook-Org", "org_acme"), get("/metrics")}},
-		"GET /healthz":                       {{ask: get("/healthz")}},
-		"GET /readyz":                        {{ask: get("/readyz")}},
-		"GET /openapi.json":                  {{ask: get("/openapi.json")}},
-		"GET /docs/api":                      {{ask: get("/docs/api")}},
-		"POST /audit_logs/events":            {{door("org_acme"), door("org_none")}},
+		"GET /v1/events":                        {header("/v1/events"), cursor("/v1/events", of.cursor), {ask: get("/v1/events?limit=1000")}, {ask: get("/v1/events?q=acmesec*")}},
+		"GET /v1/events/tail":                   {header("/v1/events/tail")}, // the stream itself: TestTailOfAnother
+		"GET /v1/events/{id}":                   {{get("/v1/events/" + of.event), get("/v1/events/" + noEvent)}, {get("/v1/events/"+of.event, "Daybook-Org", "org_acme"), get("/v1/events/"+noEvent, "Daybook-Org", "org_none")}},
+		"GET /v1/targets/{type}/{id}/events":    {header("/v1/targets/invoice/42/events"), cursor("/v1/targets/invoice/42/events", of.cursor), {ask: get("/v1/targets/invoice/42/events")}},
+		"GET /v1/actors/{type}/{id}/events":     {header("/v1/actors/user/usr_7/events"), cursor("/v1/actors/user/usr_7/events", of.actorCursor), {ask: get("/v1/actors/user/usr_7/events")}},
+		"GET /v1/histogram":                     {header("/v1/histogram"), {ask: get("/v1/histogram?from=2026-11-21&to=2026-11-22")}},
+		"GET /v1/facets":                        {header("/v1/facets"), {ask: get("/v1/facets")}},
+		"GET /v1/retention":                     {header("/v1/retention"), {ask: get("/v1/retention")}},
+		"PUT /v1/retention":                     other("PUT", "/v1/retention", `{"rules":[]}`),
+		"POST /v1/retention/plan":               other("POST", "/v1/retention/plan", `{}`),
+		"POST /v1/retention/run":                other("POST", "/v1/retention/run", `{}`),
+		"POST /v1/holds":                        other("POST", "/v1/holds", `{"query":"","reason":"r"}`),
+		"GET /v1/holds":                         {header("/v1/holds"), {ask: get("/v1/holds")}},
+		"GET /v1/holds/{id}":                    {{get("/v1/holds/" + of.hold), get("/v1/holds/" + noHold)}, header("/v1/holds/" + of.hold)},
+		"POST /v1/holds/{id}/release":           {{send("POST", "/v1/holds/"+of.hold+"/release", `{"reason":"r"}`), send("POST", "/v1/holds/"+noHold+"/release", `{"reason":"r"}`)}},
+		"POST /v1/erasures/preview":             other("POST", "/v1/erasures/preview", `{"all":true,"whole":true}`),
+		"POST /v1/erasures":                     other("POST", "/v1/erasures", `{"all":true,"whole":true,"reason":"r"}`),
+		"GET /v1/erasures":                      {header("/v1/erasures"), {ask: get("/v1/erasures")}},
+		"GET /v1/erasures/{id}":                 {{get("/v1/erasures/" + of.erasure), get("/v1/erasures/" + noErasure)}, header("/v1/erasures/" + of.erasure)},
+		"POST /v1/erasures/{id}/approve":        {{send("POST", "/v1/erasures/"+of.erasure+"/approve", `{}`), send("POST", "/v1/erasures/"+noErasure+"/approve", `{}`)}},
+		"DELETE /v1/erasures/{id}":              {{send("DELETE", "/v1/erasures/"+of.erasure, ""), send("DELETE", "/v1/erasures/"+noErasure, "")}},
+		"GET /v1/erasures/{id}/certificate":     {{get("/v1/erasures/" + of.erasure + "/certificate"), get("/v1/erasures/" + noErasure + "/certificate")}},
+		"POST /v1/organizations":                {{ask: send("POST", "/v1/organizations", `{"id":"org_acme"}`), missing: send("POST", "/v1/organizations", `{"id":"org_none"}`)}},
+		"GET /v1/organizations":                 {{ask: get("/v1/organizations?limit=1000")}, {ask: get("/v1/organizations?cursor=c_AA")}},
+		"GET /v1/organizations/{org}":           {{get("/v1/organizations/org_acme"), get("/v1/organizations/org_none")}},
+		"POST /v1/keys":                         {{send("POST", "/v1/keys", `{"org":"org_acme","scopes":["read"]}`), send("POST", "/v1/keys", `{"org":"org_none","scopes":["read"]}`)}},
+		"GET /v1/keys":                          {header("/v1/keys"), {ask: get("/v1/keys?limit=1000")}},
+		"DELETE /v1/keys/{id}":                  {{send("DELETE", "/v1/keys/"+of.key, ""), send("DELETE", "/v1/keys/"+noKey, "")}},
+		"GET /v1/whoami":                        {{ask: get("/v1/whoami")}},
+		"GET /v1/backup":                        {{get("/v1/backup", "Daybook-Org", "org_acme"), get("/v1/backup")}},
+		"GET /metrics":                          {{get("/metrics", "Daybook-Org", "org_acme"), get("/metrics")}},
+		"GET /healthz":                          {{ask: get("/healthz")}},
+		"GET /readyz":                           {{ask: get("/readyz")}},
+		"GET /openapi.json":                     {{ask: get("/openapi.json")}},
+		"GET /docs/api":                         {{ask: get("/docs/api")}},
+		"POST /audit_logs/events":               {{door("org_acme"), door("org_none")}},
+		"POST /v1/exports":                      {{send("POST", "/v1/exports", `{"format":"csv"}`, "Daybook-Org", "org_acme"), send("POST", "/v1/exports", `{"format":"csv"}`, "Daybook-Org", "org_none")}},
+		"GET /v1/exports":                       {header("/v1/exports"), {ask: get("/v1/exports")}, {ask: get("/v1/exports?cursor=c_eg")}},
+		"GET /v1/exports/{id}":                  {{get("/v1/exports/" + of.export), get("/v1/exports/" + noExport)}},
+		"DELETE /v1/exports/{id}":               {{send("DELETE", "/v1/exports/"+of.export, ""), send("DELETE", "/v1/exports/"+noExport, "")}},
+		"GET /v1/exports/{id}/file":             {{get("/v1/exports/" + of.export + "/file?" + theirs), get("/v1/exports/" + noExport + "/file?" + theirs)}, {get("/v1/exports/" + of.export + "/file"), get("/v1/exports/" + noExport + "/file")}},
+		"POST /audit_logs/exports":              {{doorExport("org_acme"), doorExport("org_none")}},
+		"GET /audit_logs/exports/{id}":          {{get("/audit_logs/exports/" + of.doorExport), get("/audit_logs/exports/" + noExport)}},
+		"GET /audit_logs/exports/{id}/file.csv": {{get("/audit_logs/exports/" + of.doorExport + "/file.csv?" + theirs), get("/audit_logs/exports/" + noExport + "/file.csv?" + theirs)}},
 	}
+	trials["POST "+logPath+"/keys"] = []trial{{send("POST", "/v1/organizations/org_acme/log/keys", ""), send("POST", "/v1/organizations/org_none/log/keys", "")}}
+	for _, log := range []string{"/log", "/log/epochs/0"} {
+		ofLog := func(paths ...string) (list []trial) {
+			for _, path := range paths {
+				list = append(list, trial{get("/v1/organizations/org_acme" + log + path), get("/v1/organizations/org_none" + log + path)})
+			}
+			return list
+		}
+		at := "GET " + strings.Replace(logPath+log[len("/log"):], "/0", "/{epoch}", 1)
+		maps.Copy(trials, map[string][]trial{
+			at + "/checkpoint":         ofLog("/checkpoint"),
+			at + "/checkpoints/{size}": ofLog("/checkpoints/3"),
+			at + "/tile/{path}":        ofLog("/tile/0/000.p/3", "/tile/entries/000.p/1"),
+			at + "/inclusion":          ofLog("/inclusion?seq=0", "/inclusion?seq=0&size=1"),
+			at + "/consistency":        ofLog("/consistency?from=1&to=2"),
+			at + "/bundle":             ofLog("/bundle", "/bundle?from=0&to=1&size=1"),
+			at + "/info":               ofLog("/info"),
+			at + "/proof/{file}": {
+				{get("/v1/organizations/org_acme" + log + "/proof/" + of.event + ".tlog-proof"), get("/v1/organizations/org_none" + log + "/proof/" + noEvent + ".tlog-proof")},
+				{get("/v1/organizations/org_globex" + log + "/proof/" + of.event + ".tlog-proof"), get("/v1/organizations/org_globex" + log + "/proof/" + noEvent + ".tlog-proof")},
+			},
+		})
+	}
+	return trials
 }
 
 func TestTenants(t *testing.T) {
@@ -103,6 +144,19 @@ func TestTenants(t *testing.T) {
 		t.Fatal(err)
 	}
 	of.key = who.ID
+	made := func(path, body string) string {
+		var of struct{ ID string }
+		w := f.do(ask{method: "POST", path: path, key: f.acme, body: body})
+		if err := json.Unmarshal(w.Body.Bytes(), &of); err != nil || of.ID == "" {
+			t.Fatalf("%s: %d %s", path, w.Code, w.Body)
+		}
+		return of.ID
+	}
+	f.do(ask{method: "PUT", path: "/v1/retention", key: f.acme, body: `{"rules":[{"match":"","keep":"30d"}],"erasure_approvers":2}`})
+	of.hold = made("/v1/holds", `{"query":"actor:usr_1","reason":"`+kept+`"}`)
+	of.erasure = made("/v1/erasures", `{"query":"actor:usr_7","whole":true,"reason":"`+kept+`"}`)
+	of.export = f.exportOf(f.acme, `{"format":"ndjson"}`).ID
+	of.doorExport = f.doorExport(f.acme, "org_acme")
 	trials := tenantTrials(f, of)
 	sizeBefore := f.do(ask{path: "/v1/organizations/org_acme", key: f.acme}).Body.String()
 	for _, row := range f.server.Rows() {
@@ -151,6 +205,7 @@ func alike(w *httptest.ResponseRecorder) string {
 	for _, r := range random[:1] {
 		text = r.form.ReplaceAllString(text, r.text)
 	}
+	text = regexp.MustCompile(`exp_[0-9a-z]{26}`).ReplaceAllString(text, "EXPORT")
 	text = strings.NewReplacer("org_acme", "ORG", "org_none", "ORG").Replace(text)
 	return text + w.Header().Get("Content-Type")
 }
@@ -172,17 +227,11 @@ func scopeTrials(f *fixture) map[string]ask {
 	keyed := f.key("org_globex", auth.Read)
 	revoked := strings.Fields(f.do(ask{path: "/v1/whoami", key: keyed}).Body.String())[0]
 	revoked = revoked[len(`{"id":"`):][:30]
-	const ofLog = "/v1/organizations/org_acme/log"
-	return map[string]ask{
-		"GET " + logPath + "/checkpoint":         {path: ofLog + "/checkpoint"},
-		"GET " + logPath + "/checkpoints/{size}": {path: ofLog + "/checkpoints/1"},
-		"GET " + logPath + "/tile/{path}":        {path: ofLog + "/tile/0/000.p/1"},
-		"GET " + logPath + "/inclusion":          {path: ofLog + "/inclusion?seq=0"},
-		"GET " + logPath + "/consistency":        {path: ofLog + "/consistency?from=1"},
-		"GET " + logPath + "/proof/{file}":       {path: ofLog + "/proof/" + firstID + ".tlog-proof"},
-		"GET " + logPath + "/bundle":             {path: ofLog + "/bundle"},
-		"GET " + logPath + "/info":               {path: ofLog + "/info"},
-
+	x := f.exportOf(f.acme, `{"format":"ndjson"}`)
+	link, _ := f.export.Link(x.ID)
+	door := f.doorExport(f.acme, "org_acme")
+	doorLink, _ := f.export.Link(door)
+	asks := map[string]ask{
 		"POST /v1/events":                    {method: "POST", path: "/v1/events", body: event("a.b", ""), header: acme},
 		"GET /v1/events":                     {path: "/v1/events", header: acme},
 		"GET /v1/events/tail":                {method: "HEAD", path: "/v1/events/tail", header: acme},
@@ -191,6 +240,26 @@ func scopeTrials(f *fixture) map[string]ask {
 		"GET /v1/actors/{type}/{id}/events":  {path: "/v1/actors/a/b/events", header: acme},
 		"GET /v1/histogram":                  {path: "/v1/histogram", header: acme},
 		"GET /v1/facets":                     {path: "/v1/facets", header: acme},
+		"GET /v1/retention":                  {path: "/v1/retention", header: acme},
+		"PUT /v1/retention":                  {method: "PUT", path: "/v1/retention", body: `{"rules":[]}`, header: acme},
+		"POST /v1/retention/plan":            {method: "POST", path: "/v1/retention/plan", body: `{}`, header: acme},
+		"POST /v1/retention/run":             {method: "POST", path: "/v1/retention/run", body: `{}`, header: acme},
+		"POST /v1/holds":                     {method: "POST", path: "/v1/holds", body: `{"query":"seq:0","reason":"r","id":"hold_01m7z7rs1affyad5cmxxj94a70"}`, header: acme},
+		"GET /v1/holds":                      {path: "/v1/holds", header: acme},
+		"GET /v1/holds/{id}":                 {path: "/v1/holds/hold_01m7z7rs1affyad5cmxxj94a70", header: acme},
+		"POST /v1/holds/{id}/release":        {method: "POST", path: "/v1/holds/hold_01m7z7rs1affyad5cmxxj94a70/release", body: `{"reason":"r"}`, header: acme},
+		"POST /v1/erasures/preview":          {method: "POST", path: "/v1/erasures/preview", body: `{"query":"nothing","whole":true}`, header: acme},
+		"POST /v1/erasures":                  {method: "POST", path: "/v1/erasures", body: `{"query":"nothing","whole":true,"reason":"r"}`, header: acme},
+		"GET /v1/erasures":                   {path: "/v1/erasures", header: acme},
+		"GET /v1/erasures/{id}":              {path: "/v1/erasures/ers_01m7z7rs1affyad5cmxxj94a70", header: acme},
+		"POST /v1/erasures/{id}/approve":     {method: "POST", path: "/v1/erasures/ers_01m7z7rs1affyad5cmxxj94a70/approve", body: `{}`, header: acme},
+		"DELETE /v1/erasures/{id}":           {method: "DELETE", path: "/v1/erasures/ers_01m7z7rs1affyad5cmxxj94a70", header: acme},
+		"GET /v1/erasures/{id}/certificate":  {path: "/v1/erasures/ers_01m7z7rs1affyad5cmxxj94a70/certificate", header: acme},
+		"POST /v1/exports":                   {method: "POST", path: "/v1/exports", body: `{"format":"csv"}`, header: acme},
+		"GET /v1/exports":                    {path: "/v1/exports", header: acme},
+		"GET /v1/exports/{id}":               {path: "/v1/exports/" + x.ID, header: acme},
+		"DELETE /v1/exports/{id}":            {method: "DELETE", path: "/v1/exports/exp_none", header: acme},
+		"GET /v1/exports/{id}/file":          {path: "/v1/exports/" + x.ID + "/file?" + link},
 		"POST /v1/organizations":             {method: "POST", path: "/v1/organizations", body: `{}`},
 		"GET /v1/organizations":              {path: "/v1/organizations"},
 		"GET /v1/organizations/{org}":        {path: "/v1/organizations/org_acme"},
@@ -206,7 +275,25 @@ func scopeTrials(f *fixture) map[string]ask {
 		"GET /docs/api":                      {path: "/docs/api"},
 		"POST /audit_logs/events": {method: "POST", path: "/audit_logs/events", body: `{"organization_id":"org_acme","event":{"action":"a.b",` +
 			`"occurred_at":"2026-02-02T16:35:39Z","actor":{"id":"u","type":"user"},"targets":[],"context":{"location":""}}}`},
+		"POST /audit_logs/exports":              {method: "POST", path: "/audit_logs/exports", body: exportBody("org_acme")},
+		"GET /audit_logs/exports/{id}":          {path: "/audit_logs/exports/" + door},
+		"GET /audit_logs/exports/{id}/file.csv": {path: "/audit_logs/exports/" + door + "/file.csv?" + doorLink},
 	}
+	asks["POST "+logPath+"/keys"] = ask{method: "POST", path: "/v1/organizations/org_acme/log/keys"}
+	for _, log := range []string{"", "/epochs/0"} {
+		at, ofLog := "GET "+strings.Replace(logPath+log, "/0", "/{epoch}", 1), "/v1/organizations/org_acme/log"+log
+		maps.Copy(asks, map[string]ask{
+			at + "/checkpoint":         {path: ofLog + "/checkpoint"},
+			at + "/checkpoints/{size}": {path: ofLog + "/checkpoints/1"},
+			at + "/tile/{path}":        {path: ofLog + "/tile/0/000.p/1"},
+			at + "/inclusion":          {path: ofLog + "/inclusion?seq=0"},
+			at + "/consistency":        {path: ofLog + "/consistency?from=1"},
+			at + "/proof/{file}":       {path: ofLog + "/proof/" + firstID + ".tlog-proof"},
+			at + "/bundle":             {path: ofLog + "/bundle"},
+			at + "/info":               {path: ofLog + "/info"},
+		})
+	}
+	return asks
 }
 
 // TestScopes asks each route with keys of every single scope, of all but those that it needs, and without a key.
@@ -247,7 +334,7 @@ func TestScopes(t *testing.T) {
 			}
 		}
 	})
-	if want := []string{"/healthz", "/readyz", "/openapi.json", "/docs/api"}; !slices.Equal(open, want) {
+	if want := []string{"/v1/exports/{id}/file", "/healthz", "/readyz", "/openapi.json", "/docs/api", "/audit_logs/exports/{id}/file.csv"}; !slices.Equal(open, want) {
 		t.Errorf("open without a key: %v", open)
 	}
 }

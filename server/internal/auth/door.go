@@ -22,6 +22,7 @@ type Door interface {
 type DoorRoute struct {
 	Method, Pattern string // Pattern as in http.ServeMux, without method and host
 	Scopes          Scopes
+	Open            bool // no key is needed: the handler knows who may by other means
 	// Handler answers. The body is complete, decompressed and within the limits; it is valid until Handler returns.
 	Handler func(w http.ResponseWriter, r *http.Request, body []byte)
 }

@@ -39,6 +39,17 @@ type Config struct {
 	// Requests per second that one key may make; 0 is no limit.
 	RateLimit float64 `key:"rate_limit" default:"0"`
 
+	// Host that checkpoints are named after, such as audit.example.com: given once, for ever. Without it nothing is signed.
+	Origin string `key:"origin"`
+	// File with the 32 secret bytes (base64) that all signing keys are derived from; mode 0600. Default: master.key beside the store, made on the first start with an origin. Keep a copy elsewhere.
+	MasterKeyFile string `key:"master_key_file"`
+	// The master key itself instead of a file, from a secret store.
+	MasterKey string `key:"master_key" secret:"all"`
+	// SQLite file that remembers what was signed, so that an older copy of the store is not signed as if it were the log. Default: highwater.db beside the store; better on another volume, and never restored with it.
+	HighWater string `key:"highwater"`
+	// How often every changed log is signed; at least 10s.
+	AnchorInterval time.Duration `key:"anchor_interval" default:"5m"`
+
 	// Bytes of requests that may wait for a commit before recording is refused with 503.
 	QueueBytes Size `key:"queue_bytes" default:"32MiB"`
 	// Bytes of events kept in memory before they are packed into blocks.
@@ -47,6 +58,16 @@ type Config struct {
 	CommitTimeout time.Duration `key:"commit_timeout" default:"30s"`
 	// How long an Idempotency-Key is remembered; at least 24h.
 	IdempotencyWindow time.Duration `key:"idempotency_window" default:"168h"`
+
+	// Address under which clients reach the server, such as https://audit.example.com. Without it, the one that the request names.
+	PublicURL string `key:"public_url"`
+
+	// Folder for the files of exports. Without it, one beside the database, named after it: daybook.db-exports.
+	ExportDir string `key:"export_dir"`
+	// How long the file of an export is kept.
+	ExportKeep time.Duration `key:"export_keep" default:"168h"`
+	// Processors that one export may use; 0 is all of them.
+	ExportWorkers int `key:"export_workers" default:"0"`
 
 	// Least level that is logged: debug, info, warn or error. Recordings that went well are logged at debug.
 	LogLevel string `key:"log_level" default:"info" oneof:"debug|info|warn|error"`
@@ -61,7 +82,7 @@ type Config struct {
 	// nobody can say afterwards who looked.
 	AuditReads string `key:"audit_reads" default:"debounced" oneof:"debounced|each|off"`
 	// How long equal looks of one key are one event, followed by one that sums up the rest.
-	AuditReadsWindow time.Duration `key:"audit_reads_window" default:"5m0s"`
+	AuditReadsWindow time.Duration `key:"audit_reads_window" default:"5m"`
 
 	// First key, for all organizations and every scope: stored (as its hash) when there is no key yet, ignored afterwards.
 	BootstrapKey string `key:"bootstrap_key" secret:"all"`
@@ -74,6 +95,8 @@ type Config struct {
 	WorkOSLimits string `key:"workos_limits" default:"strict" oneof:"strict|relaxed"`
 	// What the WorkOS door does with an idempotency key that was used for another event: reject it, or record it as new.
 	WorkOSKeyReuse string `key:"workos_key_reuse" default:"reject" oneof:"reject|new"`
+	// Whether cells in the CSV of the WorkOS door are guarded against formulas, which changes them.
+	WorkOSCSVGuard bool `key:"workos_csv_guard" default:"false"`
 	// Whether the WorkOS door takes an equal event without a key, within 24 hours, for a repeat.
 	WorkOSKeylessDedupe bool `key:"workos_keyless_dedupe" default:"true"`
 }

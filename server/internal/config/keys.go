@@ -213,6 +213,14 @@ func (c *Config) check() error {
 		return errors.New("queue_bytes and tail_bytes must be at least 1")
 	case c.IdempotencyWindow < 24*time.Hour:
 		return fmt.Errorf("idempotency_window must be at least 24h, is %s", c.IdempotencyWindow)
+	case c.AnchorInterval < 10*time.Second:
+		return fmt.Errorf("anchor_interval must be at least 10s, is %s", c.AnchorInterval)
+	case c.MasterKey != "" && c.MasterKeyFile != "":
+		return errors.New("master_key and master_key_file are both set: there is one master key")
+	case c.ExportKeep < time.Hour || c.ExportWorkers < 0:
+		return errors.New("export_keep must be at least 1h, and export_workers not negative")
+	case c.PublicURL != "" && !publicURL(c.PublicURL):
+		return fmt.Errorf("public_url must be http:// or https:// and a host, without a path, is %q", maskURL(c.PublicURL))
 	case c.AuditReadsWindow < time.Second:
 		return fmt.Errorf("audit_reads_window must be at least 1s, is %s", c.AuditReadsWindow)
 	case c.CommitTimeout <= 0 || c.ShutdownTimeout <= 0:
@@ -220,6 +228,11 @@ func (c *Config) check() error {
 	}
 	_, err := c.Proxies()
 	return err
+}
+
+func publicURL(text string) bool {
+	u, err := url.Parse(text)
+	return err == nil && (u.Scheme == "http" || u.Scheme == "https") && u.Host != "" && u.User == nil && u.Scheme+"://"+u.Host == text
 }
 
 // Proxies returns the trusted proxies as networks.

@@ -16,6 +16,8 @@ import (
 	"github.com/daybook-audit/daybook/leaf"
 	"github.com/daybook-audit/daybook/server/internal/auth"
 	"github.com/daybook-audit/daybook/server/internal/control"
+	"github.com/daybook-audit/daybook/server/internal/export"
+	"github.com/daybook-audit/daybook/server/internal/selfaudit"
 )
 
 // Recorder is what the door asks of a [daybook.Book].
@@ -29,14 +31,18 @@ type Settings struct {
 	RelaxedLimits    bool // metadata may be nested, long and of many members
 	ReuseRecords     bool // a key used again for another event records it, instead of 400
 	NoKeylessDedupe  bool // an equal event without a key is another event
+	GuardCSV         bool // cells of a CSV that begin a formula get a quote in front, which changes them
 }
 
-// Deps is what the door stands on; all of it is needed.
+// Deps is what the door stands on; all of it but Audit is needed.
 type Deps struct {
 	Book     Recorder
 	Auth     *auth.Authenticator
 	Orgs     *control.Orgs
 	Repeats  *control.Repeats
+	Exports  *export.Runner
+	Audit    *selfaudit.Auditor // nil: exports are not recorded
+	Origin   auth.Origin        // for the addresses of files
 	Settings Settings
 }
 
@@ -58,6 +64,9 @@ func (d *Door) Name() string { return name }
 func (d *Door) Routes() []auth.DoorRoute {
 	return []auth.DoorRoute{
 		{Method: http.MethodPost, Pattern: "/audit_logs/events", Scopes: auth.Record, Handler: d.createEvent},
+		{Method: http.MethodPost, Pattern: "/audit_logs/exports", Scopes: auth.Export, Handler: d.createExport},
+		{Method: http.MethodGet, Pattern: "/audit_logs/exports/{id}", Scopes: auth.Export, Handler: d.getExport},
+		{Method: http.MethodGet, Pattern: "/audit_logs/exports/{id}/file.csv", Open: true, Handler: d.getExportFile},
 	}
 }
 

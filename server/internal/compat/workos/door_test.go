@@ -20,6 +20,7 @@ import (
 	"github.com/daybook-audit/daybook/server/internal/auth"
 	"github.com/daybook-audit/daybook/server/internal/compat/workos"
 	"github.com/daybook-audit/daybook/server/internal/control"
+	"github.com/daybook-audit/daybook/server/internal/export"
 	"github.com/daybook-audit/daybook/storetest"
 )
 
@@ -45,12 +46,14 @@ func (c *clock) add(d time.Duration) {
 
 type fixture struct {
 	*clock
-	t     *testing.T
-	book  *daybook.Book
-	door  *workos.Door
-	keys  *control.Keys
-	every string // a key for all organizations
-	acme  string // a key of org_acme
+	t       *testing.T
+	book    *daybook.Book
+	door    *workos.Door
+	keys    *control.Keys
+	exports *export.Runner
+	ended   chan control.Export
+	every   string // a key for all organizations
+	acme    string // a key of org_acme
 }
 
 func newFixture(t *testing.T, s workos.Settings, change ...func(*workos.Deps)) *fixture {
@@ -69,7 +72,19 @@ func newFixture(t *testing.T, s workos.Settings, change ...func(*workos.Deps)) *
 	f.keys = control.NewKeys(store, f.now)
 	authenticator := auth.New(f.keys, auth.Options{Now: f.now})
 	t.Cleanup(authenticator.Close)
-	deps := workos.Deps{Book: f.book, Auth: authenticator, Orgs: control.NewOrgs(store, f.now), Repeats: control.NewRepeats(store, f.now), Settings: s}
+	f.ended = make(chan control.Export, 100)
+	f.exports, err = export.Open(t.Context(), f.book, control.NewExports(store, f.now), []byte("key of links"), export.Options{
+		Dir: t.TempDir(), Now: f.now, Ended: func(x control.Export) { f.ended <- x },
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() {
+		if err := f.exports.Close(); err != nil {
+			t.Error(err)
+		}
+	})
+	deps := workos.Deps{Exports: f.exports, Book: f.book, Auth: authenticator, Orgs: control.NewOrgs(store, f.now), Repeats: control.NewRepeats(store, f.now), Settings: s}
 	for _, c := range change {
 		c(&deps)
 	}

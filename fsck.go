@@ -19,12 +19,16 @@ import (
 type FsckOptions struct {
 	Workers  int                 // logs checked at once, default 2
 	Progress func(entries int64) // called now and then with the number of entries checked so far; may be nil
+
+	// HighWater and Origin are those of the Book: with them the log is compared with the largest head that was ever signed.
+	HighWater HighWater
+	Origin    string
 }
 
 // FsckReport is what [Fsck] found.
 type FsckReport struct {
 	Logs, Blocks, Commits int
-	Entries               int64
+	Entries, Checkpoints  int64
 	Findings              []Finding // at most 100 per log; empty: everything agrees
 }
 
@@ -37,10 +41,13 @@ type Finding struct {
 }
 
 // Fsck recomputes a whole store from its bytes: payload → fields → leaf → subtree roots → frontier → stored head and check values,
-// and that seqs are gapless, times ascend, ids agree and every block's bounds and filter cover what it holds. It writes nothing. An
-// error means that it could not look; what is wrong with the bytes is in the report.
+// and that seqs are gapless, times ascend, ids agree, every block's bounds and filter cover what it holds, and every stored checkpoint and
+// the high-water mark are heads that the log had. It writes nothing. An error means that it could not look; what is wrong with the bytes is in the report.
 func Fsck(ctx context.Context, store Store, o FsckOptions) (FsckReport, error) {
-	f := &fsck{store: store, o: o, tails: map[LogNo][]tailRun{}}
+	f := &fsck{store: store, o: o, tails: map[LogNo][]tailRun{}, signed: map[LogNo]signedBefore{}}
+	if err := f.readSigned(ctx); err != nil {
+		return f.report, err
+	}
 	for shard := range store.Shards() {
 		if err := f.loadTail(ctx, shard); err != nil {
 			return f.report, err
@@ -73,6 +80,8 @@ type fsck struct {
 	store Store
 	o     FsckOptions
 	tails map[LogNo][]tailRun
+
+	signed map[LogNo]signedBefore // read before the tail: the log had these heads by then
 
 	mu     sync.Mutex
 	report FsckReport
@@ -145,8 +154,10 @@ type logCheck struct {
 	gone     bool     // the entry just read was removed by retention
 	run      frontier // of the aligned run of 256 entries under way
 	roots    []byte   // of the runs that ended in the block being checked
+	read     int      // blocks
 	findings []Finding
 	removals removals
+	signed   signedHeads
 }
 
 // log checks one log. Beside a running server the merger may fold and swap blocks meanwhile: then it looks again. A block that is
@@ -155,40 +166,64 @@ func (f *fsck) log(ctx context.Context, h Head) error {
 	var gone *BlockRef
 	for {
 		c := &logCheck{f: f, head: h, doc: leaf.Get()}
-		blocks, at, err := c.blocks(ctx)
-		if err != nil && !errors.Is(err, ErrNotExist) {
-			return fmt.Errorf("check the blocks of %s: %w", h.Org, err)
-		}
-		now, headErr := f.store.LogHeads(ctx, []LogNo{h.Log})
-		if headErr != nil {
-			return fmt.Errorf("read the head of %s: %w", h.Org, headErr)
-		}
-		lost := err != nil && gone != nil && *gone == at
-		if !lost && (err != nil || now[0].Packed != h.Packed) {
-			leaf.Put(c.doc)
-			h, gone = now[0], nil
-			if err != nil {
-				gone = &at
-			}
-			continue
-		}
-		if lost {
-			c.find(at.First, "block_damaged", "block %d.%d is listed and its bytes are not there", at.First, at.Gen)
-		} else {
-			c.finish()
-		}
+		again, err := c.all(ctx, gone)
 		leaf.Put(c.doc)
-		f.mu.Lock()
-		f.report.Logs++
-		f.report.Blocks += blocks
-		f.report.Entries += c.tree.size
-		if f.o.Progress != nil {
-			f.o.Progress(f.report.Entries)
+		switch {
+		case err != nil:
+			return fmt.Errorf("check the log of %s: %w", h.Org, err)
+		case again == nil:
+			c.tell()
+			return nil
 		}
-		f.report.Findings = append(f.report.Findings, c.findings...)
-		f.mu.Unlock()
-		return nil
+		h, gone = again.head, again.gone
 	}
+}
+
+// anew says how to look again: at which head, and which block was not there.
+type anew struct {
+	head Head
+	gone *BlockRef
+}
+
+// all checks the whole log, unless it changed meanwhile.
+func (c *logCheck) all(ctx context.Context, gone *BlockRef) (*anew, error) {
+	defer c.beginSigned(ctx)()
+	blocks, at, err := c.blocks(ctx)
+	if err != nil && !errors.Is(err, ErrNotExist) {
+		return nil, fmt.Errorf("read its blocks: %w", err)
+	}
+	now, headErr := c.f.store.LogHeads(ctx, []LogNo{c.head.Log})
+	if headErr != nil {
+		return nil, fmt.Errorf("read its head: %w", headErr)
+	}
+	lost := err != nil && gone != nil && *gone == at
+	switch {
+	case !lost && err != nil:
+		return &anew{now[0], &at}, nil
+	case !lost && now[0].Packed != c.head.Packed:
+		return &anew{head: now[0]}, nil
+	case lost:
+		c.find(at.First, "block_damaged", "block %d.%d is listed and its bytes are not there", at.First, at.Gen)
+	default:
+		c.finish()
+	}
+	c.read = blocks
+	return nil, nil
+}
+
+// tell adds what was found to the report.
+func (c *logCheck) tell() {
+	f := c.f
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	f.report.Logs++
+	f.report.Blocks += c.read
+	f.report.Entries += c.tree.size
+	f.report.Checkpoints += c.signed.count
+	if f.o.Progress != nil {
+		f.o.Progress(f.report.Entries)
+	}
+	f.report.Findings = append(f.report.Findings, c.findings...)
 }
 
 // blocks checks the blocks below the head and returns their number, and the last one that it asked for.
@@ -213,6 +248,7 @@ func (c *logCheck) blocks(ctx context.Context) (n int, at BlockRef, err error) {
 // finish compares the blocks with the head, and the commits with both.
 func (c *logCheck) finish() {
 	defer c.lawful()
+	defer c.finishSigned()
 	h := &c.head
 	if c.tree.size != h.Packed || !slices.Equal(c.tree.hashes, h.Frontier) {
 		c.find(c.tree.size, "head_mismatch", "the blocks end at size %d and do not give the stored head of size %d", c.tree.size, h.Packed)
@@ -240,6 +276,7 @@ func (c *logCheck) finish() {
 				c.find(e.seq, "leaf_mismatch", "the stored leaf hash is not that of the payload")
 			}
 			c.tree.append(e.leaf)
+			c.compareSigned()
 		}
 		if c.tree.check() != full.c.checkOf(h.Log) {
 			c.find(full.first(), "head_mismatch", "the check value of commit %d does not agree", full.c.n)
@@ -288,6 +325,7 @@ func (c *logCheck) block(m *BlockMeta, data []byte) bool {
 			live++
 		}
 		c.tree.append(h)
+		c.compareSigned()
 		if c.run.append(h); c.run.size == rootWidth {
 			c.roots = append(c.roots, c.run.hashes[0][:]...)
 			c.run = frontier{}

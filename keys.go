@@ -108,3 +108,27 @@ func (c clockSigner) Sign(msg []byte) ([]byte, error) {
 	text := append([]byte("cosignature/v1\ntime "+strconv.FormatInt(c.at, 10)+"\n"), msg...)
 	return append(appendUint64(nil, uint64(c.at)), ed25519.Sign(c.private, text)...), nil
 }
+
+// ClockVkey returns the verifier key of the clock of an instance, which names its master key without telling it. Errors are those of
+// [Open] about Options.Origin and Options.MasterKey.
+func ClockVkey(origin string, master []byte) (string, error) {
+	if err := checkKeys(origin, master); err != nil {
+		return "", err
+	}
+	k, err := newSigningKey(master, typeCosignature, origin+"/clock", 1)
+	if err != nil {
+		return "", err
+	}
+	return k.vkey(), nil
+}
+
+// checkKeys refuses what no key can be derived from.
+func checkKeys(origin string, master []byte) error {
+	switch {
+	case !validHost(origin):
+		return &Error{Code: CodeInvalid, Rule: "origin", Message: "an origin is a host name, perhaps with a path: letters, digits and . - _ : /"}
+	case len(master) != masterKeySize:
+		return &Error{Code: CodeInvalid, Rule: "master_key", Message: fmt.Sprintf("a master key has %d bytes, not %d", masterKeySize, len(master))}
+	}
+	return nil
+}

@@ -42,14 +42,13 @@ type logSigning struct {
 // newSigner returns nil when the options have no origin: nothing is signed.
 func newSigner(b *Book) (*signer, error) {
 	o := &b.o
-	switch {
-	case o.Origin == "" && len(o.MasterKey) == 0 && o.HighWater == nil:
+	if o.Origin == "" && len(o.MasterKey) == 0 && o.HighWater == nil {
 		return nil, nil
-	case !validHost(o.Origin):
-		return nil, &Error{Code: CodeInvalid, Rule: "origin", Message: "Options.Origin is a host name, perhaps with a path: letters, digits and . - _ : /"}
-	case len(o.MasterKey) != masterKeySize:
-		return nil, &Error{Code: CodeInvalid, Rule: "master_key", Message: fmt.Sprintf("Options.MasterKey has %d bytes, not %d", len(o.MasterKey), masterKeySize)}
-	case o.HighWater == nil:
+	}
+	if err := checkKeys(o.Origin, o.MasterKey); err != nil {
+		return nil, err
+	}
+	if o.HighWater == nil {
 		return nil, &Error{Code: CodeInvalid, Rule: "high_water", Message: "Options.HighWater is not set: without it a restored copy would be signed"}
 	}
 	clock, err := newSigningKey(o.MasterKey, typeCosignature, o.Origin+"/clock", 1)

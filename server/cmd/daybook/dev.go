@@ -23,8 +23,8 @@ func newDev(e *env) *cobra.Command {
 	var empty bool
 	cmd := &cobra.Command{
 		Use: "dev", Short: "A server with sample data, and a key to try it with",
-		Long: `Keeps everything in one folder: daybook.db, and dev.key, a key for all organizations with every scope. The sample goes only into
-a new store: three organizations, thirty days. To begin anew, remove the folder.`,
+		Long: `Keeps everything in one folder: daybook.db; dev.key, a key for all organizations with every scope; master.key and highwater.db, with
+which checkpoints are signed. The sample goes only into a new store: three organizations, thirty days. To begin anew, remove the folder.`,
 		Example: `  $ daybook dev
   $ daybook dev --listen 127.0.0.1:9000 --data /tmp/try
   $ daybook dev --empty`,
@@ -44,7 +44,7 @@ a new store: three organizations, thirty days. To begin anew, remove the folder.
 					c.LogFormat = "text"
 				}
 			}
-			return e.dev(cmd.Context(), &Main{Config: c, Settings: settings, Logger: e.logger(c), Now: e.now}, data, empty)
+			return e.dev(cmd.Context(), &Main{Config: c, Settings: settings, Logger: e.logger(c), Now: e.now, Origin: "localhost"}, data, empty)
 		},
 	}
 	cmd.Flags().String("listen", "", "address to listen on (default 127.0.0.1:8080)")

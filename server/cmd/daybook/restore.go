@@ -72,7 +72,7 @@ func (e *env) restore(ctx context.Context, from, db string, yes bool) error {
 	}); err != nil {
 		return err
 	}
-	if err := e.fsck(ctx, partial, 2); err != nil {
+	if err := e.fsck(ctx, partial, "", 2); err != nil {
 		return errors.Join(err, os.Remove(partial))
 	}
 	if old {
@@ -94,5 +94,6 @@ func (e *env) restore(ctx context.Context, from, db string, yes bool) error {
 		return err
 	}
 	e.note("restored %s from %s, made %s", db, from, info.ModTime().UTC().Format(time.RFC3339))
+	e.note("logs of which more was signed since are frozen until daybook recover --new-epoch")
 	return nil
 }

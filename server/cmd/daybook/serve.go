@@ -32,6 +32,8 @@ type Main struct {
 	Now    func() time.Time
 	// Prepare, if set, may use the store before anybody else does: dev puts its key there.
 	Prepare func(ctx context.Context, docs daybook.Documents) error
+	// Origin is what is signed as when neither the configuration nor the store says; empty: nothing is.
+	Origin string
 
 	// Settings are those of Config as they are shown, for the log of the instance.
 	Settings []config.Setting
@@ -39,6 +41,7 @@ type Main struct {
 	URL string // where it listens; set by Run
 
 	store  store
+	sign   *signing
 	book   *daybook.Book
 	auth   *auth.Authenticator
 	export *export.Runner
@@ -111,6 +114,15 @@ func (m *Main) handler(ctx context.Context) (*api.Server, error) {
 		Now: m.Now, Logger: m.Logger, CursorKey: cursorKey, MaxQueueBytes: int64(c.QueueBytes), TailBytes: int64(c.TailBytes),
 		CommitTimeout: c.CommitTimeout, IdempotencyWindow: c.IdempotencyWindow,
 	}
+	if m.sign, err = openSigning(ctx, c, m.store, signingOptions{fallback: m.Origin}); err != nil {
+		return nil, err
+	}
+	if m.sign == nil {
+		m.Logger.LogAttrs(ctx, slog.LevelWarn, "checkpoints are not signed: nobody can prove from outside that this log was not changed",
+			slog.String("try", "--origin HOST (DAYBOOK_ORIGIN), the name of this instance in every checkpoint, for ever"))
+	}
+	m.sign.options(&o)
+	o.SignEvery = c.AnchorInterval
 	if c.Metrics {
 		d.Metrics = api.NewMetrics()
 		o.Metrics = d.Metrics.Book()
@@ -247,6 +259,8 @@ func (m *Main) Close() error {
 		errs = append(errs, m.book.Close())
 		m.book = nil
 	}
+	errs = append(errs, m.sign.Close())
+	m.sign = nil
 	if m.store != nil {
 		errs = append(errs, m.store.Close())
 		m.store = nil

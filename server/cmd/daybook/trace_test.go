@@ -278,6 +278,23 @@ func (o *oneByOne) Trim(ctx context.Context, shard int, through daybook.CommitNo
 	return err
 }
 
+func (o *oneByOne) Epochs(ctx context.Context, org daybook.OrgID) ([]daybook.Head, error) {
+	return ask(o, func() ([]daybook.Head, error) { return o.store.Epochs(ctx, org) })
+}
+
+func (o *oneByOne) Notes(ctx context.Context, log daybook.LogNo, from, to int64, desc bool) iter.Seq2[daybook.StoredNote, error] {
+	return listAll(o, func() iter.Seq2[daybook.StoredNote, error] { return o.store.Notes(ctx, log, from, to, desc) })
+}
+
+func (o *oneByOne) PutNote(ctx context.Context, log daybook.LogNo, n daybook.StoredNote) error {
+	_, err := ask(o, func() (any, error) { return nil, o.store.PutNote(ctx, log, n) })
+	return err
+}
+
+func (o *oneByOne) NewEpoch(ctx context.Context, log daybook.LogNo) (daybook.Head, error) {
+	return ask(o, func() (daybook.Head, error) { return o.store.NewEpoch(ctx, log) })
+}
+
 func (o *oneByOne) DropKeys(ctx context.Context, log daybook.LogNo, covers func(first int64, n int) bool) error {
 	_, err := ask(o, func() (any, error) { return nil, o.store.DropKeys(ctx, log, covers) })
 	return err

@@ -45,6 +45,7 @@ func note(text string) []answer {
 }
 
 var (
+	pathEpoch  = param{"epoch", "Of the log: 0 for the first, one more for each that began after a rollback.", text}
 	pathOrg    = param{"org", "The organization. A key for one reaches no other.", text}
 	pathType   = param{"type", "Type, percent-encoded (also `/` as `%2F`).", text}
 	pathExport = param{"id", "The export's id, `exp_…`.", text}
@@ -133,6 +134,12 @@ var (
 		id: "getProof", tag: "Log", summary: "Download the proof of an event",
 		text: "One file, to be checked offline with the log's verifier key: C2SP tlog-proof v1 over the newest checkpoint, with the entry's leaf as `extra`.",
 		path: []param{pathOrg, {"file", "The event's id and `.tlog-proof`.", text}}, answers: note("The file."), faults: []int{503},
+	}
+	aboutGetBundle = operation{
+		id: "getBundle", tag: "Log", summary: "Download an evidence bundle",
+		text: "`daybook-bundle/v1`: every entry of the range with what proves it, to be checked offline with the log's verifier key. It is whole if its last line is the " +
+			"footer. A range of which something was removed after the checkpoint of `size` is a conflict: ask again without `size`.",
+		path: []param{pathOrg}, answers: []answer{{http.StatusOK, "The bundle, one JSON object a line.", content{"application/x-ndjson", nil}}}, faults: []int{409, 503},
 	}
 	aboutGetLogInfo = operation{
 		id: "getLogInfo", tag: "Log", summary: "Get a log's keys and sizes", path: []param{pathOrg}, answers: ok(logInfo{}, "How it stands."),

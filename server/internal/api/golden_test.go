@@ -193,6 +193,9 @@ func TestGolden(t *testing.T) {
 		{"log_consistency_order", ask{path: "/v1/organizations/org_acme/log/consistency?from=7&to=4", key: f.acme}},
 		{"log_proof", ask{path: "/v1/organizations/org_acme/log/proof/" + firstID + ".tlog-proof", key: f.acme}},
 		{"log_proof_missing", ask{path: "/v1/organizations/org_acme/log/proof/" + firstID, key: f.acme}},
+		{"log_bundle_range", ask{path: "/v1/organizations/org_acme/log/bundle?from=7&to=3", key: f.acme}},
+		{"log_bundle_unsigned", ask{path: "/v1/organizations/org_acme/log/bundle?size=1000", key: f.acme}},
+		{"log_bundle_scope", ask{path: "/v1/organizations/org_acme/log/bundle", key: readOnly}},
 		{"log_tile_missing", ask{path: "/v1/organizations/org_acme/log/tile/0/000.p/8", key: f.acme}},
 
 		{"org_create", ask{method: "POST", path: "/v1/organizations", key: f.admin, body: `{"id":"org_hooli","name":"Hooli"}`}},

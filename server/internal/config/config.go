@@ -39,6 +39,17 @@ type Config struct {
 	// Requests per second that one key may make; 0 is no limit.
 	RateLimit float64 `key:"rate_limit" default:"0"`
 
+	// Host that checkpoints are named after, such as audit.example.com: given once, for ever. Without it nothing is signed.
+	Origin string `key:"origin"`
+	// File with the 32 secret bytes (base64) that all signing keys are derived from; mode 0600. Default: master.key beside the store, made on the first start with an origin. Keep a copy elsewhere.
+	MasterKeyFile string `key:"master_key_file"`
+	// The master key itself instead of a file, from a secret store.
+	MasterKey string `key:"master_key" secret:"all"`
+	// SQLite file that remembers what was signed, so that an older copy of the store is not signed as if it were the log. Default: highwater.db beside the store; better on another volume, and never restored with it.
+	HighWater string `key:"highwater"`
+	// How often every changed log is signed; at least 10s.
+	AnchorInterval time.Duration `key:"anchor_interval" default:"5m"`
+
 	// Bytes of requests that may wait for a commit before recording is refused with 503.
 	QueueBytes Size `key:"queue_bytes" default:"32MiB"`
 	// Bytes of events kept in memory before they are packed into blocks.

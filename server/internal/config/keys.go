@@ -213,6 +213,10 @@ func (c *Config) check() error {
 		return errors.New("queue_bytes and tail_bytes must be at least 1")
 	case c.IdempotencyWindow < 24*time.Hour:
 		return fmt.Errorf("idempotency_window must be at least 24h, is %s", c.IdempotencyWindow)
+	case c.AnchorInterval < 10*time.Second:
+		return fmt.Errorf("anchor_interval must be at least 10s, is %s", c.AnchorInterval)
+	case c.MasterKey != "" && c.MasterKeyFile != "":
+		return errors.New("master_key and master_key_file are both set: there is one master key")
 	case c.ExportKeep < time.Hour || c.ExportWorkers < 0:
 		return errors.New("export_keep must be at least 1h, and export_workers not negative")
 	case c.PublicURL != "" && !publicURL(c.PublicURL):

@@ -1,0 +1,50 @@
+package api
+
+import (
+	"net/http"
+	"time"
+
+	"github.com/daybook-audit/daybook"
+)
+
+// getBundle streams an evidence bundle as it is made, so that who watches a log needs no export for it. It is whole if its footer is
+// there: once the first byte is out, the only way to say that the rest is missing is to cut the connection.
+func getBundle(c *call) error {
+	q := daybook.BundleQuery{Org: c.org}
+	for _, p := range []struct {
+		param param
+		to    *int64
+	}{{paramBundleFrom, &q.First}, {paramBundleTo, &q.End}} {
+		if !c.given(p.param) {
+			continue
+		}
+		var err error
+		if *p.to, err = c.whole(p.param); err != nil {
+			return err
+		}
+	}
+	l, err := c.log()
+	if err != nil {
+		return err
+	}
+	if q.Size, err = c.treeSize(l, paramSize); err != nil {
+		return err
+	}
+	if q.Size == 0 {
+		return invalid("empty_range", paramSize.name, "the log has no entry yet.")
+	}
+	c.Header()["Content-Type"] = bundleType
+	to := &deadlineWriter{c: c, control: http.NewResponseController(c.w)}
+	_ = to.control.SetReadDeadline(time.Time{}) // a writer without deadlines needs none lifted
+	if c.r.Method == http.MethodHead {
+		return nil
+	}
+	if _, err = l.WriteBundle(c.r.Context(), to, q); err == nil {
+		return nil
+	}
+	if c.status == 0 {
+		return err
+	}
+	c.err = err
+	panic(http.ErrAbortHandler)
+}

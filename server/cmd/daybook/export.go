@@ -59,8 +59,7 @@ func newExportCreate(e *env) *cobra.Command {
 this command or the server stops, and its file is kept for a week. A bundle is the evidence for an auditor: daybook verify checks it.`,
 		Example: `  $ daybook export create --query 'target:invoice:42' --format csv --out invoice42.csv
   $ daybook export create --since 30d --format parquet --out month.parquet
-  $ daybook export create --format bundle --out acme.daybook.gz
-  $ daybook export create --format ndjson --compress zstd --wait --json id,sha256`,
+  $ daybook export create --format bundle --out acme.daybook.gz`,
 		Annotations: map[string]string{
 			queryNote: "yes", fieldsNote: exportFields,
 			exitsNote: "0 begun, or with --wait or --out whole · 1 it failed · 2 bad query, or FILE exists · 4 not allowed · 5 too many are under way",

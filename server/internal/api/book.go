@@ -19,6 +19,7 @@ type Book interface {
 	Follow(ctx context.Context, q daybook.FollowQuery) iter.Seq2[daybook.Step, error]
 	Log(ctx context.Context, org daybook.OrgID, epoch int) (*daybook.Log, error)
 	Remover
+	RotateKey(ctx context.Context, org daybook.OrgID, by daybook.Party) (daybook.Vkey, error)
 	Broken() <-chan struct{}
 }
 

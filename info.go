@@ -41,6 +41,25 @@ const (
 	KeyRetired  = "retired"  // it signs no more
 )
 
+// InstanceVkeys are the verifier keys that all logs of an instance have in common.
+type InstanceVkeys struct {
+	Clock  string // of the clock line; empty: nothing is signed
+	Anchor string // of the anchor log; empty: there is none
+}
+
+// InstanceVkeys returns the keys that tell nothing about any log; without signing they are empty.
+func (b *Book) InstanceVkeys(ctx context.Context) (InstanceVkeys, error) {
+	if b.signer == nil {
+		return InstanceVkeys{}, nil
+	}
+	keys := InstanceVkeys{Clock: b.signer.clock.vkey()}
+	var err error
+	if b.signer.anchors != nil {
+		keys.Anchor, err = b.signer.anchors.vkey(ctx)
+	}
+	return keys, err
+}
+
 // Info returns how the logs of orgs stand, in their order. An org without a log has Exists false.
 func (b *Book) Info(ctx context.Context, orgs ...OrgID) ([]LogInfo, error) {
 	infos := make([]LogInfo, len(orgs))

@@ -87,6 +87,8 @@ func tenantTrials(f *fixture, of tenant) map[string][]trial {
 		"GET /metrics":                          {{get("/metrics", "Daybook-Org", "org_acme"), get("/metrics")}},
 		"GET /healthz":                          {{ask: get("/healthz")}},
 		"GET /readyz":                           {{ask: get("/readyz")}},
+		"GET /v1/anchor/checkpoint":             {{get("/v1/anchor/checkpoint", "Daybook-Org", "org_acme"), get("/v1/anchor/checkpoint")}},
+		"GET /.well-known/daybook-keys":         {{ask: get("/.well-known/daybook-keys")}},
 		"GET /openapi.json":                     {{ask: get("/openapi.json")}},
 		"GET /docs/api":                         {{ask: get("/docs/api")}},
 		"POST /audit_logs/events":               {{door("org_acme"), door("org_none")}},
@@ -268,9 +270,11 @@ func scopeTrials(f *fixture) map[string]ask {
 		"DELETE /v1/keys/{id}":               {method: "DELETE", path: "/v1/keys/" + revoked},
 		"GET /v1/whoami":                     {path: "/v1/whoami"},
 		"GET /v1/backup":                     {path: "/v1/backup"},
+		"GET /v1/anchor/checkpoint":          {path: "/v1/anchor/checkpoint"},
 		"GET /metrics":                       {path: "/metrics"},
 		"GET /healthz":                       {path: "/healthz"},
 		"GET /readyz":                        {path: "/readyz"},
+		"GET /.well-known/daybook-keys":      {path: "/.well-known/daybook-keys"},
 		"GET /openapi.json":                  {path: "/openapi.json"},
 		"GET /docs/api":                      {path: "/docs/api"},
 		"POST /audit_logs/events": {method: "POST", path: "/audit_logs/events", body: `{"organization_id":"org_acme","event":{"action":"a.b",` +
@@ -334,7 +338,7 @@ func TestScopes(t *testing.T) {
 			}
 		}
 	})
-	if want := []string{"/v1/exports/{id}/file", "/healthz", "/readyz", "/openapi.json", "/docs/api", "/audit_logs/exports/{id}/file.csv"}; !slices.Equal(open, want) {
+	if want := []string{"/v1/exports/{id}/file", "/healthz", "/readyz", "/.well-known/daybook-keys", "/openapi.json", "/docs/api", "/audit_logs/exports/{id}/file.csv"}; !slices.Equal(open, want) {
 		t.Errorf("open without a key: %v", open)
 	}
 }

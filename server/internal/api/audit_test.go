@@ -229,7 +229,7 @@ func TestProofsRead(t *testing.T) {
 		}
 		views[a.Outcome] += a.Metadata["views"].(float64)
 	}
-	if want := map[string]float64{"success": float64(read), "denied": 12}; cmp.Diff(want, views) != "" {
+	if want := map[string]float64{"success": float64(read), "denied": 14}; cmp.Diff(want, views) != "" {
 		t.Errorf("%v views, want %v", views, want)
 	}
 }

@@ -63,7 +63,7 @@ var sample = []string{
 func passages(t testing.TB, texts ...string) []*daybook.Passage {
 	t.Helper()
 	at := time.Date(2026, 11, 21, 14, 22, 9, 0, time.UTC)
-	b, err := daybook.Open(t.Context(), storetest.Memory(), daybook.Options{Now: func() time.Time { return at }})
+	b, err := daybook.Open(t.Context(), storetest.Memory(), daybook.Options{Now: func() time.Time { at = at.Add(time.Millisecond); return at }})
 	if err != nil {
 		t.Fatal(err)
 	}

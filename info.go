@@ -41,6 +41,25 @@ const (
 	KeyRetired  = "retired"  // it signs no more
 )
 
+// InstanceVkeys are the verifier keys that all logs of an instance have in common.
+type InstanceVkeys struct {
+	Clock  string // of the clock line; empty: nothing is signed
+	Anchor string // of the anchor log; empty: there is none
+}
+
+// InstanceVkeys returns the keys that tell nothing about any log; without signing they are empty.
+func (b *Book) InstanceVkeys(ctx context.Context) (InstanceVkeys, error) {
+	if b.signer == nil {
+		return InstanceVkeys{}, nil
+	}
+	keys := InstanceVkeys{Clock: b.signer.clock.vkey()}
+	var err error
+	if b.signer.anchors != nil {
+		keys.Anchor, err = b.signer.anchors.vkey(ctx)
+	}
+	return keys, err
+}
+
 // Info returns how the logs of orgs stand, in their order. An org without a log has Exists false.
 func (b *Book) Info(ctx context.Context, orgs ...OrgID) ([]LogInfo, error) {
 	infos := make([]LogInfo, len(orgs))
@@ -54,14 +73,20 @@ func (b *Book) Info(ctx context.Context, orgs ...OrgID) ([]LogInfo, error) {
 		if t == nil {
 			continue
 		}
-		s.mu.RLock()
-		infos[i] = LogInfo{Org: org, Exists: true, Epoch: t.head.Epoch, State: t.head.State, Size: t.size, Root: t.tree.root(), ReceivedAt: t.received}
-		if t.fault != nil || t.frozen != nil {
-			infos[i].State = LogFrozen
-		}
-		s.mu.RUnlock()
+		infos[i] = s.infoOf(t)
 	}
 	return infos, nil
+}
+
+// infoOf says how t stands.
+func (s *shard) infoOf(t *logTail) LogInfo {
+	s.mu.RLock()
+	defer s.mu.RUnlock()
+	info := LogInfo{Org: t.org, Exists: true, Epoch: t.epoch, State: t.head.State, Size: t.size, Root: t.tree.root(), ReceivedAt: t.received}
+	if t.fault != nil || t.frozen != nil {
+		info.State = LogFrozen
+	}
+	return info
 }
 
 // LogInfo returns how org's log stands and what a reader needs to check it. An *Error of CodeNotFound: no such org. With signing off

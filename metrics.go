@@ -8,7 +8,9 @@ type Metrics struct {
 	Merge  func(blocks, bytes int, seconds float64)  // a slice of merging that is durable
 	Sign   func(logs int, seconds float64)           // a round of signing that is stored
 	Freeze func(org OrgID, cause error)              // a log whose entries are not those that were signed: nothing is recorded in it any more
-	Search func(seconds float64, blocks int)         // a page, facets or a histogram, once it may run, and the blocks it unpacked
+	// Witness is called after a witness was told a checkpoint of the anchor log, with its error; it may be called concurrently.
+	Witness func(name string, err error)
+	Search  func(seconds float64, blocks int) // a page, facets or a histogram, once it may run, and the blocks it unpacked
 }
 
 // Stats is what a Book holds at one moment.
@@ -19,6 +21,7 @@ type Stats struct {
 	MergeDebt       int64 // entries in blocks that are still to be merged into larger ones
 	Removals        int64 // erase and prune entries that are not carried out
 	Logs            int   // opened by this process
+	Frozen          int   // of them, those in which nothing is recorded: damaged, rolled back or forked
 	Commits, Merged int64 // newest commit and newest merged commit, summed over shards
 }
 
@@ -33,6 +36,11 @@ func (b *Book) Stats() Stats {
 		st.TailEntries += s.tailEntries
 		st.TailBytes += s.tailBytes
 		st.Logs += len(s.logs)
+		for _, t := range s.logs {
+			if t.fault != nil || t.frozen != nil && t.head.State == LogOpen {
+				st.Frozen++
+			}
+		}
 		st.Commits += int64(s.last)
 		st.Merged += int64(s.merged)
 		s.mu.RUnlock()

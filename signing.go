@@ -24,8 +24,11 @@ type signer struct {
 	stop  context.CancelFunc
 	done  chan struct{} // closed when run has returned
 
-	mu   sync.Mutex
-	soon map[*logTail]*shard // to be signed at once
+	anchors *anchorLog // nil: there is none
+
+	mu       sync.Mutex
+	soon     map[*logTail]*shard    // to be signed at once
+	toAnchor map[LogNo]anchoredHead // signed and not anchored
 }
 
 // logSigning is what this process knows of one log's checkpoints.
@@ -56,7 +59,8 @@ func newSigner(b *Book) (*signer, error) {
 		return nil, err
 	}
 	return &signer{
-		b: b, clock: clock, every: o.SignEvery.Microseconds(), wakes: make(chan struct{}, 1), done: make(chan struct{}), soon: map[*logTail]*shard{},
+		b: b, clock: clock, every: o.SignEvery.Microseconds(), anchors: newAnchorLog(b), wakes: make(chan struct{}, 1), done: make(chan struct{}),
+		soon: map[*logTail]*shard{}, toAnchor: map[LogNo]anchoredHead{},
 	}, nil
 }
 
@@ -167,6 +171,7 @@ func (g *signer) release(ctx context.Context, s *shard, t *logTail, m Mark, keys
 		if err != nil && !errors.Is(err, ErrExists) {
 			return Checkpoint{}, s.refusal(fmt.Errorf("store the checkpoint of %s: %w", c.Org, err))
 		}
+		g.anchorSoon(t, m)
 	}
 	t.sig.newest = c
 	t.sig.size.Store(m.Size)
@@ -251,6 +256,9 @@ func (g *signer) vet(ctx context.Context, s *shard, t *logTail) error {
 		if err == nil {
 			t.sig.mark = m
 			s.notBefore(m.At)
+			if stored && g.anchors != nil && g.anchors.since(ctx, m.At) {
+				g.anchorSoon(t, Mark{Size: c.Size, Root: c.Root, At: m.At})
+			}
 		}
 	}
 	t.sig.vetted.Store(true)
@@ -277,152 +285,6 @@ func (s *shard) notBefore(at int64) {
 // origin returns the origin of t.
 func (g *signer) origin(t *logTail) string { return originOf(g.b.o.Origin, t.id) }
 
-// start signs in the background.
-func (g *signer) start() {
-	ctx, cancel := context.WithCancel(context.Background())
-	g.stop = cancel
-	go g.run(ctx)
-}
-
-// close signs every changed log a last time and waits for it.
-func (g *signer) close() {
-	g.stop()
-	<-g.done
-	g.round(context.Background(), g.changed())
-}
-
-// run signs what was signed before and changed since, then whatever changes, until ctx ends.
-func (g *signer) run(ctx context.Context) {
-	defer close(g.done)
-	g.begin(ctx)
-	tick := time.NewTicker(time.Duration(g.every) * time.Microsecond)
-	defer tick.Stop()
-	for {
-		select {
-		case <-ctx.Done():
-			return
-		case <-tick.C:
-			g.round(ctx, g.changed())
-		case <-g.wakes:
-			g.round(ctx, g.takeSoon())
-		}
-	}
-}
-
-// begin looks at every log of the store: an old copy is found even if nobody writes to it, and what was recorded before a crash is
-// signed.
-func (g *signer) begin(ctx context.Context) {
-	after := LogNo(0)
-	for ctx.Err() == nil {
-		heads, err := g.b.store.Logs(ctx, after, 1000)
-		if err != nil {
-			g.complain(ctx, "list logs to sign", err)
-			return
-		}
-		if len(heads) == 0 {
-			break
-		}
-		for i := range heads {
-			if after = heads[i].Log; heads[i].State != LogOpen {
-				continue
-			}
-			s := g.b.shardOf(heads[i].Org)
-			t, err := s.open(ctx, heads[i].Org, false)
-			if err == nil {
-				err = g.b.vet(ctx, s, t)
-			}
-			if err != nil {
-				g.complain(ctx, "compare a log with what was signed", err)
-			}
-		}
-	}
-	g.round(ctx, g.changed())
-}
-
-// complain logs an error of the background, unless it comes from stopping it.
-func (g *signer) complain(ctx context.Context, what string, err error) {
-	if ctx.Err() == nil {
-		g.b.o.Logger.ErrorContext(ctx, what, slog.Any("error", err))
-	}
-	if errors.Is(err, ErrBroken) {
-		g.b.fail(err)
-	}
-}
-
-// round signs logs.
-func (g *signer) round(ctx context.Context, logs map[*logTail]*shard) {
-	begin, signed := g.b.o.Now(), 0
-	for t, s := range logs {
-		if ctx.Err() != nil {
-			return
-		}
-		if err := g.signChanged(ctx, s, t); err != nil && !frozenBy(err) {
-			if g.complain(ctx, "sign a log", fmt.Errorf("%s: %w", t.org, err)); errors.Is(err, ErrBroken) {
-				return
-			}
-			continue
-		}
-		signed++
-	}
-	if signed > 0 && g.b.metrics.Sign != nil {
-		g.b.metrics.Sign(signed, g.b.o.Now().Sub(begin).Seconds())
-	}
-}
-
-// signChanged signs t unless its newest checkpoint is that of its head.
-func (g *signer) signChanged(ctx context.Context, s *shard, t *logTail) error {
-	t.sig.mu.Lock()
-	defer t.sig.mu.Unlock()
-	if err := g.vet(ctx, s, t); err != nil {
-		return err
-	}
-	if err := s.writable(t); err != nil {
-		return err
-	}
-	s.mu.RLock()
-	changed := t.size > t.sig.size.Load()
-	s.mu.RUnlock()
-	if !changed {
-		return nil
-	}
-	_, err := g.sign(ctx, s, t)
-	return err
-}
-
-// changed returns the logs with entries beyond their newest checkpoint.
-func (g *signer) changed() map[*logTail]*shard {
-	logs := map[*logTail]*shard{}
-	for _, s := range g.b.shards {
-		s.mu.RLock()
-		for _, t := range s.logs {
-			if t.size > max(t.sig.size.Load(), 0) && t.frozen == nil && t.fault == nil && t.head.State == LogOpen {
-				logs[t] = s
-			}
-		}
-		s.mu.RUnlock()
-	}
-	return logs
-}
-
-// signSoon has t signed at once, in the background: a control entry was recorded.
-func (g *signer) signSoon(s *shard, t *logTail) {
-	g.mu.Lock()
-	g.soon[t] = s
-	g.mu.Unlock()
-	select {
-	case g.wakes <- struct{}{}:
-	default:
-	}
-}
-
-func (g *signer) takeSoon() map[*logTail]*shard {
-	g.mu.Lock()
-	defer g.mu.Unlock()
-	logs := g.soon
-	g.soon = map[*logTail]*shard{}
-	return logs
-}
-
 // info adds to l what is signed of t.
 func (g *signer) info(ctx context.Context, s *shard, t *logTail, l LogInfo) (LogInfo, error) {
 	t.sig.mu.Lock()
@@ -435,6 +297,11 @@ func (g *signer) info(ctx context.Context, s *shard, t *logTail, l LogInfo) (Log
 		return LogInfo{}, err
 	}
 	l.Origin, l.SignedSize, l.ClockVkey, l.SignEvery = g.origin(t), t.sig.size.Load(), g.clock.vkey(), g.b.o.SignEvery
+	if g.anchors != nil {
+		if l.AnchorVkey, err = g.anchors.vkey(ctx); err != nil {
+			return LogInfo{}, err
+		}
+	}
 	for i := range keys {
 		v := Vkey{Vkey: keys[i].vkey(), Generation: keys[i].generation, State: KeyRetiring, Seq: keys[i].seq}
 		switch {

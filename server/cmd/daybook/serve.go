@@ -44,9 +44,9 @@ type Main struct {
 	sign   *signing
 	book   *daybook.Book
 	auth   *auth.Authenticator
+	export *export.Runner
 	audit  *selfaudit.Auditor
 	made   []control.Key // before the Book was open
-	export *export.Runner
 	keep   keeping
 	http   *http.Server
 	failed chan error
@@ -122,18 +122,29 @@ func (m *Main) handler(ctx context.Context) (*api.Server, error) {
 		m.Logger.LogAttrs(ctx, slog.LevelWarn, "checkpoints are not signed: nobody can prove from outside that this log was not changed",
 			slog.String("try", "--origin HOST (DAYBOOK_ORIGIN), the name of this instance in every checkpoint, for ever"))
 	}
-	m.sign.options(&o)
 	o.Erased = m.keep.erased
-	o.SignEvery = c.AnchorInterval
+	if m.sign != nil {
+		m.sign.options(&o)
+		o.SignEvery, o.Anchors = c.AnchorInterval, m.store
+		if o.Witnesses, err = witnesses(c); err != nil {
+			return nil, err
+		}
+	}
 	if c.Metrics {
 		d.Metrics = api.NewMetrics()
 		o.Metrics = d.Metrics.Book()
 	}
+	frozen := &freezes{}
+	if o.Metrics == nil {
+		o.Metrics = &daybook.Metrics{}
+	}
+	o.Metrics.Freeze = frozen.found
 	if m.book, err = daybook.Open(ctx, m.store, o); err != nil {
 		return nil, fmt.Errorf("open the log: %w", err)
 	}
 	m.auth = auth.New(keys, auth.Options{Now: m.Now, RateLimit: c.RateLimit})
 	m.audit = m.newAuditor()
+	frozen.tell(ctx, m.audit)
 	d.Book, d.Auth, d.Audit = m.book, m.auth, m.audit
 	if d.Metrics != nil {
 		d.Metrics.Watch(m.book.Stats)
@@ -148,7 +159,7 @@ func (m *Main) handler(ctx context.Context) (*api.Server, error) {
 	m.keep.start(m, d.Retentions)
 	if c.WorkOSEnabled {
 		d.Doors = append(d.Doors, workos.New(workos.Deps{
-			Book: m.book, Auth: m.auth, Orgs: orgs, Repeats: control.NewRepeats(m.store, m.Now), Exports: m.export, Origin: origin,
+			Book: m.book, Auth: m.auth, Orgs: orgs, Repeats: control.NewRepeats(m.store, m.Now), Exports: m.export, Origin: origin, Audit: m.audit,
 			Settings: workos.Settings{
 				RejectUnknownOrg: c.WorkOSUnknownOrg == "reject", RelaxedLimits: c.WorkOSLimits == "relaxed",
 				ReuseRecords: c.WorkOSKeyReuse == "new", NoKeylessDedupe: !c.WorkOSKeylessDedupe, GuardCSV: c.WorkOSCSVGuard,

@@ -45,6 +45,7 @@ func note(text string) []answer {
 }
 
 var (
+	pathEpoch  = param{"epoch", "Of the log: 0 for the first, one more for each that began after a rollback.", text}
 	pathOrg    = param{"org", "The organization. A key for one reaches no other.", text}
 	pathType   = param{"type", "Type, percent-encoded (also `/` as `%2F`).", text}
 	pathExport = param{"id", "The export's id, `exp_…`.", text}
@@ -144,6 +145,12 @@ var (
 	aboutGetLogInfo = operation{
 		id: "getLogInfo", tag: "Log", summary: "Get a log's keys and sizes", path: []param{pathOrg}, answers: ok(logInfo{}, "How it stands."),
 	}
+	aboutRotateKey = operation{
+		id: "rotateKey", tag: "Log", summary: "Add the next key",
+		text: "From now on every checkpoint is signed by both keys, for 30 days; then the older one is retired by itself. Tell the readers the new key by another " +
+			"way than this. A second time meanwhile is a conflict.",
+		path: []param{pathOrg}, answers: created(vkeyRow{}, "The new key; a control entry in the log says so."), faults: []int{409, 503, 507},
+	}
 	aboutCreateExport = operation{
 		id: "createExport", tag: "Export", summary: "Begin an export",
 		text: "Oldest entry first. `csv` and `parquet` have a column for every member of an event, `ndjson` is the entries as every answer has them. " +
@@ -213,6 +220,15 @@ var (
 	}
 	aboutGetReady = operation{
 		id: "getReady", tag: "Instance", summary: "Whether requests can be served", answers: ok(health{}, "They can."), faults: []int{503},
+	}
+	aboutGetAnchor = operation{
+		id: "getAnchor", tag: "Instance", summary: "Get the newest checkpoint of the anchor log",
+		text:    "A signed note over the checkpoints of all logs, with the signatures of its witnesses. Which anchor a log is in stands in its evidence bundle.",
+		answers: note("The note."), faults: []int{404},
+	}
+	aboutGetInstanceKeys = operation{
+		id: "getInstanceKeys", tag: "Instance", summary: "Get the keys of clock and anchor log", text: "They say nothing about any organization. The key of a log is in its `info`.",
+		answers: ok(instanceKeys{}, "The keys."), faults: []int{404},
 	}
 	aboutGetOpenAPI = operation{
 		id: "getOpenAPI", tag: "Instance", summary: "This document", answers: ok(nil, "OpenAPI 3.1."),

@@ -3,12 +3,14 @@ package api
 import (
 	"fmt"
 	"net/http"
+	"slices"
 	"strconv"
 	"strings"
 
 	"golang.org/x/mod/sumdb/tlog"
 
 	"github.com/daybook-audit/daybook"
+	"github.com/daybook-audit/daybook/server/internal/auth"
 )
 
 // The routes of a log for who verifies it: docs/reference/api.md. What they answer proves itself, whoever carries it.
@@ -59,14 +61,104 @@ type vkeyRow struct {
 	Seq        int64  `json:"seq" doc:"Of the entry that added it; -1: the log began with it."`
 }
 
+// logRoutes lists the routes of a log: the newest of an organization, or that of an epoch.
+func logRoutes() []*route {
+	var all []*route
+	for _, epoch := range []bool{false, true} {
+		rows := []*route{
+			{pattern: "/checkpoint", looks: proved("checkpoint"), handler: getCheckpoint, about: aboutGetCheckpoint},
+			{pattern: "/checkpoints/{size}", looks: proved("checkpoint"), handler: getCheckpointAt, about: aboutGetCheckpointAt},
+			{pattern: "/tile/{path...}", looks: proved("tile"), quiet: true, handler: getTile, about: aboutGetTile},
+			{pattern: "/inclusion", looks: proved("inclusion"), params: []param{paramSeq, paramSize}, handler: getInclusion, about: aboutGetInclusion},
+			{pattern: "/consistency", looks: proved("consistency"), params: []param{paramFromSize, paramToSize}, handler: getConsistency, about: aboutGetConsistency},
+			{pattern: "/proof/{file}", looks: proved("proof"), handler: getProof, about: aboutGetProof},
+			{pattern: "/bundle", scopes: auth.Export, looks: watched("bundle"), params: []param{paramBundleFrom, paramBundleTo, paramSize}, handler: getBundle, about: aboutGetBundle},
+			{pattern: "/info", handler: getLogInfo, about: aboutGetLogInfo},
+		}
+		for _, rt := range rows {
+			rt.method, rt.org = http.MethodGet, orgPath
+			if rt.scopes == auth.None {
+				rt.scopes = auth.Read
+			}
+			if epoch {
+				rt.pattern = epochPath + rt.pattern
+				rt.about.id += "OfEpoch"
+				rt.about.summary += ", of an epoch"
+				rt.about.path = append(slices.Clone(rt.about.path), pathEpoch)
+			} else {
+				rt.pattern = logPath + rt.pattern
+			}
+		}
+		all = append(all, rows...)
+	}
+	return append(all, &route{method: http.MethodPost, pattern: logPath + "/keys", scopes: auth.Manage, org: orgPath, handler: rotateKey, about: aboutRotateKey})
+}
+
+// logPath begins the routes of an organization's newest log, epochPath those of the log of an epoch.
+const (
+	logPath   = "/v1/organizations/{org}/log"
+	epochPath = logPath + "/epochs/{epoch}"
+)
+
+// instanceKeys are the verifier keys that say nothing about any log.
+type instanceKeys struct {
+	ClockVkey  string `json:"clock_vkey" doc:"Of the clock's signature on every checkpoint." example:"audit.example.com/clock+236eee66+BAatBBD9srVwN21ogZ9cxgLHpBDoAcTPnmYRcYrgBtTn"`
+	AnchorVkey string `json:"anchor_vkey" doc:"Of the anchor log; empty: there is none."`
+}
+
+func getInstanceKeys(c *call) error {
+	keys, err := c.s.Book.InstanceVkeys(c.r.Context())
+	if err != nil {
+		return err
+	}
+	if keys.Clock == "" {
+		return errNotFound
+	}
+	c.send(http.StatusOK, jsonType, marshal(instanceKeys{ClockVkey: keys.Clock, AnchorVkey: keys.Anchor}))
+	return nil
+}
+
+// getAnchor answers with the newest checkpoint of the anchor log. It names no organization and proves nothing about any by itself.
+func getAnchor(c *call) error {
+	note, err := c.s.Book.AnchorNote(c.r.Context())
+	if daybook.CodeOf(err) == daybook.CodeNotFound {
+		return errNotFound
+	}
+	if err != nil {
+		return err
+	}
+	c.sendNote(note, askAgain)
+	return nil
+}
+
 // sendNote answers with a checkpoint or a proof in text.
 func (c *call) sendNote(note []byte, cache []string) {
 	c.w.Header()["Cache-Control"] = cache
 	c.send(http.StatusOK, noteType, note)
 }
 
+// log is the one that the path names: of an epoch, or the newest.
+func (c *call) log() (*daybook.Log, error) {
+	epoch := int64(daybook.NewestEpoch)
+	if text := c.r.PathValue("epoch"); text != "" {
+		var ok bool
+		if epoch, ok = plainDecimal(text); !ok {
+			return nil, errNotFound
+		}
+	}
+	l, err := c.s.Book.Log(c.r.Context(), c.org, int(epoch))
+	if daybook.CodeOf(err) == daybook.CodeNotFound {
+		err = errNotFound
+	}
+	return l, err
+}
+
 func getCheckpoint(c *call) error {
-	cp, err := c.s.Book.Checkpoint(c.r.Context(), c.org)
+	l, err := c.log()
+	if err != nil {
+		return err
+	}
+	cp, err := l.Checkpoint(c.r.Context())
 	if err != nil {
 		return err
 	}
@@ -79,7 +171,11 @@ func getCheckpointAt(c *call) error {
 	if !ok {
 		return errNotFound
 	}
-	cp, err := c.s.Book.CheckpointAt(c.r.Context(), c.org, size)
+	l, err := c.log()
+	if err != nil {
+		return err
+	}
+	cp, err := l.CheckpointAt(c.r.Context(), size)
 	if daybook.CodeOf(err) == daybook.CodeNotFound {
 		return errNotFound
 	}
@@ -91,7 +187,11 @@ func getCheckpointAt(c *call) error {
 }
 
 func getLogInfo(c *call) error {
-	info, err := c.s.Book.LogInfo(c.r.Context(), c.org)
+	l, err := c.log()
+	if err != nil {
+		return err
+	}
+	info, err := l.Info(c.r.Context())
 	if err != nil {
 		return err
 	}
@@ -106,9 +206,20 @@ func getLogInfo(c *call) error {
 	return nil
 }
 
+// rotateKey adds the next key to a log. The log itself says who asked for it: the act needs no event beside its control entry.
+func rotateKey(c *call) error {
+	by := actorOf(c.principal)
+	v, err := c.s.Book.RotateKey(c.r.Context(), c.org, daybook.Party{Type: by.Type, ID: by.ID})
+	if err != nil {
+		return err
+	}
+	c.send(http.StatusCreated, jsonType, marshal(vkeyRow(v)))
+	return nil
+}
+
 // signedSize is that of the newest checkpoint.
-func (c *call) signedSize() (int64, error) {
-	info, err := c.s.Book.LogInfo(c.r.Context(), c.org)
+func (c *call) signedSize(l *daybook.Log) (int64, error) {
+	info, err := l.Info(c.r.Context())
 	return info.SignedSize, err
 }
 
@@ -118,7 +229,11 @@ func getTile(c *call) error {
 	if !ok {
 		return errNotFound
 	}
-	signed, err := c.signedSize()
+	l, err := c.log()
+	if err != nil {
+		return err
+	}
+	signed, err := c.signedSize(l)
 	if err != nil {
 		return err
 	}
@@ -127,9 +242,9 @@ func getTile(c *call) error {
 	}
 	var data []byte
 	if t.entries {
-		data, err = c.s.Book.EntryBundle(c.r.Context(), c.org, t.n, t.width)
+		data, err = l.EntryBundle(c.r.Context(), t.n, t.width)
 	} else {
-		data, err = c.s.Book.Tile(c.r.Context(), c.org, t.level, t.n, t.width)
+		data, err = l.Tile(c.r.Context(), t.level, t.n, t.width)
 	}
 	if daybook.CodeOf(err) == daybook.CodeNotFound {
 		return errNotFound
@@ -147,11 +262,15 @@ func getInclusion(c *call) error {
 	if err != nil {
 		return err
 	}
-	size, err := c.treeSize(paramSize)
+	l, err := c.log()
 	if err != nil {
 		return err
 	}
-	in, err := c.s.Book.Inclusion(c.r.Context(), c.org, seq, size)
+	size, err := c.treeSize(l, paramSize)
+	if err != nil {
+		return err
+	}
+	in, err := l.Inclusion(c.r.Context(), seq, size)
 	if err != nil {
 		return err
 	}
@@ -164,11 +283,15 @@ func getConsistency(c *call) error {
 	if err != nil {
 		return err
 	}
-	to, err := c.treeSize(paramToSize)
+	l, err := c.log()
 	if err != nil {
 		return err
 	}
-	proof, err := c.s.Book.Consistency(c.r.Context(), c.org, from, to)
+	to, err := c.treeSize(l, paramToSize)
+	if err != nil {
+		return err
+	}
+	proof, err := l.Consistency(c.r.Context(), from, to)
 	if err != nil {
 		return err
 	}
@@ -193,7 +316,11 @@ func getProof(c *call) error {
 	if !ok || err != nil {
 		return errNotFound
 	}
-	file, err := c.s.Book.TLogProof(c.r.Context(), c.org, id)
+	l, err := c.log()
+	if err != nil {
+		return err
+	}
+	file, err := l.TLogProof(c.r.Context(), id)
 	if daybook.CodeOf(err) == daybook.CodeNotFound {
 		return errNotFound
 	}
@@ -213,16 +340,16 @@ func (c *call) size(p param) (int64, error) {
 }
 
 // treeSize reads the size of a tree, which must be signed; without it that of the newest checkpoint, signing first.
-func (c *call) treeSize(p param) (int64, error) {
+func (c *call) treeSize(l *daybook.Log, p param) (int64, error) {
 	if !c.given(p) {
-		cp, err := c.s.Book.Checkpoint(c.r.Context(), c.org)
+		cp, err := l.Checkpoint(c.r.Context())
 		return cp.Size, err
 	}
 	size, err := c.whole(p)
 	if err != nil {
 		return 0, err
 	}
-	signed, err := c.signedSize()
+	signed, err := c.signedSize(l)
 	if err == nil && size > signed {
 		err = &daybook.Error{Code: daybook.CodeNotFound, Field: p.name, Message: fmt.Sprintf("the newest checkpoint is of size %d.", signed)}
 	}

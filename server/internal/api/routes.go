@@ -38,32 +38,21 @@ const (
 	orgPath                  // that of the path, which the key must reach
 )
 
-// logPath begins the routes of an organization's log.
-const logPath = "/v1/organizations/{org}/log"
-
 // path is the pattern as the document writes it: a path template knows no rest of a path.
 func (rt *route) path() string { return strings.Replace(rt.pattern, "...}", "}", 1) }
 
 // table lists the native routes.
 func (s *Server) table() []*route {
 	search := []param{paramQ, paramFrom, paramTo, paramTZ, paramOrder, paramAsc, paramLimit, paramCursor}
-	return []*route{
+	routes := []*route{
 		{method: "POST", pattern: "/v1/events", scopes: auth.Record, org: orgRecord, quiet: true, params: []param{paramPartial}, handler: createEvents, about: aboutCreateEvents},
-		{method: "GET", pattern: "/v1/events", scopes: auth.Read, org: orgRead, looks: look{logViewed, "search"}, params: search, handler: listEvents, about: aboutListEvents},
-		{method: "GET", pattern: "/v1/events/tail", scopes: auth.Read, org: orgRead, looks: look{logViewed, "tail"}, params: []param{paramQ, paramTZ, paramFromSeq}, handler: tailEvents, about: aboutTailEvents},
-		{method: "GET", pattern: "/v1/events/{id}", scopes: auth.Read, org: orgRead, looks: look{eventViewed, ""}, handler: getEvent, about: aboutGetEvent},
-		{method: "GET", pattern: "/v1/targets/{type}/{id}/events", scopes: auth.Read, org: orgRead, looks: look{logViewed, "target"}, params: search, handler: listTargetEvents, about: aboutListTargetEvents},
-		{method: "GET", pattern: "/v1/actors/{type}/{id}/events", scopes: auth.Read, org: orgRead, looks: look{logViewed, "actor"}, params: search, handler: listActorEvents, about: aboutListActorEvents},
-		{method: "GET", pattern: "/v1/histogram", scopes: auth.Read, org: orgRead, looks: look{logViewed, "histogram"}, params: []param{paramQ, paramFrom, paramTo, paramTZ, paramBars}, handler: getHistogram, about: aboutGetHistogram},
-		{method: "GET", pattern: "/v1/facets", scopes: auth.Read, org: orgRead, looks: look{logViewed, "facets"}, params: []param{paramQ, paramFrom, paramTo, paramTZ, paramFields, paramTop}, handler: getFacets, about: aboutGetFacets},
-
-		{method: "GET", pattern: logPath + "/checkpoint", scopes: auth.Read, org: orgPath, looks: look{proofRead, "checkpoint"}, handler: getCheckpoint, about: aboutGetCheckpoint},
-		{method: "GET", pattern: logPath + "/checkpoints/{size}", scopes: auth.Read, org: orgPath, looks: look{proofRead, "checkpoint"}, handler: getCheckpointAt, about: aboutGetCheckpointAt},
-		{method: "GET", pattern: logPath + "/tile/{path...}", scopes: auth.Read, org: orgPath, looks: look{proofRead, "tile"}, quiet: true, handler: getTile, about: aboutGetTile},
-		{method: "GET", pattern: logPath + "/inclusion", scopes: auth.Read, org: orgPath, looks: look{proofRead, "inclusion"}, params: []param{paramSeq, paramSize}, handler: getInclusion, about: aboutGetInclusion},
-		{method: "GET", pattern: logPath + "/consistency", scopes: auth.Read, org: orgPath, looks: look{proofRead, "consistency"}, params: []param{paramFromSize, paramToSize}, handler: getConsistency, about: aboutGetConsistency},
-		{method: "GET", pattern: logPath + "/proof/{file}", scopes: auth.Read, org: orgPath, looks: look{proofRead, "proof"}, handler: getProof, about: aboutGetProof},
-		{method: "GET", pattern: logPath + "/info", scopes: auth.Read, org: orgPath, handler: getLogInfo, about: aboutGetLogInfo},
+		{method: "GET", pattern: "/v1/events", scopes: auth.Read, org: orgRead, looks: viewed("search"), params: search, handler: listEvents, about: aboutListEvents},
+		{method: "GET", pattern: "/v1/events/tail", scopes: auth.Read, org: orgRead, looks: viewed("tail"), params: []param{paramQ, paramTZ, paramFromSeq}, handler: tailEvents, about: aboutTailEvents},
+		{method: "GET", pattern: "/v1/events/{id}", scopes: auth.Read, org: orgRead, looks: opened, handler: getEvent, about: aboutGetEvent},
+		{method: "GET", pattern: "/v1/targets/{type}/{id}/events", scopes: auth.Read, org: orgRead, looks: viewed("target"), params: search, handler: listTargetEvents, about: aboutListTargetEvents},
+		{method: "GET", pattern: "/v1/actors/{type}/{id}/events", scopes: auth.Read, org: orgRead, looks: viewed("actor"), params: search, handler: listActorEvents, about: aboutListActorEvents},
+		{method: "GET", pattern: "/v1/histogram", scopes: auth.Read, org: orgRead, looks: viewed("histogram"), params: []param{paramQ, paramFrom, paramTo, paramTZ, paramBars}, handler: getHistogram, about: aboutGetHistogram},
+		{method: "GET", pattern: "/v1/facets", scopes: auth.Read, org: orgRead, looks: viewed("facets"), params: []param{paramQ, paramFrom, paramTo, paramTZ, paramFields, paramTop}, handler: getFacets, about: aboutGetFacets},
 
 		{method: "GET", pattern: "/v1/retention", scopes: auth.Manage, org: orgRead, handler: getRetention, about: aboutGetRetention},
 		{method: "PUT", pattern: "/v1/retention", scopes: auth.Manage, org: orgRead, handler: putRetention, about: aboutPutRetention},
@@ -80,7 +69,6 @@ func (s *Server) table() []*route {
 		{method: "POST", pattern: "/v1/erasures/{id}/approve", scopes: auth.Manage, org: orgRead, handler: approveErasure, about: aboutApproveErasure},
 		{method: "DELETE", pattern: "/v1/erasures/{id}", scopes: auth.Manage, org: orgRead, handler: withdrawErasure, about: aboutWithdrawErasure},
 		{method: "GET", pattern: "/v1/erasures/{id}/certificate", scopes: auth.Manage, org: orgRead, handler: getCertificate, about: aboutGetCertificate},
-		{method: "GET", pattern: logPath + "/bundle", scopes: auth.Export, org: orgPath, looks: look{proofRead, "bundle"}, params: []param{paramBundleFrom, paramBundleTo, paramSize}, handler: getBundle, about: aboutGetBundle},
 
 		{method: "POST", pattern: "/v1/exports", scopes: auth.Export, org: orgRead, handler: createExport, about: aboutCreateExport},
 		{method: "GET", pattern: "/v1/exports", scopes: auth.Export, org: orgRead, params: []param{paramLimit, paramCursor}, handler: listExports, about: aboutListExports},
@@ -100,9 +88,12 @@ func (s *Server) table() []*route {
 		{method: "GET", pattern: "/metrics", scopes: auth.Operate, handler: getMetrics, about: aboutGetMetrics},
 		{method: "GET", pattern: "/healthz", open: true, quiet: true, handler: getHealth, about: aboutGetHealth},
 		{method: "GET", pattern: "/readyz", open: true, quiet: true, handler: getReady, about: aboutGetReady},
+		{method: "GET", pattern: "/v1/anchor/checkpoint", scopes: auth.Read, handler: getAnchor, about: aboutGetAnchor},
+		{method: "GET", pattern: "/.well-known/daybook-keys", open: true, handler: getInstanceKeys, about: aboutGetInstanceKeys},
 		{method: "GET", pattern: "/openapi.json", open: true, handler: getOpenAPI, about: aboutGetOpenAPI},
 		{method: "GET", pattern: "/docs/api", open: true, handler: getDocs, about: aboutGetDocs},
 	}
+	return append(routes, logRoutes()...)
 }
 
 // mount puts the table and the doors' routes into the mux. Nothing else answers.

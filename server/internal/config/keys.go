@@ -213,8 +213,6 @@ func (c *Config) check() error {
 		return errors.New("queue_bytes and tail_bytes must be at least 1")
 	case c.IdempotencyWindow < 24*time.Hour:
 		return fmt.Errorf("idempotency_window must be at least 24h, is %s", c.IdempotencyWindow)
-	case c.AuditReadsWindow < time.Second:
-		return fmt.Errorf("audit_reads_window must be at least 1s, is %s", c.AuditReadsWindow)
 	case c.AnchorInterval < 10*time.Second:
 		return fmt.Errorf("anchor_interval must be at least 10s, is %s", c.AnchorInterval)
 	case c.MasterKey != "" && c.MasterKeyFile != "":
@@ -223,6 +221,8 @@ func (c *Config) check() error {
 		return errors.New("export_keep must be at least 1h, and export_workers not negative")
 	case c.PublicURL != "" && !publicURL(c.PublicURL):
 		return fmt.Errorf("public_url must be http:// or https:// and a host, without a path, is %q", maskURL(c.PublicURL))
+	case c.AuditReadsWindow < time.Second:
+		return fmt.Errorf("audit_reads_window must be at least 1s, is %s", c.AuditReadsWindow)
 	case c.CommitTimeout <= 0 || c.ShutdownTimeout <= 0:
 		return errors.New("commit_timeout and shutdown_timeout must be more than 0")
 	}

@@ -47,6 +47,7 @@ type Main struct {
 	export *export.Runner
 	audit  *selfaudit.Auditor
 	made   []control.Key // before the Book was open
+	keep   keeping
 	http   *http.Server
 	failed chan error
 }
@@ -121,6 +122,7 @@ func (m *Main) handler(ctx context.Context) (*api.Server, error) {
 		m.Logger.LogAttrs(ctx, slog.LevelWarn, "checkpoints are not signed: nobody can prove from outside that this log was not changed",
 			slog.String("try", "--origin HOST (DAYBOOK_ORIGIN), the name of this instance in every checkpoint, for ever"))
 	}
+	o.Erased = m.keep.erased
 	if m.sign != nil {
 		m.sign.options(&o)
 		o.SignEvery, o.Anchors = c.AnchorInterval, m.store
@@ -153,6 +155,8 @@ func (m *Main) handler(ctx context.Context) (*api.Server, error) {
 		return nil, err
 	}
 	d.Exports, d.Origin = m.export, origin
+	d.Retentions, d.Erasures, d.BackupsKept = control.NewRetentions(m.store, m.Now), control.NewErasures(m.store, m.Now), c.BackupKeep
+	m.keep.start(m, d.Retentions)
 	if c.WorkOSEnabled {
 		d.Doors = append(d.Doors, workos.New(workos.Deps{
 			Book: m.book, Auth: m.auth, Orgs: orgs, Repeats: control.NewRepeats(m.store, m.Now), Exports: m.export, Origin: origin, Audit: m.audit,
@@ -251,6 +255,7 @@ func (m *Main) Close() error {
 		}
 		m.http = nil
 	}
+	m.keep.close()
 	if m.export != nil {
 		errs = append(errs, m.export.Close())
 		m.export = nil

@@ -60,7 +60,7 @@ type BundleStat struct {
 
 // bundler writes one bundle.
 type bundler struct {
-	b        *Book
+	l        *Log
 	ctx      context.Context //nolint:containedctx // of the one call that a bundler lives for
 	q        *BundleQuery
 	e        *evidence
@@ -78,13 +78,26 @@ type bundler struct {
 // that the entries of a range are complete and unaltered, also after lawful erasure and retention. Memory does not grow with the range.
 //
 // What was written when it fails is worthless: begin again. Rule removed_since (CodeConflict) says that something in the range was erased
-// or pruned after the checkpoint of q.Size: begin again with a newer one. Rule log_changed says that the log has begun another epoch.
+// or pruned after the checkpoint of q.Size: begin again with a newer one.
 // An *Error of CodeNotFound: no such org, or no checkpoint of a size that was asked for; of CodeInvalid: what is wrong with q.
 func (b *Book) WriteBundle(ctx context.Context, w io.Writer, q BundleQuery) (BundleStat, error) {
+	if !q.Org.Valid() {
+		return BundleStat{}, errInvalidOrg(q.Org)
+	}
+	l, err := b.Log(ctx, q.Org, NewestEpoch)
+	if err != nil {
+		return BundleStat{}, err
+	}
+	return l.WriteBundle(ctx, w, q)
+}
+
+// WriteBundle is Book.WriteBundle of this log; the Org of q is not looked at.
+func (l *Log) WriteBundle(ctx context.Context, w io.Writer, q BundleQuery) (BundleStat, error) {
 	if err := q.check(); err != nil {
 		return BundleStat{}, err
 	}
-	e, err := b.evidence(ctx, &q)
+	q.Org = l.t.org
+	e, err := l.evidence(ctx, &q)
 	if err != nil {
 		return BundleStat{}, err
 	}
@@ -95,7 +108,7 @@ func (b *Book) WriteBundle(ctx context.Context, w io.Writer, q BundleQuery) (Bun
 		return BundleStat{}, q.noRange(e.size)
 	}
 	lines := &bundleLines{w: bufio.NewWriterSize(w, 64<<10), sum: sha256.New(), stat: BundleStat{First: q.First, End: q.End, Size: e.size}}
-	s := &bundler{b: b, ctx: ctx, q: &q, e: e, out: lines}
+	s := &bundler{l: l, ctx: ctx, q: &q, e: e, out: lines}
 	if err := s.open(); err != nil {
 		return BundleStat{}, err
 	}
@@ -109,19 +122,19 @@ func (b *Book) WriteBundle(ctx context.Context, w io.Writer, q BundleQuery) (Bun
 // open reads the question and takes a picture of the log.
 func (s *bundler) open() error {
 	q := s.q
-	p, err := s.b.question(&EventQuery{
+	p, err := s.l.b.question(&EventQuery{
 		Org: q.Org, Query: q.Query, Text: q.Text, Within: q.Within, Zone: q.Zone, Now: q.Now,
 		From: q.From, To: q.To, FromText: q.FromText, ToText: q.ToText, Asc: true,
 	})
 	if err != nil {
 		return err
 	}
-	if s.tree, err = s.b.treeOf(s.ctx, q.Org, s.e.size); err != nil {
+	if s.tree, err = s.l.tree(s.ctx, s.e.size); err != nil {
 		return err
 	}
 	head := &s.tree.v.head
 	p.pinned, p.logID, p.epoch, p.size = true, head.LogID, head.Epoch, s.e.size
-	if s.scan, err = s.b.newScan(s.ctx, p); err != nil {
+	if s.scan, err = s.l.b.scanOf(s.ctx, p, s.tree.v); err != nil {
 		return err
 	}
 	if !s.scan.all {
@@ -226,7 +239,7 @@ func (s *bundler) rotations() error {
 		l = appendMember(l, "vkey", r.vkey)
 		l = appendMember(l, "note", string(r.note.note))
 		l = append(l, `,"entry":{`...)
-		err := s.b.eachLeaf(s.ctx, s.tree.v, r.seq, r.seq+1, func(e *packed, d *leaf.Doc) error {
+		err := s.l.b.eachLeaf(s.ctx, s.tree.v, r.seq, r.seq+1, func(e *packed, d *leaf.Doc) error {
 			h, err := e.leafHash(d)
 			if err == nil {
 				l, err = appendEntry(l, e, h, nil, d)
@@ -278,15 +291,8 @@ func (s *bundler) rangeProof() error {
 // is erased meanwhile is not shown.
 func (s *bundler) entries() error {
 	for at := s.q.First; at < s.q.End; {
-		v, err := s.b.view(s.ctx, s.q.Org)
-		if err != nil {
-			return err
-		}
-		if v.head.LogID != s.tree.v.head.LogID || v.size < s.e.size {
-			return &Error{Code: CodeConflict, Rule: "log_changed", Message: "the log has begun another epoch: begin the bundle again"}
-		}
 		to := min(floorTo(at, windowSize)+windowSize, s.q.End)
-		if err := s.b.eachLeaf(s.ctx, v, at, to, s.entry); err != nil {
+		if err := s.l.b.eachLeaf(s.ctx, s.l.view(), at, to, s.entry); err != nil {
 			return err
 		}
 		at = to

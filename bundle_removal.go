@@ -54,7 +54,7 @@ func (s *bundler) outside(seq int64) bool {
 // findExplanations adds what v says about removals since the last time.
 func (s *bundler) findExplanations(v view) error {
 	covered := leaf.Items{{First: s.q.First, Last: s.q.End - 1}}
-	err := s.b.eachControl(s.ctx, v, s.looked, func(e *packed) error {
+	err := s.l.b.eachControl(s.ctx, v, s.looked, func(e *packed) error {
 		text, err := e.remainder()
 		if err != nil {
 			return err
@@ -95,11 +95,7 @@ func (s *bundler) explained(e *packed) error {
 			continue
 		}
 		if !s.removed(e.seq, field, math.MaxInt64) {
-			v, err := s.b.view(s.ctx, s.q.Org)
-			if err == nil {
-				err = s.findExplanations(v)
-			}
-			if err != nil {
+			if err := s.findExplanations(s.l.view()); err != nil {
 				return err
 			}
 		}

@@ -338,6 +338,12 @@ func TestBundles(t *testing.T) {
 				_, err = e.PlaceHold(t.Context(), daybook.HoldRequest{Org: "org_a", Text: actor, Reason: "case", By: by})
 			case 5:
 				checkpoint(t, e.Book, "org_a")
+			case 6:
+				keep, bad := daybook.ParsePeriod("3s")
+				if bad != nil {
+					rt.Fatal(bad)
+				}
+				_, err = e.ApplyRetention(t.Context(), "org_a", daybook.Retention{Rules: []daybook.RetentionRule{{Match: "action:doc.a", Keep: keep}}})
 			}
 			if code := daybook.CodeOf(err); err != nil && code != daybook.CodeConflict && code != daybook.CodeNotFound {
 				rt.Fatal(err)
@@ -358,6 +364,83 @@ func TestBundles(t *testing.T) {
 		r := offline.Bundle(bytes.NewReader(flipped), offline.Options{Keys: pinned(t, e.info.Keys[0].Vkey, e.info.ClockVkey)})
 		if r.Exit() == 0 {
 			rt.Fatalf("byte %d changed, and accepted: %s", at, text[max(0, at-60):at+1])
+		}
+	})
+}
+
+func TestBundleOfOtherKeys(t *testing.T) {
+	t.Parallel()
+	t.Run("who pinned an older key is led to the one that signed", func(t *testing.T) {
+		t.Parallel()
+		e := newEvidenced(t, 10)
+		first := e.info.Keys[0].Vkey
+		for generation := 2; generation <= 4; generation++ {
+			e.add(t, 20)
+			if _, err := e.RotateKey(t.Context(), "org_a", by); err != nil {
+				t.Fatal(err)
+			}
+			text, _ := e.bundle(t, daybook.BundleQuery{}) // signed by both
+			e.accepted(t, text)
+			e.move(31 * 24 * time.Hour)
+			e.add(t, 20)
+			checkpoint(t, e.Book, "org_a") // retires the older one
+		}
+		text, _ := e.bundle(t, daybook.BundleQuery{First: 10, End: 20})
+		if n := strings.Count(text, `{"t":"rotation"`); n != 3 {
+			t.Errorf("%d rotations\n%s", n, text)
+		}
+		for _, key := range logInfo(t, e.Book, "org_a").Keys {
+			if r := offline.Bundle(strings.NewReader(text), offline.Options{Keys: pinned(t, key.Vkey)}); r.Exit() != 0 {
+				t.Errorf("generation %d: %v", key.Generation, r.Findings)
+			}
+		}
+		if e.info.Keys[0].Vkey != first {
+			t.Fatal("the pinned key is not the first")
+		}
+		e.acceptedOutside(t, text)
+	})
+	t.Run("an epoch that has ended is still shown and proved", func(t *testing.T) {
+		t.Parallel()
+		e := newEvidenced(t, 11)
+		e.add(t, 30)
+		checkpoint(t, e.Book, "org_a")
+		old, err := e.Log(t.Context(), "org_a", 0)
+		if err != nil {
+			t.Fatal(err)
+		}
+		next, err := e.NewEpoch(t.Context(), daybook.EpochRequest{Org: "org_a", Cause: daybook.CauseOther, Reason: "test", By: by})
+		if err != nil {
+			t.Fatal(err)
+		}
+		e.add(t, 5)
+		again, err := e.Log(t.Context(), "org_a", 0)
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, l := range []*daybook.Log{old, again} {
+			var out bytes.Buffer
+			if _, err := l.WriteBundle(t.Context(), &out, daybook.BundleQuery{Text: "outcome:failure"}); err != nil {
+				t.Fatal(err)
+			}
+			if r := e.accepted(t, out.String()); r.Size != 30 || r.Origin != e.info.Origin {
+				t.Errorf("%+v", r)
+			}
+			info, err := l.Info(t.Context())
+			if err != nil || info.Epoch != 0 || info.State != daybook.LogFrozen || info.SignedSize != 30 {
+				t.Errorf("%+v %v", info, err)
+			}
+			if _, err := l.Inclusion(t.Context(), 29, 30); err != nil {
+				t.Error(err)
+			}
+		}
+		e.info = next
+		text, stat := e.bundle(t, daybook.BundleQuery{})
+		if r := e.accepted(t, text); stat.Size != 6 || r.Origin != next.Origin {
+			t.Errorf("%+v %+v", stat, r)
+		}
+		e.acceptedOutside(t, text)
+		if _, err := e.Log(t.Context(), "org_a", 2); daybook.CodeOf(err) != daybook.CodeNotFound {
+			t.Errorf("an epoch that is not there: %v", err)
 		}
 	})
 }

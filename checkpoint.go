@@ -41,21 +41,22 @@ func (b *Book) Checkpoint(ctx context.Context, org OrgID) (Checkpoint, error) {
 // CheckpointAt returns the stored checkpoint of exactly this size of org's log. It signs nothing. If there is none, or no such org: an
 // *Error of CodeNotFound, which is ErrNotExist too.
 func (b *Book) CheckpointAt(ctx context.Context, org OrgID, size int64) (Checkpoint, error) {
-	_, t, err := b.signed(ctx, org)
+	s, t, err := b.signed(ctx, org)
 	if err != nil {
 		return Checkpoint{}, err
 	}
-	c, ok, err := b.storedNote(ctx, t, size, size+1)
-	if err == nil && !ok {
-		err = &Error{Code: CodeNotFound, Message: fmt.Sprintf("there is no checkpoint of size %d", size), Err: ErrNotExist}
-	}
-	return c, err
+	return (&Log{b, s, t}).CheckpointAt(ctx, size)
+}
+
+// errSigningOff is the refusal of an instance that does not sign.
+func errSigningOff() error {
+	return &Error{Code: CodeUnavailable, Rule: "signing_off", Message: "this instance signs no checkpoints: it has no origin"}
 }
 
 // signed returns the log of an org whose checkpoints are asked for.
 func (b *Book) signed(ctx context.Context, org OrgID) (*shard, *logTail, error) {
 	if b.signer == nil {
-		return nil, nil, &Error{Code: CodeUnavailable, Rule: "signing_off", Message: "this instance signs no checkpoints: it has no origin"}
+		return nil, nil, errSigningOff()
 	}
 	s := b.shardOf(org)
 	t, err := s.open(ctx, org, false)

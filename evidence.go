@@ -37,18 +37,18 @@ type olderNote struct {
 }
 
 // evidence collects what the bundle that q asks for hangs on. With no size asked for it signs first.
-func (b *Book) evidence(ctx context.Context, q *BundleQuery) (*evidence, error) {
+func (l *Log) evidence(ctx context.Context, q *BundleQuery) (*evidence, error) {
 	var c Checkpoint
 	var err error
 	if q.Size == 0 {
-		c, err = b.Checkpoint(ctx, q.Org)
+		c, err = l.Checkpoint(ctx)
 	} else {
-		c, err = b.CheckpointAt(ctx, q.Org, q.Size)
+		c, err = l.CheckpointAt(ctx, q.Size)
 	}
 	if err != nil {
 		return nil, err
 	}
-	info, err := b.LogInfo(ctx, q.Org)
+	info, err := l.Info(ctx)
 	if err != nil {
 		return nil, err
 	}
@@ -63,10 +63,10 @@ func (b *Book) evidence(ctx context.Context, q *BundleQuery) (*evidence, error) 
 	if name, _, _ := strings.Cut(info.ClockVkey, "+"); name != "" && bytes.Contains(c.Note, []byte("\n— "+name+" ")) {
 		e.clockVKey = info.ClockVkey
 	}
-	if e.rotations, err = b.rotations(ctx, q.Org, info.Keys[:signed+1], e.size); err != nil {
+	if e.rotations, err = l.rotations(ctx, info.Keys[:signed+1], e.size); err != nil {
 		return nil, err
 	}
-	e.older, err = b.olderNotes(ctx, q, e.size)
+	e.older, err = l.olderNotes(ctx, q, e.size)
 	return e, err
 }
 
@@ -81,17 +81,13 @@ func signedBy(text []byte, vkey string) bool {
 }
 
 // rotations returns how a reader of each older key comes to the last of keys, as far as there are checkpoints that show it.
-func (b *Book) rotations(ctx context.Context, org OrgID, keys []Vkey, size int64) ([]rotation, error) {
-	v, err := b.view(ctx, org)
-	if err != nil {
-		return nil, err
-	}
+func (l *Log) rotations(ctx context.Context, keys []Vkey, size int64) ([]rotation, error) {
 	var rs []rotation
 	for i := len(keys) - 1; i > 0; i-- {
 		r := rotation{vkey: keys[i-1].Vkey, seq: keys[i].Seq}
-		for n, err := range b.store.Notes(ctx, v.head.Log, r.seq+1, size+1, false) {
+		for n, err := range l.b.store.Notes(ctx, l.t.no, r.seq+1, size+1, false) {
 			if err != nil {
-				return nil, fmt.Errorf("read the checkpoints of %s: %w", org, err)
+				return nil, fmt.Errorf("read the checkpoints of %s: %w", l.t.org, err)
 			}
 			if signedBy(n.Note, r.vkey) {
 				r.note = olderNote{n.Size, n.Note}
@@ -108,7 +104,7 @@ func (b *Book) rotations(ctx context.Context, org OrgID, keys []Vkey, size int64
 }
 
 // olderNotes returns the checkpoints that q links to its own.
-func (b *Book) olderNotes(ctx context.Context, q *BundleQuery, size int64) ([]olderNote, error) {
+func (l *Log) olderNotes(ctx context.Context, q *BundleQuery, size int64) ([]olderNote, error) {
 	sizes := append(slices.Clone(q.Since), q.First)
 	slices.Sort(sizes)
 	var older []olderNote
@@ -119,7 +115,7 @@ func (b *Book) olderNotes(ctx context.Context, q *BundleQuery, size int64) ([]ol
 		if at < 1 {
 			return nil, &Error{Code: CodeInvalid, Rule: "invalid_value", Field: "since", Message: "an older checkpoint has a size of at least 1."}
 		}
-		c, err := b.CheckpointAt(ctx, q.Org, at)
+		c, err := l.CheckpointAt(ctx, at)
 		if errors.Is(err, ErrNotExist) && !slices.Contains(q.Since, at) {
 			continue
 		}

@@ -54,14 +54,20 @@ func (b *Book) Info(ctx context.Context, orgs ...OrgID) ([]LogInfo, error) {
 		if t == nil {
 			continue
 		}
-		s.mu.RLock()
-		infos[i] = LogInfo{Org: org, Exists: true, Epoch: t.head.Epoch, State: t.head.State, Size: t.size, Root: t.tree.root(), ReceivedAt: t.received}
-		if t.fault != nil || t.frozen != nil {
-			infos[i].State = LogFrozen
-		}
-		s.mu.RUnlock()
+		infos[i] = s.infoOf(t)
 	}
 	return infos, nil
+}
+
+// infoOf says how t stands.
+func (s *shard) infoOf(t *logTail) LogInfo {
+	s.mu.RLock()
+	defer s.mu.RUnlock()
+	info := LogInfo{Org: t.org, Exists: true, Epoch: t.epoch, State: t.head.State, Size: t.size, Root: t.tree.root(), ReceivedAt: t.received}
+	if t.fault != nil || t.frozen != nil {
+		info.State = LogFrozen
+	}
+	return info
 }
 
 // LogInfo returns how org's log stands and what a reader needs to check it. An *Error of CodeNotFound: no such org. With signing off

@@ -31,7 +31,16 @@ const tileWidth = 256
 // Inclusion proves that the entry at seq is in the tree of the first size entries. Any size up to the log's own will do; who wants it
 // signed takes that of a checkpoint. An *Error of CodeNotFound: no such org, or seq or size lie beyond its log.
 func (b *Book) Inclusion(ctx context.Context, org OrgID, seq, size int64) (Inclusion, error) {
-	r, err := b.treeOf(ctx, org, size)
+	l, err := b.Log(ctx, org, NewestEpoch)
+	if err != nil {
+		return Inclusion{}, err
+	}
+	return l.Inclusion(ctx, seq, size)
+}
+
+// Inclusion is Book.Inclusion in this log.
+func (l *Log) Inclusion(ctx context.Context, seq, size int64) (Inclusion, error) {
+	r, err := l.tree(ctx, size)
 	if err != nil {
 		return Inclusion{}, err
 	}
@@ -54,7 +63,16 @@ func (r *treeReader) inclusion(seq, size int64) (Inclusion, error) {
 // from equal to to the proof is empty. An *Error of CodeNotFound: no such org, or to lies beyond its log; of CodeInvalid: from is not
 // in 1 to to.
 func (b *Book) Consistency(ctx context.Context, org OrgID, from, to int64) ([]tlog.Hash, error) {
-	r, err := b.treeOf(ctx, org, to)
+	l, err := b.Log(ctx, org, NewestEpoch)
+	if err != nil {
+		return nil, err
+	}
+	return l.Consistency(ctx, from, to)
+}
+
+// Consistency is Book.Consistency in this log.
+func (l *Log) Consistency(ctx context.Context, from, to int64) ([]tlog.Hash, error) {
+	r, err := l.tree(ctx, to)
 	if err != nil {
 		return nil, err
 	}
@@ -74,7 +92,16 @@ func (r *treeReader) consistency(from, to int64) ([]tlog.Hash, error) {
 
 // RangeProof proves the entries [from, to) in the tree of a size, from < to ≤ size. It holds at most 2·log2(size)+2 hashes.
 func (b *Book) RangeProof(ctx context.Context, org OrgID, from, to, size int64) (RangeProof, error) {
-	r, err := b.treeOf(ctx, org, size)
+	l, err := b.Log(ctx, org, NewestEpoch)
+	if err != nil {
+		return RangeProof{}, err
+	}
+	return l.RangeProof(ctx, from, to, size)
+}
+
+// RangeProof is Book.RangeProof in this log.
+func (l *Log) RangeProof(ctx context.Context, from, to, size int64) (RangeProof, error) {
+	r, err := l.tree(ctx, size)
 	if err != nil {
 		return RangeProof{}, err
 	}
@@ -124,11 +151,20 @@ func (r *treeReader) root(size int64) (tlog.Hash, error) {
 // from (256·n+i)·256^level on. It is made on read, of whatever width the log allows. An *Error of CodeNotFound: there is no such org,
 // or the tile reaches beyond its log; the caller sees to it that it does not reach beyond what is signed.
 func (b *Book) Tile(ctx context.Context, org OrgID, level int, n int64, width int) ([]byte, error) {
+	l, err := b.Log(ctx, org, NewestEpoch)
+	if err != nil {
+		return nil, err
+	}
+	return l.Tile(ctx, level, n, width)
+}
+
+// Tile is Book.Tile in this log.
+func (l *Log) Tile(ctx context.Context, level int, n int64, width int) ([]byte, error) {
 	size, err := tileSize(level, n, width)
 	if err != nil {
 		return nil, err
 	}
-	r, err := b.treeOf(ctx, org, size)
+	r, err := l.tree(ctx, size)
 	if err != nil {
 		return nil, err
 	}
@@ -150,19 +186,28 @@ func (r *treeReader) tile(level int, n int64, width int) ([]byte, error) {
 // EntryBundle returns width leaves, at most 256, from leaf 256·n on: each is 70 bytes after their number in two bytes. They hold no
 // payload, so that a bundle of a range never changes. Errors are those of Tile.
 func (b *Book) EntryBundle(ctx context.Context, org OrgID, n int64, width int) ([]byte, error) {
+	l, err := b.Log(ctx, org, NewestEpoch)
+	if err != nil {
+		return nil, err
+	}
+	return l.EntryBundle(ctx, n, width)
+}
+
+// EntryBundle is Book.EntryBundle in this log.
+func (l *Log) EntryBundle(ctx context.Context, n int64, width int) ([]byte, error) {
 	size, err := tileSize(0, n, width)
 	if err != nil {
 		return nil, err
 	}
-	r, err := b.treeOf(ctx, org, size)
+	r, err := l.tree(ctx, size)
 	if err != nil {
 		return nil, err
 	}
 	bundle := make([]byte, 0, width*(2+leaf.Size))
-	err = b.eachLeaf(ctx, r.v, tileWidth*n, size, func(e *packed, d *leaf.Doc) error {
-		l, err := e.leafOf(d)
+	err = l.b.eachLeaf(ctx, r.v, tileWidth*n, size, func(e *packed, d *leaf.Doc) error {
+		one, err := e.leafOf(d)
 		bundle = append(bundle, 0, leaf.Size)
-		bundle = l.Append(bundle)
+		bundle = one.Append(bundle)
 		return err
 	})
 	if err != nil {
@@ -184,29 +229,34 @@ func tileSize(level int, n int64, width int) (int64, error) {
 // tlog-proof with the newest checkpoint, which is signed first if it does not cover the entry; extra is the entry's leaf. Errors are
 // those of Entry and Checkpoint.
 func (b *Book) TLogProof(ctx context.Context, org OrgID, id ID) ([]byte, error) {
-	v, err := b.view(ctx, org)
+	l, err := b.Log(ctx, org, NewestEpoch)
 	if err != nil {
 		return nil, err
 	}
-	e, err := b.findOne(ctx, v, id)
+	return l.TLogProof(ctx, id)
+}
+
+// TLogProof is Book.TLogProof in this log.
+func (l *Log) TLogProof(ctx context.Context, id ID) ([]byte, error) {
+	e, err := l.b.findOne(ctx, l.view(), id)
 	if err != nil {
 		return nil, err
 	}
-	c, err := b.Checkpoint(ctx, org)
+	c, err := l.Checkpoint(ctx)
 	if err != nil {
 		return nil, err
 	}
-	in, err := b.Inclusion(ctx, org, e.seq, c.Size)
+	in, err := l.Inclusion(ctx, e.seq, c.Size)
 	if err != nil {
 		return nil, err
 	}
 	d := leaf.Get()
 	defer leaf.Put(d)
-	l, err := e.leafOf(d)
+	one, err := e.leafOf(d)
 	if err != nil {
 		return nil, err
 	}
-	file := append([]byte("c2sp.org/tlog-proof@v1\nextra "), base64.StdEncoding.EncodeToString(l.Append(nil))...)
+	file := append([]byte("c2sp.org/tlog-proof@v1\nextra "), base64.StdEncoding.EncodeToString(one.Append(nil))...)
 	file = fmt.Appendf(file, "\nindex %d\n", e.seq)
 	for i := range in.Proof {
 		file = append(base64.StdEncoding.AppendEncode(file, in.Proof[i][:]), '\n')
@@ -214,16 +264,13 @@ func (b *Book) TLogProof(ctx context.Context, org OrgID, id ID) ([]byte, error) 
 	return append(append(file, '\n'), c.Note...), nil
 }
 
-// treeOf returns a reader of the log of org, which must have size entries.
-func (b *Book) treeOf(ctx context.Context, org OrgID, size int64) (*treeReader, error) {
-	v, err := b.view(ctx, org)
-	if err != nil {
-		return nil, err
-	}
-	if v.head.Log == 0 || size > v.size {
+// tree returns a reader of the log, which must have size entries.
+func (l *Log) tree(ctx context.Context, size int64) (*treeReader, error) {
+	v := l.view()
+	if size > v.size {
 		return nil, errBeyond("the log does not reach to size %d", size)
 	}
-	return b.treeReader(ctx, v), nil
+	return l.b.treeReader(ctx, v), nil
 }
 
 // errBeyond says that what is asked for lies beyond the log.

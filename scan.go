@@ -71,13 +71,18 @@ func (b *Book) newScan(ctx context.Context, p *question) (*scan, error) {
 	if err != nil {
 		return nil, err
 	}
+	return b.scanOf(ctx, p, v)
+}
+
+// scanOf is newScan of a picture that was taken.
+func (b *Book) scanOf(ctx context.Context, p *question, v view) (s *scan, err error) {
 	if !p.pinned {
 		p.pinned, p.logID, p.epoch, p.size = true, v.head.LogID, v.head.Epoch, v.size
 	}
 	if p.logID != v.head.LogID || p.epoch != v.head.Epoch || p.size > v.size {
 		return nil, errCursor
 	}
-	s := &scan{
+	s = &scan{
 		question: p, b: b, ctx: ctx, view: v, doc: leaf.Get(), lits: p.query.Literals(),
 		ids: asksForID(p.query.Explain()), all: p.query.Empty() && p.from == openFrom && p.to == openTo,
 		seen: Span{Min: openTo, Max: openFrom}, resumed: p.at.set,

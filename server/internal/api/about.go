@@ -45,6 +45,7 @@ func note(text string) []answer {
 }
 
 var (
+	pathEpoch  = param{"epoch", "Of the log: 0 for the first, one more for each that began after a rollback.", text}
 	pathOrg    = param{"org", "The organization. A key for one reaches no other.", text}
 	pathType   = param{"type", "Type, percent-encoded (also `/` as `%2F`).", text}
 	pathExport = param{"id", "The export's id, `exp_…`.", text}

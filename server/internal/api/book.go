@@ -2,17 +2,13 @@ package api
 
 import (
 	"context"
-	"io"
 	"iter"
-
-	"golang.org/x/mod/sumdb/tlog"
 
 	"github.com/daybook-audit/daybook"
 )
 
 // Book is what the API asks of a [daybook.Book].
 type Book interface {
-	Prover
 	RecordJSON(ctx context.Context, org daybook.OrgID, r daybook.Request) (daybook.Result, error)
 	CreateLog(ctx context.Context, org daybook.OrgID) error
 	Info(ctx context.Context, orgs ...daybook.OrgID) ([]daybook.LogInfo, error)
@@ -21,20 +17,8 @@ type Book interface {
 	Histogram(ctx context.Context, q daybook.HistogramQuery) (*daybook.Histogram, error)
 	Facets(ctx context.Context, q daybook.FacetQuery) (*daybook.Facets, error)
 	Follow(ctx context.Context, q daybook.FollowQuery) iter.Seq2[daybook.Step, error]
+	Log(ctx context.Context, org daybook.OrgID, epoch int) (*daybook.Log, error)
 	Broken() <-chan struct{}
-}
-
-// Prover is the part of a Book that proves what is in its logs.
-type Prover interface {
-	Checkpoint(ctx context.Context, org daybook.OrgID) (daybook.Checkpoint, error)
-	CheckpointAt(ctx context.Context, org daybook.OrgID, size int64) (daybook.Checkpoint, error)
-	LogInfo(ctx context.Context, org daybook.OrgID) (daybook.LogInfo, error)
-	Inclusion(ctx context.Context, org daybook.OrgID, seq, size int64) (daybook.Inclusion, error)
-	Consistency(ctx context.Context, org daybook.OrgID, from, to int64) ([]tlog.Hash, error)
-	Tile(ctx context.Context, org daybook.OrgID, level int, n int64, width int) ([]byte, error)
-	EntryBundle(ctx context.Context, org daybook.OrgID, n int64, width int) ([]byte, error)
-	WriteBundle(ctx context.Context, w io.Writer, q daybook.BundleQuery) (daybook.BundleStat, error)
-	TLogProof(ctx context.Context, org daybook.OrgID, id daybook.ID) ([]byte, error)
 }
 
 var _ Book = (*daybook.Book)(nil)

@@ -10,6 +10,10 @@ import (
 // getBundle streams an evidence bundle as it is made, so that who watches a log needs no export for it. It is whole if its footer is
 // there: once the first byte is out, the only way to say that the rest is missing is to cut the connection.
 func getBundle(c *call) error {
+	l, err := c.log()
+	if err != nil {
+		return err
+	}
 	q := daybook.BundleQuery{Org: c.org}
 	for _, p := range []struct {
 		param param
@@ -18,13 +22,11 @@ func getBundle(c *call) error {
 		if !c.given(p.param) {
 			continue
 		}
-		var err error
 		if *p.to, err = c.whole(p.param); err != nil {
 			return err
 		}
 	}
-	var err error
-	if q.Size, err = c.treeSize(paramSize); err != nil {
+	if q.Size, err = c.treeSize(l, paramSize); err != nil {
 		return err
 	}
 	if q.Size == 0 {
@@ -36,7 +38,7 @@ func getBundle(c *call) error {
 	if c.r.Method == http.MethodHead {
 		return nil
 	}
-	if _, err = c.s.Book.WriteBundle(c.r.Context(), to, q); err == nil {
+	if _, err = l.WriteBundle(c.r.Context(), to, q); err == nil {
 		return nil
 	}
 	if c.status == 0 {

@@ -3,12 +3,14 @@ package api
 import (
 	"fmt"
 	"net/http"
+	"slices"
 	"strconv"
 	"strings"
 
 	"golang.org/x/mod/sumdb/tlog"
 
 	"github.com/daybook-audit/daybook"
+	"github.com/daybook-audit/daybook/server/internal/auth"
 )
 
 // The routes of a log for who verifies it: docs/reference/api.md. What they answer proves itself, whoever carries it.
@@ -59,14 +61,73 @@ type vkeyRow struct {
 	Seq        int64  `json:"seq" doc:"Of the entry that added it; -1: the log began with it."`
 }
 
+// logRoutes lists the routes of a log: the newest of an organization, or that of an epoch.
+func logRoutes() []*route {
+	var all []*route
+	for _, epoch := range []bool{false, true} {
+		rows := []*route{
+			{pattern: "/checkpoint", handler: getCheckpoint, about: aboutGetCheckpoint},
+			{pattern: "/checkpoints/{size}", handler: getCheckpointAt, about: aboutGetCheckpointAt},
+			{pattern: "/tile/{path...}", quiet: true, handler: getTile, about: aboutGetTile},
+			{pattern: "/inclusion", params: []param{paramSeq, paramSize}, handler: getInclusion, about: aboutGetInclusion},
+			{pattern: "/consistency", params: []param{paramFromSize, paramToSize}, handler: getConsistency, about: aboutGetConsistency},
+			{pattern: "/proof/{file}", handler: getProof, about: aboutGetProof},
+			{pattern: "/bundle", scopes: auth.Export, params: []param{paramBundleFrom, paramBundleTo, paramSize}, handler: getBundle, about: aboutGetBundle},
+			{pattern: "/info", handler: getLogInfo, about: aboutGetLogInfo},
+		}
+		for _, rt := range rows {
+			rt.method, rt.org = http.MethodGet, orgPath
+			if rt.scopes == 0 {
+				rt.scopes = auth.Read
+			}
+			if epoch {
+				rt.pattern = epochPath + rt.pattern
+				rt.about.id += "OfEpoch"
+				rt.about.summary += ", of an epoch"
+				rt.about.path = append(slices.Clone(rt.about.path), pathEpoch)
+			} else {
+				rt.pattern = logPath + rt.pattern
+			}
+		}
+		all = append(all, rows...)
+	}
+	return all
+}
+
+// logPath begins the routes of an organization's newest log, epochPath those of the log of an epoch.
+const (
+	logPath   = "/v1/organizations/{org}/log"
+	epochPath = logPath + "/epochs/{epoch}"
+)
+
 // sendNote answers with a checkpoint or a proof in text.
 func (c *call) sendNote(note []byte, cache []string) {
 	c.w.Header()["Cache-Control"] = cache
 	c.send(http.StatusOK, noteType, note)
 }
 
+// log is the one that the path names: of an epoch, or the newest.
+func (c *call) log() (*daybook.Log, error) {
+	epoch := int64(daybook.NewestEpoch)
+	if text := c.r.PathValue("epoch"); text != "" {
+		var ok bool
+		if epoch, ok = plainDecimal(text); !ok {
+			return nil, errNotFound
+		}
+	}
+	l, err := c.s.Book.Log(c.r.Context(), c.org, int(epoch))
+	if daybook.CodeOf(err) == daybook.CodeNotFound {
+		err = errNotFound
+	}
+	return l, err
+}
+
 func getCheckpoint(c *call) error {
-	cp, err := c.s.Book.Checkpoint(c.r.Context(), c.org)
+	l, err := c.log()
+	if err != nil {
+		return err
+	}
+	cp, err := l.Checkpoint(c.r.Context())
 	if err != nil {
 		return err
 	}
@@ -79,7 +140,11 @@ func getCheckpointAt(c *call) error {
 	if !ok {
 		return errNotFound
 	}
-	cp, err := c.s.Book.CheckpointAt(c.r.Context(), c.org, size)
+	l, err := c.log()
+	if err != nil {
+		return err
+	}
+	cp, err := l.CheckpointAt(c.r.Context(), size)
 	if daybook.CodeOf(err) == daybook.CodeNotFound {
 		return errNotFound
 	}
@@ -91,7 +156,11 @@ func getCheckpointAt(c *call) error {
 }
 
 func getLogInfo(c *call) error {
-	info, err := c.s.Book.LogInfo(c.r.Context(), c.org)
+	l, err := c.log()
+	if err != nil {
+		return err
+	}
+	info, err := l.Info(c.r.Context())
 	if err != nil {
 		return err
 	}
@@ -107,8 +176,8 @@ func getLogInfo(c *call) error {
 }
 
 // signedSize is that of the newest checkpoint.
-func (c *call) signedSize() (int64, error) {
-	info, err := c.s.Book.LogInfo(c.r.Context(), c.org)
+func (c *call) signedSize(l *daybook.Log) (int64, error) {
+	info, err := l.Info(c.r.Context())
 	return info.SignedSize, err
 }
 
@@ -118,7 +187,11 @@ func getTile(c *call) error {
 	if !ok {
 		return errNotFound
 	}
-	signed, err := c.signedSize()
+	l, err := c.log()
+	if err != nil {
+		return err
+	}
+	signed, err := c.signedSize(l)
 	if err != nil {
 		return err
 	}
@@ -127,9 +200,9 @@ func getTile(c *call) error {
 	}
 	var data []byte
 	if t.entries {
-		data, err = c.s.Book.EntryBundle(c.r.Context(), c.org, t.n, t.width)
+		data, err = l.EntryBundle(c.r.Context(), t.n, t.width)
 	} else {
-		data, err = c.s.Book.Tile(c.r.Context(), c.org, t.level, t.n, t.width)
+		data, err = l.Tile(c.r.Context(), t.level, t.n, t.width)
 	}
 	if daybook.CodeOf(err) == daybook.CodeNotFound {
 		return errNotFound
@@ -147,11 +220,15 @@ func getInclusion(c *call) error {
 	if err != nil {
 		return err
 	}
-	size, err := c.treeSize(paramSize)
+	l, err := c.log()
 	if err != nil {
 		return err
 	}
-	in, err := c.s.Book.Inclusion(c.r.Context(), c.org, seq, size)
+	size, err := c.treeSize(l, paramSize)
+	if err != nil {
+		return err
+	}
+	in, err := l.Inclusion(c.r.Context(), seq, size)
 	if err != nil {
 		return err
 	}
@@ -164,11 +241,15 @@ func getConsistency(c *call) error {
 	if err != nil {
 		return err
 	}
-	to, err := c.treeSize(paramToSize)
+	l, err := c.log()
 	if err != nil {
 		return err
 	}
-	proof, err := c.s.Book.Consistency(c.r.Context(), c.org, from, to)
+	to, err := c.treeSize(l, paramToSize)
+	if err != nil {
+		return err
+	}
+	proof, err := l.Consistency(c.r.Context(), from, to)
 	if err != nil {
 		return err
 	}
@@ -193,7 +274,11 @@ func getProof(c *call) error {
 	if !ok || err != nil {
 		return errNotFound
 	}
-	file, err := c.s.Book.TLogProof(c.r.Context(), c.org, id)
+	l, err := c.log()
+	if err != nil {
+		return err
+	}
+	file, err := l.TLogProof(c.r.Context(), id)
 	if daybook.CodeOf(err) == daybook.CodeNotFound {
 		return errNotFound
 	}
@@ -213,16 +298,16 @@ func (c *call) size(p param) (int64, error) {
 }
 
 // treeSize reads the size of a tree, which must be signed; without it that of the newest checkpoint, signing first.
-func (c *call) treeSize(p param) (int64, error) {
+func (c *call) treeSize(l *daybook.Log, p param) (int64, error) {
 	if !c.given(p) {
-		cp, err := c.s.Book.Checkpoint(c.r.Context(), c.org)
+		cp, err := l.Checkpoint(c.r.Context())
 		return cp.Size, err
 	}
 	size, err := c.whole(p)
 	if err != nil {
 		return 0, err
 	}
-	signed, err := c.signedSize()
+	signed, err := c.signedSize(l)
 	if err == nil && size > signed {
 		err = &daybook.Error{Code: daybook.CodeNotFound, Field: p.name, Message: fmt.Sprintf("the newest checkpoint is of size %d.", signed)}
 	}

@@ -38,16 +38,13 @@ const (
 	orgPath                  // that of the path, which the key must reach
 )
 
-// logPath begins the routes of an organization's log.
-const logPath = "/v1/organizations/{org}/log"
-
 // path is the pattern as the document writes it: a path template knows no rest of a path.
 func (rt *route) path() string { return strings.Replace(rt.pattern, "...}", "}", 1) }
 
 // table lists the native routes.
 func (s *Server) table() []*route {
 	search := []param{paramQ, paramFrom, paramTo, paramTZ, paramOrder, paramAsc, paramLimit, paramCursor}
-	return []*route{
+	routes := []*route{
 		{method: "POST", pattern: "/v1/events", scopes: auth.Record, org: orgRecord, quiet: true, params: []param{paramPartial}, handler: createEvents, about: aboutCreateEvents},
 		{method: "GET", pattern: "/v1/events", scopes: auth.Read, org: orgRead, looks: look{logViewed, "search"}, params: search, handler: listEvents, about: aboutListEvents},
 		{method: "GET", pattern: "/v1/events/tail", scopes: auth.Read, org: orgRead, looks: look{logViewed, "tail"}, params: []param{paramQ, paramTZ, paramFromSeq}, handler: tailEvents, about: aboutTailEvents},
@@ -56,15 +53,6 @@ func (s *Server) table() []*route {
 		{method: "GET", pattern: "/v1/actors/{type}/{id}/events", scopes: auth.Read, org: orgRead, looks: look{logViewed, "actor"}, params: search, handler: listActorEvents, about: aboutListActorEvents},
 		{method: "GET", pattern: "/v1/histogram", scopes: auth.Read, org: orgRead, looks: look{logViewed, "histogram"}, params: []param{paramQ, paramFrom, paramTo, paramTZ, paramBars}, handler: getHistogram, about: aboutGetHistogram},
 		{method: "GET", pattern: "/v1/facets", scopes: auth.Read, org: orgRead, looks: look{logViewed, "facets"}, params: []param{paramQ, paramFrom, paramTo, paramTZ, paramFields, paramTop}, handler: getFacets, about: aboutGetFacets},
-
-		{method: "GET", pattern: logPath + "/checkpoint", scopes: auth.Read, org: orgPath, handler: getCheckpoint, about: aboutGetCheckpoint},
-		{method: "GET", pattern: logPath + "/checkpoints/{size}", scopes: auth.Read, org: orgPath, handler: getCheckpointAt, about: aboutGetCheckpointAt},
-		{method: "GET", pattern: logPath + "/tile/{path...}", scopes: auth.Read, org: orgPath, quiet: true, handler: getTile, about: aboutGetTile},
-		{method: "GET", pattern: logPath + "/inclusion", scopes: auth.Read, org: orgPath, params: []param{paramSeq, paramSize}, handler: getInclusion, about: aboutGetInclusion},
-		{method: "GET", pattern: logPath + "/consistency", scopes: auth.Read, org: orgPath, params: []param{paramFromSize, paramToSize}, handler: getConsistency, about: aboutGetConsistency},
-		{method: "GET", pattern: logPath + "/proof/{file}", scopes: auth.Read, org: orgPath, handler: getProof, about: aboutGetProof},
-		{method: "GET", pattern: logPath + "/bundle", scopes: auth.Export, org: orgPath, params: []param{paramBundleFrom, paramBundleTo, paramSize}, handler: getBundle, about: aboutGetBundle},
-		{method: "GET", pattern: logPath + "/info", scopes: auth.Read, org: orgPath, handler: getLogInfo, about: aboutGetLogInfo},
 
 		{method: "POST", pattern: "/v1/exports", scopes: auth.Export, org: orgRead, handler: createExport, about: aboutCreateExport},
 		{method: "GET", pattern: "/v1/exports", scopes: auth.Export, org: orgRead, params: []param{paramLimit, paramCursor}, handler: listExports, about: aboutListExports},
@@ -87,6 +75,7 @@ func (s *Server) table() []*route {
 		{method: "GET", pattern: "/openapi.json", open: true, handler: getOpenAPI, about: aboutGetOpenAPI},
 		{method: "GET", pattern: "/docs/api", open: true, handler: getDocs, about: aboutGetDocs},
 	}
+	return append(routes, logRoutes()...)
 }
 
 // mount puts the table and the doors' routes into the mux. Nothing else answers.

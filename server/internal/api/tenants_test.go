@@ -2,6 +2,7 @@ package api_test
 
 import (
 	"encoding/json"
+	"maps"
 	"net/http"
 	"net/http/httptest"
 	"regexp"
@@ -45,21 +46,7 @@ func tenantTrials(f *fixture, of tenant) map[string][]trial {
 		return send("POST", "/audit_logs/events", `{"organization_id":"`+org+`","event":{"action":"a.b","occurred_at":"2026-02-02T16:35:39Z",`+
 			`"actor":{"id":"u","type":"user"},"targets":[],"context":{"location":""}}}`)
 	}
-	ofLog := func(path string) []trial {
-		return []trial{{get("/v1/organizations/org_acme/log" + path), get("/v1/organizations/org_none/log" + path)}}
-	}
-	return map[string][]trial{
-		"GET " + logPath + "/checkpoint":         ofLog("/checkpoint"),
-		"GET " + logPath + "/checkpoints/{size}": ofLog("/checkpoints/3"),
-		"GET " + logPath + "/tile/{path}":        append(ofLog("/tile/0/000.p/3"), ofLog("/tile/entries/000.p/1")...),
-		"GET " + logPath + "/inclusion":          append(ofLog("/inclusion?seq=0"), ofLog("/inclusion?seq=0&size=1")...),
-		"GET " + logPath + "/consistency":        ofLog("/consistency?from=1&to=2"),
-		"GET " + logPath + "/proof/{file}": {
-			{get("/v1/organizations/org_acme/log/proof/" + of.event + ".tlog-proof"), get("/v1/organizations/org_none/log/proof/" + noEvent + ".tlog-proof")},
-			{get("/v1/organizations/org_globex/log/proof/" + of.event + ".tlog-proof"), get("/v1/organizations/org_globex/log/proof/" + noEvent + ".tlog-proof")},
-		},
-		"GET " + logPath + "/bundle": append(ofLog("/bundle"), ofLog("/bundle?from=0&to=1&size=1")...),
-		"GET " + logPath + "/info":   ofLog("/info"),
+	trials := map[string][]trial{
 		"POST /v1/events": {
 			{send("POST", "/v1/events", event("a.b", ""), "Daybook-Org", "org_acme"), send("POST", "/v1/events", event("a.b", ""), "Daybook-Org", "org_none")},
 		},
@@ -93,6 +80,29 @@ func tenantTrials(f *fixture, of tenant) map[string][]trial {
 		"GET /audit_logs/exports/{id}":          {{get("/audit_logs/exports/" + of.doorExport), get("/audit_logs/exports/" + noExport)}},
 		"GET /audit_logs/exports/{id}/file.csv": {{get("/audit_logs/exports/" + of.doorExport + "/file.csv?" + theirs), get("/audit_logs/exports/" + noExport + "/file.csv?" + theirs)}},
 	}
+	for _, log := range []string{"/log", "/log/epochs/0"} {
+		ofLog := func(paths ...string) (list []trial) {
+			for _, path := range paths {
+				list = append(list, trial{get("/v1/organizations/org_acme" + log + path), get("/v1/organizations/org_none" + log + path)})
+			}
+			return list
+		}
+		at := "GET " + strings.Replace(logPath+log[len("/log"):], "/0", "/{epoch}", 1)
+		maps.Copy(trials, map[string][]trial{
+			at + "/checkpoint":         ofLog("/checkpoint"),
+			at + "/checkpoints/{size}": ofLog("/checkpoints/3"),
+			at + "/tile/{path}":        ofLog("/tile/0/000.p/3", "/tile/entries/000.p/1"),
+			at + "/inclusion":          ofLog("/inclusion?seq=0", "/inclusion?seq=0&size=1"),
+			at + "/consistency":        ofLog("/consistency?from=1&to=2"),
+			at + "/bundle":             ofLog("/bundle", "/bundle?from=0&to=1&size=1"),
+			at + "/info":               ofLog("/info"),
+			at + "/proof/{file}": {
+				{get("/v1/organizations/org_acme" + log + "/proof/" + of.event + ".tlog-proof"), get("/v1/organizations/org_none" + log + "/proof/" + noEvent + ".tlog-proof")},
+				{get("/v1/organizations/org_globex" + log + "/proof/" + of.event + ".tlog-proof"), get("/v1/organizations/org_globex" + log + "/proof/" + noEvent + ".tlog-proof")},
+			},
+		})
+	}
+	return trials
 }
 
 func TestTenants(t *testing.T) {
@@ -186,21 +196,11 @@ func scopeTrials(f *fixture) map[string]ask {
 	keyed := f.key("org_globex", auth.Read)
 	revoked := strings.Fields(f.do(ask{path: "/v1/whoami", key: keyed}).Body.String())[0]
 	revoked = revoked[len(`{"id":"`):][:30]
-	const ofLog = "/v1/organizations/org_acme/log"
 	x := f.exportOf(f.acme, `{"format":"ndjson"}`)
 	link, _ := f.export.Link(x.ID)
 	door := f.doorExport(f.acme, "org_acme")
 	doorLink, _ := f.export.Link(door)
-	return map[string]ask{
-		"GET " + logPath + "/checkpoint":         {path: ofLog + "/checkpoint"},
-		"GET " + logPath + "/checkpoints/{size}": {path: ofLog + "/checkpoints/1"},
-		"GET " + logPath + "/tile/{path}":        {path: ofLog + "/tile/0/000.p/1"},
-		"GET " + logPath + "/inclusion":          {path: ofLog + "/inclusion?seq=0"},
-		"GET " + logPath + "/consistency":        {path: ofLog + "/consistency?from=1"},
-		"GET " + logPath + "/proof/{file}":       {path: ofLog + "/proof/" + firstID + ".tlog-proof"},
-		"GET " + logPath + "/bundle":             {path: ofLog + "/bundle"},
-		"GET " + logPath + "/info":               {path: ofLog + "/info"},
-
+	asks := map[string]ask{
 		"POST /v1/events":                    {method: "POST", path: "/v1/events", body: event("a.b", ""), header: acme},
 		"GET /v1/events":                     {path: "/v1/events", header: acme},
 		"GET /v1/events/tail":                {method: "HEAD", path: "/v1/events/tail", header: acme},
@@ -233,6 +233,20 @@ func scopeTrials(f *fixture) map[string]ask {
 		"GET /audit_logs/exports/{id}":          {path: "/audit_logs/exports/" + door},
 		"GET /audit_logs/exports/{id}/file.csv": {path: "/audit_logs/exports/" + door + "/file.csv?" + doorLink},
 	}
+	for _, log := range []string{"", "/epochs/0"} {
+		at, ofLog := "GET "+strings.Replace(logPath+log, "/0", "/{epoch}", 1), "/v1/organizations/org_acme/log"+log
+		maps.Copy(asks, map[string]ask{
+			at + "/checkpoint":         {path: ofLog + "/checkpoint"},
+			at + "/checkpoints/{size}": {path: ofLog + "/checkpoints/1"},
+			at + "/tile/{path}":        {path: ofLog + "/tile/0/000.p/1"},
+			at + "/inclusion":          {path: ofLog + "/inclusion?seq=0"},
+			at + "/consistency":        {path: ofLog + "/consistency?from=1"},
+			at + "/proof/{file}":       {path: ofLog + "/proof/" + firstID + ".tlog-proof"},
+			at + "/bundle":             {path: ofLog + "/bundle"},
+			at + "/info":               {path: ofLog + "/info"},
+		})
+	}
+	return asks
 }
 
 // TestScopes asks each route with keys of every single scope, of all but those that it needs, and without a key.

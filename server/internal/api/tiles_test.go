@@ -239,3 +239,42 @@ func TestTileBounds(t *testing.T) {
 		t.Errorf("after signing: %d", got)
 	}
 }
+
+// The log of an epoch that has ended is still served, under its number; without one it is the newest.
+func TestEpochRoutes(t *testing.T) {
+	t.Parallel()
+	f := newFixture(t, setup{})
+	f.recordMany(5)
+	const log = "/v1/organizations/org_acme/log"
+	get := func(path string, want int) string {
+		t.Helper()
+		w := f.do(ask{path: log + path, key: f.acme})
+		if w.Code != want {
+			t.Fatalf("%s: %d %s", path, w.Code, w.Body)
+		}
+		return w.Body.String()
+	}
+	first := get("/checkpoint", 200)
+	if get("/epochs/0/checkpoints/5", 200) != first {
+		t.Error("epoch 0 is not the newest")
+	}
+	get("/epochs/1/checkpoint", 404)
+	get("/epochs/00/checkpoint", 404)
+	get("/epochs/-1/checkpoint", 404)
+	r := daybook.EpochRequest{Org: "org_acme", Cause: daybook.CauseOther, Reason: "test", By: daybook.Party{Type: "user", ID: "usr_9"}}
+	if _, err := f.book.NewEpoch(t.Context(), r); err != nil {
+		t.Fatal(err)
+	}
+	if got := get("/epochs/0/checkpoint", 200); got != first {
+		t.Errorf("the last checkpoint of epoch 0 is\n%s\nnot\n%s", got, first)
+	}
+	if get("/checkpoint", 200) == first || get("/epochs/1/info", 200) != get("/info", 200) {
+		t.Error("the newest log is not that of epoch 1")
+	}
+	get("/epochs/0/inclusion?seq=4", 200)
+	get("/epochs/1/inclusion?seq=4", 404)
+	get("/epochs/0/tile/entries/000.p/5", 200)
+	if info := get("/epochs/0/info", 200); !strings.Contains(info, `"state":"frozen","size":5,"signed_size":5`) {
+		t.Error(info)
+	}
+}

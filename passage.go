@@ -34,7 +34,7 @@ type PassageQuery struct {
 // Passage is neighbouring entries of a log that match, read and not yet opened. It keeps nothing alive but their own bytes.
 type Passage struct {
 	org     OrgID
-	entries []packed // body is the accepted JSON, the id in it
+	entries []packed // the body of a whole one is the accepted JSON, the id in it
 	bytes   int
 
 	// Next is the seq that was not looked at: everything from the passage before to here was. Reading goes on at it, now or after a
@@ -115,7 +115,11 @@ func (b *Book) passage(ctx context.Context, p *question, first int64) (*Passage,
 			chunk = make([]byte, 0, max(n, passageChunk))
 		}
 		at := len(chunk)
-		chunk = e.text(chunk)
+		if e.form == formWhole {
+			chunk = e.text(chunk)
+		} else {
+			chunk = append(chunk, e.body...)
+		}
 		passage.entries = append(passage.entries, *e)
 		passage.entries[len(passage.entries)-1].body = chunk[at:len(chunk):len(chunk)]
 		passage.bytes += len(chunk) - at
@@ -130,14 +134,22 @@ func (p *Passage) Len() int { return len(p.entries) }
 // Bytes returns the length of all payloads.
 func (p *Passage) Bytes() int { return p.bytes }
 
-// Open appends the entries to dst. Their payloads are the passage's: they must not be changed. Without leaves LeafHash is zero wherever it is not known already,
-// which costs a fraction: of an entry in a block it is computed from what is stored. It is not compared with the tree, which is what
-// [Fsck] and a verifier do; an *Error of CodeTampered says that a payload cannot even be read. Passages may be opened at once.
+// Open appends the entries to dst. Their payloads are the passage's: they must not be changed. Without leaves LeafHash may be zero, which
+// costs a fraction: of an entry in a block it is computed from what is stored. It is not compared with the tree, which is what [Fsck] and
+// a verifier do; an *Error of CodeTampered says that a payload cannot even be read. Passages may be opened at once.
 func (p *Passage) Open(dst []Entry, leaves bool) ([]Entry, error) {
 	d := leaf.Get()
 	defer leaf.Put(d)
 	for i := range p.entries {
 		e := &p.entries[i]
+		if e.form != formWhole { // rare enough to be read with care
+			entry, err := e.open(p.org, d)
+			if err != nil {
+				return dst, err
+			}
+			dst = append(dst, entry)
+			continue
+		}
 		entry := Entry{Org: p.org, Seq: e.seq, ID: e.id, ReceivedAt: e.received, LeafHash: e.leaf, Kind: e.kind, Payload: e.body}
 		if leaves && e.leaf == (tlog.Hash{}) {
 			// Read would cost more than the hash: the text was judged when it was accepted, and its block has a checksum.

@@ -44,7 +44,7 @@ which checkpoints are signed. The sample goes only into a new store: three organ
 					c.LogFormat = "text"
 				}
 			}
-			return e.dev(cmd.Context(), c, data, empty)
+			return e.dev(cmd.Context(), &Main{Config: c, Settings: settings, Logger: e.logger(c), Now: e.now}, data, empty)
 		},
 	}
 	cmd.Flags().String("listen", "", "address to listen on (default 127.0.0.1:8080)")
@@ -54,7 +54,9 @@ which checkpoints are signed. The sample goes only into a new store: three organ
 }
 
 // dev serves out of the folder data.
-func (e *env) dev(ctx context.Context, c *config.Config, data string, empty bool) error {
+func (e *env) dev(ctx context.Context, m *Main, data string, empty bool) error {
+	c := m.Config
+	m.Origin = "localhost"
 	if err := os.MkdirAll(data, 0o700); err != nil {
 		return cannot("use "+data, err)
 	}
@@ -66,9 +68,8 @@ func (e *env) dev(ctx context.Context, c *config.Config, data string, empty bool
 	}
 	var key string
 	var orgs []control.Org
-	m := &Main{Config: c, Logger: e.logger(c), Now: e.now, Origin: "localhost"}
 	m.Prepare = func(ctx context.Context, docs daybook.Documents) (err error) {
-		if key, err = e.devKey(ctx, docs, filepath.Join(data, "dev.key")); err != nil {
+		if key, err = e.devKey(ctx, m, docs, filepath.Join(data, "dev.key")); err != nil {
 			return err
 		}
 		orgs, err = control.NewOrgs(docs, e.now).List(ctx, "", 10)
@@ -109,7 +110,7 @@ func (e *env) makeSample(ctx context.Context, db string) (err error) {
 }
 
 // devKey returns the key in path if it holds for everything, else makes one and writes it there.
-func (e *env) devKey(ctx context.Context, docs daybook.Documents, path string) (string, error) {
+func (e *env) devKey(ctx context.Context, m *Main, docs daybook.Documents, path string) (string, error) {
 	keys := control.NewKeys(docs, e.now)
 	text, err := os.ReadFile(path)
 	if err != nil && !errors.Is(err, fs.ErrNotExist) {
@@ -125,10 +126,11 @@ func (e *env) devKey(ctx context.Context, docs daybook.Documents, path string) (
 			return "", err
 		}
 	}
-	_, secret, err = keys.Create(ctx, control.NewKey{Name: "dev", Scopes: auth.All.Words()})
+	made, secret, err := keys.Create(ctx, control.NewKey{Name: "dev", Scopes: auth.All.Words()})
 	if err != nil {
 		return "", fmt.Errorf("make a key: %w", err)
 	}
+	m.made = append(m.made, made)
 	// A crash between the two leaves a key that nobody knows: harmless, the next start makes another.
 	if err := os.WriteFile(path, []byte(secret+"\n"), 0o600); err != nil {
 		return "", fmt.Errorf("keep the key: %w", err)

@@ -54,7 +54,7 @@ func TestDevKey(t *testing.T) {
 				t.Fatal(err)
 			}
 		}
-		got, err := e.devKey(t.Context(), store, path)
+		got, err := e.devKey(t.Context(), &Main{}, store, path)
 		if err != nil || (got == had) != (name == "valid") {
 			t.Errorf("%s: the key is kept: %v, %v", name, got == had, err)
 			continue

@@ -134,7 +134,10 @@ func (e *env) makeKey(ctx context.Context, db string, k client.NewKey) (client.K
 		return client.Key{}, err
 	}
 	defer store.Close() //nolint:errcheck // the key is durable when Create returns
-	n := control.NewKey{Name: k.Name, Scopes: k.Scopes}
+	n := control.NewKey{Name: k.Name, Scopes: k.Scopes, Before: func(ctx context.Context, k control.Key) error {
+		org, act := keyMade(program("key create"), k)
+		return e.recordOffline(ctx, store, org, act)
+	}}
 	if k.Org != nil {
 		n.Org = daybook.OrgID(*k.Org)
 		if err := control.NewOrgs(store, e.now).Ensure(ctx, n.Org); err != nil {

@@ -22,6 +22,7 @@ import (
 	"github.com/daybook-audit/daybook/server/internal/config"
 	"github.com/daybook-audit/daybook/server/internal/control"
 	"github.com/daybook-audit/daybook/server/internal/export"
+	"github.com/daybook-audit/daybook/server/internal/selfaudit"
 )
 
 // Main is a whole server: store, Book, doors and HTTP. Fill the first fields, then Run, then Close.
@@ -34,6 +35,9 @@ type Main struct {
 	// Origin is what is signed as when neither the configuration nor the store says; empty: nothing is.
 	Origin string
 
+	// Settings are those of Config as they are shown, for the log of the instance.
+	Settings []config.Setting
+
 	URL string // where it listens; set by Run
 
 	store  store
@@ -41,6 +45,8 @@ type Main struct {
 	book   *daybook.Book
 	auth   *auth.Authenticator
 	export *export.Runner
+	audit  *selfaudit.Auditor
+	made   []control.Key // before the Book was open
 	http   *http.Server
 	failed chan error
 }
@@ -63,6 +69,9 @@ func (m *Main) Run(ctx context.Context) (err error) {
 	}
 	handler, err := m.handler(ctx)
 	if err != nil {
+		return err
+	}
+	if err := m.started(ctx); err != nil {
 		return err
 	}
 	listener, err := (&net.ListenConfig{}).Listen(ctx, "tcp", c.Listen)
@@ -121,18 +130,21 @@ func (m *Main) handler(ctx context.Context) (*api.Server, error) {
 	if m.book, err = daybook.Open(ctx, m.store, o); err != nil {
 		return nil, fmt.Errorf("open the log: %w", err)
 	}
+	m.auth = auth.New(keys, auth.Options{Now: m.Now, RateLimit: c.RateLimit})
+	m.audit = m.newAuditor()
+	d.Book, d.Auth, d.Audit = m.book, m.auth, m.audit
 	if d.Metrics != nil {
 		d.Metrics.Watch(m.book.Stats)
+		d.Metrics.WatchAudit(m.audit.Stats)
 	}
 	origin := auth.Origin{Public: c.PublicURL, Proxies: proxies}
 	if err := m.openExports(ctx); err != nil {
 		return nil, err
 	}
-	m.auth = auth.New(keys, auth.Options{Now: m.Now, RateLimit: c.RateLimit})
-	d.Book, d.Auth, d.Exports, d.Origin = m.book, m.auth, m.export, origin
+	d.Exports, d.Origin = m.export, origin
 	if c.WorkOSEnabled {
 		d.Doors = append(d.Doors, workos.New(workos.Deps{
-			Book: m.book, Auth: m.auth, Orgs: orgs, Repeats: control.NewRepeats(m.store, m.Now), Exports: m.export, Origin: origin,
+			Book: m.book, Auth: m.auth, Orgs: orgs, Repeats: control.NewRepeats(m.store, m.Now), Exports: m.export, Origin: origin, Audit: m.audit,
 			Settings: workos.Settings{
 				RejectUnknownOrg: c.WorkOSUnknownOrg == "reject", RelaxedLimits: c.WorkOSLimits == "relaxed",
 				ReuseRecords: c.WorkOSKeyReuse == "new", NoKeylessDedupe: !c.WorkOSKeylessDedupe, GuardCSV: c.WorkOSCSVGuard,
@@ -164,7 +176,12 @@ func (m *Main) openExports(ctx context.Context) error {
 // firstKey stores the key of the configuration if there is none yet, and says so if there is none even then.
 func (m *Main) firstKey(ctx context.Context, keys *control.Keys) error {
 	if m.Config.BootstrapKey != "" {
-		_, err := keys.Bootstrap(ctx, m.Config.BootstrapKey, auth.All.Words())
+		made, err := keys.Bootstrap(ctx, m.Config.BootstrapKey, auth.All.Words())
+		if hash, ok := control.HashSecret(m.Config.BootstrapKey); ok && made {
+			var k control.Key
+			k, err = keys.Find(ctx, hash)
+			m.made = append(m.made, k)
+		}
 		return err
 	}
 	none, err := keys.None(ctx)
@@ -231,6 +248,13 @@ func (m *Main) Close() error {
 		m.auth.Close()
 		m.auth = nil
 	}
+	if m.audit != nil {
+		ctx, cancel := context.WithTimeout(context.Background(), 5*time.Second)
+		defer cancel()
+		m.audit.After(ctx, control.Instance, m.lifeEvent("daybook.server.stopped", nil))
+		m.audit.Close(ctx)
+		m.audit = nil
+	}
 	if m.book != nil {
 		errs = append(errs, m.book.Close())
 		m.book = nil
@@ -255,11 +279,11 @@ The first key is made while no server runs, with daybook key create --db FILE, o
 		Annotations: map[string]string{exitsNote: "0 never · 1 the store or the address cannot be used · 2 a setting is wrong · 130, 143 stopped"},
 		Args:        exactArgs(),
 		RunE: func(cmd *cobra.Command, _ []string) error {
-			c, _, err := config.Load(e.sources(cmd))
+			c, settings, err := config.Load(e.sources(cmd))
 			if err != nil {
 				return usage("%v", err)
 			}
-			return e.serve(cmd.Context(), &Main{Config: c, Logger: e.logger(c), Now: e.now}, nil)
+			return e.serve(cmd.Context(), &Main{Config: c, Settings: settings, Logger: e.logger(c), Now: e.now}, nil)
 		},
 	}
 	config.Bind(cmd.Flags())

@@ -184,7 +184,8 @@ func TestMetrics(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	gauges := []string{"daybook_queue_bytes", "daybook_tail_entries", "daybook_tail_bytes", "daybook_merge_lag_commits", "daybook_merge_debt_entries", "daybook_open_logs"}
+	gauges := []string{"daybook_queue_bytes", "daybook_tail_entries", "daybook_tail_bytes", "daybook_merge_lag_commits", "daybook_merge_debt_entries", "daybook_open_logs",
+		"daybook_self_audit_waiting", "daybook_self_audit_lost_total"}
 	for _, name := range regexp.MustCompile(`daybook_[a-z_]+`).FindAllString(string(page), -1) {
 		value, ok := served[name]
 		switch {
@@ -199,7 +200,7 @@ func TestMetrics(t *testing.T) {
 			t.Errorf("%s is %q", name, value)
 		}
 	}
-	if served["daybook_open_logs"] != "1" {
+	if served["daybook_open_logs"] != "2" { // that of org_acme and that of the instance
 		t.Errorf("daybook_open_logs is %q", served["daybook_open_logs"])
 	}
 }

@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"encoding/json"
 	"strings"
+	"time"
 
 	"github.com/daybook-audit/daybook"
 	"github.com/daybook-audit/daybook/query"
@@ -16,7 +17,12 @@ import (
 const (
 	logViewed   = "daybook.log.viewed"   // search, history, tail, facets, histogram
 	eventViewed = "daybook.event.viewed" // one event opened
+	proofRead   = "daybook.proof.read"   // checkpoint, tile or proof
 )
+
+// proofWindow is how long the proofs that one key reads are one look. It is long because a monitor asks for ever, and each event makes
+// the log grow that it watches.
+const proofWindow = time.Hour
 
 // look is what a route that shows a log does, for the column of the table of routes: an action, and which question it answers.
 type look struct{ action, what string }
@@ -33,11 +39,14 @@ func (c *call) looked(outcome daybook.Outcome) {
 		What: c.route.looks.what, From: c.seen.from, To: c.seen.to, Shown: c.seen.Shown,
 	}
 	l.Target = daybook.Target{Type: "log", ID: string(c.org)}
+	switch l.Action {
+	case logViewed:
+		l.Query = c.question()
+	case proofRead:
+		l.Window = proofWindow
+	}
 	if id, err := daybook.ParseID(c.r.PathValue("id")); err == nil {
 		l.Target = daybook.Target{Type: "event", ID: id.String()}
-	}
-	if l.Action == logViewed {
-		l.Query = c.question()
 	}
 	c.s.Audit.Saw(l)
 }
@@ -82,12 +91,9 @@ func (c *call) refused(err error) {
 	if c.principal == nil || c.route.looks.action == "" || daybook.CodeOf(err) != daybook.CodeForbidden {
 		return
 	}
-	org, err := c.namedOrg()
-	if err != nil || org == "" || c.orgExists(org) != nil {
-		return
+	if c.findOrg(c.route.org) == nil {
+		c.looked(daybook.Denied)
 	}
-	c.org = org
-	c.looked(daybook.Denied)
 }
 
 // actorOf is the principal as an actor.

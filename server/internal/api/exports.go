@@ -1,6 +1,7 @@
 package api
 
 import (
+	"context"
 	"encoding/hex"
 	"errors"
 	"net/http"
@@ -53,6 +54,9 @@ type exported struct {
 type leftOut struct {
 	Entries int64    `json:"entries" doc:"Entries that the query excludes, of those looked at."`
 	Columns []string `json:"columns" nullable:"false" doc:"Columns that were not asked for."`
+	// What an erasure took before the export was made.
+	ErasedEntries int64 `json:"erased_entries" doc:"Rows of which an erasure has left place, id and time."`
+	ErasedFields  int64 `json:"erased_fields" doc:"Values erased from the other rows."`
 }
 
 type exportList struct {
@@ -66,7 +70,7 @@ func (c *call) showExport(x *control.Export) exported {
 		ID: x.ID, Org: x.Org, State: x.State, Format: x.Format, Compression: x.Compression, Columns: x.Columns, Query: x.Query,
 		From: microStamp(x.From), To: microStamp(x.To), Size: x.Size, Scanned: x.Scanned, Rows: x.Rows, Bytes: x.Bytes, By: x.By,
 		CreatedAt: newStamp(time.UnixMicro(x.CreatedAt)), StartedAt: microStamp(x.StartedAt), FinishedAt: microStamp(x.FinishedAt),
-		ExpiresAt: microStamp(x.ExpiresAt), LeftOut: leftOut{Entries: x.Scanned - x.Rows, Columns: export.LeftOut(x)},
+		ExpiresAt: microStamp(x.ExpiresAt), LeftOut: leftOut{Entries: x.Scanned - x.Rows, Columns: export.LeftOut(x), ErasedEntries: x.ErasedEntries, ErasedFields: x.ErasedFields},
 	}
 	if x.Error != "" {
 		shown.Error = &x.Error
@@ -93,14 +97,27 @@ func createExport(c *call) error {
 	if err := c.decode(&in, "format"); err != nil {
 		return err
 	}
-	x, err := c.s.Exports.Create(c.r.Context(), control.Export{
-		Org: c.org, Format: in.Format, Compression: in.Compression, Columns: in.Columns, Raw: in.RawCSV, Query: in.Query, TZ: in.TZ, By: c.principal.KeyID,
-	}, in.From, in.To)
+	x, err := c.s.Exports.Create(c.r.Context(), export.Request{
+		Export: control.Export{
+			Org: c.org, Format: in.Format, Compression: in.Compression, Columns: in.Columns, Raw: in.RawCSV, Query: in.Query, TZ: in.TZ, By: c.principal.KeyID,
+		},
+		FromText: in.From, ToText: in.To,
+		Before: func(_ context.Context, x control.Export) error {
+			return c.did(x.Org, c.exportAct(export.ActCreated, &x))
+		},
+	})
 	if err != nil {
 		return err
 	}
 	c.send(http.StatusCreated, jsonType, marshal(c.showExport(&x)))
 	return nil
+}
+
+// exportAct is what the principal does to an export.
+func (c *call) exportAct(action string, x *control.Export) daybook.Event {
+	e := export.Act(action, x)
+	e.Actor, e.Context = actorOf(c.principal), c.origin()
+	return e
 }
 
 func listExports(c *call) error {
@@ -142,9 +159,12 @@ func getExport(c *call) error {
 
 // cancelExport ends one that is under way and deletes the file of one that is ready.
 func cancelExport(c *call) error {
-	x, err := c.s.Exports.Cancel(c.r.Context(), c.org, c.r.PathValue("id"))
+	x, changed, err := c.s.Exports.Cancel(c.r.Context(), c.org, c.r.PathValue("id"))
 	if err != nil {
 		return err
+	}
+	if changed {
+		c.s.Audit.After(c.r.Context(), x.Org, c.exportAct(export.ActCancelled, &x))
 	}
 	c.send(http.StatusOK, jsonType, marshal(c.showExport(&x)))
 	return nil
@@ -167,6 +187,9 @@ func getExportFile(c *call) error {
 	err = c.s.Exports.Serve(c, c.r, &x)
 	if errors.Is(err, export.ErrRange) {
 		return &requestError{status: http.StatusRequestedRangeNotSatisfiable, code: "range_invalid", detail: "the range begins beyond the end of the file."}
+	}
+	if err == nil && c.r.Method == http.MethodGet {
+		c.s.Audit.Saw(export.Download(&x, c.origin()))
 	}
 	return err
 }

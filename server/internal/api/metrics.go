@@ -11,6 +11,7 @@ import (
 	"github.com/prometheus/client_golang/prometheus/promhttp"
 
 	"github.com/daybook-audit/daybook"
+	"github.com/daybook-audit/daybook/server/internal/selfaudit"
 )
 
 // Metrics is what /metrics serves: the Book's figures and those of HTTP. Make it before the Book, hand Book to [daybook.Options], and
@@ -95,6 +96,17 @@ func (m *Metrics) Watch(stats func() daybook.Stats) {
 	gauge("daybook_merge_debt_entries", "Entries in blocks that are still to be merged into larger ones.", func(s daybook.Stats) float64 { return float64(s.MergeDebt) })
 	gauge("daybook_merge_lag_commits", "Commits that are not merged yet.", func(s daybook.Stats) float64 { return float64(s.Commits - s.Merged) })
 	gauge("daybook_open_logs", "Logs opened by this process.", func(s daybook.Stats) float64 { return float64(s.Logs) })
+}
+
+// WatchAudit adds what an Auditor has recorded, has had to log instead, and still holds.
+func (m *Metrics) WatchAudit(stats func() selfaudit.Stats) {
+	m.registry.MustRegister(
+		prometheus.NewCounterFunc(prometheus.CounterOpts{Name: "daybook_self_audit_events_total", Help: "Events about the log itself that were recorded."},
+			func() float64 { return float64(stats().Recorded) }),
+		prometheus.NewCounterFunc(prometheus.CounterOpts{Name: "daybook_self_audit_lost_total", Help: "Events about the log itself that could only be written to the log of the server."},
+			func() float64 { return float64(stats().Lost) }),
+		prometheus.NewGaugeFunc(prometheus.GaugeOpts{Name: "daybook_self_audit_waiting", Help: "Events about the log itself that wait to be recorded."},
+			func() float64 { return float64(stats().Waiting) }))
 }
 
 func (m *Metrics) serve(c *call) { m.handler.ServeHTTP(c, c.r) }

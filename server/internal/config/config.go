@@ -78,6 +78,12 @@ type Config struct {
 	// Whether /metrics is served (to keys with the scope operate).
 	Metrics bool `key:"metrics" default:"true"`
 
+	// What of looking at a log is recorded in it: debounced (once per key and query within audit_reads_window), each, or off. With off
+	// nobody can say afterwards who looked.
+	AuditReads string `key:"audit_reads" default:"debounced" oneof:"debounced|each|off"`
+	// How long equal looks of one key are one event, followed by one that sums up the rest.
+	AuditReadsWindow time.Duration `key:"audit_reads_window" default:"5m0s"`
+
 	// First key, for all organizations and every scope: stored (as its hash) when there is no key yet, ignored afterwards.
 	BootstrapKey string `key:"bootstrap_key" secret:"all"`
 

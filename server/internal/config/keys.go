@@ -221,6 +221,8 @@ func (c *Config) check() error {
 		return errors.New("export_keep must be at least 1h, and export_workers not negative")
 	case c.PublicURL != "" && !publicURL(c.PublicURL):
 		return fmt.Errorf("public_url must be http:// or https:// and a host, without a path, is %q", maskURL(c.PublicURL))
+	case c.AuditReadsWindow < time.Second:
+		return fmt.Errorf("audit_reads_window must be at least 1s, is %s", c.AuditReadsWindow)
 	case c.CommitTimeout <= 0 || c.ShutdownTimeout <= 0:
 		return errors.New("commit_timeout and shutdown_timeout must be more than 0")
 	}

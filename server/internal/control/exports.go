@@ -44,15 +44,18 @@ type Export struct {
 	Epoch int   `json:"epoch,omitempty"`
 
 	// How far the file is. Bytes of it, and NoteBytes of what its end needs, are durable and hold Rows of the first Scanned entries.
-	Scanned   int64  `json:"scanned"`
-	Rows      int64  `json:"rows"`
-	Bytes     int64  `json:"bytes"`
-	NoteBytes int64  `json:"note_bytes,omitempty"`
-	Width     int    `json:"width,omitempty"`    // 1 + targets of the widest event; 0: not known yet. Only for Format workos
-	Begun     int    `json:"begun,omitempty"`    // how often it began anew: what was written before counts no longer
-	Attempts  int    `json:"attempts,omitempty"` // that failed since the last progress
-	SHA256    []byte `json:"sha256,omitempty"`   // of the file, once it is ready
-	Error     string `json:"error,omitempty"`
+	Scanned int64 `json:"scanned"`
+	Rows    int64 `json:"rows"`
+	Bytes   int64 `json:"bytes"`
+	// Of the rows: those of which an erasure has left place, id and time, and fields erased from the others.
+	ErasedEntries int64  `json:"erased_entries,omitempty"`
+	ErasedFields  int64  `json:"erased_fields,omitempty"`
+	NoteBytes     int64  `json:"note_bytes,omitempty"`
+	Width         int    `json:"width,omitempty"`    // 1 + targets of the widest event; 0: not known yet. Only for Format workos
+	Begun         int    `json:"begun,omitempty"`    // how often it began anew: what was written before counts no longer
+	Attempts      int    `json:"attempts,omitempty"` // that failed since the last progress
+	SHA256        []byte `json:"sha256,omitempty"`   // of the file, once it is ready
+	Error         string `json:"error,omitempty"`
 
 	By         string `json:"by"` // the id of the key that asked for it
 	CreatedAt  int64  `json:"created_at"`
@@ -87,10 +90,15 @@ func NewExports(docs daybook.Documents, now func() time.Time) *Exports {
 	return &Exports{docs: docs, now: now}
 }
 
-// Create keeps a new export, pending and durable on return, and names it. A crash in between leaves documents that lead nowhere:
-// Find says not_found, and Open forgets them.
-func (e *Exports) Create(ctx context.Context, x Export) (Export, error) {
+// Create keeps a new export, pending and durable on return, and names it. before, if not nil, is told of it first and may refuse it. A
+// crash in between leaves documents that lead nowhere: Find says not_found, and Open forgets them.
+func (e *Exports) Create(ctx context.Context, x Export, before func(context.Context, Export) error) (Export, error) {
 	x.ID, x.State, x.CreatedAt = typeid.New("exp"), ExportPending, e.now().UnixMicro()
+	if before != nil {
+		if err := before(ctx, x); err != nil {
+			return x, err
+		}
+	}
 	for _, kind := range []string{kindExportAt, kindExportOpen} {
 		if _, err := create(ctx, e.docs, kind, x.ID, exportAt{x.Org}); err != nil {
 			return x, err

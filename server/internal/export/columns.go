@@ -69,6 +69,8 @@ const (
 	placeChanges
 	placeMetadata
 	placeControl
+	placeRemoved
+	placeErasedFields
 	placeLeafHash
 	places
 )
@@ -111,6 +113,8 @@ var columns = [places]column{
 	placeChanges:       {name: "changes", kind: kindJSON},
 	placeMetadata:      {name: "metadata", kind: kindJSON},
 	placeControl:       {name: "control", kind: kindJSON},
+	placeRemoved:       {name: "removed", few: true},
+	placeErasedFields:  {name: "erased_fields", kind: kindJSON},
 	placeLeafHash:      {name: "leaf_hash"},
 }
 

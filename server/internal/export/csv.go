@@ -40,7 +40,7 @@ func (f *csvFormat) piece(ps []*daybook.Passage) (piece, error) {
 
 func (*csvFormat) end([][]byte, int64) ([]byte, error) { return nil, nil }
 
-// eachEntry opens passages and makes a piece of what line appends for each entry.
+// eachEntry opens passages and makes a piece of what line appends for each entry; nothing: the entry is not in the file.
 func eachEntry(ps []*daybook.Passage, leaves bool, line func(out []byte, e *daybook.Entry) []byte) (piece, error) {
 	var p piece
 	var es []daybook.Entry
@@ -55,9 +55,11 @@ func eachEntry(ps []*daybook.Passage, leaves bool, line func(out []byte, e *dayb
 			return p, err
 		}
 		for i := range es {
-			p.bytes = line(p.bytes, &es[i])
+			before := len(p.bytes)
+			if p.bytes = line(p.bytes, &es[i]); len(p.bytes) > before {
+				p.count(&es[i])
+			}
 		}
-		p.rows += int64(len(es))
 	}
 	return p, nil
 }

@@ -26,7 +26,29 @@ type format interface {
 type piece struct {
 	bytes []byte
 	note  []byte // what end needs of it; nil for most formats
-	rows  int64
+	tally
+}
+
+// tally counts what pieces hold, and what was erased from it.
+type tally struct {
+	rows          int64
+	erasedEntries int64 // rows of which only place, id and time are left
+	erasedFields  int64
+}
+
+func (t *tally) add(other tally) {
+	t.rows += other.rows
+	t.erasedEntries += other.erasedEntries
+	t.erasedFields += other.erasedFields
+}
+
+// count notes a row of e.
+func (t *tally) count(e *daybook.Entry) {
+	t.rows++
+	t.erasedFields += int64(e.Erased)
+	if e.Removed != daybook.NotRemoved {
+		t.erasedEntries++
+	}
 }
 
 // The formats.

@@ -41,7 +41,19 @@ type job struct {
 }
 
 // mark is how far a file is.
-type mark struct{ scanned, rows, bytes, noteBytes int64 }
+type mark struct {
+	scanned, bytes, noteBytes int64
+	tally
+}
+
+// markOf is how far the file of x is, as it was kept; put keeps it.
+func markOf(x *control.Export) mark {
+	return mark{x.Scanned, x.Bytes, x.NoteBytes, tally{x.Rows, x.ErasedEntries, x.ErasedFields}}
+}
+
+func (m *mark) put(x *control.Export) {
+	x.Scanned, x.Bytes, x.NoteBytes, x.Rows, x.ErasedEntries, x.ErasedFields = m.scanned, m.bytes, m.noteBytes, m.rows, m.erasedEntries, m.erasedFields
+}
 
 func newJob(r *Runner, x ref) *job {
 	j := &job{ref: x, r: r, done: make(chan struct{}), saving: make(chan error, 1)}
@@ -139,7 +151,7 @@ func (j *job) resume() error {
 }
 
 func (j *job) open() (err error) {
-	j.at = mark{j.x.Scanned, j.x.Rows, j.x.Bytes, j.x.NoteBytes}
+	j.at = markOf(&j.x)
 	j.show()
 	if j.file, err = durable.Resume(j.r.path(j.id), 0o600, j.at.bytes); err != nil {
 		return err
@@ -311,7 +323,7 @@ func (j *job) add(p piece, next int64) error {
 		j.at.noteBytes += int64(len(note))
 	}
 	j.at.scanned = next
-	j.at.rows += p.rows
+	j.at.add(p.tally)
 	j.show()
 	return j.keep()
 }
@@ -361,7 +373,8 @@ func (j *job) save(ctx context.Context, at mark) error {
 		if !j.owns(x) {
 			return false
 		}
-		x.Scanned, x.Rows, x.Bytes, x.NoteBytes, x.Attempts = at.scanned, at.rows, at.bytes, at.noteBytes, 0
+		at.put(x)
+		x.Attempts = 0
 		return true
 	})
 	if err == nil {
@@ -408,7 +421,9 @@ func (j *job) finish() error {
 			return false
 		}
 		now := j.r.o.Now()
-		x.State, x.SHA256, x.Bytes, x.Rows, x.Scanned = control.ExportReady, j.sum.Sum(nil), j.at.bytes, j.at.rows, x.Size
+		j.at.scanned = x.Size
+		j.at.put(x)
+		x.State, x.SHA256 = control.ExportReady, j.sum.Sum(nil)
 		x.FinishedAt, x.ExpiresAt = now.UnixMicro(), now.Add(j.r.o.Keep).UnixMicro()
 		return true
 	})

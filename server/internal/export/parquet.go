@@ -109,19 +109,21 @@ func (*parquetFormat) begin() ([]byte, error) { return []byte(parquetMagic), nil
 // piece makes one row group. Without a row it is nothing.
 func (f *parquetFormat) piece(ps []*daybook.Passage) (piece, error) {
 	var p piece
-	size := 0
+	rows, size := 0, 0
 	for _, passage := range ps {
-		p.rows += int64(passage.Len())
+		rows += passage.Len()
 		size += passage.Bytes()
 	}
-	if p.rows == 0 {
+	if rows == 0 {
 		return p, nil
 	}
 	out := bytes.NewBuffer(make([]byte, 0, size/4))
-	w := f.writer(out, p.rows)
-	if err := f.rows(w.ColumnWriters(), ps); err != nil {
+	w := f.writer(out, int64(rows))
+	t, err := f.rows(w.ColumnWriters(), ps)
+	if err != nil {
 		return p, err
 	}
+	p.tally = t
 	if err := w.Close(); err != nil {
 		return p, fmt.Errorf("write a row group: %w", err)
 	}
@@ -183,21 +185,21 @@ func readFooter(b []byte) (*meta.FileMetaData, int64, error) {
 	return &m, int64(at), nil
 }
 
-// rows writes the entries of ps, column by column, a passage at a time.
-func (f *parquetFormat) rows(to []*parquet.ColumnWriter, ps []*daybook.Passage) error {
+// rows writes the entries of ps, column by column, a passage at a time, and counts them.
+func (f *parquetFormat) rows(to []*parquet.ColumnWriter, ps []*daybook.Passage) (t tally, err error) {
 	var r row
 	var es []daybook.Entry
 	values := make([][]parquet.Value, len(f.places))
 	for _, passage := range ps {
-		var err error
 		if es, err = passage.Open(es[:0], f.leaves); err != nil {
-			return err
+			return t, err
 		}
 		r.reset()
 		for i := range values {
 			values[i] = slices.Grow(values[i][:0], len(es))
 		}
 		for i := range es {
+			t.count(&es[i])
 			r.fill(&es[i])
 			for k, p := range f.places {
 				values[k] = append(values[k], valueOf(&r, &es[i], p, k))
@@ -205,11 +207,11 @@ func (f *parquetFormat) rows(to []*parquet.ColumnWriter, ps []*daybook.Passage) 
 		}
 		for k := range values {
 			if _, err := to[k].WriteRowValues(values[k]); err != nil {
-				return fmt.Errorf("write the column %s: %w", columns[f.places[k]].name, err)
+				return t, fmt.Errorf("write the column %s: %w", columns[f.places[k]].name, err)
 			}
 		}
 	}
-	return nil
+	return t, nil
 }
 
 // valueOf returns the cell of p as column k has it. What is not of the column's type is left out: JSON of another type than documented

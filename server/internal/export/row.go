@@ -40,11 +40,20 @@ func (r *row) fill(e *daybook.Entry) {
 		r.arena = base64.StdEncoding.AppendEncode(r.arena, e.LeafHash[:])
 		r.made(placeLeafHash, at)
 	}
-	if e.Kind != daybook.KindEvent {
+	switch {
+	case e.Removed != daybook.NotRemoved:
+		r.cells[placeRemoved] = []byte(e.Removed.String())
+		return
+	case e.Kind != daybook.KindEvent:
 		r.cells[placeControl] = e.Payload
+		r.erased(e)
 		return
 	}
 	r.event(e.Payload)
+	if e.Erased > 0 { // what is not there may be what was erased
+		r.erased(e)
+		return
+	}
 	if r.cells[placeOccurredAt] == nil {
 		r.cells[placeOccurredAt] = r.cells[placeReceivedAt]
 	}
@@ -53,6 +62,23 @@ func (r *row) fill(e *daybook.Entry) {
 	}
 	if r.cells[placeVersion] == nil {
 		r.cells[placeVersion] = readsFirst
+	}
+}
+
+// erased shows the names of erased fields, as far as they were kept.
+func (r *row) erased(e *daybook.Entry) {
+	if e.Erased > 0 {
+		at := len(r.arena)
+		r.arena = append(r.arena, '[')
+		for i, name := range e.ErasedFields {
+			if i > 0 {
+				r.arena = append(r.arena, ',')
+			}
+			text, _ := json.Marshal(name) // a string always encodes
+			r.arena = append(r.arena, text...)
+		}
+		r.arena = append(r.arena, ']')
+		r.made(placeErasedFields, at)
 	}
 }
 

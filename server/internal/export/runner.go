@@ -135,10 +135,18 @@ func (r *Runner) Close() error {
 	return nil
 }
 
-// Create begins an export: x says what is asked for, with From and To as words in from and to. It is pending and durable on return, and
-// its size is fixed: what is recorded later is not in it. Errors are those of a search, invalid_value for a format that is not there, and
-// a conflict with the rule too_many_exports.
-func (r *Runner) Create(ctx context.Context, x control.Export, from, to string) (control.Export, error) {
+// Request asks for an export.
+type Request struct {
+	control.Export          // what is asked for, and by whom
+	FromText, ToText string // the bounds in words: "2026-11-01", "now-7d"
+	// Before, if set, is told of the export before it is made, and may refuse that.
+	Before func(ctx context.Context, x control.Export) error
+}
+
+// Create begins an export. It is pending and durable on return, and its size is fixed: what is recorded later is not in it. Errors are
+// those of a search, invalid_value for a format that is not there, and a conflict with the rule too_many_exports.
+func (r *Runner) Create(ctx context.Context, ask Request) (control.Export, error) {
+	x := ask.Export
 	if err := check(&x); err != nil {
 		return x, err
 	}
@@ -153,7 +161,7 @@ func (r *Runner) Create(ctx context.Context, x control.Export, from, to string) 
 	}
 	// The search resolves the words and judges the query; what it finds does not matter.
 	page, err := r.book.Search(ctx, daybook.EventQuery{
-		Org: x.Org, Text: x.Query, Zone: zone, From: x.From, To: x.To, FromText: from, ToText: to, Now: x.Now, Limit: 1,
+		Org: x.Org, Text: x.Query, Zone: zone, From: x.From, To: x.To, FromText: ask.FromText, ToText: ask.ToText, Now: x.Now, Limit: 1,
 	})
 	if err != nil {
 		return x, err
@@ -171,7 +179,7 @@ func (r *Runner) Create(ctx context.Context, x control.Export, from, to string) 
 		}
 		return x, err
 	}
-	if x, err = r.exports.Create(ctx, x); err != nil {
+	if x, err = r.exports.Create(ctx, x, ask.Before); err != nil {
 		return x, err
 	}
 	r.enqueue(ref{x.Org, x.ID})
@@ -226,27 +234,29 @@ func (r *Runner) refresh(x *control.Export) {
 	}
 }
 
-// Cancel ends an export: what is being written stops, and a file that is there is deleted. It is durable on return; a second time
-// changes nothing. not_found: org has no such export.
-func (r *Runner) Cancel(ctx context.Context, org daybook.OrgID, id string) (control.Export, error) {
-	x, err := r.exports.Change(ctx, org, id, func(x *control.Export) bool {
+// Cancel ends an export: what is being written stops, and a file that is there is deleted. It is durable on return; changed says
+// that there was something to end. not_found: org has no such export.
+func (r *Runner) Cancel(ctx context.Context, org daybook.OrgID, id string) (x control.Export, changed bool, err error) {
+	x, err = r.exports.Change(ctx, org, id, func(x *control.Export) bool {
+		changed = true
 		switch x.State {
 		case control.ExportPending, control.ExportRunning:
 			x.State = control.ExportCancelled
 		case control.ExportReady:
 			x.State = control.ExportExpired
 		default:
+			changed = false
 			return false
 		}
 		x.FinishedAt, x.ExpiresAt = r.o.Now().UnixMicro(), 0
 		return true
 	})
 	if err != nil {
-		return x, err
+		return x, false, err
 	}
 	r.interrupt(id, errCancelled)
 	// A crash here leaves the file of an export that has ended: Sweep deletes it.
-	return x, r.remove(id)
+	return x, changed, r.remove(id)
 }
 
 // Withdraw is for an erasure: no file that was made before it may be fetched after it. The files of org are deleted, and what is being
@@ -284,7 +294,8 @@ func (r *Runner) Withdraw(ctx context.Context, org daybook.OrgID) error {
 // restart makes x begin from its first entry; a job that writes it does so no longer.
 func restart(x *control.Export) {
 	x.Begun++
-	x.Scanned, x.Rows, x.Bytes, x.NoteBytes, x.Width = 0, 0, 0, 0, 0
+	new(mark).put(x)
+	x.Width = 0
 }
 
 // interrupt ends the job of id and waits until it has let go of its files.

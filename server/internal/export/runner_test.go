@@ -116,7 +116,7 @@ func (f *fixture) create(r *export.Runner, x control.Export) control.Export {
 	if x.Org == "" {
 		x.Org = "org_acme"
 	}
-	x, err := r.Create(f.t.Context(), x, "", "")
+	x, err := r.Create(f.t.Context(), export.Request{Export: x})
 	if err != nil {
 		f.t.Fatal(err)
 	}
@@ -257,7 +257,7 @@ func TestRunner(t *testing.T) {
 		if n := len(f.files()); n != 1 {
 			t.Errorf("%d files are there: %v", n, f.files())
 		}
-		if _, err := r.Cancel(t.Context(), x.Org, x.ID); err != nil {
+		if _, _, err := r.Cancel(t.Context(), x.Org, x.ID); err != nil {
 			t.Fatal(err)
 		}
 	}
@@ -433,10 +433,10 @@ func TestCancel(t *testing.T) {
 		x     control.Export
 		state string
 	}{{pending, control.ExportCancelled}, {running, control.ExportCancelled}, {ready, control.ExportExpired}} {
-		for range 2 { // a second time changes nothing
-			x, err := r.Cancel(t.Context(), "org_acme", c.x.ID)
-			if err != nil || x.State != c.state {
-				t.Errorf("%+v %v", x, err)
+		for i := range 2 { // a second time changes nothing
+			x, changed, err := r.Cancel(t.Context(), "org_acme", c.x.ID)
+			if err != nil || x.State != c.state || changed != (i == 0) {
+				t.Errorf("%+v %v %v", x, changed, err)
 			}
 			if _, _, _, err := r.Download(&x); !errors.Is(err, control.ErrNotFound) {
 				t.Errorf("its file can be fetched: %v", err)
@@ -447,7 +447,7 @@ func TestCancel(t *testing.T) {
 	if d := f.files(); len(d) != 0 {
 		t.Errorf("files are left: %v", d)
 	}
-	if _, err := r.Cancel(t.Context(), "org_globex", ready.ID); !errors.Is(err, control.ErrNotFound) {
+	if _, _, err := r.Cancel(t.Context(), "org_globex", ready.ID); !errors.Is(err, control.ErrNotFound) {
 		t.Errorf("another organization cancels: %v", err)
 	}
 	f.create(r, control.Export{Format: export.CSV})
@@ -580,7 +580,7 @@ func TestCreateRefuses(t *testing.T) {
 	} {
 		c.x.Org = "org_acme"
 		var coded *daybook.Error
-		if _, err := r.Create(t.Context(), c.x, c.from, ""); !errors.As(err, &coded) || coded.Rule != c.rule {
+		if _, err := r.Create(t.Context(), export.Request{Export: c.x, FromText: c.from}); !errors.As(err, &coded) || coded.Rule != c.rule {
 			t.Errorf("%+v: %v", c.x, err)
 		}
 	}
@@ -588,7 +588,7 @@ func TestCreateRefuses(t *testing.T) {
 		f.create(r, control.Export{Format: export.CSV})
 	}
 	var coded *daybook.Error
-	if _, err := r.Create(t.Context(), control.Export{Format: export.CSV, Org: "org_acme"}, "", ""); !errors.As(err, &coded) || coded.Rule != "too_many_exports" {
+	if _, err := r.Create(t.Context(), export.Request{Export: control.Export{Format: export.CSV, Org: "org_acme"}}); !errors.As(err, &coded) || coded.Rule != "too_many_exports" {
 		t.Errorf("one too many: %v", err)
 	}
 	if all, err := r.All(t.Context(), "org_acme"); err != nil || len(all) != 20 || all[0].ID < all[19].ID {

@@ -52,6 +52,9 @@ var emptyObject = []byte("{}")
 func (f *workOSFormat) piece(ps []*daybook.Passage) (piece, error) {
 	var r, target row
 	return eachEntry(ps, false, func(out []byte, e *daybook.Entry) []byte {
+		if e.Removed != daybook.NotRemoved {
+			return out // WorkOS has no events without an action
+		}
 		r.reset()
 		r.fill(e)
 		for i, c := range workOSColumns {

@@ -1,6 +1,7 @@
 package selfaudit
 
 import (
+	"cmp"
 	"encoding/json"
 	"time"
 
@@ -16,9 +17,10 @@ type Look struct {
 	Context daybook.Context
 	Outcome daybook.Outcome
 
-	What     string // the kind of question: search, tail, facets, …
-	Query    string // in normal form; looks of one principal with the same query, action, target and outcome are equal
-	From, To *int64 // bounds of the question, µs; nil: open
+	What     string        // the kind of question: search, tail, facets, …
+	Window   time.Duration // how long equal looks are one, whatever the options say; 0: as they say
+	Query    string        // in normal form; looks of one principal with the same query, action, target and outcome are equal
+	From, To *int64        // bounds of the question, µs; nil: open
 	Shown
 }
 
@@ -101,12 +103,13 @@ func (a *Auditor) Saw(l Look) {
 		a.end(is, open)
 	}
 	a.push(a.entry(l.Org, l.event(1, l.Shown, time.Time{}, false)))
-	if a.o.Each {
+	if a.o.Each && l.Window == 0 {
 		return
 	}
-	a.looks[is] = &look{Look: l, ends: now.Add(a.o.Window)}
-	if a.deadline.IsZero() {
-		a.deadline = now.Add(a.o.Window)
+	ends := now.Add(cmp.Or(l.Window, a.o.Window))
+	a.looks[is] = &look{Look: l, ends: ends}
+	if a.deadline.IsZero() || ends.Before(a.deadline) {
+		a.deadline = ends
 		a.rouse()
 	}
 }

@@ -17,6 +17,7 @@ import (
 	"github.com/daybook-audit/daybook/server/internal/auth"
 	"github.com/daybook-audit/daybook/server/internal/control"
 	"github.com/daybook-audit/daybook/server/internal/export"
+	"github.com/daybook-audit/daybook/server/internal/selfaudit"
 )
 
 // Recorder is what the door asks of a [daybook.Book].
@@ -33,14 +34,15 @@ type Settings struct {
 	GuardCSV         bool // cells of a CSV that begin a formula get a quote in front, which changes them
 }
 
-// Deps is what the door stands on; all of it is needed.
+// Deps is what the door stands on; all of it but Audit is needed.
 type Deps struct {
 	Book     Recorder
 	Auth     *auth.Authenticator
 	Orgs     *control.Orgs
 	Repeats  *control.Repeats
 	Exports  *export.Runner
-	Origin   auth.Origin // for the addresses of files
+	Audit    *selfaudit.Auditor // nil: exports are not recorded
+	Origin   auth.Origin        // for the addresses of files
 	Settings Settings
 }
 

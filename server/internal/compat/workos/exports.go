@@ -3,6 +3,7 @@ package workos
 import (
 	"bytes"
 	"cmp"
+	"context"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -95,7 +96,7 @@ func (d *Door) beginExport(r *http.Request, p *auth.Principal, body []byte) (con
 		return control.Export{}, f
 	}
 	ctx, org := r.Context(), daybook.OrgID(in.org)
-	if !org.Valid() || !p.Reaches(org) {
+	if !org.Valid() || !p.Reaches(org) || org == control.Instance {
 		return control.Export{}, orgNotFound(in.org)
 	}
 	if p.Org == "" {
@@ -111,10 +112,14 @@ func (d *Door) beginExport(r *http.Request, p *auth.Principal, body []byte) (con
 			Errors: []placeError{{InstancePath: "/range_start", Message: "must be before range_end"}},
 		}}
 	}
-	x, err := d.Exports.Create(ctx, control.Export{
+	x, err := d.Exports.Create(ctx, export.Request{Export: control.Export{
 		Org: org, Format: export.WorkOS, Door: name, Raw: !d.Settings.GuardCSV, By: p.KeyID, Query: in.query(),
 		From: in.start.UnixMicro(), To: cmp.Or(in.end.UnixMicro(), -1), // 0 would be open; there is nothing before 1970
-	}, "", "")
+	}, Before: func(ctx context.Context, x control.Export) error {
+		e := export.Act(export.ActCreated, &x)
+		e.Actor, e.Context = daybook.Actor{Type: "api_key", ID: p.KeyID, Name: p.Key.Name}, origin(r)
+		return d.Audit.Did(ctx, x.Org, e)
+	}})
 	var coded *daybook.Error
 	switch {
 	case err == nil:
@@ -227,6 +232,9 @@ func (d *Door) getExportFile(w http.ResponseWriter, r *http.Request, _ []byte) {
 		var x control.Export
 		if x, err = d.Exports.Find(r.Context(), id); err == nil {
 			err = d.Exports.Serve(w, r, &x)
+			if err == nil && r.Method == http.MethodGet {
+				d.Audit.Saw(export.Download(&x, origin(r)))
+			}
 		}
 	}
 	switch {
@@ -242,6 +250,12 @@ func (d *Door) getExportFile(w http.ResponseWriter, r *http.Request, _ []byte) {
 	default:
 		unavailable().send(w)
 	}
+}
+
+// origin is where a request came from, as far as a door knows.
+func origin(r *http.Request) daybook.Context {
+	agent := r.UserAgent()
+	return daybook.Context{UserAgent: strings.ToValidUTF8(agent[:min(len(agent), 512)], ""), HTTP: &daybook.HTTP{Method: r.Method, Route: r.Pattern}}
 }
 
 func exportNotFound(id string) *fault {

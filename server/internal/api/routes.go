@@ -46,13 +46,13 @@ func (s *Server) table() []*route {
 	search := []param{paramQ, paramFrom, paramTo, paramTZ, paramOrder, paramAsc, paramLimit, paramCursor}
 	routes := []*route{
 		{method: "POST", pattern: "/v1/events", scopes: auth.Record, org: orgRecord, quiet: true, params: []param{paramPartial}, handler: createEvents, about: aboutCreateEvents},
-		{method: "GET", pattern: "/v1/events", scopes: auth.Read, org: orgRead, looks: look{logViewed, "search"}, params: search, handler: listEvents, about: aboutListEvents},
-		{method: "GET", pattern: "/v1/events/tail", scopes: auth.Read, org: orgRead, looks: look{logViewed, "tail"}, params: []param{paramQ, paramTZ, paramFromSeq}, handler: tailEvents, about: aboutTailEvents},
-		{method: "GET", pattern: "/v1/events/{id}", scopes: auth.Read, org: orgRead, looks: look{eventViewed, ""}, handler: getEvent, about: aboutGetEvent},
-		{method: "GET", pattern: "/v1/targets/{type}/{id}/events", scopes: auth.Read, org: orgRead, looks: look{logViewed, "target"}, params: search, handler: listTargetEvents, about: aboutListTargetEvents},
-		{method: "GET", pattern: "/v1/actors/{type}/{id}/events", scopes: auth.Read, org: orgRead, looks: look{logViewed, "actor"}, params: search, handler: listActorEvents, about: aboutListActorEvents},
-		{method: "GET", pattern: "/v1/histogram", scopes: auth.Read, org: orgRead, looks: look{logViewed, "histogram"}, params: []param{paramQ, paramFrom, paramTo, paramTZ, paramBars}, handler: getHistogram, about: aboutGetHistogram},
-		{method: "GET", pattern: "/v1/facets", scopes: auth.Read, org: orgRead, looks: look{logViewed, "facets"}, params: []param{paramQ, paramFrom, paramTo, paramTZ, paramFields, paramTop}, handler: getFacets, about: aboutGetFacets},
+		{method: "GET", pattern: "/v1/events", scopes: auth.Read, org: orgRead, looks: viewed("search"), params: search, handler: listEvents, about: aboutListEvents},
+		{method: "GET", pattern: "/v1/events/tail", scopes: auth.Read, org: orgRead, looks: viewed("tail"), params: []param{paramQ, paramTZ, paramFromSeq}, handler: tailEvents, about: aboutTailEvents},
+		{method: "GET", pattern: "/v1/events/{id}", scopes: auth.Read, org: orgRead, looks: opened, handler: getEvent, about: aboutGetEvent},
+		{method: "GET", pattern: "/v1/targets/{type}/{id}/events", scopes: auth.Read, org: orgRead, looks: viewed("target"), params: search, handler: listTargetEvents, about: aboutListTargetEvents},
+		{method: "GET", pattern: "/v1/actors/{type}/{id}/events", scopes: auth.Read, org: orgRead, looks: viewed("actor"), params: search, handler: listActorEvents, about: aboutListActorEvents},
+		{method: "GET", pattern: "/v1/histogram", scopes: auth.Read, org: orgRead, looks: viewed("histogram"), params: []param{paramQ, paramFrom, paramTo, paramTZ, paramBars}, handler: getHistogram, about: aboutGetHistogram},
+		{method: "GET", pattern: "/v1/facets", scopes: auth.Read, org: orgRead, looks: viewed("facets"), params: []param{paramQ, paramFrom, paramTo, paramTZ, paramFields, paramTop}, handler: getFacets, about: aboutGetFacets},
 
 		{method: "POST", pattern: "/v1/exports", scopes: auth.Export, org: orgRead, handler: createExport, about: aboutCreateExport},
 		{method: "GET", pattern: "/v1/exports", scopes: auth.Export, org: orgRead, params: []param{paramLimit, paramCursor}, handler: listExports, about: aboutListExports},

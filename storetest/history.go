@@ -18,6 +18,7 @@ import (
 // were acknowledged, and which may have been made. It may be used concurrently.
 type History struct {
 	Load Load
+	Fsck daybook.FsckOptions // with which Verify checks the store
 
 	mu    sync.Mutex
 	calls []map[int]*fate // of each writer, by number
@@ -167,8 +168,8 @@ type Finding struct{ Invariant, Text string }
 
 // Verify returns what is wrong with the store, which nobody else uses meanwhile, after the calls of h. The invariants of the
 // reliability plan: every acknowledged receipt is in the log as it was given (I1); one entry per event id and per key, and a repeat
-// is answered with the first receipt (I2); seqs are gapless, times rise (I3); everything recomputed from payloads agrees (I4); what
-// was not acknowledged is there as a whole or not at all (I6).
+// is answered with the first receipt (I2); seqs are gapless, times rise (I3); everything recomputed from payloads agrees (I4), and with it
+// what was signed, if Fsck has a high-water store (I5); what was not acknowledged is there as a whole or not at all (I6).
 func (h *History) Verify(ctx context.Context, s daybook.Store) []Finding {
 	v := &verification{h: h, marks: map[string]place{}}
 	v.verify(ctx, s)
@@ -195,7 +196,7 @@ func (v *verification) find(invariant, format string, args ...any) {
 }
 
 func (v *verification) verify(ctx context.Context, s daybook.Store) {
-	report, err := daybook.Fsck(ctx, s, daybook.FsckOptions{})
+	report, err := daybook.Fsck(ctx, s, v.h.Fsck)
 	if err != nil {
 		v.find("I4", "fsck: %v", err)
 		return

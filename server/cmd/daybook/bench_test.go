@@ -13,7 +13,7 @@ import (
 func TestBench(t *testing.T) {
 	t.Parallel()
 	db := filepath.Join(t.TempDir(), "daybook.db")
-	m, key := serverFor(t, db)
+	m, key := serverFor(t, db, "")
 	defer func() {
 		if err := m.Close(); err != nil {
 			t.Error(err)

@@ -87,7 +87,11 @@ func serveChild() error {
 	if err != nil {
 		return fmt.Errorf("open: %w", err)
 	}
-	b, err := daybook.Open(ctx, s, smallTail)
+	o, marks, err := d.signing()
+	if err != nil {
+		return fmt.Errorf("open the high-water store: %w", err)
+	}
+	b, err := daybook.Open(ctx, s, o)
 	if err != nil {
 		return fmt.Errorf("open the book: %w", err)
 	}
@@ -115,7 +119,7 @@ func serveChild() error {
 		return errBroken // without Close, as a process ends that must
 	default:
 	}
-	if err := errors.Join(b.Close(), s.Close()); err != nil {
+	if err := errors.Join(b.Close(), s.Close(), marks()); err != nil {
 		return err
 	}
 	said.say(line{Closed: true})
@@ -124,6 +128,26 @@ func serveChild() error {
 
 // smallTail makes the merger work all the time.
 var smallTail = daybook.Options{TailEntries: 100, CommitTimeout: 300 * time.Millisecond}
+
+// signing is smallTail with checkpoints signed all the time, and what closes the high-water store. Where each system call counts, nothing
+// is signed.
+func (d *task) signing() (o daybook.Options, closeMarks func() error, err error) {
+	o = smallTail
+	if d.OneByOne {
+		return o, func() error { return nil }, nil
+	}
+	marks, err := sqlite.OpenHighWater(d.Path + ".marks")
+	if err != nil {
+		return o, nil, err
+	}
+	o.Origin, o.MasterKey, o.HighWater, o.SignEvery = crashOrigin, make([]byte, 32), marks, 20*time.Millisecond
+	if d.Die == "Advance" {
+		o.HighWater = &mortalMarks{HighWater: marks, mortal: &mortal{step: d.Die, at: int64(d.DieAt)}}
+	}
+	return o, marks.Close, nil
+}
+
+const crashOrigin = "audit.example.com"
 
 func (d *task) ends() []int {
 	if d.To == 0 {
@@ -140,7 +164,7 @@ func (d *task) open() (daybook.Store, error) {
 		return openOneByOne(open)
 	}
 	s, err := open()
-	if err == nil && d.Die != "" {
+	if err == nil && d.Die != "" && d.Die != "Advance" {
 		return &mortal{Store: s, step: d.Die, at: int64(d.DieAt)}, nil
 	}
 	return s, err
@@ -199,6 +223,20 @@ func (m *mortal) Append(ctx context.Context, c *daybook.Commit) error {
 
 func (m *mortal) Replace(ctx context.Context, swaps []daybook.Swap) error {
 	return m.after("Replace", m.Store.Replace(ctx, swaps))
+}
+
+func (m *mortal) PutNote(ctx context.Context, log daybook.LogNo, n daybook.StoredNote) error {
+	return m.after("PutNote", m.Store.PutNote(ctx, log, n))
+}
+
+// mortalMarks is a high-water store whose process is killed the moment after a mark was raised.
+type mortalMarks struct {
+	daybook.HighWater
+	mortal *mortal
+}
+
+func (m *mortalMarks) Advance(ctx context.Context, origin string, old, next daybook.Mark) error {
+	return m.mortal.after("Advance", m.HighWater.Advance(ctx, origin, old, next))
 }
 
 func (m *mortal) Trim(ctx context.Context, shard int, through daybook.CommitNo, now int64) error {
@@ -281,20 +319,23 @@ func (c *crash) listen(t *testing.T, out *bufio.Reader, ready chan<- struct{}) {
 
 // crash is a store that children use until they end badly.
 type crash struct {
-	path    string
-	history *storetest.History
-	said    []line        // by the last child
-	slowest time.Duration // the last start after a crash
+	path     string
+	history  *storetest.History
+	said     []line        // by the last child
+	unsigned bool          // nothing is signed
+	slowest  time.Duration // the last start after a crash
 }
 
 // newCrash returns one in a folder of its own. random gives it a load of writers.
 func newCrash(t *testing.T, random *rand.Rand, writers int) *crash {
 	t.Helper()
-	return crashIn(t.TempDir(), storetest.Load{Seed: random.Uint64(), Start: time.Now().UnixMicro(), Writers: writers, Orgs: 5})
+	c := crashIn(t.TempDir(), storetest.Load{Seed: random.Uint64(), Start: time.Now().UnixMicro(), Writers: writers, Orgs: 5})
+	c.unsigned = false
+	return c
 }
 
 func crashIn(dir string, load storetest.Load) *crash {
-	return &crash{path: filepath.Join(dir, "daybook.db"), history: storetest.NewHistory(load)}
+	return &crash{path: filepath.Join(dir, "daybook.db"), history: storetest.NewHistory(load), unsigned: true}
 }
 
 // task returns what the next child does: it goes on where the last one ended.
@@ -334,19 +375,28 @@ func (c *crash) verify(ctx context.Context, settle bool) (findings []storetest.F
 		find("open", err)
 		return findings
 	}
-	b, err := daybook.Open(ctx, s, smallTail)
+	o, marks, err := (&task{Path: c.path, OneByOne: c.unsigned}).signing()
+	if err != nil {
+		find("open", errors.Join(err, s.Close()))
+		return findings
+	}
+	b, err := daybook.Open(ctx, s, o)
 	c.slowest = time.Since(begin)
 	slow.Stop()
 	if err != nil {
-		find("open", errors.Join(err, s.Close()))
+		find("open", errors.Join(err, s.Close(), marks()))
 		return findings
 	}
 	if settle {
 		find("I2", c.history.Settle(ctx, b))
 	}
+	if frozen, err := b.FrozenLogs(ctx); err != nil || len(frozen) > 0 {
+		find("I5", fmt.Errorf("frozen after a crash: %+v, %w", frozen, err))
+	}
 	find("close", b.Close())
+	c.history.Fsck = daybook.FsckOptions{HighWater: o.HighWater, Origin: o.Origin}
 	findings = append(findings, c.history.Verify(ctx, s)...)
-	find("close", s.Close())
+	find("close", errors.Join(s.Close(), marks()))
 	find("I8", integrity(ctx, c.path))
 	return findings
 }
@@ -476,7 +526,7 @@ func TestKillLoop_betweenCommitAndAnswer(t *testing.T) {
 			}
 		})
 	}
-	for _, step := range []string{"Append", "Replace", "Trim"} {
+	for _, step := range []string{"Append", "Replace", "Trim", "PutNote", "Advance"} {
 		for _, n := range times {
 			c := newCrash(t, random, 4)
 			t.Run(fmt.Sprintf("%s %d", step, n), func(t *testing.T) {

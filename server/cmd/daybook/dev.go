@@ -44,7 +44,7 @@ which checkpoints are signed. The sample goes only into a new store: three organ
 					c.LogFormat = "text"
 				}
 			}
-			return e.dev(cmd.Context(), &Main{Config: c, Settings: settings, Logger: e.logger(c), Now: e.now}, data, empty)
+			return e.dev(cmd.Context(), &Main{Config: c, Settings: settings, Logger: e.logger(c), Now: e.now, Origin: "localhost"}, data, empty)
 		},
 	}
 	cmd.Flags().String("listen", "", "address to listen on (default 127.0.0.1:8080)")

@@ -12,6 +12,7 @@ import (
 	"path/filepath"
 	"regexp"
 	"strings"
+	"sync"
 	"testing"
 	"time"
 
@@ -50,22 +51,38 @@ func TestStories(t *testing.T) {
 			return nil
 		},
 		Cmds: map[string]func(ts *testscript.TestScript, neg bool, args []string){
-			"server": startServer, "dev": startDev, "keep": keep, "edit": edit,
+			"server": startServer, "stop": stopServer, "dev": startDev, "keep": keep, "edit": edit,
 		},
 	})
 }
 
-// startServer starts an empty server in this process, on a store in the script's folder: server [DB]. It sets DAYBOOK_SERVER and
+// startServer starts a server in this process, on a store in the script's folder: server [DB [ORIGIN]]. It sets DAYBOOK_SERVER and
 // DAYBOOK_API_KEY, a key for everything.
 func startServer(ts *testscript.TestScript, _ bool, args []string) {
-	db := ts.MkAbs("daybook.db")
+	db, origin := ts.MkAbs("daybook.db"), ""
 	if len(args) > 0 {
 		db = ts.MkAbs(args[0])
 	}
-	m, key := serverFor(ts, db)
+	if len(args) > 1 {
+		origin = args[1]
+	}
+	m, key := serverFor(ts, db, origin)
 	ts.Setenv("DAYBOOK_SERVER", m.URL)
 	ts.Setenv("DAYBOOK_API_KEY", key)
+	running.Store(ts, m)
 	ts.Defer(func() { ts.Check(m.Close()) })
+}
+
+// running holds the server that each script has started last.
+var running sync.Map
+
+// stopServer stops it: stop.
+func stopServer(ts *testscript.TestScript, _ bool, _ []string) {
+	m, ok := running.LoadAndDelete(ts)
+	if !ok {
+		ts.Fatalf("no server is running")
+	}
+	ts.Check(m.(*Main).Close()) //nolint:forcetypeassert // startServer stored it
 }
 
 // fataler is what a testing.T and a TestScript have in common.
@@ -74,13 +91,13 @@ type fataler interface {
 }
 
 // serverFor runs a server on an address of its own choosing, and makes a key for everything.
-func serverFor(t fataler, db string) (m *Main, key string) {
+func serverFor(t fataler, db, origin string) (m *Main, key string) {
 	c, _, err := config.Load(config.Sources{LookupEnv: func(string) (string, bool) { return "", false }, Dir: filepath.Dir(db)})
 	if err != nil {
 		t.Fatalf("configuration: %v", err)
 	}
 	c.DB, c.Listen, c.AuditReads = db, "127.0.0.1:0", "off" // looks come when they come; audit.txtar has them on
-	m = &Main{Config: c, Logger: slog.New(slog.DiscardHandler), Now: time.Now}
+	m = &Main{Config: c, Logger: slog.New(slog.DiscardHandler), Now: time.Now, Origin: origin}
 	m.Prepare = func(ctx context.Context, docs daybook.Documents) (err error) {
 		_, key, err = control.NewKeys(docs, time.Now).Create(ctx, control.NewKey{Name: "test", Scopes: auth.All.Words()})
 		return err

@@ -146,7 +146,7 @@ func TestServeWithoutKey(t *testing.T) {
 // counters have moved.
 func TestMetrics(t *testing.T) {
 	t.Parallel()
-	m, key := serverFor(t, filepath.Join(t.TempDir(), "daybook.db"))
+	m, key := serverFor(t, filepath.Join(t.TempDir(), "daybook.db"), "")
 	defer func() {
 		if err := m.Close(); err != nil {
 			t.Error(err)
@@ -208,7 +208,7 @@ func TestMetrics(t *testing.T) {
 // TestClose: requests that are running when the server stops are answered.
 func TestClose(t *testing.T) {
 	t.Parallel()
-	m, key := serverFor(t, filepath.Join(t.TempDir(), "daybook.db"))
+	m, key := serverFor(t, filepath.Join(t.TempDir(), "daybook.db"), "")
 	body, feed := io.Pipe()
 	req, err := http.NewRequestWithContext(t.Context(), http.MethodPost, m.URL+"/v1/events", body)
 	if err != nil {

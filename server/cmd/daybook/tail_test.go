@@ -46,7 +46,7 @@ func (f *follower) next(t *testing.T) string {
 // TestTail follows a log while it grows: every entry once, in order, from the position asked for, and a clean end.
 func TestTail(t *testing.T) {
 	t.Parallel()
-	m, key := serverFor(t, filepath.Join(t.TempDir(), "daybook.db"))
+	m, key := serverFor(t, filepath.Join(t.TempDir(), "daybook.db"), "")
 	defer func() {
 		if err := m.Close(); err != nil {
 			t.Error(err)

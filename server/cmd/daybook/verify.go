@@ -38,28 +38,49 @@ type verifying struct {
 
 func newVerify(e *env) *cobra.Command {
 	v := &verifying{}
+	var full bool
 	cmd := &cobra.Command{
-		Use: "verify FILE", Short: "Check an evidence bundle or the proof of one event, offline",
-		Long: `Reads a bundle (.daybook, also .daybook.gz) or a .tlog-proof, "-" for stdin, and checks signatures, inclusion, completeness, order, times
-and that all that is missing was removed lawfully. It asks nobody: what it trusts are the keys given with --vkey, in --state or in
---policy, and never a key in the file. Get the vkey by another way than from the log: on paper, in the contract.
+		Use: "verify [FILE]", Short: "Check that a log, a bundle or a proof is complete and unaltered",
+		Long: `With a FILE it reads a bundle (.daybook, also .daybook.gz) or a .tlog-proof, "-" for stdin, and asks nobody. Without one it looks at the
+log on its server, from where --state has ended. It checks signatures, inclusion, completeness, order, times, and that all that is
+missing was removed lawfully.
 
-A proof shows that an event is in the log; it shows what the event says if its entry is given with --entry.`,
-		Example: `  $ daybook verify acme-2026.daybook --vkey 'audit.example.com/o/7f3k2q9x4m1n8p5r+9c1cb24f+ASihhwa0DweTdLp9cS3wjDesnFuwtloKI6dT5fWmf0lg'
-  $ daybook verify acme-2026.daybook.gz --state auditor.state --since checkpoint-of-march
+What it trusts are the keys given with --vkey, in --state or in --policy, never a key that the file or the server names. Get the vkey by
+another way than from the log: on paper, in the contract. A proof shows that an event is in the log; it shows what the event says if its
+entry is given with --entry.`,
+		Example: `  $ daybook verify acme-2026.daybook.gz --vkey 'audit.example.com/o/7f3k2q9x4m1n8p5r+9c1cb24f+ASihhwa0DweTdLp9cS3wjDesnFuwtloKI6dT5fWmf0lg'
+  $ daybook verify --org org_acme --state auditor.state              # what is new since the last time; --full: everything
   $ daybook verify event.tlog-proof --entry event.json --vkey "$VKEY" -o json | jq .findings`,
 		Annotations: map[string]string{fieldsNote: verifyFields, exitsNote: "0 proved · 2 the command line is wrong · 6 something is false: tampering or damage · 7 could not be verified: a key or proof is missing"},
-		Args:        exactArgs("FILE"),
-		RunE: func(_ *cobra.Command, args []string) error {
+		Args: func(_ *cobra.Command, args []string) error {
+			if len(args) > 1 {
+				return usage("%q is too much: only one FILE is expected", args[1])
+			}
+			return nil
+		},
+		RunE: func(cmd *cobra.Command, args []string) error {
 			if err := v.read(e); err != nil {
 				return err
+			}
+			switch online := len(args) == 0; {
+			case online && v.entry != nil:
+				return usage("--entry goes with a .tlog-proof")
+			case online:
+				if !cmd.Flags().Changed("max-age") {
+					v.options.MaxAge = defaultMaxAge
+				}
+				return v.online(cmd.Context(), e, full)
+			case full:
+				return usage("--full goes without a FILE, which is always looked at whole")
 			}
 			return v.file(e, args[0])
 		},
 	}
 	v.flags(cmd)
-	cmd.Flags().StringVar(&v.entryFile, "entry", "", "with a .tlog-proof: the JSON of the entry that it is of")
-	cmd.Flags().DurationVar(&v.maxAge, "max-age", 0, "stale if the checkpoint was signed longer ago (default: any age)")
+	f := cmd.Flags()
+	f.BoolVar(&full, "full", false, "on a server: every entry, not only what is new since --state")
+	f.StringVar(&v.entryFile, "entry", "", "with a .tlog-proof: the JSON of the entry that it is of")
+	f.DurationVar(&v.maxAge, "max-age", 0, "stale if the checkpoint was signed longer ago (default: 15m on a server, any age of a file)")
 	return cmd
 }
 

@@ -100,10 +100,9 @@ func TestLooks(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
-	// What shows no entry and proves none, and what is an act.
+	// What shows no entry and proves none; an export is an act of its own.
 	unseen := map[string]bool{
-		"POST /v1/events": true, "GET " + logPath + "/info": true, "GET " + logPath + "/bundle": true,
-		"GET " + logPath + "/epochs/{epoch}/info": true, "GET " + logPath + "/epochs/{epoch}/bundle": true,
+		"POST /v1/events": true, "GET /v1/organizations/{org}/log/info": true, "GET /v1/organizations/{org}/log/epochs/{epoch}/info": true,
 		"POST /v1/exports": true, "GET /v1/exports": true, "GET /v1/exports/{id}": true, "DELETE /v1/exports/{id}": true,
 	}
 	paths := map[string]struct {
@@ -198,7 +197,7 @@ func TestProofsRead(t *testing.T) {
 	t.Parallel()
 	f, a := audited(t, nil)
 	f.record(f.acme, event("a.b", ""))
-	read, denied := 0.0, 0.0
+	read, denied := int64(0), 0
 	deaf := f.key("org_acme", auth.Record)
 	for range 2 {
 		for _, row := range f.server.Rows() {
@@ -221,8 +220,8 @@ func TestProofsRead(t *testing.T) {
 	}
 	a.Close(t.Context())
 	acts := f.acts("org_acme")
-	if read < 4 || denied < 12 || len(acts) != 4 {
-		t.Fatalf("%v answers, %+v", read, acts)
+	if read < 4 || len(acts) != 4 {
+		t.Fatalf("%d answers, %+v", read, acts)
 	}
 	views := map[string]float64{}
 	for _, a := range acts {
@@ -231,7 +230,7 @@ func TestProofsRead(t *testing.T) {
 		}
 		views[a.Outcome] += a.Metadata["views"].(float64)
 	}
-	if want := map[string]float64{"success": read, "denied": denied}; cmp.Diff(want, views) != "" {
+	if want := map[string]float64{"success": float64(read), "denied": float64(denied)}; cmp.Diff(want, views) != "" {
 		t.Errorf("%v views, want %v", views, want)
 	}
 }

@@ -1,21 +1,15 @@
 package api
 
 import (
-	"cmp"
 	"net/http"
 	"time"
 
 	"github.com/daybook-audit/daybook"
-	"github.com/daybook-audit/daybook/server/internal/selfaudit"
 )
 
 // getBundle streams an evidence bundle as it is made, so that who watches a log needs no export for it. It is whole if its footer is
 // there: once the first byte is out, the only way to say that the rest is missing is to cut the connection.
 func getBundle(c *call) error {
-	l, err := c.log()
-	if err != nil {
-		return err
-	}
 	q := daybook.BundleQuery{Org: c.org}
 	for _, p := range []struct {
 		param param
@@ -24,9 +18,14 @@ func getBundle(c *call) error {
 		if !c.given(p.param) {
 			continue
 		}
+		var err error
 		if *p.to, err = c.whole(p.param); err != nil {
 			return err
 		}
+	}
+	l, err := c.log()
+	if err != nil {
+		return err
 	}
 	if q.Size, err = c.treeSize(l, paramSize); err != nil {
 		return err
@@ -40,9 +39,6 @@ func getBundle(c *call) error {
 	if c.r.Method == http.MethodHead {
 		return nil
 	}
-	end := cmp.Or(q.End, q.Size)
-	c.seen.Shown = selfaudit.Shown{Rows: max(0, end-q.First), First: q.First, Last: end - 1}
-	c.looked(daybook.Success) // as it begins: who breaks it off has had the rest
 	if _, err = l.WriteBundle(c.r.Context(), to, q); err == nil {
 		return nil
 	}

@@ -66,18 +66,18 @@ func logRoutes() []*route {
 	var all []*route
 	for _, epoch := range []bool{false, true} {
 		rows := []*route{
-			{pattern: "/checkpoint", looks: proved("checkpoint"), handler: getCheckpoint, about: aboutGetCheckpoint},
-			{pattern: "/checkpoints/{size}", looks: proved("checkpoint"), handler: getCheckpointAt, about: aboutGetCheckpointAt},
-			{pattern: "/tile/{path...}", looks: proved("tile"), quiet: true, handler: getTile, about: aboutGetTile},
-			{pattern: "/inclusion", looks: proved("inclusion"), params: []param{paramSeq, paramSize}, handler: getInclusion, about: aboutGetInclusion},
-			{pattern: "/consistency", looks: proved("consistency"), params: []param{paramFromSize, paramToSize}, handler: getConsistency, about: aboutGetConsistency},
-			{pattern: "/proof/{file}", looks: proved("proof"), handler: getProof, about: aboutGetProof},
-			{pattern: "/bundle", scopes: auth.Export, looks: watched("bundle"), params: []param{paramBundleFrom, paramBundleTo, paramSize}, handler: getBundle, about: aboutGetBundle},
+			{pattern: "/checkpoint", looks: look{proofRead, "checkpoint"}, handler: getCheckpoint, about: aboutGetCheckpoint},
+			{pattern: "/checkpoints/{size}", looks: look{proofRead, "checkpoint"}, handler: getCheckpointAt, about: aboutGetCheckpointAt},
+			{pattern: "/tile/{path...}", looks: look{proofRead, "tile"}, quiet: true, handler: getTile, about: aboutGetTile},
+			{pattern: "/inclusion", looks: look{proofRead, "inclusion"}, params: []param{paramSeq, paramSize}, handler: getInclusion, about: aboutGetInclusion},
+			{pattern: "/consistency", looks: look{proofRead, "consistency"}, params: []param{paramFromSize, paramToSize}, handler: getConsistency, about: aboutGetConsistency},
+			{pattern: "/proof/{file}", looks: look{proofRead, "proof"}, handler: getProof, about: aboutGetProof},
+			{pattern: "/bundle", scopes: auth.Export, looks: look{proofRead, "bundle"}, params: []param{paramBundleFrom, paramBundleTo, paramSize}, handler: getBundle, about: aboutGetBundle},
 			{pattern: "/info", handler: getLogInfo, about: aboutGetLogInfo},
 		}
 		for _, rt := range rows {
 			rt.method, rt.org = http.MethodGet, orgPath
-			if rt.scopes == 0 {
+			if rt.scopes == auth.None {
 				rt.scopes = auth.Read
 			}
 			if epoch {
@@ -91,7 +91,7 @@ func logRoutes() []*route {
 		}
 		all = append(all, rows...)
 	}
-	return all
+	return append(all, &route{method: http.MethodPost, pattern: logPath + "/keys", scopes: auth.Manage, org: orgPath, handler: rotateKey, about: aboutRotateKey})
 }
 
 // logPath begins the routes of an organization's newest log, epochPath those of the log of an epoch.
@@ -172,6 +172,17 @@ func getLogInfo(c *call) error {
 		shown.Keys = append(shown.Keys, vkeyRow(k))
 	}
 	c.send(http.StatusOK, jsonType, marshal(shown))
+	return nil
+}
+
+// rotateKey adds the next key to a log. The log itself says who asked for it: the act needs no event beside its control entry.
+func rotateKey(c *call) error {
+	by := actorOf(c.principal)
+	v, err := c.s.Book.RotateKey(c.r.Context(), c.org, daybook.Party{Type: by.Type, ID: by.ID})
+	if err != nil {
+		return err
+	}
+	c.send(http.StatusCreated, jsonType, marshal(vkeyRow(v)))
 	return nil
 }
 

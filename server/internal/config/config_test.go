@@ -212,8 +212,7 @@ func TestReference(t *testing.T) {
 		t.Fatal(err)
 	}
 	for _, s := range settings {
-		short := strings.NewReplacer("h0m0s", "h", "m0s", "m")
-		if diff := cmp.Diff(short.Replace(s.Default), short.Replace(s.Value)); diff != "" && s.Key != "commit_timeout" {
+		if diff := cmp.Diff(s.Default, strings.NewReplacer("h0m0s", "h", "m0s", "m").Replace(s.Value)); diff != "" && s.Key != "commit_timeout" {
 			t.Errorf("%s: %s", s.Key, diff)
 		}
 	}

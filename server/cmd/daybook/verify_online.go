@@ -1,0 +1,223 @@
+package main
+
+import (
+	"context"
+	"fmt"
+
+	"github.com/daybook-audit/daybook"
+	"github.com/daybook-audit/daybook/client"
+	"github.com/daybook-audit/daybook/verify"
+)
+
+// watching is one log on a server. Nothing that the server says is trusted: it may show one reader another log than the next.
+type watching struct {
+	v    *verifying
+	c    *client.Client
+	org  daybook.OrgID
+	full bool // from the first entry on, whatever was verified before
+	bar  *progress
+
+	rep *verify.Report
+	now *verify.Note // the checkpoint of this round
+}
+
+// online verifies a log on its server.
+func (v *verifying) online(ctx context.Context, e *env, full bool) error {
+	w, err := v.watch(ctx, e)
+	if err != nil {
+		return err
+	}
+	w.full = full || len(v.options.Receipts) > 0
+	w.bar = e.progress("entries", 0)
+	r := w.round(ctx, e)
+	w.bar.end()
+	if ctx.Err() != nil {
+		return context.Cause(ctx)
+	}
+	return v.end(e, r)
+}
+
+// watch finds the log: that of --org, or of the key.
+func (v *verifying) watch(ctx context.Context, e *env) (*watching, error) {
+	t, err := e.target()
+	if err != nil {
+		return nil, err
+	}
+	c, err := e.connect()
+	if err != nil {
+		return nil, err
+	}
+	w := &watching{v: v, c: c, org: daybook.OrgID(t.org.value)}
+	if w.org != "" {
+		return w, nil
+	}
+	who, err := c.Whoami(ctx)
+	if err != nil {
+		r := &verify.Report{}
+		unreachable(e, r, "ask whose key it is", err)
+		return nil, v.end(e, r)
+	}
+	if who.Org == nil {
+		return nil, usage("the key is for all organizations: name one with --org ID")
+	}
+	w.org = daybook.OrgID(*who.Org)
+	return w, nil
+}
+
+// unreachable adds that something could not be read, which proves nothing.
+func unreachable(e *env, r *verify.Report, what string, err error) {
+	why, cause, _ := e.reason(err)
+	if cause != "" {
+		why += ": " + cause
+	}
+	r.Add(verify.Finding{Code: verify.Unreachable, Seq: -1, Message: "cannot " + what + ": " + why})
+}
+
+// tries bounds how often a round begins again because entries were removed while it ran.
+const tries = 4
+
+// round looks at the log once: the newest checkpoint against what is pinned and remembered, and every entry that was not verified yet.
+func (w *watching) round(ctx context.Context, e *env) *verify.Report {
+	for try := 1; ; try++ {
+		err := w.try(ctx, e)
+		if err == nil {
+			return w.rep
+		}
+		if daybook.CodeOf(err) == daybook.CodeConflict && try < tries {
+			continue
+		}
+		unreachable(e, w.rep, "read the entries", err)
+		return w.rep
+	}
+}
+
+// try is one attempt; an error is that of fetching the entries.
+func (w *watching) try(ctx context.Context, e *env) error {
+	w.rep = &verify.Report{}
+	text, err := w.c.Checkpoint(ctx, w.org)
+	if err != nil {
+		unreachable(e, w.rep, "read the checkpoint", err)
+		return nil
+	}
+	w.rep = verify.Checkpoint(text, w.v.options)
+	if w.rep.Exit() == exitTampered || w.rep.Note == "" || w.rep.Has(verify.ProofMissing) {
+		return nil
+	}
+	if w.now, err = verify.ParseNote(text); err != nil {
+		return fmt.Errorf("read the checkpoint again: %w", err)
+	}
+	if err := w.link(ctx); err != nil {
+		unreachable(e, w.rep, "read a consistency proof", err)
+		return nil
+	}
+	if w.rep.Exit() == exitTampered {
+		return nil
+	}
+	return w.entries(ctx)
+}
+
+// link proves that the log only grew since each remembered checkpoint. The server makes the proof, the remembered root decides.
+func (w *watching) link(ctx context.Context) error {
+	old := []*verify.Note{w.v.options.Since}
+	if m := w.v.memory[w.now.Origin]; m != nil {
+		old = append(old, m.Note)
+	}
+	for _, n := range old {
+		if n == nil || n.Origin != w.now.Origin || n.Size == 0 || n.Size >= w.now.Size {
+			continue // the checkpoint alone has told
+		}
+		proof, err := w.c.Consistency(ctx, w.org, n.Size, w.now.Size)
+		if err != nil {
+			return err
+		}
+		if err := verify.CheckConsistency(proof, w.now.Size, w.now.Root, n.Size, n.Root); err != nil {
+			w.rep.Add(verify.Finding{Code: verify.ProofInvalid, Seq: -1, Message: fmt.Sprintf(
+				"the log of %d entries does not begin with the remembered one of %d: %v", w.now.Size, n.Size, err)})
+		}
+	}
+	return nil
+}
+
+// entries verifies what was not verified yet, with a bundle that must be of exactly this range of exactly this tree.
+func (w *watching) entries(ctx context.Context) error {
+	from := int64(0)
+	memory := &verify.Memory{}
+	if m := w.v.memory[w.now.Origin]; m != nil {
+		memory.Keys, memory.Size, memory.Holds = m.Keys, m.Size, m.Holds
+	}
+	if !w.full {
+		from = memory.Size
+	}
+	if info, err := w.c.LogInfo(ctx, w.org); err != nil {
+		return err
+	} else if from < info.MinIndex {
+		from = info.MinIndex
+	}
+	if from >= w.now.Size {
+		return nil
+	}
+	in, err := w.c.Bundle(ctx, w.org, from, w.now.Size, w.now.Size)
+	if err != nil {
+		return err
+	}
+	o := w.v.options
+	o.Since, o.MaxAge = nil, 0 // told by the checkpoint
+	o.State = verify.State{w.now.Origin: memory}
+	for origin, m := range w.v.memory {
+		if origin != w.now.Origin {
+			o.State[origin] = m // a key of the epoch before is told from a stranger's
+		}
+	}
+	if w.bar != nil {
+		w.bar.total = w.now.Size - from
+		o.Progress = func(done, _ int64) { w.bar.at(done) }
+	}
+	r := verify.Bundle(in, o)
+	if err := in.Close(); err != nil && r.Exit() == exitDone {
+		return err
+	}
+	w.compare(r, from)
+	w.merge(r)
+	return nil
+}
+
+// compare holds the bundle against what was asked for: a server that shows less, or another tree, must not pass.
+func (w *watching) compare(r *verify.Report, from int64) {
+	find := func(code verify.Code, format string, args ...any) {
+		r.Add(verify.Finding{Code: code, Seq: -1, Message: fmt.Sprintf(format, args...)})
+	}
+	switch {
+	case r.Note == "":
+		// It ended before its checkpoint, and a finding says why.
+	case r.Origin != w.now.Origin || r.Size != w.now.Size || r.From != from || r.To != w.now.Size:
+		find(verify.HeaderMismatch, "asked for %d to %d of %s at size %d, the server sent %d to %d of %s at %d",
+			from, w.now.Size, w.now.Origin, w.now.Size, r.From, r.To, r.Origin, r.Size)
+	case r.Root != w.now.Root:
+		find(verify.Fork, "two roots of size %d: %s and %s, both from the server", r.Size, w.now.Root, r.Root)
+	case r.Filtered || r.Masked:
+		find(verify.ProofMissing, "the server left entries or fields out of what it sent")
+	}
+}
+
+// merge makes one report of the checkpoint's and the entries'. A key that only the rotations of the bundle lead to vouches for the
+// checkpoint too.
+func (w *watching) merge(r *verify.Report) {
+	first := w.rep
+	if first.Has(verify.KeyUnknown) && r.Exit() == exitDone {
+		if k, err := verify.ParseKey(r.Key); err == nil {
+			o := w.v.options
+			o.Keys = append(o.Keys[:len(o.Keys):len(o.Keys)], k)
+			first = verify.Checkpoint([]byte(first.Note), o)
+		}
+	}
+	r.Origin, r.Size, r.Root, r.Note, r.Witnesses = first.Origin, first.Size, first.Root, first.Note, first.Witnesses
+	if !first.Signed.IsZero() {
+		r.Signed = first.Signed
+	}
+	for _, f := range first.Findings {
+		if !r.Has(f.Code) {
+			r.Add(f)
+		}
+	}
+	w.rep = r
+}

@@ -14,13 +14,15 @@ import (
 
 // newExport asks for an export.
 type newExport struct {
-	Format      string   `json:"format" enum:"csv,ndjson,parquet" example:"csv"`
+	Format      string   `json:"format" enum:"csv,ndjson,parquet,bundle" example:"csv"`
 	Query       string   `json:"query,omitempty" maxLength:"4096" doc:"A query; empty: everything." example:"target:invoice:42"`
 	From        string   `json:"from,omitempty" doc:"Only what occurred at or after this moment: 2026-11-21, now-7d." example:"2026-11-01"`
 	To          string   `json:"to,omitempty" doc:"Only what occurred before this moment."`
 	TZ          string   `json:"tz,omitempty" doc:"IANA time zone of dates without an offset." default:"UTC"`
 	Columns     []string `json:"columns,omitempty" doc:"Of csv and parquet, in this order; left out: all."`
-	Compression string   `json:"compression,omitempty" enum:"none,gzip,zstd" doc:"Of csv and ndjson; none when left out. Parquet is always zstd inside."`
+	Compression string   `json:"compression,omitempty" enum:"none,gzip,zstd" doc:"Of csv and ndjson; none when left out. Parquet is always zstd inside, a bundle gzip or none."`
+	Mask        []string `json:"mask,omitempty" doc:"Of a bundle: paths of fields that are withheld, such as /actor/email."`
+	Since       []int64  `json:"since,omitempty" doc:"Of a bundle: sizes of older checkpoints that its reader may remember, which it then links to its own."`
 	RawCSV      bool     `json:"raw_csv,omitempty" doc:"Leave cells that begin with = + - @, tab or carriage return as they are: a spreadsheet may take them for formulas."`
 }
 
@@ -55,8 +57,9 @@ type leftOut struct {
 	Entries int64    `json:"entries" doc:"Entries that the query excludes, of those looked at."`
 	Columns []string `json:"columns" nullable:"false" doc:"Columns that were not asked for."`
 	// What an erasure took before the export was made.
-	ErasedEntries int64 `json:"erased_entries" doc:"Rows of which an erasure has left place, id and time."`
-	ErasedFields  int64 `json:"erased_fields" doc:"Values erased from the other rows."`
+	ErasedEntries int64    `json:"erased_entries" doc:"Rows of which an erasure has left place, id and time."`
+	ErasedFields  int64    `json:"erased_fields" doc:"Values erased from the other rows."`
+	Mask          []string `json:"mask,omitempty" nullable:"false" doc:"Of a bundle: what is withheld."`
 }
 
 type exportList struct {
@@ -70,7 +73,7 @@ func (c *call) showExport(x *control.Export) exported {
 		ID: x.ID, Org: x.Org, State: x.State, Format: x.Format, Compression: x.Compression, Columns: x.Columns, Query: x.Query,
 		From: microStamp(x.From), To: microStamp(x.To), Size: x.Size, Scanned: x.Scanned, Rows: x.Rows, Bytes: x.Bytes, By: x.By,
 		CreatedAt: newStamp(time.UnixMicro(x.CreatedAt)), StartedAt: microStamp(x.StartedAt), FinishedAt: microStamp(x.FinishedAt),
-		ExpiresAt: microStamp(x.ExpiresAt), LeftOut: leftOut{Entries: x.Scanned - x.Rows, Columns: export.LeftOut(x), ErasedEntries: x.ErasedEntries, ErasedFields: x.ErasedFields},
+		ExpiresAt: microStamp(x.ExpiresAt), LeftOut: leftOut{Entries: x.Scanned - x.Rows, Columns: export.LeftOut(x), ErasedEntries: x.ErasedEntries, ErasedFields: x.ErasedFields, Mask: x.Mask},
 	}
 	if x.Error != "" {
 		shown.Error = &x.Error
@@ -99,7 +102,7 @@ func createExport(c *call) error {
 	}
 	x, err := c.s.Exports.Create(c.r.Context(), export.Request{
 		Export: control.Export{
-			Org: c.org, Format: in.Format, Compression: in.Compression, Columns: in.Columns, Raw: in.RawCSV, Query: in.Query, TZ: in.TZ, By: c.principal.KeyID,
+			Org: c.org, Format: in.Format, Compression: in.Compression, Columns: in.Columns, Mask: in.Mask, Since: in.Since, Raw: in.RawCSV, Query: in.Query, TZ: in.TZ, By: c.principal.KeyID,
 		},
 		FromText: in.From, ToText: in.To,
 		Before: func(_ context.Context, x control.Export) error {

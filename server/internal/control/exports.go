@@ -30,7 +30,9 @@ type Export struct {
 	Format      string        `json:"format"`
 	Compression string        `json:"compression"`
 	Columns     []string      `json:"columns,omitempty"`
-	Raw         bool          `json:"raw,omitempty"` // cells of CSV are not guarded against formulas
+	Mask        []string      `json:"mask,omitempty"`  // of a bundle: BundleQuery knows
+	Since       []int64       `json:"since,omitempty"` // of a bundle
+	Raw         bool          `json:"raw,omitempty"`   // cells of CSV are not guarded against formulas
 	Door        string        `json:"door,omitempty"`
 
 	// What is asked for: EventQuery knows the words. Now is what relative times are relative to; From and To are resolved, 0 is open.

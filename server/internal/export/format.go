@@ -56,6 +56,7 @@ const (
 	CSV     = "csv"
 	NDJSON  = "ndjson"
 	Parquet = "parquet"
+	Bundle  = "bundle" // the evidence for who checks the log offline
 	WorkOS  = "workos" // the CSV of WorkOS: only its door makes it
 )
 
@@ -78,11 +79,12 @@ var shapes = []shape{
 	{CSV, "csv", "text/csv; charset=utf-8", []string{Plain, Gzip, Zstd}, true},
 	{NDJSON, "ndjson", "application/x-ndjson", []string{Plain, Gzip, Zstd}, false},
 	{Parquet, "parquet", "application/vnd.apache.parquet", []string{Zstd}, true},
+	{Bundle, "daybook", "application/x-ndjson", []string{Gzip, Plain}, false},
 	{WorkOS, "csv", "text/csv; charset=utf-8", []string{Plain}, false},
 }
 
 // Formats lists the names of the formats that may be asked for.
-func Formats() []string { return []string{CSV, NDJSON, Parquet} }
+func Formats() []string { return []string{CSV, NDJSON, Parquet, Bundle} }
 
 func shapeOf(name string) (shape, bool) {
 	i := slices.IndexFunc(shapes, func(s shape) bool { return s.name == name })
@@ -103,6 +105,9 @@ func check(x *control.Export) error {
 	}
 	if !slices.Contains(s.compressions, x.Compression) {
 		return invalid("/compression", "%s is compressed with one of %s, not with %q.", s.name, strings.Join(s.compressions, ", "), short(x.Compression))
+	}
+	if x.Format != Bundle && (len(x.Mask) > 0 || len(x.Since) > 0) {
+		return invalid("/mask", "mask and since are for a bundle.")
 	}
 	if !s.columns {
 		if len(x.Columns) > 0 {
@@ -130,6 +135,9 @@ func formatOf(x *control.Export) (format, error) {
 		}
 		return compressed(&csvFormat{places: ps, guard: !x.Raw, leaves: slices.Contains(ps, placeLeafHash)}, x.Compression)
 	}
+	if x.Format == Bundle {
+		return bundleFormat{}, nil
+	}
 	if x.Format == WorkOS {
 		return compressed(&workOSFormat{width: max(x.Width-1, 0), guard: !x.Raw}, x.Compression)
 	}
@@ -144,7 +152,7 @@ func fileName(x *control.Export) string {
 
 // suffixes follow the extension of what is compressed as a whole.
 var suffixes = map[string]string{
-	Gzip + "/" + CSV: ".gz", Gzip + "/" + NDJSON: ".gz", Zstd + "/" + CSV: ".zst", Zstd + "/" + NDJSON: ".zst",
+	Gzip + "/" + CSV: ".gz", Gzip + "/" + NDJSON: ".gz", Gzip + "/" + Bundle: ".gz", Zstd + "/" + CSV: ".zst", Zstd + "/" + NDJSON: ".zst",
 }
 
 // safeName leaves of an org id what every file system takes.

@@ -78,13 +78,17 @@ func (j *job) run() (err error) {
 	if err := j.resume(); err != nil {
 		return j.cause(err)
 	}
-	err = j.copy()
+	if j.x.Format == Bundle {
+		err = j.bundle()
+	} else {
+		err = j.copy()
+	}
 	if saved := <-j.saving; err == nil {
 		err = saved
 	}
 	if err != nil {
 		err = j.cause(err)
-		if errors.Is(err, errStopping) { // the next process goes on exactly here
+		if errors.Is(err, errStopping) && j.x.Format != Bundle { // the next process goes on exactly here
 			return errors.Join(err, j.save(context.WithoutCancel(j.ctx), j.at))
 		}
 		return err

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io"
 	"io/fs"
 	"iter"
 	"log/slog"
@@ -24,6 +25,8 @@ type Book interface {
 	Info(ctx context.Context, orgs ...daybook.OrgID) ([]daybook.LogInfo, error)
 	Search(ctx context.Context, q daybook.EventQuery) (*daybook.Page, error)
 	Passages(ctx context.Context, q daybook.PassageQuery) iter.Seq2[*daybook.Passage, error]
+	Checkpoint(ctx context.Context, org daybook.OrgID) (daybook.Checkpoint, error)
+	WriteBundle(ctx context.Context, w io.Writer, q daybook.BundleQuery) (daybook.BundleStat, error)
 }
 
 // Options is how a Runner works. Dir is needed; the rest may be zero.
@@ -167,6 +170,11 @@ func (r *Runner) Create(ctx context.Context, ask Request) (control.Export, error
 		return x, err
 	}
 	x.Query, x.Size, x.Epoch = page.Query, page.Size, info[0].Epoch
+	if x.Format == Bundle {
+		if err := r.pin(ctx, &x); err != nil {
+			return x, err
+		}
+	}
 	if page.From != nil {
 		x.From = *page.From
 	}

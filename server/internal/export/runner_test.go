@@ -57,7 +57,9 @@ func newFixture(t *testing.T) *fixture {
 	// The ids of exports carry the real time.
 	f := &fixture{clock: &clock{t: time.Now()}, t: t, store: storetest.Memory()}
 	var err error
-	if f.book, err = daybook.Open(t.Context(), f.store, daybook.Options{Now: f.now}); err != nil {
+	if f.book, err = daybook.Open(t.Context(), f.store, daybook.Options{
+		Now: f.now, Origin: "audit.example.com", MasterKey: bytes.Repeat([]byte{7}, 32), HighWater: storetest.Marks(), SignEvery: time.Hour,
+	}); err != nil {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() {

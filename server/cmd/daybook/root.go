@@ -31,13 +31,13 @@ func newRoot(e *env) *cobra.Command {
 	}
 	root.AddGroup(
 		&cobra.Group{ID: "run", Title: "RUN"}, &cobra.Group{ID: "log", Title: "RECORD AND READ"}, &cobra.Group{ID: "prove", Title: "PROVE"},
-		&cobra.Group{ID: "keep", Title: "KEEP AND REMOVE"}, &cobra.Group{ID: "manage", Title: "MANAGE"},
+		&cobra.Group{ID: "keep", Title: "TAKE OUT, KEEP, REMOVE"}, &cobra.Group{ID: "manage", Title: "MANAGE"},
 	)
 	for group, commands := range map[string][]*cobra.Command{
 		"run":    {newServe(e), newDev(e), newConfig(e), newDoctor(e), newBackup(e), newRestore(e), newFsck(e), newRecover(e), newBench(e)},
 		"log":    {newRecord(e), newEvents(e), newTail(e), newShow(e), newHistory(e), newQuery(e), newImport(e)},
 		"prove":  {newVerify(e), newMonitor(e), newCheckpoint(e)},
-		"keep":   {newRetention(e), newHold(e), newErase(e)},
+		"keep":   {newExport(e), newRetention(e), newHold(e), newErase(e)},
 		"manage": {newOrg(e), newKey(e), newContext(e), newWhoami(e), newCompletion(e), newVersion(e)},
 	} {
 		for _, c := range commands {

@@ -19,6 +19,7 @@ type Stats struct {
 	MergeDebt       int64 // entries in blocks that are still to be merged into larger ones
 	Removals        int64 // erase and prune entries that are not carried out
 	Logs            int   // opened by this process
+	Frozen          int   // of them, those in which nothing is recorded: damaged, rolled back or forked
 	Commits, Merged int64 // newest commit and newest merged commit, summed over shards
 }
 
@@ -33,6 +34,11 @@ func (b *Book) Stats() Stats {
 		st.TailEntries += s.tailEntries
 		st.TailBytes += s.tailBytes
 		st.Logs += len(s.logs)
+		for _, t := range s.logs {
+			if t.fault != nil || t.frozen != nil && t.head.State == LogOpen {
+				st.Frozen++
+			}
+		}
 		st.Commits += int64(s.last)
 		st.Merged += int64(s.merged)
 		s.mu.RUnlock()

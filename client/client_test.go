@@ -430,3 +430,15 @@ func TestNew(t *testing.T) {
 		}
 	}
 }
+
+// A control entry says in "by" who asked for it, as an object; of what was removed it is a word.
+func TestEntry_by(t *testing.T) {
+	t.Parallel()
+	var control, removed client.Entry
+	if err := json.Unmarshal([]byte(`{"seq":3,"op":"key","by":{"type":"user","id":"usr_9"}}`), &control); err != nil || control.Seq != 3 || control.By != "" {
+		t.Errorf("control entry: %+v, %v", control, err)
+	}
+	if err := json.Unmarshal([]byte(`{"seq":4,"removed":"erased","by":"ers_1"}`), &removed); err != nil || removed.By != "ers_1" {
+		t.Errorf("removed entry: %+v, %v", removed, err)
+	}
+}

@@ -161,3 +161,14 @@ func (c *Client) Ready(ctx context.Context) (time.Time, error) {
 	}
 	return at, nil
 }
+
+// RotateKey adds the next signing key to an organization's log and returns it; readers get it by another way than this. An
+// *daybook.Error of CodeConflict: the last rotation is not over.
+func (c *Client) RotateKey(ctx context.Context, org daybook.OrgID) (LogVkey, error) {
+	var out LogVkey
+	path, err := c.logPath(org, "/keys")
+	if err == nil {
+		err = c.json(ctx, call{method: http.MethodPost, path: path, org: org, once: true}, &out)
+	}
+	return out, err
+}

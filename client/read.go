@@ -75,15 +75,22 @@ func (e *Entry) UnmarshalJSON(text []byte) error {
 		ReceivedAt   time.Time     `json:"received_at"`
 		LeafHash     string        `json:"leaf_hash"`
 		Removed      string        `json:"removed"`
-		By           string        `json:"by"`
 		ErasedFields []string      `json:"erased_fields"`
+	}
+	var removal struct {
+		By string `json:"by"`
 	}
 	if err := json.Unmarshal(text, &w); err != nil {
 		return fmt.Errorf("entry: %w", err)
 	}
+	if w.Removed != "" { // in a control entry "by" is who, an object
+		if err := json.Unmarshal(text, &removal); err != nil {
+			return fmt.Errorf("entry: %w", err)
+		}
+	}
 	*e = Entry{
 		JSON: bytes.Clone(text), Org: w.Org, Seq: w.Seq, ID: w.ID, ReceivedAt: w.ReceivedAt, LeafHash: w.LeafHash,
-		Removed: w.Removed, By: w.By, ErasedFields: w.ErasedFields,
+		Removed: w.Removed, By: removal.By, ErasedFields: w.ErasedFields,
 	}
 	// An event that this version cannot read stays empty: JSON has it all the same.
 	if json.Unmarshal(text, &e.Event) != nil {

@@ -31,12 +31,12 @@ type checkpointRow struct {
 
 func newCheckpoint(e *env) *cobra.Command {
 	cmd := &cobra.Command{
-		Use: "checkpoint", Short: "The signed head of a log: get it, follow it, remember it",
+		Use: "checkpoint", Short: "The signed head of a log: get it, follow it, remember it, change its key",
 		Example: `  $ daybook checkpoint get --org org_acme > checkpoint
   $ daybook checkpoint watch --vkey "$VKEY"
   $ daybook checkpoint pin --vkey "$VKEY" --state acme.state`,
 	}
-	cmd.AddCommand(newCheckpointGet(e), newCheckpointWatch(e), newCheckpointPin(e))
+	cmd.AddCommand(newCheckpointGet(e), newCheckpointWatch(e), newCheckpointPin(e), newCheckpointRotate(e))
 	return cmd
 }
 
@@ -117,6 +117,39 @@ pinned, after it was shown and confirmed: compare it with the one in your contra
 	}
 	cmd.Flags().StringVar(&state, "state", "", "the file; what it remembers of other logs stays")
 	cmd.Flags().StringArrayVar(&vkeys, "vkey", nil, "trusted key of the log; may be repeated")
+	cmd.Flags().BoolVar(&yes, "yes", false, "do not ask")
+	return cmd
+}
+
+func newCheckpointRotate(e *env) *cobra.Command {
+	var yes bool
+	cmd := &cobra.Command{
+		Use: "rotate", Short: "Add the next signing key to a log",
+		Long: `Prints the new key. For 30 days every checkpoint is signed by both keys; then the older one is retired by itself. Give the new key to
+those who pinned the old one, by another way than from the log. If somebody else may have the old key, this is not enough:
+daybook recover --new-epoch --cause key_compromise.`,
+		Example: `  $ daybook checkpoint rotate --org org_acme
+  $ daybook checkpoint rotate --yes
+  $ daybook checkpoint rotate --yes -q > vkey`,
+		Annotations: map[string]string{exitsNote: "0 added · 2 not confirmed · 3 there is no such log · 4 not allowed · 5 the last rotation is not over"},
+		Args:        exactArgs(),
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			if err := e.confirm(yes, "Add a key that every reader will need in 30 days"); err != nil {
+				return err
+			}
+			w, err := e.watcher(nil)
+			if err != nil {
+				return err
+			}
+			k, err := w.c.RotateKey(cmd.Context(), w.org)
+			if err != nil {
+				return cannot("add a key", err)
+			}
+			e.note("generation %d signs beside the older key; its control entry is %s", k.Generation, thousands(k.Seq))
+			_, err = fmt.Fprintln(e.stdout, visible(k.Vkey))
+			return err
+		},
+	}
 	cmd.Flags().BoolVar(&yes, "yes", false, "do not ask")
 	return cmd
 }

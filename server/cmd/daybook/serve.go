@@ -127,11 +127,17 @@ func (m *Main) handler(ctx context.Context) (*api.Server, error) {
 		d.Metrics = api.NewMetrics()
 		o.Metrics = d.Metrics.Book()
 	}
+	frozen := &freezes{}
+	if o.Metrics == nil {
+		o.Metrics = &daybook.Metrics{}
+	}
+	o.Metrics.Freeze = frozen.found
 	if m.book, err = daybook.Open(ctx, m.store, o); err != nil {
 		return nil, fmt.Errorf("open the log: %w", err)
 	}
 	m.auth = auth.New(keys, auth.Options{Now: m.Now, RateLimit: c.RateLimit})
 	m.audit = m.newAuditor()
+	frozen.tell(ctx, m.audit)
 	d.Book, d.Auth, d.Audit = m.book, m.auth, m.audit
 	if d.Metrics != nil {
 		d.Metrics.Watch(m.book.Stats)

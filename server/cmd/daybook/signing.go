@@ -12,11 +12,13 @@ import (
 	"path/filepath"
 	"runtime"
 	"strings"
+	"sync"
 
 	"github.com/daybook-audit/daybook"
 	"github.com/daybook-audit/daybook/internal/durable"
 	"github.com/daybook-audit/daybook/server/internal/config"
 	"github.com/daybook-audit/daybook/server/internal/control"
+	"github.com/daybook-audit/daybook/server/internal/selfaudit"
 	"github.com/daybook-audit/daybook/sqlite"
 )
 
@@ -156,4 +158,39 @@ func makeMasterKey(path string) ([]byte, error) {
 		return nil, fmt.Errorf("keep the master key: %w", err)
 	}
 	return key, nil
+}
+
+// freezes turns logs that were found rolled back or forked into events of the instance. The Book finds the first while it opens, before
+// there is an auditor: those wait.
+type freezes struct {
+	mu    sync.Mutex
+	audit *selfaudit.Auditor
+	early []daybook.Event
+}
+
+func (f *freezes) found(org daybook.OrgID, cause error) {
+	e := daybook.Event{
+		Action: "daybook.integrity.failed", Actor: program("serve"), Outcome: daybook.Failure,
+		Targets: []daybook.Target{{Type: "log", ID: string(org)}}, Reason: cause.Error(),
+	}
+	f.mu.Lock()
+	audit := f.audit
+	if audit == nil {
+		f.early = append(f.early, e)
+	}
+	f.mu.Unlock()
+	if audit != nil {
+		audit.After(context.Background(), control.Instance, e)
+	}
+}
+
+// tell gives the events to audit from here on.
+func (f *freezes) tell(ctx context.Context, audit *selfaudit.Auditor) {
+	f.mu.Lock()
+	early := f.early
+	f.audit, f.early = audit, nil
+	f.mu.Unlock()
+	for _, e := range early {
+		audit.After(ctx, control.Instance, e)
+	}
 }

@@ -144,6 +144,12 @@ var (
 	aboutGetLogInfo = operation{
 		id: "getLogInfo", tag: "Log", summary: "Get a log's keys and sizes", path: []param{pathOrg}, answers: ok(logInfo{}, "How it stands."),
 	}
+	aboutRotateKey = operation{
+		id: "rotateKey", tag: "Log", summary: "Add the next key",
+		text: "From now on every checkpoint is signed by both keys, for 30 days; then the older one is retired by itself. Tell the readers the new key by another " +
+			"way than this. A second time meanwhile is a conflict.",
+		path: []param{pathOrg}, answers: created(vkeyRow{}, "The new key; a control entry in the log says so."), faults: []int{409, 503, 507},
+	}
 	aboutCreateExport = operation{
 		id: "createExport", tag: "Export", summary: "Begin an export",
 		text: "Oldest entry first. `csv` and `parquet` have a column for every member of an event, `ndjson` is the entries as every answer has them. " +

@@ -223,6 +223,8 @@ func TestGolden(t *testing.T) {
 		{"health", ask{path: "/healthz"}},
 		{"ready", ask{path: "/readyz"}},
 		{"health_parameter", ask{path: "/healthz?verbose=1"}},
+		{"log_key_added", ask{method: "POST", path: "/v1/organizations/org_acme/log/keys", key: f.acme}},
+		{"log_key_conflict", ask{method: "POST", path: "/v1/organizations/org_acme/log/keys", key: f.admin}},
 	} {
 		golden(t, tt.name, shown(tt.ask, f.do(tt.ask)))
 	}

@@ -91,7 +91,7 @@ func logRoutes() []*route {
 		}
 		all = append(all, rows...)
 	}
-	return all
+	return append(all, &route{method: http.MethodPost, pattern: logPath + "/keys", scopes: auth.Manage, org: orgPath, handler: rotateKey, about: aboutRotateKey})
 }
 
 // logPath begins the routes of an organization's newest log, epochPath those of the log of an epoch.
@@ -172,6 +172,17 @@ func getLogInfo(c *call) error {
 		shown.Keys = append(shown.Keys, vkeyRow(k))
 	}
 	c.send(http.StatusOK, jsonType, marshal(shown))
+	return nil
+}
+
+// rotateKey adds the next key to a log. The log itself says who asked for it: the act needs no event beside its control entry.
+func rotateKey(c *call) error {
+	by := actorOf(c.principal)
+	v, err := c.s.Book.RotateKey(c.r.Context(), c.org, daybook.Party{Type: by.Type, ID: by.ID})
+	if err != nil {
+		return err
+	}
+	c.send(http.StatusCreated, jsonType, marshal(vkeyRow(v)))
 	return nil
 }
 

@@ -65,7 +65,13 @@ func (m *Metrics) bookMetrics() *daybook.Metrics {
 	merged := counter("daybook_merge_bytes_total", "Bytes written by the merger.")
 	searches := histogram("daybook_search_seconds", "Time of a search, facets or histogram.", times)
 	decoded := counter("daybook_search_blocks_total", "Blocks unpacked by searches.")
+	signings := histogram("daybook_sign_seconds", "Time of a round of signing.", times)
+	signed := counter("daybook_signed_logs_total", "Logs signed by rounds.")
 	return &daybook.Metrics{
+		Sign: func(logs int, seconds float64) {
+			signed.Add(float64(logs))
+			signings.Observe(seconds)
+		},
 		Commit: func(n, bytes int, seconds float64) {
 			entries.Add(float64(n))
 			rows.Add(float64(bytes))
@@ -95,6 +101,7 @@ func (m *Metrics) Watch(stats func() daybook.Stats) {
 	gauge("daybook_tail_bytes", "Bytes of the tail in memory.", func(s daybook.Stats) float64 { return float64(s.TailBytes) })
 	gauge("daybook_merge_debt_entries", "Entries in blocks that are still to be merged into larger ones.", func(s daybook.Stats) float64 { return float64(s.MergeDebt) })
 	gauge("daybook_merge_lag_commits", "Commits that are not merged yet.", func(s daybook.Stats) float64 { return float64(s.Commits - s.Merged) })
+	gauge("daybook_frozen_logs", "Opened logs in which nothing is recorded: damaged, rolled back or forked.", func(s daybook.Stats) float64 { return float64(s.Frozen) })
 	gauge("daybook_open_logs", "Logs opened by this process.", func(s daybook.Stats) float64 { return float64(s.Logs) })
 }
 

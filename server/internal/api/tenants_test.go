@@ -80,6 +80,7 @@ func tenantTrials(f *fixture, of tenant) map[string][]trial {
 		"GET /audit_logs/exports/{id}":          {{get("/audit_logs/exports/" + of.doorExport), get("/audit_logs/exports/" + noExport)}},
 		"GET /audit_logs/exports/{id}/file.csv": {{get("/audit_logs/exports/" + of.doorExport + "/file.csv?" + theirs), get("/audit_logs/exports/" + noExport + "/file.csv?" + theirs)}},
 	}
+	trials["POST "+logPath+"/keys"] = []trial{{send("POST", "/v1/organizations/org_acme/log/keys", ""), send("POST", "/v1/organizations/org_none/log/keys", "")}}
 	for _, log := range []string{"/log", "/log/epochs/0"} {
 		ofLog := func(paths ...string) (list []trial) {
 			for _, path := range paths {
@@ -233,6 +234,7 @@ func scopeTrials(f *fixture) map[string]ask {
 		"GET /audit_logs/exports/{id}":          {path: "/audit_logs/exports/" + door},
 		"GET /audit_logs/exports/{id}/file.csv": {path: "/audit_logs/exports/" + door + "/file.csv?" + doorLink},
 	}
+	asks["POST "+logPath+"/keys"] = ask{method: "POST", path: "/v1/organizations/org_acme/log/keys"}
 	for _, log := range []string{"", "/epochs/0"} {
 		at, ofLog := "GET "+strings.Replace(logPath+log, "/0", "/{epoch}", 1), "/v1/organizations/org_acme/log"+log
 		maps.Copy(asks, map[string]ask{

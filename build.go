@@ -38,7 +38,7 @@ func (bb *blockBuilder) build(h *Head, es []packed, p *piece, fresh int) (Block,
 	}
 	bb.out = bb.writer.append(bb.out[:0], h, es, codec)
 	packed := len(bb.out)
-	bb.out = bb.set.appendFilter(bb.out, bb.terms, fill)
+	bb.out = bb.set.appendFilter(bb.out, bb.terms, p.First, fill)
 	filtered := len(bb.out)
 	if len(es) >= minFacets {
 		bb.out = bb.facets.append(bb.out)

@@ -6,7 +6,6 @@ import (
 	"fmt"
 	"slices"
 	"strings"
-	"time"
 
 	"github.com/daybook-audit/daybook/internal/typeid"
 	"github.com/daybook-audit/daybook/leaf"
@@ -26,8 +25,7 @@ type EraseRequest struct {
 	Actor  *Party // the actor, or one element of its via
 	Target *Party // one of the targets
 	Event  ID
-	Text   string // a query (docs/reference/query-language.md)
-	Zone   *time.Location
+	Text   string // a query (docs/reference/query-language.md), without relative times; times without a zone are UTC
 	All    bool
 	Size   int64 // only entries below this seq, such as those of a preview; 0: all there are
 
@@ -191,7 +189,7 @@ func (b *Book) selection(r *EraseRequest) (*selection, error) {
 	s := &selection{r: r}
 	parts := []*query.Query{}
 	if r.Text != "" {
-		q, err := query.Parse(r.Text, query.Options{Now: b.o.Now(), Zone: r.Zone, Place: query.Search})
+		q, err := query.Parse(r.Text, query.Options{Place: query.Search})
 		if err != nil {
 			return nil, &Error{Code: CodeInvalid, Rule: "query_invalid", Field: "q", Message: queryMessage(err), Err: err}
 		}

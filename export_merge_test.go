@@ -49,7 +49,7 @@ func ReadBlock(org OrgID, data []byte) (logID [10]byte, es []BlockEntry, err err
 }
 
 // FilterHas is filterHas.
-func FilterHas(filter []byte, t query.Term) bool { return filterHas(filter, t) }
+func FilterHas(filter []byte, first int64, t query.Term) bool { return filterHas(filter, first, t) }
 
 // DayTotals reads a day slip: total, failure, denied of each hour.
 func DayTotals(b []byte) (h [24][3]int64, err error) {

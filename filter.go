@@ -9,11 +9,13 @@ import (
 )
 
 // The filter of a block: a blocked Bloom filter without a header, in lines of 60 bytes. A term sets filterProbes bits of the one
-// line that its value chooses, so that one read of a line answers for a word in every namespace.
+// line that its value and its group, the aligned run of filterGroup seqs, choose, so that one read of a line answers for a word in
+// every namespace.
 const (
 	filterLine   = 60
 	filterBits   = 8 * filterLine
 	filterProbes = 7
+	filterGroup  = 64 * windowSize
 )
 
 // How full a filter may be. Of a whole block one term in about a thousand is a false alarm; of a piece, which is soon rewritten and
@@ -23,12 +25,13 @@ const (
 	pieceFill = 0.62
 )
 
-// filterHas reports whether a block with this filter may hold t; false is certain. Without a filter it may.
-func filterHas(filter []byte, t query.Term) bool {
+// filterHas reports whether a block that begins at first and has this filter may hold t; false is certain. Without a filter it may.
+func filterHas(filter []byte, first int64, t query.Term) bool {
 	lines := len(filter) / filterLine
 	if lines == 0 || len(filter)%filterLine != 0 {
 		return true
 	}
+	t = spread(t, first)
 	line := filter[filterOffset(t.H, lines):][:filterLine]
 	g := t.G
 	for range filterProbes {
@@ -41,15 +44,20 @@ func filterHas(filter []byte, t query.Term) bool {
 	return true
 }
 
+// spread returns t as it stands in the filter of a block that begins at first.
+func spread(t query.Term, first int64) query.Term {
+	return t.In(uint64(first/filterGroup), uint64(first/windowSize))
+}
+
 // filterOffset returns where the line of a value begins.
 func filterOffset(h uint64, lines int) int { return int((h>>32)*uint64(lines)>>32) * filterLine }
 
 // filterBit scales the low 9 bits of g to a bit of a line.
 func filterBit(g uint64) uint64 { return (g & 511) * filterBits >> 9 }
 
-// buildFilter returns a filter of terms that is at most maxFill full.
-func buildFilter(terms []query.Term, maxFill float64) []byte {
-	return new(termSet).appendFilter(nil, terms, maxFill)
+// buildFilter returns the filter of a block that begins at first: of terms, at most maxFill full.
+func buildFilter(terms []query.Term, first int64, maxFill float64) []byte {
+	return new(termSet).appendFilter(nil, terms, first, maxFill)
 }
 
 // termSet drops repeated terms, and with it filters are built; it reuses its memory. The zero value is ready.
@@ -87,10 +95,13 @@ func (s *termSet) set(ts []query.Term) {
 	}
 }
 
-// appendFilter adds the filter of ts to dst. Its size is the one at which an even spread over the lines is maxFill full, and an uneven
+// appendFilter adds to dst the filter of ts for a block that begins at first. Its size is the one at which an even spread over the lines is maxFill full, and an uneven
 // one mostly is too; it grows until that is so.
-func (s *termSet) appendFilter(dst []byte, ts []query.Term, maxFill float64) []byte {
+func (s *termSet) appendFilter(dst []byte, ts []query.Term, first int64, maxFill float64) []byte {
 	s.set(ts)
+	for i := range s.terms {
+		s.terms[i] = spread(s.terms[i], first)
+	}
 	lines := max(1, int(math.Ceil(1.01*float64(len(s.terms))*filterProbes/(filterBits*-math.Log1p(-maxFill)))))
 	for s.fill(lines) > maxFill {
 		lines += 1 + lines/100

@@ -27,9 +27,10 @@ func TestFilter(t *testing.T) {
 				ts[i] = query.Term{H: rapid.Uint64Range(0, 9).Draw(t, "h") << 60, G: rapid.Uint64Range(0, 30).Draw(t, "g") << 40}
 			}
 			maxFill := rapid.SampledFrom([]float64{wholeFill, pieceFill}).Draw(t, "fill")
-			filter := buildFilter(ts, maxFill)
+			first := rapid.Int64Range(0, maxSeq).Draw(t, "first")
+			filter := buildFilter(ts, first, maxFill)
 			for _, term := range ts {
-				if !filterHas(filter, term) {
+				if !filterHas(filter, first, term) {
 					t.Fatalf("a filter of %d terms lacks %x", len(ts), term)
 				}
 			}
@@ -52,7 +53,7 @@ func TestFilter(t *testing.T) {
 		for _, n := range []int{0, 1, 100, 5400} {
 			for _, maxFill := range []float64{wholeFill, pieceFill} {
 				ts := numberedTerms(0, n)
-				lines := len(buildFilter(ts, maxFill)) / filterLine
+				lines := len(buildFilter(ts, 0, maxFill)) / filterLine
 				var s termSet
 				s.set(append(ts, ts...)) // repeated terms change nothing
 				if len(s.terms) != n {
@@ -72,10 +73,11 @@ func TestFilter(t *testing.T) {
 	t.Run("false alarms are as rare as promised", func(t *testing.T) {
 		t.Parallel()
 		for _, c := range []struct{ fill, most float64 }{{wholeFill, 0.001}, {pieceFill, 0.05}} {
-			filter := buildFilter(numberedTerms(0, 5400), c.fill)
+			const first = 5 << 20
+			filter := buildFilter(numberedTerms(0, 5400), first, c.fill)
 			false1, n := 0, 200_000
 			for _, term := range numberedTerms(1<<40, n) {
-				if filterHas(filter, term) {
+				if filterHas(filter, first, term) {
 					false1++
 				}
 			}
@@ -89,26 +91,56 @@ func TestFilter(t *testing.T) {
 	t.Run("without a filter everything may be there", func(t *testing.T) {
 		t.Parallel()
 		for _, filter := range [][]byte{nil, {}, make([]byte, 59), make([]byte, 61)} {
-			if !filterHas(filter, query.Term{}) {
+			if !filterHas(filter, 0, query.Term{}) {
 				t.Errorf("a filter of %d bytes denies", len(filter))
 			}
+		}
+	})
+	t.Run("a false alarm in one block says nothing of the next", func(t *testing.T) {
+		t.Parallel()
+		const blocks, n = 400, 300 // the same values in each block
+		filters := make([][]byte, blocks)
+		for i := range filters {
+			filters[i] = buildFilter(numberedTerms(0, 5400), int64(i)*windowSize, wholeFill)
+		}
+		worst := 0
+		for _, term := range numberedTerms(1<<40, n) {
+			alarms := 0
+			for i, f := range filters {
+				if filterHas(f, int64(i)*windowSize, term) {
+					alarms++
+				}
+			}
+			worst = max(worst, alarms)
+		}
+		if worst > blocks/20 {
+			t.Errorf("a value that no block holds is looked for in %d of %d", worst, blocks)
 		}
 	})
 	t.Run("its bits are those of the format", func(t *testing.T) {
 		t.Parallel()
 		// docs/reference/formats.md, section "Filter": a `invoice.paid` has h=9e8d171a68454fc8 g=8bd7a3f48c01886b.
-		filter := make([]byte, 3*filterLine)
 		term := query.Term{H: 0x9e8d171a68454fc8, G: 0x8bd7a3f48c01886b}
-		line := filter[1*filterLine:][:filterLine] // (0x9e8d171a × 3) >> 32
-		for i := range 7 {
-			if filterHas(filter, term) {
-				t.Fatalf("%d bits are enough", i)
+		for _, c := range []struct {
+			first  int64
+			at     query.Term // as the document gives it
+			lineOf int        // of 3
+		}{
+			{0, query.Term{H: 0x81b3e5d65b0b8789, G: 0x938b190a15aba3e9}, 1},
+			{100_000, query.Term{H: 0xa9a3201c44cb5f52, G: 0x7520ff39bc08e801}, 1},
+		} {
+			filter := make([]byte, 3*filterLine)
+			line := filter[c.lineOf*filterLine:][:filterLine]
+			for i := range 7 {
+				if filterHas(filter, c.first, term) {
+					t.Fatalf("from %d: %d bits are enough", c.first, i)
+				}
+				bit := (c.at.G >> (9 * i) & 511) * 480 >> 9
+				line[bit/8] |= 1 << (bit % 8)
 			}
-			bit := (term.G >> (9 * i) & 511) * 480 >> 9
-			line[bit/8] |= 1 << (bit % 8)
-		}
-		if !filterHas(filter, term) {
-			t.Error("seven bits are not enough")
+			if !filterHas(filter, c.first, term) {
+				t.Errorf("from %d: seven bits are not enough; in it the term is %x", c.first, spread(term, c.first))
+			}
 		}
 	})
 }
@@ -121,7 +153,7 @@ func BenchmarkFilter(b *testing.B) {
 	var s termSet
 	var dst []byte
 	for b.Loop() {
-		dst = s.appendFilter(dst[:0], ts, wholeFill)
+		dst = s.appendFilter(dst[:0], ts, 0, wholeFill)
 	}
 	b.ReportMetric(float64(b.Elapsed().Nanoseconds())/float64(b.N)/512, "ns/event")
 }

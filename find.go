@@ -143,7 +143,7 @@ func (f *finder) blocks(ctx context.Context, id ID, from, to int64) error {
 		}
 		for i := list.find(from); i < len(list.metas) && from < to; i++ {
 			m := &list.metas[i]
-			if filterHas(m.Filter, term) {
+			if filterHas(m.Filter, m.First, term) {
 				err := f.block(ctx, m, id)
 				if errors.Is(err, ErrNotExist) && swapped < 100 {
 					swapped++

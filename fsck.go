@@ -378,7 +378,7 @@ func (c *logCheck) covered(m *BlockMeta) {
 		c.find(r.Seq, "bounds", "occurred_at is outside the block's bounds")
 	}
 	for _, t := range c.terms {
-		if !filterHas(m.Filter, t) {
+		if !filterHas(m.Filter, m.First, t) {
 			c.find(r.Seq, "filter", "a term of the entry is not in the block's filter")
 			return
 		}

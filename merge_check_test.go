@@ -199,7 +199,7 @@ func checkMeta(t testing.TB, m *daybook.BlockMeta, es []daybook.BlockEntry, leav
 			add(&occurred, e.Occurred)
 		}
 		for _, term := range e.Terms {
-			if !daybook.FilterHas(m.Filter, term) {
+			if !daybook.FilterHas(m.Filter, m.First, term) {
 				t.Fatalf("entry %d: the filter of its block lacks a term", e.Seq)
 			}
 		}

@@ -163,7 +163,7 @@ func (s *shard) prepare(jobs []*job) (*tailCommit, []byte) {
 	plain := appendColumns(make([]byte, 0, size+len(bt.packed)*maxColumnBytes), bt.packed, false)
 	bodies := 0
 	for i := range bt.packed {
-		c.entries[i].off = uint32(bodies)
+		c.entries[i].state, c.entries[i].off = plain[i], uint32(bodies)
 		bodies += len(bt.packed[i].body)
 	}
 	c.id, c.bodies = bt.id, plain[len(plain)-bodies:]
@@ -215,7 +215,7 @@ func (s *shard) sequence(t *touchedLog, c *tailCommit, notBefore int64) {
 			t.tree.append(p.leaf)
 			s.ids.add(&p.id, notBefore)
 			c.entries = append(c.entries, tailEntry{
-				leaf: p.leaf, id: p.id, secret: p.secret, len: uint32(len(p.body)), idAt: uint32(p.idAt), state: p.kind << stateKind,
+				leaf: p.leaf, id: p.id, secret: p.secret, len: uint32(len(p.body)), idAt: uint32(p.idAt),
 			})
 			s.batch.packed = append(s.batch.packed, packed{id: p.id, kind: p.kind, idAt: p.idAt, body: p.body})
 			l.Seq++

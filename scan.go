@@ -27,20 +27,21 @@ type scan struct {
 
 	ids   bool          // the query asks for the event's own id, whose text costs an allocation
 	holds []*activeHold // in force, if the query asks for what is held
-	lits  [][]byte      // every match without a backslash holds all of these
+	lits  query.Literals
 
 	doc *leaf.Doc
 	rec query.Record // of the entry that matched last, unless all
 
-	filter  []byte // the one that has asks
-	has     func(query.Term) bool
-	begin   time.Time
-	budget  budget
-	resumed bool // another page came before
-	seen    Span // of what was looked through: received_at, in the order of occurred_at that
-	marks   [windowSize]bool
-	places  [windowSize]tailPlace // of the unit's entries, in the tail
-	current packed                // the entry being looked at
+	filter   []byte // the one that has asks
+	filterAt int64  // the first seq of its block
+	has      func(query.Term) bool
+	begin    time.Time
+	budget   budget
+	resumed  bool // another page came before
+	seen     Span // of what was looked through: received_at, in the order of occurred_at that
+	marks    [windowSize]bool
+	places   [windowSize]tailPlace // of the unit's entries, in the tail
+	current  packed                // the entry being looked at
 }
 
 // budget is what a request may use up.
@@ -91,7 +92,7 @@ func (b *Book) scanOf(ctx context.Context, p *question, v view) (s *scan, err er
 			return nil, err
 		}
 	}
-	s.has = func(t query.Term) bool { return filterHas(s.filter, t) }
+	s.has = func(t query.Term) bool { return filterHas(s.filter, s.filterAt, t) }
 	s.begin = b.o.Now()
 	s.budget = budget{now: b.o.Now, until: s.begin.Add(b.o.SearchTime), blocks: b.o.SearchBlocks}
 	return s, nil
@@ -153,7 +154,7 @@ func (s *scan) may(m *BlockMeta) bool {
 	if len(m.Filter) == 0 {
 		return s.query.May(&bounds, nil)
 	}
-	s.filter = m.Filter
+	s.filter, s.filterAt = m.Filter, m.First
 	return s.query.May(&bounds, s.has)
 }
 

@@ -313,6 +313,22 @@ func TestEvents(t *testing.T) {
 		}
 		o.compare("events", got, o.entries[:1500])
 	})
+	t.Run("finds what is written with escapes, before and after merging", func(t *testing.T) {
+		t.Parallel()
+		b := open(t, storetest.Memory(), daybook.Options{})
+		record(t, b, "org_a", daybook.Request{Events: [][]byte{
+			[]byte(`{"action":"invoice\u002epaid","actor":{"type":"user","id":"usr_1"},"reason":"M\u00fcller called"}`),
+		}})
+		for _, merged := range []string{"in the tail", "in a block"} {
+			for _, text := range []string{"action:invoice.paid", "reason:müller", "muller", "called", "action:invoice.paid called"} {
+				page, err := b.Search(t.Context(), daybook.EventQuery{Org: "org_a", Text: text})
+				if err != nil || len(page.Entries) != 1 {
+					t.Errorf("%s, %s: %+v, error %v", merged, text, page, err)
+				}
+			}
+			settle(t, b)
+		}
+	})
 	t.Run("ends at the limit, and when the caller has enough", func(t *testing.T) {
 		n := 0
 		for _, err := range b.Events(t.Context(), daybook.EventQuery{Org: o.org, Limit: 612}) {

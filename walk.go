@@ -1,7 +1,6 @@
 package daybook
 
 import (
-	"bytes"
 	"context"
 	"errors"
 	"fmt"
@@ -128,7 +127,7 @@ func (w *walker) describes() bool {
 	if w.take != nil {
 		return true
 	}
-	return w.windows > readFirst && (len(w.lits) == 0 || w.windows <= readFirst+literalFirst)
+	return w.windows > readFirst && (w.lits.None() || w.windows <= readFirst+literalFirst)
 }
 
 // taken lets take count what lies wholly within the bounds, and notes if that ends the walk.
@@ -307,12 +306,12 @@ func (u *unit) received(i int) int64 {
 // mark looks for the query's literals in the bodies of u, and notes which entries can match. It returns false if there is nothing
 // to go by. A body with a backslash may hold a literal in another spelling and is always marked.
 func (s *scan) mark(u *unit) bool {
-	if len(s.lits) == 0 {
+	if s.lits.None() {
 		return false
 	}
 	for i := range u.n {
 		body, escaped := u.body(i)
-		s.marks[i] = escaped || containsAll(body, s.lits)
+		s.marks[i] = escaped || s.lits.In(body)
 	}
 	return true
 }
@@ -325,15 +324,6 @@ func (u *unit) body(i int) ([]byte, bool) {
 	r := &u.view.runs[u.places[i].run]
 	e := &r.c.entries[r.at+u.places[i].at]
 	return r.c.bodies[e.off : e.off+e.len], e.state&stateBackslash != 0
-}
-
-func containsAll(body []byte, lits [][]byte) bool {
-	for _, l := range lits {
-		if !bytes.Contains(body, l) {
-			return false
-		}
-	}
-	return true
 }
 
 // match reports whether e is looked for: what retention has removed is not, unless tombstones are. rec then holds its record, unless every entry is and nobody needs it.

@@ -77,7 +77,7 @@ func (d *describer) window(s *scan, first int64) (*tailWindow, error) {
 			return nil, err
 		}
 	}
-	t.Filter = d.set.appendFilter(nil, d.terms, pieceFill)
+	t.Filter = d.set.appendFilter(nil, d.terms, first, pieceFill)
 	t.Facets = d.facets.append(nil)
 	t.days, d.days = d.days, dayTally{}
 	d.trim()

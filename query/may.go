@@ -141,9 +141,7 @@ func (c *condition) need(v *value) (all []Term, known bool) {
 		}
 		all = needKey(c.field, v.is)
 	case kindName:
-		if all = needWords(v.is); c.field == fieldMethod {
-			all = needTerm(termHTTP, v.is)
-		}
+		all = needName(c.field, v.is)
 	case kindWho, kindTarget:
 		all = c.needPair(v)
 	case kindText:
@@ -218,11 +216,25 @@ func needKey(f fieldNo, p pattern) []Term {
 	return needWords(p)
 }
 
+// needName returns the terms of a value of a name field.
+func needName(f fieldNo, p pattern) []Term {
+	switch f {
+	case fieldMethod:
+		return needTerm(termHTTP, p)
+	case fieldTargetName:
+		return needShort(termTarget, p)
+	default:
+		return needShort(termActor, p)
+	}
+}
+
 // needPair returns the terms of TYPE:ID, or of an id or name.
 func (c *condition) needPair(v *value) []Term {
 	switch {
+	case v.of == nil && c.field == fieldTarget:
+		return needShort(termTarget, v.is)
 	case v.of == nil:
-		return needWords(v.is)
+		return needShort(termActor, v.is)
 	case c.field == fieldTarget:
 		return append(needShort(termTarget, v.is), needTerm(termTargetType, v.of)...)
 	}

@@ -392,7 +392,7 @@ func TestQuery_naive(t *testing.T) {
 		rounds = 1_000
 	}
 	m := maker{rand.New(rand.NewPCG(1, 2))}
-	matched := 0
+	matched, literal := 0, 0
 	for i := range rounds {
 		a := m.query(3)
 		text := m.write(a)
@@ -422,12 +422,29 @@ func TestQuery_naive(t *testing.T) {
 				event, _ := json.Marshal(n.event)
 				t.Fatalf("round %d: %s\nevent %s\nmatches, but the filter says it cannot", i, q, event)
 			}
+			if event, lits := m.written(t, n.event), q.Literals(); !bytes.Contains(event, []byte(`\\`)) && !lits.None() {
+				if literal++; !lits.In(event) {
+					t.Fatalf("round %d: %s\nevent %s\nmatches, but the literals %s say it cannot", i, q, event, &lits)
+				}
+			}
 		}
 	}
-	t.Logf("%d matches", matched)
-	if matched < rounds/10 {
+	t.Logf("%d matches, %d of them with literals", matched, literal)
+	if matched < rounds/10 || literal < rounds/50 {
 		t.Errorf("only %d matches in %d rounds: the test tests little", matched, rounds)
 	}
+}
+
+// written is an event as a producer may write it, with nothing escaped that need not be.
+func (m maker) written(t testing.TB, event any) []byte {
+	t.Helper()
+	var b bytes.Buffer
+	e := json.NewEncoder(&b)
+	e.SetEscapeHTML(false)
+	if err := e.Encode(event); err != nil {
+		t.Fatal(err)
+	}
+	return b.Bytes()
 }
 
 func show(r *query.Record) string {

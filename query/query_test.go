@@ -118,34 +118,63 @@ func TestQuery_CountsByDay(t *testing.T) {
 
 func TestQuery_Literals(t *testing.T) {
 	t.Parallel()
-	for _, c := range []struct {
-		text string
-		want []string
-	}{
-		{"", nil},
-		{"action:invoice.paid", []string{"invoice.paid"}},
-		{"action:invoice.*", []string{"invoice."}},
-		{"action:abc", nil},
-		{"action:a,b", nil},
-		{"-action:invoice.paid", nil},
-		{"action:invoice.paid OR request_id:abcdef", nil},
-		{"target:invoice:12345 request_id:abcdef", []string{"invoice", "12345", "abcdef"}},
-		{"target:12345 actor:usr_7777 grace", nil},
-		{"outcome:failure", []string{"failure"}},
-		{"outcome:success", nil},
-		{"changed:/lines/*", []string{"/lines/"}},
-		{"changed:lines", nil},
-		{"meta.plan:enterprise meta.n:>5000", []string{"enterprise"}},
-		{`request_id:"say \"hi\""`, nil},
-		{"id:evt_01m7z7rs1affyad5cmxxj94a79", nil},
-		{"org:org_acme seq:12345", nil},
+	for _, c := range []struct{ text, want string }{
+		{"", ""},
+		{"action:invoice.paid", "invoice.paid"},
+		{"action:invoice.*", "invoice."},
+		{"action:abc", ""},
+		{"action:a,b", ""},
+		{"-action:invoice.paid", ""},
+		{"action:invoice.paid OR request_id:abcdef", ""},
+		{"target:invoice:12345 request_id:abcdef", "invoice 12345 abcdef"},
+		{"target:12345 actor:USR_7777 grace", "~12345 ~usr_7777 ~grace"},
+		{`actor.name:Graceful*opper "Paid by card" refun*`, "~graceful ~paid ~card ~refun"},
+		{"Zürich 漢字 müllersch", "~zurich ~mullersch"},
+		{"-grace OR hopper", ""},
+		{"outcome:failure", "failure"},
+		{"outcome:success", ""},
+		{"changed:/lines/*", "/lines/"},
+		{"changed:lines", ""},
+		{"meta.plan:enterprise meta.n:>5000", "enterprise"},
+		{`request_id:"say \"hi\""`, ""},
+		{"id:evt_01m7z7rs1affyad5cmxxj94a79", ""},
+		{"org:org_acme seq:12345", ""},
 	} {
-		var got []string
-		for _, l := range parse(t, c.text).Literals() {
-			got = append(got, string(l))
-		}
-		if !slices.Equal(got, c.want) {
+		lits := parse(t, c.text).Literals()
+		if got := lits.String(); got != c.want || lits.None() != (c.want == "") {
 			t.Errorf("%s: got %q, want %q", c.text, got, c.want)
+		}
+	}
+}
+
+func TestLiterals_In(t *testing.T) {
+	t.Parallel()
+	for _, c := range []struct {
+		query, text string
+		want        bool
+	}{
+		{"action:invoice.paid", `{"action":"invoice.paid"}`, true},
+		{"action:invoice.paid", `{"action":"Invoice.paid"}`, false},
+		{"grace", `grace`, true},
+		{"grace", `{"a":"xGRacE"}`, true},
+		{"grace", `{"a":"grac","b":"e"}`, false},
+		{"grace", `gracgRACE`, true},
+		{"grace", `GRAC`, false},
+		{"grace", ``, false},
+		{"grace", `{"a":"Gráce"}`, true},
+		{"kelvin", "{\"a\":\"\u212aelvin\"}", true},
+		{"kelvin", "{\"a\":\"delvin\"}", false},
+		{"12345", `x0123456`, true},
+		{"12345", `x012346`, false},
+		{"actor:a@b.test", `A@B.TEST`, true},
+		{"actor:a@b.test", `a@b-test`, false},
+		{"grace hopper", `grace`, false},
+		{"grace action:user.login", `GRACE user.login`, true},
+		{"grace action:user.login", `é user.Login`, false},
+	} {
+		lits := parse(t, c.query).Literals()
+		if got := lits.In([]byte(c.text)); got != c.want {
+			t.Errorf("%s in %s: %v", c.query, c.text, got)
 		}
 	}
 }

@@ -17,8 +17,8 @@ const (
 	termID           = 'i' // the 16 bytes of the event id
 	termAction       = 'a' // whole action
 	termActionPrefix = 'p' // each prefix of an action that ends in "."
-	termActor        = 'u' // short id of the actor or a via
-	termTarget       = 't' // short id of a target
+	termActor        = 'u' // short id, name or e-mail of the actor or a via
+	termTarget       = 't' // short id or name of a target
 	termActorType    = 'U'
 	termTargetType   = 'T'
 	termOutcome      = 'o'
@@ -46,6 +46,12 @@ func mix(h uint64) uint64 {
 	h ^= h >> 33
 	h *= 0xc4ceb9fe1a85ec53
 	return h ^ h>>33
+}
+
+// In returns t as it stands in the filter of one block: its line spread anew in each group of blocks, its bits in each window. Every
+// block of a log holds the same common values; without this a rare value that meets them in one block would meet them in all.
+func (t Term) In(group, window uint64) Term {
+	return Term{H: mix(t.H ^ group*golden), G: mix(t.G ^ window*golden)}
 }
 
 // NewTerm returns the term of a folded value in the namespace ns.
@@ -283,9 +289,9 @@ func appendText(dst []Term, s slot, value []byte) []Term {
 	switch s {
 	case slotAction:
 		return appendAction(dst, value)
-	case slotActorID, slotViaID:
+	case slotActorID, slotActorName, slotActorEmail, slotViaID, slotViaName, slotViaEmail:
 		return appendValue(dst, termActor, value)
-	case slotTargetID:
+	case slotTargetID, slotTargetName:
 		return appendValue(dst, termTarget, value)
 	case slotRequestID, slotTraceID, slotSessionID, slotCorrelationID, slotRoute:
 		return appendValue(dst, termValue, value)

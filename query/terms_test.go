@@ -42,13 +42,13 @@ func TestAppendTerms(t *testing.T) {
 		{`{"outcome":"denied"}`, []string{"odenied", "xoutcome"}, []string{"osuccess"}},
 		{
 			`{"actor":{"type":"user","id":"usr_7","name":"Ada Müller","email":"a@b.c","via":[{"type":"api_key","id":"key_01h455vb4pex5v"}]}}`,
-			[]string{"uusr_7", "wusr", "w7", "Uuser", "wada", "wmuller", "wa", "wb", "wc", "Uapi_key", "w01h455vb4pex5v", "xactor", "xactor.id", "xactor.email", "xvia", "xvia.type"},
+			[]string{"uusr_7", "uada muller", "ua@b.c", "wusr", "w7", "Uuser", "wada", "wmuller", "wa", "wb", "wc", "Uapi_key", "w01h455vb4pex5v", "xactor", "xactor.id", "xactor.email", "xvia", "xvia.type"},
 			[]string{"ukey_01h455vb4pex5v", "wuser", "tusr_7"},
 		},
 		{
-			`{"targets":[{"type":"invoice","id":"42","metadata":{"region":"EU"}}]}`,
-			[]string{"Tinvoice", "t42", "w42", "ktarget.region", "mtarget.region\x00eu", "weu", "xtarget", "xtarget.id"},
-			[]string{"winvoice", "u42", "kregion"},
+			`{"targets":[{"type":"invoice","id":"42","name":"Invoice 42","metadata":{"region":"EU"}}]}`,
+			[]string{"Tinvoice", "t42", "tinvoice 42", "w42", "ktarget.region", "mtarget.region\x00eu", "weu", "xtarget", "xtarget.id"},
+			[]string{"uinvoice 42", "u42", "kregion"},
 		},
 		{
 			`{"context":{"ip":"203.0.113.9","http":{"method":"PUT","status_code":2e2,"route":"/a/{id}","path":"/a/7"}}}`,
@@ -88,5 +88,23 @@ func TestAppendTerms(t *testing.T) {
 	}
 	if terms := query.AppendTerms(nil, &query.Record{ID: "evt_00000000000000000000000015"}); !slices.Equal(terms, []query.Term{query.NewTerm('i', append(make([]byte, 15), 37))}) {
 		t.Errorf("an id alone has %x", terms)
+	}
+}
+
+// TestTermsOfWho holds that a name, id or e-mail of which each word occurs somewhere is not taken for one that is there: such words
+// are in every block.
+func TestTermsOfWho(t *testing.T) {
+	t.Parallel()
+	event := `{"action":"x","actor":{"type":"user","id":"usr_7","name":"Ada Byron","email":"ada@acme.test"},
+		"targets":[{"type":"invoice","id":"inv_9","name":"Grace's invoice"}],"reason":"usr 64 inv grace grace@acme.test","context":{"user_agent":"Win64; x64"}}`
+	r := read(t, event)
+	for text, want := range map[string]bool{
+		"actor:usr_7": true, `actor:"ada byron"`: true, "actor:Ada@acme.test": true, `actor.name:"ADA byron"`: true, "actor:usr*": true,
+		"actor:usr_64": false, "actor:grace": false, "actor:ada": false, `actor.name:grace`: false, "actor.email:grace@acme.test": false, "via:usr_64": false,
+		"target:inv_9": true, `target:"grace's invoice"`: true, "target:inv_64": false, "target.name:grace": false, "target.name:grace*": true,
+	} {
+		if got := may(parse(t, text), r); got != want {
+			t.Errorf("%s: May is %v", text, got)
+		}
 	}
 }

@@ -23,8 +23,9 @@ func (s *Store) wrote(bytes int64) {
 }
 
 // checkpoints is the checkpointer: it copies the write-ahead log into the database beside the writer, so that commits never do it.
-// The log starts again from its beginning when all of it was copied and nobody reads it; under steady load that moment may not come,
-// and at 256 MiB the checkpointer takes the writer's turn to bring it about.
+// The log starts again from its beginning when all of it was copied and nobody reads it; under steady load that moment does not come
+// by itself, and at 64 MiB the checkpointer takes the writer's turn to bring it about. A file that is written over and not made longer
+// syncs faster. Readers that stay in the way let it grow, to 256 MiB: then commits wait for them.
 func (s *Store) checkpoints(ctx context.Context) {
 	defer close(s.done)
 	for {
@@ -35,8 +36,12 @@ func (s *Store) checkpoints(ctx context.Context) {
 		}
 		s.written.Store(0)
 		size, _, err := s.checkpoint("PASSIVE")
-		if err == nil && size >= s.o.truncate && s.turns.take(ctx, false) == nil {
-			_, _, err = s.checkpoint("TRUNCATE")
+		if err == nil && size >= s.o.restart && s.turns.take(ctx, false) == nil {
+			mode := "PASSIVE" // copies the rest: the next write begins the log anew, in space that the file has
+			if size >= s.o.truncate {
+				mode = "TRUNCATE" // waits for readers, and gives the space back
+			}
+			_, _, err = s.checkpoint(mode)
 			s.turns.give()
 		}
 		if err != nil {

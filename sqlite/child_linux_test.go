@@ -44,7 +44,7 @@ func child() error {
 	if *disk > 0 {
 		return fillDisk(*path, *disk)
 	}
-	o := sqlite.Tuned(*synchronous, *wal, 4**wal)
+	o := sqlite.Tuned(*synchronous, *wal, 2**wal, 4**wal)
 	o.Logger = slog.New(slog.DiscardHandler)
 	s, err := sqlite.Open(*path, o)
 	if err != nil {

@@ -3,8 +3,8 @@ package sqlite
 import "runtime"
 
 // Tuned returns options for tests: the level of synchronous, and the sizes of write-ahead log at which the checkpointer works.
-func Tuned(synchronous string, passive, truncate int64) Options {
-	return Options{synchronous: synchronous, passive: passive, truncate: truncate}
+func Tuned(synchronous string, passive, restart, truncate int64) Options {
+	return Options{synchronous: synchronous, passive: passive, restart: restart, truncate: truncate}
 }
 
 // BeforeCommit returns options with which f is called in every write transaction before its COMMIT.

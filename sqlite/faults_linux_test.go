@@ -29,7 +29,7 @@ func fillDisk(path string, size int64) error {
 	if err := os.WriteFile(filler, make([]byte, size/2), 0o600); err != nil {
 		return err
 	}
-	o := sqlite.Tuned("FULL", size/8, size/4)
+	o := sqlite.Tuned("FULL", size/8, size/4, size/4)
 	o.Logger = slog.New(slog.DiscardHandler) // the checkpointer says that it cannot
 	s, err := sqlite.Open(path, o)
 	if err != nil {

@@ -29,7 +29,8 @@ type Options struct {
 	// Tests only, below.
 	synchronous  string // default FULL
 	passive      int64  // bytes of write-ahead log after which the checkpointer copies it into the database; default 16 MiB
-	truncate     int64  // size at which it makes commits wait for that; default 256 MiB
+	restart      int64  // size at which it makes commits wait for that, so that the log begins anew; default 64 MiB
+	truncate     int64  // size at which it makes commits wait for readers too; default 256 MiB
 	trimBytes    int64  // bytes of commits dropped in one transaction; default 512 KiB
 	beforeCommit func() // called in every write transaction before its COMMIT
 	afterStep    func() // called after every step of a backup
@@ -102,6 +103,9 @@ func (o Options) withDefaults() Options {
 	}
 	if o.passive == 0 {
 		o.passive = 16 << 20
+	}
+	if o.restart == 0 {
+		o.restart = 64 << 20
 	}
 	if o.truncate == 0 {
 		o.truncate = 256 << 20

@@ -362,36 +362,45 @@ func TestTriggers(t *testing.T) {
 // The checkpointer keeps the write-ahead log from growing for ever, and what it says goes to the logger.
 func TestCheckpoints(t *testing.T) {
 	t.Parallel()
-	path := filepath.Join(t.TempDir(), "daybook.db")
-	var said bytes.Buffer
-	o := sqlite.Tuned("FULL", 1<<20, 4<<20)
-	o.Logger = slog.New(slog.NewTextHandler(&said, nil))
-	s, err := sqlite.Open(path, o)
-	if err != nil {
-		t.Fatal(err)
-	}
-	var most int64
-	for n := range daybook.CommitNo(400) {
-		if err := s.Append(t.Context(), commit(n, 100_000)); err != nil {
-			t.Fatal(err)
-		}
-		info, err := os.Stat(path + "-wal")
-		if err != nil {
-			t.Fatal(err)
-		}
-		most = max(most, info.Size())
-	}
-	if most > 16<<20 { // of 40 MB written
-		t.Errorf("the write-ahead log grew to %d bytes", most)
-	}
-	if err := s.Close(); err != nil {
-		t.Fatal(err)
-	}
-	if said.Len() > 0 {
-		t.Error(said.String())
-	}
-	if _, err := os.Stat(path + "-wal"); !errors.Is(err, fs.ErrNotExist) {
-		t.Errorf("Close left the write-ahead log: %v", err)
+	for _, c := range []struct {
+		name              string
+		restart, truncate int64
+	}{{"beginning anew", 2 << 20, 1 << 40}, {"giving space back", 4 << 20, 4 << 20}} {
+		t.Run(c.name, func(t *testing.T) {
+			t.Parallel()
+			path := filepath.Join(t.TempDir(), "daybook.db")
+			var said bytes.Buffer
+			o := sqlite.Tuned("FULL", 1<<20, c.restart, c.truncate)
+			o.Logger = slog.New(slog.NewTextHandler(&said, nil))
+			s, err := sqlite.Open(path, o)
+			if err != nil {
+				t.Fatal(err)
+			}
+			var most, last int64
+			shrunk := false
+			for n := range daybook.CommitNo(400) {
+				if err := s.Append(t.Context(), commit(n, 100_000)); err != nil {
+					t.Fatal(err)
+				}
+				info, err := os.Stat(path + "-wal")
+				if err != nil {
+					t.Fatal(err)
+				}
+				most, shrunk, last = max(most, info.Size()), shrunk || info.Size() < last, info.Size()
+			}
+			if most > 16<<20 || shrunk != (c.truncate < 1<<40) { // of 40 MB written
+				t.Errorf("the write-ahead log grew to %d bytes; it shrank: %v", most, shrunk)
+			}
+			if err := s.Close(); err != nil {
+				t.Fatal(err)
+			}
+			if said.Len() > 0 {
+				t.Error(said.String())
+			}
+			if _, err := os.Stat(path + "-wal"); !errors.Is(err, fs.ErrNotExist) {
+				t.Errorf("Close left the write-ahead log: %v", err)
+			}
+		})
 	}
 }
 

@@ -403,11 +403,13 @@ class Key:
         if len(parts) != 3 or not parts[0] or re.search(r"\s", vkey):
             raise malformed("%r is not a vkey" % vkey)
         self.vkey, self.name = vkey, parts[0]
-        data = b64(parts[2], 33)
-        self.kind, self.public = data[0], data[1:]
+        data = b64(parts[2])
+        if data[:1] != bytes([kind]):
+            raise Stop("unsupported", "the vkey %r is of a type that this version does not know here" % vkey)
+        self.kind, self.public = kind, data[1:]
         self.id = sha256(self.name.encode() + b"\n" + data)[:4]
-        if self.kind != kind or self.id.hex() != parts[1]:
-            raise malformed("the vkey %r is of another type, or its id is not that of its key" % vkey)
+        if len(data) != 33 or self.id.hex() != parts[1]:
+            raise malformed("the id of the vkey %r is not that of its key" % vkey)
 
     def signed(self, body, signature):
         """None: it did not. Else the time in seconds that a clock signed, 0 of the key of a log."""

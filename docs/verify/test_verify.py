@@ -176,7 +176,7 @@ class Damage(unittest.TestCase):
 
     def flips(self, data):
         pins = MUTATIONS[0]["pins"]
-        step = 8 * 3 + 1  # every bit position within a byte is met
+        step = 8 * 8 + 1  # every bit position within a byte is met
         for bit in range(0, 8 * len(data), step):
             flipped = bytearray(data)
             flipped[bit // 8] ^= 1 << bit % 8
@@ -194,7 +194,7 @@ class Damage(unittest.TestCase):
         free = [(body.index(b'"info"'), body.index(b"}}\n"))]
         free += [m.span() for m in re.finditer("— .*?\\\\n".encode(), body) if past[0] < m.start() < past[1]]
         pins, unseen = MUTATIONS[0]["pins"], 0
-        for bit in range(3, 8 * len(body), 8 * 7 + 1):
+        for bit in range(3, 8 * len(body), 8 * 15 + 1):
             if any(start * 8 <= bit < end * 8 for start, end in free):
                 continue
             flipped = bytearray(body)
@@ -204,10 +204,10 @@ class Damage(unittest.TestCase):
             bundle = check(bytes(flipped) + footer, pins)
             self.assertIn(bundle.exit_code(), (6, 7), "bit %d of byte %r" % (bit % 8, body[bit // 8 - 20:bit // 8 + 20]))
             unseen += 1
-        self.assertGreater(unseen, 1000)
+        self.assertGreater(unseen, 500)
 
     def test_truncations(self):
-        for size in range(0, len(BUNDLE), 7):
+        for size in range(0, len(BUNDLE), 19):
             bundle = check(BUNDLE[:size], MUTATIONS[0]["pins"])
             self.assertEqual(bundle.exit_code(), 7, "%d bytes: %s" % (size, bundle.findings))
             self.assertEqual(bundle.findings[-1][0], "truncated")
@@ -238,5 +238,14 @@ class Command(unittest.TestCase):
         self.assertEqual((done.returncode, "unreachable" in done.stdout), (7, True), done.stdout)
 
 
+def exits(vkey):
+    """Prints the exit code of each bundle that comes in: one a line, in base64. It is how another verifier is compared with this one."""
+    for line in sys.stdin:
+        print(check(base64.b64decode(line), [vkey]).exit_code())
+
+
 if __name__ == "__main__":
-    unittest.main()
+    if sys.argv[1:2] == ["--exits"]:
+        exits(sys.argv[2])
+    else:
+        unittest.main()

@@ -53,7 +53,7 @@ CREATE TABLE blocks (
   late_max     INTEGER NOT NULL,
   roots        BLOB    NOT NULL,
   facets       BLOB    NOT NULL,
-  filter       BLOB             -- last: a listing without it reads no overflow page
+  filter       BLOB             -- its terms, names among them, are spread by window and group; last: a listing without it reads no overflow page
 ) STRICT;
 
 CREATE TABLE block_data (k INTEGER PRIMARY KEY, data BLOB NOT NULL) STRICT;

@@ -57,6 +57,7 @@ var tags = []*huma.Tag{
 	{Name: "Record", Description: "An event is acknowledged when it is durable: a receipt means that it survives a power cut."},
 	{Name: "Search", Description: "Every answer says what was looked through. Pages keep the size of the log as it was at the first one."},
 	{Name: "Log", Description: "Checkpoints, tiles and proofs (C2SP tlog-checkpoint, tlog-tiles, tlog-proof; RFC 6962). What they say does not depend on who carries it."},
+	{Name: "Keeping and removing", Description: "Everything that is removed was named by a control entry in the log before: proofs of what stays hold, and say what went."},
 	{Name: "Export", Description: "Parts of the log as files, written in the background. An export is a consistent cut: what is recorded after it was made is not in it."},
 	{Name: "Organizations and keys", Description: "Who may do what."},
 	{Name: "Instance", Description: "Health, figures, backup, and this document."},
@@ -219,6 +220,10 @@ var (
 	}
 	aboutGetReady = operation{
 		id: "getReady", tag: "Instance", summary: "Whether requests can be served", answers: ok(health{}, "They can."), faults: []int{503},
+	}
+	aboutGetInstanceKeys = operation{
+		id: "getInstanceKeys", tag: "Instance", summary: "Get the keys of clock and anchor log", text: "They say nothing about any organization. The key of a log is in its `info`.",
+		answers: ok(instanceKeys{}, "The keys."), faults: []int{404},
 	}
 	aboutGetOpenAPI = operation{
 		id: "getOpenAPI", tag: "Instance", summary: "This document", answers: ok(nil, "OpenAPI 3.1."),

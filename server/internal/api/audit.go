@@ -20,12 +20,22 @@ const (
 	proofRead   = "daybook.proof.read"   // checkpoint, tile or proof
 )
 
-// proofWindow is how long the proofs that one key reads are one look. It is long because a monitor asks for ever, and each event makes
-// the log grow that it watches.
-const proofWindow = time.Hour
+// watchWindow is how long what a monitor reads is one look: it asks for ever, and each event makes the log grow that it watches.
+const watchWindow = time.Hour
 
 // look is what a route that shows a log does, for the column of the table of routes: an action, and which question it answers.
-type look struct{ action, what string }
+type look struct {
+	action, what string
+	window       time.Duration // how long equal ones are one; 0: as the settings say
+}
+
+// opened is a look at one event.
+var opened = look{action: eventViewed}
+
+// viewed is a look at many events, watched one at all that is new, proved one at what verifies them.
+func viewed(what string) look  { return look{action: logViewed, what: what} }
+func watched(what string) look { return look{logViewed, what, watchWindow} }
+func proved(what string) look  { return look{proofRead, what, watchWindow} }
 
 // looked notes that the principal has looked at the log of the request, if the route is one that shows it. It takes a look into
 // memory: the answer does not wait for it. A handler that answers for long notes the look itself, as it begins.
@@ -36,14 +46,11 @@ func (c *call) looked(outcome daybook.Outcome) {
 	c.noted = true
 	l := selfaudit.Look{
 		Org: c.org, Action: c.route.looks.action, By: actorOf(c.principal), Context: c.origin(), Outcome: outcome,
-		What: c.route.looks.what, From: c.seen.from, To: c.seen.to, Shown: c.seen.Shown,
+		What: c.route.looks.what, Window: c.route.looks.window, From: c.seen.from, To: c.seen.to, Shown: c.seen.Shown,
 	}
 	l.Target = daybook.Target{Type: "log", ID: string(c.org)}
-	switch l.Action {
-	case logViewed:
+	if l.Action == logViewed {
 		l.Query = c.question()
-	case proofRead:
-		l.Window = proofWindow
 	}
 	if id, err := daybook.ParseID(c.r.PathValue("id")); err == nil {
 		l.Target = daybook.Target{Type: "event", ID: id.String()}

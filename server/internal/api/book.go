@@ -17,9 +17,25 @@ type Book interface {
 	Histogram(ctx context.Context, q daybook.HistogramQuery) (*daybook.Histogram, error)
 	Facets(ctx context.Context, q daybook.FacetQuery) (*daybook.Facets, error)
 	Follow(ctx context.Context, q daybook.FollowQuery) iter.Seq2[daybook.Step, error]
+	InstanceVkeys() daybook.InstanceVkeys
 	Log(ctx context.Context, org daybook.OrgID, epoch int) (*daybook.Log, error)
+	Remover
 	RotateKey(ctx context.Context, org daybook.OrgID, by daybook.Party) (daybook.Vkey, error)
 	Broken() <-chan struct{}
+}
+
+// Remover is what the API asks of a [daybook.Book] about keeping and removing.
+type Remover interface {
+	PlaceHold(ctx context.Context, r daybook.HoldRequest) (daybook.Hold, error)
+	ReleaseHold(ctx context.Context, org daybook.OrgID, id, reason string, by daybook.Party) (daybook.Hold, error)
+	Hold(ctx context.Context, org daybook.OrgID, id string) (daybook.Hold, error)
+	Holds(ctx context.Context, org daybook.OrgID) ([]daybook.Hold, error)
+	PreviewErase(ctx context.Context, r daybook.EraseRequest) (daybook.ErasePreview, error)
+	Erase(ctx context.Context, r daybook.EraseRequest) (daybook.Erasure, error)
+	Erasure(ctx context.Context, org daybook.OrgID, id string) (daybook.Erasure, error)
+	Erasures(ctx context.Context, org daybook.OrgID) ([]daybook.Erasure, error)
+	PlanRetention(ctx context.Context, org daybook.OrgID, p daybook.Retention) (daybook.RetentionPlan, error)
+	ApplyRetention(ctx context.Context, org daybook.OrgID, p daybook.Retention) (daybook.Pruned, error)
 }
 
 var _ Book = (*daybook.Book)(nil)

@@ -1,10 +1,12 @@
 package api
 
 import (
+	"cmp"
 	"net/http"
 	"time"
 
 	"github.com/daybook-audit/daybook"
+	"github.com/daybook-audit/daybook/server/internal/selfaudit"
 )
 
 // getBundle streams an evidence bundle as it is made, so that who watches a log needs no export for it. It is whole if its footer is
@@ -39,6 +41,9 @@ func getBundle(c *call) error {
 	if c.r.Method == http.MethodHead {
 		return nil
 	}
+	end := cmp.Or(q.End, q.Size)
+	c.seen.Shown = selfaudit.Shown{Rows: max(0, end-q.First), First: q.First, Last: end - 1}
+	c.looked(daybook.Success) // as it begins: who breaks it off has had the rest
 	if _, err = l.WriteBundle(c.r.Context(), to, q); err == nil {
 		return nil
 	}

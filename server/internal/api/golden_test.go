@@ -24,6 +24,8 @@ var random = []struct {
 }{
 	{regexp.MustCompile(`req_[0-9a-z]{10}`), "req_7f3k2q9x4m"},
 	{regexp.MustCompile(`key_[0-9a-z]{26}`), "key_01m7w2y7m0fhra2avt0s3fj8ks"},
+	{regexp.MustCompile(`hold_[0-9a-z]{26}`), "hold_01m7w2y7m0f2sav0xm2zm5q97j"},
+	{regexp.MustCompile(`ers_[0-9a-z]{26}`), "ers_01m8054e3bek9amg680j6srjmm"},
 	{regexp.MustCompile(`org_[0-9a-z]{26}`), "org_01m7w2y7m0fhra2avt0s3fj8ks"},
 	{regexp.MustCompile(`dbk_[0-9a-z]{59}`), "dbk_…"},
 	{regexp.MustCompile(`"leaf_hash":"[A-Za-z0-9+/]{43}="`), `"leaf_hash":"…"`},
@@ -37,7 +39,7 @@ var random = []struct {
 	{regexp.MustCompile(`file\?exp=[0-9]+&sig=[A-Za-z0-9_-]+`), "file?exp=…&sig=…"},
 	{regexp.MustCompile(`"expires_at":"2026-11-28[0-9T:.-]+Z"`), `"expires_at":"2026-11-28T14:22:07.402118Z"`},
 	{regexp.MustCompile(`"url_expires_at":"20[0-9T:.-]+Z"`), `"url_expires_at":"2026-11-21T14:32:07.000000Z"`},
-	{regexp.MustCompile(`(started_at|finished_at|received_at|created_at|last_used_at|revoked_at)":"20[0-9T:.-]+Z"`), `$1":"2026-11-21T14:22:07.402118Z"`},
+	{regexp.MustCompile(`(started_at|finished_at|received_at|created_at|last_used_at|revoked_at|placed_at|released_at|requested_at|completed_at|updated_at|until|next)":"20[0-9T:.-]+Z"`), `$1":"2026-11-21T14:22:07.402118Z"`},
 	{regexp.MustCompile(`"occurred_at":"2026-11-21T14:22:07\.[0-9]{6}Z"`), `"occurred_at":"2026-11-21T14:22:07.402118Z"`},
 	{regexp.MustCompile(`"searched":\{"from":"20[0-9T:.-]+Z","to":"20[0-9T:.-]+Z"`), `"searched":{"from":"…","to":"…"`},
 }
@@ -184,6 +186,7 @@ func TestGolden(t *testing.T) {
 		{"log_checkpoint", ask{path: "/v1/organizations/org_acme/log/checkpoint", key: f.acme}},
 		{"log_checkpoint_missing", ask{path: "/v1/organizations/org_acme/log/checkpoints/3", key: f.acme}},
 		{"log_checkpoint_at", ask{path: "/v1/organizations/org_acme/log/checkpoints/7", key: f.admin}},
+		{"instance_keys", ask{path: "/.well-known/daybook-keys"}},
 		{"log_info", ask{path: "/v1/organizations/org_acme/log/info", key: f.acme}},
 		{"log_inclusion", ask{path: "/v1/organizations/org_acme/log/inclusion?seq=6&size=7", key: f.acme}},
 		{"log_inclusion_newest", ask{path: "/v1/organizations/org_acme/log/inclusion?seq=0", key: f.acme}},

@@ -66,13 +66,13 @@ func logRoutes() []*route {
 	var all []*route
 	for _, epoch := range []bool{false, true} {
 		rows := []*route{
-			{pattern: "/checkpoint", looks: look{proofRead, "checkpoint"}, handler: getCheckpoint, about: aboutGetCheckpoint},
-			{pattern: "/checkpoints/{size}", looks: look{proofRead, "checkpoint"}, handler: getCheckpointAt, about: aboutGetCheckpointAt},
-			{pattern: "/tile/{path...}", looks: look{proofRead, "tile"}, quiet: true, handler: getTile, about: aboutGetTile},
-			{pattern: "/inclusion", looks: look{proofRead, "inclusion"}, params: []param{paramSeq, paramSize}, handler: getInclusion, about: aboutGetInclusion},
-			{pattern: "/consistency", looks: look{proofRead, "consistency"}, params: []param{paramFromSize, paramToSize}, handler: getConsistency, about: aboutGetConsistency},
-			{pattern: "/proof/{file}", looks: look{proofRead, "proof"}, handler: getProof, about: aboutGetProof},
-			{pattern: "/bundle", scopes: auth.Export, looks: look{proofRead, "bundle"}, params: []param{paramBundleFrom, paramBundleTo, paramSize}, handler: getBundle, about: aboutGetBundle},
+			{pattern: "/checkpoint", looks: proved("checkpoint"), handler: getCheckpoint, about: aboutGetCheckpoint},
+			{pattern: "/checkpoints/{size}", looks: proved("checkpoint"), handler: getCheckpointAt, about: aboutGetCheckpointAt},
+			{pattern: "/tile/{path...}", looks: proved("tile"), quiet: true, handler: getTile, about: aboutGetTile},
+			{pattern: "/inclusion", looks: proved("inclusion"), params: []param{paramSeq, paramSize}, handler: getInclusion, about: aboutGetInclusion},
+			{pattern: "/consistency", looks: proved("consistency"), params: []param{paramFromSize, paramToSize}, handler: getConsistency, about: aboutGetConsistency},
+			{pattern: "/proof/{file}", looks: proved("proof"), handler: getProof, about: aboutGetProof},
+			{pattern: "/bundle", scopes: auth.Export, looks: watched("bundle"), params: []param{paramBundleFrom, paramBundleTo, paramSize}, handler: getBundle, about: aboutGetBundle},
 			{pattern: "/info", handler: getLogInfo, about: aboutGetLogInfo},
 		}
 		for _, rt := range rows {
@@ -99,6 +99,21 @@ const (
 	logPath   = "/v1/organizations/{org}/log"
 	epochPath = logPath + "/epochs/{epoch}"
 )
+
+// instanceKeys are the verifier keys that say nothing about any log.
+type instanceKeys struct {
+	ClockVkey  string `json:"clock_vkey" doc:"Of the clock's signature on every checkpoint." example:"audit.example.com/clock+236eee66+BAatBBD9srVwN21ogZ9cxgLHpBDoAcTPnmYRcYrgBtTn"`
+	AnchorVkey string `json:"anchor_vkey" doc:"Of the anchor log; empty: there is none."`
+}
+
+func getInstanceKeys(c *call) error {
+	keys := c.s.Book.InstanceVkeys()
+	if keys.Clock == "" {
+		return errNotFound
+	}
+	c.send(http.StatusOK, jsonType, marshal(instanceKeys{ClockVkey: keys.Clock, AnchorVkey: keys.Anchor}))
+	return nil
+}
 
 // sendNote answers with a checkpoint or a proof in text.
 func (c *call) sendNote(note []byte, cache []string) {

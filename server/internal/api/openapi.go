@@ -102,6 +102,8 @@ func (s *Server) document() *huma.OpenAPI {
 			item.Get = op
 		case http.MethodPost:
 			item.Post = op
+		case http.MethodPut:
+			item.Put = op
 		case http.MethodDelete:
 			item.Delete = op
 		}

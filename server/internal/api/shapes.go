@@ -100,6 +100,9 @@ type entry struct {
 	ReceivedAt string   `json:"received_at" format:"date-time" example:"2026-11-21T14:22:07.402118Z"`
 	LeafHash   string   `json:"leaf_hash" doc:"SHA-256, base64." example:"DWs3Fgpci0003POYBQd4v0T7zttUWOX+0XKL25CeDmQ="`
 	OccurredAt string   `json:"occurred_at,omitempty" format:"date-time" doc:"As sent; that of received_at when the producer sent none."`
+	Erased     []string `json:"erased_fields,omitempty" doc:"JSON pointers of the fields that were erased, as far as their names were kept; there only if some were." example:"[\"/actor/email\"]"`
+	Removed    string   `json:"removed,omitempty" enum:"erased,retention" doc:"Nothing of the entry is left but its place, id, time and leaf hash: it was erased, or its time had passed."`
+	By         string   `json:"by,omitempty" doc:"With removed: the erasure, or the rule of retention." example:"ers_01m8054e3bek9amg680j6srjmm"`
 	Action     string   `json:"action,omitempty" doc:"This and every further member are those that were recorded." example:"invoice.updated"`
 }
 

@@ -18,7 +18,7 @@ import (
 const kept = "acmesecret"
 
 // tenant is what org_acme has, for org_globex to try.
-type tenant struct{ event, key, cursor, actorCursor, export, doorExport string }
+type tenant struct{ event, key, cursor, actorCursor, hold, erasure, export, doorExport string }
 
 // logPath begins the routes of a log.
 const logPath = "/v1/organizations/{org}/log"
@@ -32,6 +32,10 @@ func tenantTrials(f *fixture, of tenant) map[string][]trial {
 	get := func(path string, header ...string) ask { return ask{path: path, key: f.globex, header: header} }
 	send := func(method, path, body string, header ...string) ask {
 		return ask{method: method, path: path, key: f.globex, body: body, header: header}
+	}
+	const noHold, noErasure = "hold_01m7z7rs1affyad5cmxxj94a70", "ers_01m7z7rs1affyad5cmxxj94a70"
+	other := func(method, path, body string) []trial {
+		return []trial{{send(method, path, body, "Daybook-Org", "org_acme"), send(method, path, body, "Daybook-Org", "org_none")}}
 	}
 	const noEvent, noKey, noExport = "evt_01m7z7rs1affyad5cmxxj94a70", "key_00000000000000000000000000", "exp_00000000000000000000000000"
 	theirs, _ := f.export.Link("exp_of_globex") // who has made an address for one export has none for another
@@ -57,11 +61,21 @@ func tenantTrials(f *fixture, of tenant) map[string][]trial {
 		"GET /v1/actors/{type}/{id}/events":     {header("/v1/actors/user/usr_7/events"), cursor("/v1/actors/user/usr_7/events", of.actorCursor), {ask: get("/v1/actors/user/usr_7/events")}},
 		"GET /v1/histogram":                     {header("/v1/histogram"), {ask: get("/v1/histogram?from=2026-11-21&to=2026-11-22")}},
 		"GET /v1/facets":                        {header("/v1/facets"), {ask: get("/v1/facets")}},
-		"POST /v1/exports":                      {{send("POST", "/v1/exports", `{"format":"csv"}`, "Daybook-Org", "org_acme"), send("POST", "/v1/exports", `{"format":"csv"}`, "Daybook-Org", "org_none")}},
-		"GET /v1/exports":                       {header("/v1/exports"), {ask: get("/v1/exports")}, {ask: get("/v1/exports?cursor=c_eg")}},
-		"GET /v1/exports/{id}":                  {{get("/v1/exports/" + of.export), get("/v1/exports/" + noExport)}},
-		"DELETE /v1/exports/{id}":               {{send("DELETE", "/v1/exports/"+of.export, ""), send("DELETE", "/v1/exports/"+noExport, "")}},
-		"GET /v1/exports/{id}/file":             {{get("/v1/exports/" + of.export + "/file?" + theirs), get("/v1/exports/" + noExport + "/file?" + theirs)}, {get("/v1/exports/" + of.export + "/file"), get("/v1/exports/" + noExport + "/file")}},
+		"GET /v1/retention":                     {header("/v1/retention"), {ask: get("/v1/retention")}},
+		"PUT /v1/retention":                     other("PUT", "/v1/retention", `{"rules":[]}`),
+		"POST /v1/retention/plan":               other("POST", "/v1/retention/plan", `{}`),
+		"POST /v1/retention/run":                other("POST", "/v1/retention/run", `{}`),
+		"POST /v1/holds":                        other("POST", "/v1/holds", `{"query":"","reason":"r"}`),
+		"GET /v1/holds":                         {header("/v1/holds"), {ask: get("/v1/holds")}},
+		"GET /v1/holds/{id}":                    {{get("/v1/holds/" + of.hold), get("/v1/holds/" + noHold)}, header("/v1/holds/" + of.hold)},
+		"POST /v1/holds/{id}/release":           {{send("POST", "/v1/holds/"+of.hold+"/release", `{"reason":"r"}`), send("POST", "/v1/holds/"+noHold+"/release", `{"reason":"r"}`)}},
+		"POST /v1/erasures/preview":             other("POST", "/v1/erasures/preview", `{"all":true,"whole":true}`),
+		"POST /v1/erasures":                     other("POST", "/v1/erasures", `{"all":true,"whole":true,"reason":"r"}`),
+		"GET /v1/erasures":                      {header("/v1/erasures"), {ask: get("/v1/erasures")}},
+		"GET /v1/erasures/{id}":                 {{get("/v1/erasures/" + of.erasure), get("/v1/erasures/" + noErasure)}, header("/v1/erasures/" + of.erasure)},
+		"POST /v1/erasures/{id}/approve":        {{send("POST", "/v1/erasures/"+of.erasure+"/approve", `{}`), send("POST", "/v1/erasures/"+noErasure+"/approve", `{}`)}},
+		"DELETE /v1/erasures/{id}":              {{send("DELETE", "/v1/erasures/"+of.erasure, ""), send("DELETE", "/v1/erasures/"+noErasure, "")}},
+		"GET /v1/erasures/{id}/certificate":     {{get("/v1/erasures/" + of.erasure + "/certificate"), get("/v1/erasures/" + noErasure + "/certificate")}},
 		"POST /v1/organizations":                {{ask: send("POST", "/v1/organizations", `{"id":"org_acme"}`), missing: send("POST", "/v1/organizations", `{"id":"org_none"}`)}},
 		"GET /v1/organizations":                 {{ask: get("/v1/organizations?limit=1000")}, {ask: get("/v1/organizations?cursor=c_AA")}},
 		"GET /v1/organizations/{org}":           {{get("/v1/organizations/org_acme"), get("/v1/organizations/org_none")}},
@@ -73,9 +87,15 @@ func tenantTrials(f *fixture, of tenant) map[string][]trial {
 		"GET /metrics":                          {{get("/metrics", "Daybook-Org", "org_acme"), get("/metrics")}},
 		"GET /healthz":                          {{ask: get("/healthz")}},
 		"GET /readyz":                           {{ask: get("/readyz")}},
+		"GET /.well-known/daybook-keys":         {{ask: get("/.well-known/daybook-keys")}},
 		"GET /openapi.json":                     {{ask: get("/openapi.json")}},
 		"GET /docs/api":                         {{ask: get("/docs/api")}},
 		"POST /audit_logs/events":               {{door("org_acme"), door("org_none")}},
+		"POST /v1/exports":                      {{send("POST", "/v1/exports", `{"format":"csv"}`, "Daybook-Org", "org_acme"), send("POST", "/v1/exports", `{"format":"csv"}`, "Daybook-Org", "org_none")}},
+		"GET /v1/exports":                       {header("/v1/exports"), {ask: get("/v1/exports")}, {ask: get("/v1/exports?cursor=c_eg")}},
+		"GET /v1/exports/{id}":                  {{get("/v1/exports/" + of.export), get("/v1/exports/" + noExport)}},
+		"DELETE /v1/exports/{id}":               {{send("DELETE", "/v1/exports/"+of.export, ""), send("DELETE", "/v1/exports/"+noExport, "")}},
+		"GET /v1/exports/{id}/file":             {{get("/v1/exports/" + of.export + "/file?" + theirs), get("/v1/exports/" + noExport + "/file?" + theirs)}, {get("/v1/exports/" + of.export + "/file"), get("/v1/exports/" + noExport + "/file")}},
 		"POST /audit_logs/exports":              {{doorExport("org_acme"), doorExport("org_none")}},
 		"GET /audit_logs/exports/{id}":          {{get("/audit_logs/exports/" + of.doorExport), get("/audit_logs/exports/" + noExport)}},
 		"GET /audit_logs/exports/{id}/file.csv": {{get("/audit_logs/exports/" + of.doorExport + "/file.csv?" + theirs), get("/audit_logs/exports/" + noExport + "/file.csv?" + theirs)}},
@@ -125,6 +145,17 @@ func TestTenants(t *testing.T) {
 		t.Fatal(err)
 	}
 	of.key = who.ID
+	made := func(path, body string) string {
+		var of struct{ ID string }
+		w := f.do(ask{method: "POST", path: path, key: f.acme, body: body})
+		if err := json.Unmarshal(w.Body.Bytes(), &of); err != nil || of.ID == "" {
+			t.Fatalf("%s: %d %s", path, w.Code, w.Body)
+		}
+		return of.ID
+	}
+	f.do(ask{method: "PUT", path: "/v1/retention", key: f.acme, body: `{"rules":[{"match":"","keep":"30d"}],"erasure_approvers":2}`})
+	of.hold = made("/v1/holds", `{"query":"actor:usr_1","reason":"`+kept+`"}`)
+	of.erasure = made("/v1/erasures", `{"query":"actor:usr_7","whole":true,"reason":"`+kept+`"}`)
 	of.export = f.exportOf(f.acme, `{"format":"ndjson"}`).ID
 	of.doorExport = f.doorExport(f.acme, "org_acme")
 	trials := tenantTrials(f, of)
@@ -210,6 +241,21 @@ func scopeTrials(f *fixture) map[string]ask {
 		"GET /v1/actors/{type}/{id}/events":  {path: "/v1/actors/a/b/events", header: acme},
 		"GET /v1/histogram":                  {path: "/v1/histogram", header: acme},
 		"GET /v1/facets":                     {path: "/v1/facets", header: acme},
+		"GET /v1/retention":                  {path: "/v1/retention", header: acme},
+		"PUT /v1/retention":                  {method: "PUT", path: "/v1/retention", body: `{"rules":[]}`, header: acme},
+		"POST /v1/retention/plan":            {method: "POST", path: "/v1/retention/plan", body: `{}`, header: acme},
+		"POST /v1/retention/run":             {method: "POST", path: "/v1/retention/run", body: `{}`, header: acme},
+		"POST /v1/holds":                     {method: "POST", path: "/v1/holds", body: `{"query":"seq:0","reason":"r","id":"hold_01m7z7rs1affyad5cmxxj94a70"}`, header: acme},
+		"GET /v1/holds":                      {path: "/v1/holds", header: acme},
+		"GET /v1/holds/{id}":                 {path: "/v1/holds/hold_01m7z7rs1affyad5cmxxj94a70", header: acme},
+		"POST /v1/holds/{id}/release":        {method: "POST", path: "/v1/holds/hold_01m7z7rs1affyad5cmxxj94a70/release", body: `{"reason":"r"}`, header: acme},
+		"POST /v1/erasures/preview":          {method: "POST", path: "/v1/erasures/preview", body: `{"query":"nothing","whole":true}`, header: acme},
+		"POST /v1/erasures":                  {method: "POST", path: "/v1/erasures", body: `{"query":"nothing","whole":true,"reason":"r"}`, header: acme},
+		"GET /v1/erasures":                   {path: "/v1/erasures", header: acme},
+		"GET /v1/erasures/{id}":              {path: "/v1/erasures/ers_01m7z7rs1affyad5cmxxj94a70", header: acme},
+		"POST /v1/erasures/{id}/approve":     {method: "POST", path: "/v1/erasures/ers_01m7z7rs1affyad5cmxxj94a70/approve", body: `{}`, header: acme},
+		"DELETE /v1/erasures/{id}":           {method: "DELETE", path: "/v1/erasures/ers_01m7z7rs1affyad5cmxxj94a70", header: acme},
+		"GET /v1/erasures/{id}/certificate":  {path: "/v1/erasures/ers_01m7z7rs1affyad5cmxxj94a70/certificate", header: acme},
 		"POST /v1/exports":                   {method: "POST", path: "/v1/exports", body: `{"format":"csv"}`, header: acme},
 		"GET /v1/exports":                    {path: "/v1/exports", header: acme},
 		"GET /v1/exports/{id}":               {path: "/v1/exports/" + x.ID, header: acme},
@@ -226,6 +272,7 @@ func scopeTrials(f *fixture) map[string]ask {
 		"GET /metrics":                       {path: "/metrics"},
 		"GET /healthz":                       {path: "/healthz"},
 		"GET /readyz":                        {path: "/readyz"},
+		"GET /.well-known/daybook-keys":      {path: "/.well-known/daybook-keys"},
 		"GET /openapi.json":                  {path: "/openapi.json"},
 		"GET /docs/api":                      {path: "/docs/api"},
 		"POST /audit_logs/events": {method: "POST", path: "/audit_logs/events", body: `{"organization_id":"org_acme","event":{"action":"a.b",` +
@@ -289,7 +336,7 @@ func TestScopes(t *testing.T) {
 			}
 		}
 	})
-	if want := []string{"/v1/exports/{id}/file", "/healthz", "/readyz", "/openapi.json", "/docs/api", "/audit_logs/exports/{id}/file.csv"}; !slices.Equal(open, want) {
+	if want := []string{"/v1/exports/{id}/file", "/healthz", "/readyz", "/.well-known/daybook-keys", "/openapi.json", "/docs/api", "/audit_logs/exports/{id}/file.csv"}; !slices.Equal(open, want) {
 		t.Errorf("open without a key: %v", open)
 	}
 }

@@ -82,7 +82,7 @@ type Config struct {
 	// nobody can say afterwards who looked.
 	AuditReads string `key:"audit_reads" default:"debounced" oneof:"debounced|each|off"`
 	// How long equal looks of one key are one event, followed by one that sums up the rest.
-	AuditReadsWindow time.Duration `key:"audit_reads_window" default:"5m0s"`
+	AuditReadsWindow time.Duration `key:"audit_reads_window" default:"5m"`
 
 	// First key, for all organizations and every scope: stored (as its hash) when there is no key yet, ignored afterwards.
 	BootstrapKey string `key:"bootstrap_key" secret:"all"`

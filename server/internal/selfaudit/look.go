@@ -50,6 +50,7 @@ type principal struct {
 type same struct {
 	principal
 	target, query string
+	window        time.Duration
 }
 
 // look is an open window: the first look of it, and the sum of those that followed.
@@ -88,7 +89,7 @@ func (a *Auditor) Saw(l Look) {
 	}
 	now := a.now()
 	who := principal{l.Org, l.By.Type + ":" + l.By.ID, l.Action, l.Outcome}
-	is := same{who, l.Target.Type + ":" + l.Target.ID, l.Query}
+	is := same{who, l.Target.Type + ":" + l.Target.ID, l.Query, l.Window}
 	a.mu.Lock()
 	defer a.mu.Unlock()
 	if open := a.looks[is]; open != nil && now.Before(open.ends) {

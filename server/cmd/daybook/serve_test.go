@@ -175,7 +175,7 @@ func TestMetrics(t *testing.T) {
 	}
 	get("GET", "/v1/events", "")
 	get("POST", "/v1/holds", `{"query":"action:a.b","reason":"an audit"}`) // what a control entry says is signed at once, in the background
-	served := map[string]string{}                                         // the name and labels, and the value
+	served := map[string]string{}                                          // the name and labels, and the value
 	for begin := time.Now(); (served["daybook_signed_logs_total"] == "" || served["daybook_signed_logs_total"] == "0") && time.Since(begin) < time.Minute; {
 		for line := range strings.Lines(get("GET", "/metrics", "")) {
 			if name, value, ok := strings.Cut(strings.TrimSpace(line), " "); ok && name != "#" {

@@ -41,6 +41,20 @@ const (
 	KeyRetired  = "retired"  // it signs no more
 )
 
+// InstanceVkeys are the verifier keys that all logs of an instance have in common.
+type InstanceVkeys struct {
+	Clock  string // of the clock line; empty: nothing is signed
+	Anchor string // of the anchor log; empty: there is none
+}
+
+// InstanceVkeys returns the keys that tell nothing about any log.
+func (b *Book) InstanceVkeys() InstanceVkeys {
+	if b.signer == nil {
+		return InstanceVkeys{}
+	}
+	return InstanceVkeys{Clock: b.signer.clock.vkey()}
+}
+
 // Info returns how the logs of orgs stand, in their order. An org without a log has Exists false.
 func (b *Book) Info(ctx context.Context, orgs ...OrgID) ([]LogInfo, error) {
 	infos := make([]LogInfo, len(orgs))

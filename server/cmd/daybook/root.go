@@ -263,7 +263,7 @@ var valueWords = map[string]string{
 	"output": "FORMAT", "json": "FIELDS", "tz": "ZONE", "order": "ORDER", "cols": "COLUMNS", "cursor": "CURSOR", "actor": "TYPE:ID[=NAME]",
 	"via": "TYPE:ID[=NAME]", "target": "TYPE:ID[=NAME]", "meta": "KEY=VALUE", "old": "FILE", "new": "FILE", "id": "EVT", "outcome": "OUTCOME",
 	"scopes": "LIST", "expires": "TIME", "data": "DIR", "listen": "HOST:PORT", "db": "FILE", "diff": "HOW", "config": "FILE",
-	"vkey": "VKEY", "anchor-vkey": "VKEY", "state": "FILE", "policy": "FILE", "receipts": "FILE", "entry": "FILE",
+	"vkey": "VKEY", "anchor-vkey": "VKEY", "state": "FILE", "policy": "FILE", "receipts": "FILE", "entry": "FILE", "proof": "FILE",
 	"highwater": "FILE", "master-key-file": "FILE", "origin": "HOST",
 }
 

@@ -2,6 +2,7 @@ package main
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"slices"
 
@@ -38,31 +39,22 @@ func (v *verifying) online(ctx context.Context, e *env, full bool) error {
 	return v.end(e, r)
 }
 
-// watch finds the log: that of --org, or of the key.
+// watch finds the log: that of --org, or of the key. A server that does not say which is a finding, and printed.
 func (v *verifying) watch(ctx context.Context, e *env) (*watching, error) {
-	t, err := e.target()
-	if err != nil {
-		return nil, err
-	}
 	c, err := e.connect()
 	if err != nil {
 		return nil, err
 	}
-	w := &watching{v: v, c: c, org: daybook.OrgID(t.org.value)}
-	if w.org != "" {
-		return w, nil
+	org, err := e.orgOf(ctx, c)
+	if _, wrong := errors.AsType[*usageError](err); wrong {
+		return nil, err
 	}
-	who, err := c.Whoami(ctx)
 	if err != nil {
 		r := &verify.Report{}
 		unreachable(e, r, "ask whose key it is", err)
 		return nil, v.end(e, r)
 	}
-	if who.Org == nil {
-		return nil, usage("the key is for all organizations: name one with --org ID")
-	}
-	w.org = daybook.OrgID(*who.Org)
-	return w, nil
+	return &watching{v: v, c: c, org: org}, nil
 }
 
 // unreachable adds that something could not be read, which proves nothing.

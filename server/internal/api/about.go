@@ -221,6 +221,10 @@ var (
 	aboutGetReady = operation{
 		id: "getReady", tag: "Instance", summary: "Whether requests can be served", answers: ok(health{}, "They can."), faults: []int{503},
 	}
+	aboutGetInstanceKeys = operation{
+		id: "getInstanceKeys", tag: "Instance", summary: "Get the keys of clock and anchor log", text: "They say nothing about any organization. The key of a log is in its `info`.",
+		answers: ok(instanceKeys{}, "The keys."), faults: []int{404},
+	}
 	aboutGetOpenAPI = operation{
 		id: "getOpenAPI", tag: "Instance", summary: "This document", answers: ok(nil, "OpenAPI 3.1."),
 	}

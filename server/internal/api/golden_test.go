@@ -186,6 +186,7 @@ func TestGolden(t *testing.T) {
 		{"log_checkpoint", ask{path: "/v1/organizations/org_acme/log/checkpoint", key: f.acme}},
 		{"log_checkpoint_missing", ask{path: "/v1/organizations/org_acme/log/checkpoints/3", key: f.acme}},
 		{"log_checkpoint_at", ask{path: "/v1/organizations/org_acme/log/checkpoints/7", key: f.admin}},
+		{"instance_keys", ask{path: "/.well-known/daybook-keys"}},
 		{"log_info", ask{path: "/v1/organizations/org_acme/log/info", key: f.acme}},
 		{"log_inclusion", ask{path: "/v1/organizations/org_acme/log/inclusion?seq=6&size=7", key: f.acme}},
 		{"log_inclusion_newest", ask{path: "/v1/organizations/org_acme/log/inclusion?seq=0", key: f.acme}},

@@ -100,6 +100,21 @@ const (
 	epochPath = logPath + "/epochs/{epoch}"
 )
 
+// instanceKeys are the verifier keys that say nothing about any log.
+type instanceKeys struct {
+	ClockVkey  string `json:"clock_vkey" doc:"Of the clock's signature on every checkpoint." example:"audit.example.com/clock+236eee66+BAatBBD9srVwN21ogZ9cxgLHpBDoAcTPnmYRcYrgBtTn"`
+	AnchorVkey string `json:"anchor_vkey" doc:"Of the anchor log; empty: there is none."`
+}
+
+func getInstanceKeys(c *call) error {
+	keys := c.s.Book.InstanceVkeys()
+	if keys.Clock == "" {
+		return errNotFound
+	}
+	c.send(http.StatusOK, jsonType, marshal(instanceKeys{ClockVkey: keys.Clock, AnchorVkey: keys.Anchor}))
+	return nil
+}
+
 // sendNote answers with a checkpoint or a proof in text.
 func (c *call) sendNote(note []byte, cache []string) {
 	c.w.Header()["Cache-Control"] = cache

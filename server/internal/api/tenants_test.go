@@ -87,6 +87,7 @@ func tenantTrials(f *fixture, of tenant) map[string][]trial {
 		"GET /metrics":                          {{get("/metrics", "Daybook-Org", "org_acme"), get("/metrics")}},
 		"GET /healthz":                          {{ask: get("/healthz")}},
 		"GET /readyz":                           {{ask: get("/readyz")}},
+		"GET /.well-known/daybook-keys":         {{ask: get("/.well-known/daybook-keys")}},
 		"GET /openapi.json":                     {{ask: get("/openapi.json")}},
 		"GET /docs/api":                         {{ask: get("/docs/api")}},
 		"POST /audit_logs/events":               {{door("org_acme"), door("org_none")}},
@@ -271,6 +272,7 @@ func scopeTrials(f *fixture) map[string]ask {
 		"GET /metrics":                       {path: "/metrics"},
 		"GET /healthz":                       {path: "/healthz"},
 		"GET /readyz":                        {path: "/readyz"},
+		"GET /.well-known/daybook-keys":      {path: "/.well-known/daybook-keys"},
 		"GET /openapi.json":                  {path: "/openapi.json"},
 		"GET /docs/api":                      {path: "/docs/api"},
 		"POST /audit_logs/events": {method: "POST", path: "/audit_logs/events", body: `{"organization_id":"org_acme","event":{"action":"a.b",` +
@@ -334,7 +336,7 @@ func TestScopes(t *testing.T) {
 			}
 		}
 	})
-	if want := []string{"/v1/exports/{id}/file", "/healthz", "/readyz", "/openapi.json", "/docs/api", "/audit_logs/exports/{id}/file.csv"}; !slices.Equal(open, want) {
+	if want := []string{"/v1/exports/{id}/file", "/healthz", "/readyz", "/.well-known/daybook-keys", "/openapi.json", "/docs/api", "/audit_logs/exports/{id}/file.csv"}; !slices.Equal(open, want) {
 		t.Errorf("open without a key: %v", open)
 	}
 }

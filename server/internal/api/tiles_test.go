@@ -66,7 +66,17 @@ func serveLog(t *testing.T, entries int) *servedLog {
 	if err := f.book.Settle(t.Context()); err != nil {
 		t.Fatal(err)
 	}
-	f.recordMany(entries / 10)
+	by := daybook.Party{Type: "user", ID: "usr_9"}
+	for i, r := range []daybook.EraseRequest{{Text: "reason:41", Whole: true}, {Text: "reason:42", Paths: []string{"/reason"}}} {
+		r.Org, r.Reason, r.By = "org_acme", "request", by
+		if _, err := f.book.Erase(t.Context(), r); err != nil {
+			t.Fatalf("erase %d: %v", i, err)
+		}
+	}
+	if err := f.book.Settle(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	f.recordMany(entries/10 - 2) // two say what was erased
 	server := httptest.NewServer(f.server)
 	t.Cleanup(server.Close)
 	root, err := url.Parse(server.URL + "/v1/organizations/org_acme/log/")

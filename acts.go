@@ -11,8 +11,6 @@ import (
 	"github.com/daybook-audit/daybook/internal/typeid"
 	"github.com/daybook-audit/daybook/leaf"
 	"github.com/daybook-audit/daybook/query"
-
-	"github.com/google/uuid"
 )
 
 // The acts of control entries that this file knows; others belong to whoever records them.
@@ -78,7 +76,7 @@ func removes(text []byte) bool {
 }
 
 // newID returns a new public id with a prefix, such as ers_….
-func newID(prefix string) string { return string(typeid.Append(nil, prefix, uuid.Must(uuid.NewV7()))) }
+func newID(prefix string) string { return typeid.New(prefix) }
 
 // slipControl is the kind of a slip that says that a control entry about removal stands at a seq, of which A holds the upper 12 bits and
 // B the lower 24, and what has become of it. The merger writes it in the Replace that folds the entry, so that one read of a few rows

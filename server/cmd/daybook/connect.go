@@ -1,6 +1,7 @@
 package main
 
 import (
+	"context"
 	"crypto/tls"
 	"crypto/x509"
 	"fmt"
@@ -79,4 +80,20 @@ func (e *env) connect() (*client.Client, error) {
 		return nil, usage("%v", err)
 	}
 	return c, nil
+}
+
+// orgOf returns the organization of --org, the environment or the context, else that of the key: what names a log in a path.
+func (e *env) orgOf(ctx context.Context, c *client.Client) (daybook.OrgID, error) {
+	t, err := e.target()
+	if err != nil || t.org.value != "" {
+		return daybook.OrgID(t.org.value), err
+	}
+	who, err := c.Whoami(ctx)
+	if err != nil {
+		return "", err
+	}
+	if who.Org == nil {
+		return "", usage("the key is for all organizations: name one with --org ID")
+	}
+	return daybook.OrgID(*who.Org), nil
 }

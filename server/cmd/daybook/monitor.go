@@ -11,6 +11,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"github.com/daybook-audit/daybook"
 	"github.com/daybook-audit/daybook/internal/durable"
 	"github.com/daybook-audit/daybook/verify"
 )
@@ -82,7 +83,7 @@ func (m *monitoring) run(ctx context.Context, e *env) error {
 		if ctx.Err() != nil {
 			return context.Cause(ctx)
 		}
-		if err := m.tell(ctx, e, r); err != nil {
+		if err := m.tell(ctx, e, w.org, r); err != nil {
 			return err
 		}
 		if code := r.Exit(); code == exitTampered && !m.keepGoing || code != exitDone && m.once {
@@ -113,8 +114,8 @@ type roundJSON struct {
 }
 
 // tell prints the round, keeps what it proved or the evidence against it, and calls whoever is to know.
-func (m *monitoring) tell(ctx context.Context, e *env, r *verify.Report) error {
-	round := roundJSON{Time: e.now().UTC().Truncate(time.Microsecond), Org: e.org, Origin: r.Origin, Size: r.Size, Findings: append([]verify.Finding{}, r.Findings...)}
+func (m *monitoring) tell(ctx context.Context, e *env, org daybook.OrgID, r *verify.Report) error {
+	round := roundJSON{Time: e.now().UTC().Truncate(time.Microsecond), Org: string(org), Origin: r.Origin, Size: r.Size, Findings: append([]verify.Finding{}, r.Findings...)}
 	m.misses++
 	switch r.Exit() {
 	case exitDone:

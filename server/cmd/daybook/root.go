@@ -37,7 +37,7 @@ func newRoot(e *env) *cobra.Command {
 		"run":    {newServe(e), newDev(e), newConfig(e), newDoctor(e), newBackup(e), newRestore(e), newFsck(e), newRecover(e), newBench(e)},
 		"log":    {newRecord(e), newEvents(e), newTail(e), newShow(e), newHistory(e), newQuery(e), newImport(e)},
 		"prove":  {newVerify(e), newMonitor(e), newCheckpoint(e)},
-		"keep":   {newExport(e)},
+		"keep":   {newExport(e), newRetention(e), newHold(e), newErase(e)},
 		"manage": {newOrg(e), newKey(e), newContext(e), newWhoami(e), newCompletion(e), newVersion(e)},
 	} {
 		for _, c := range commands {
@@ -263,7 +263,7 @@ var valueWords = map[string]string{
 	"output": "FORMAT", "json": "FIELDS", "tz": "ZONE", "order": "ORDER", "cols": "COLUMNS", "cursor": "CURSOR", "actor": "TYPE:ID[=NAME]",
 	"via": "TYPE:ID[=NAME]", "target": "TYPE:ID[=NAME]", "meta": "KEY=VALUE", "old": "FILE", "new": "FILE", "id": "EVT", "outcome": "OUTCOME",
 	"scopes": "LIST", "expires": "TIME", "data": "DIR", "listen": "HOST:PORT", "db": "FILE", "diff": "HOW", "config": "FILE",
-	"vkey": "VKEY", "anchor-vkey": "VKEY", "state": "FILE", "policy": "FILE", "receipts": "FILE", "entry": "FILE",
+	"vkey": "VKEY", "anchor-vkey": "VKEY", "state": "FILE", "policy": "FILE", "receipts": "FILE", "entry": "FILE", "proof": "FILE",
 	"highwater": "FILE", "master-key-file": "FILE", "origin": "HOST",
 }
 

@@ -47,6 +47,7 @@ type Main struct {
 	export *export.Runner
 	audit  *selfaudit.Auditor
 	made   []control.Key // before the Book was open
+	keep   keeping
 	http   *http.Server
 	failed chan error
 }
@@ -122,6 +123,7 @@ func (m *Main) handler(ctx context.Context) (*api.Server, error) {
 			slog.String("try", "--origin HOST (DAYBOOK_ORIGIN), the name of this instance in every checkpoint, for ever"))
 	}
 	m.sign.options(&o)
+	o.Erased = m.keep.erased
 	o.SignEvery = c.AnchorInterval
 	if c.Metrics {
 		d.Metrics = api.NewMetrics()
@@ -148,6 +150,8 @@ func (m *Main) handler(ctx context.Context) (*api.Server, error) {
 		return nil, err
 	}
 	d.Exports, d.Origin = m.export, origin
+	d.Retentions, d.Erasures, d.BackupsKept = control.NewRetentions(m.store, m.Now), control.NewErasures(m.store, m.Now), c.BackupKeep
+	m.keep.start(m, d.Retentions)
 	if c.WorkOSEnabled {
 		d.Doors = append(d.Doors, workos.New(workos.Deps{
 			Book: m.book, Auth: m.auth, Orgs: orgs, Repeats: control.NewRepeats(m.store, m.Now), Exports: m.export, Origin: origin, Audit: m.audit,
@@ -246,6 +250,7 @@ func (m *Main) Close() error {
 		}
 		m.http = nil
 	}
+	m.keep.close()
 	if m.export != nil {
 		errs = append(errs, m.export.Close())
 		m.export = nil

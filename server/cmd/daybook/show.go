@@ -2,6 +2,7 @@ package main
 
 import (
 	"bytes"
+	"context"
 	"encoding/json"
 	"fmt"
 	"strings"
@@ -11,16 +12,17 @@ import (
 
 	"github.com/daybook-audit/daybook"
 	"github.com/daybook-audit/daybook/client"
+	"github.com/daybook-audit/daybook/internal/durable"
 )
 
 func newShow(e *env) *cobra.Command {
 	var raw bool
-	var how string
+	var how, proof string
 	cmd := &cobra.Command{
 		Use: "show EVT", Short: "Show one event: who did what, what changed, from where",
 		Example: `  $ daybook show evt_01m7z7rs1affyad5cmxxj94a79
   $ daybook show evt_01m7z7rs1affyad5cmxxj94a79 --diff side
-  $ daybook show evt_01m7z7rs1affyad5cmxxj94a79 --raw | jq .changes`,
+  $ daybook show evt_01m7z7rs1affyad5cmxxj94a79 --proof event.tlog-proof   # to be checked with daybook verify`,
 		Annotations: map[string]string{fieldsNote: entryFields, exitsNote: "0 shown · 3 there is no such event · 4 not allowed"},
 		Args:        exactArgs("EVT"),
 		RunE: func(cmd *cobra.Command, args []string) error {
@@ -35,12 +37,33 @@ func newShow(e *env) *cobra.Command {
 			if err != nil {
 				return cannot("show "+args[0], err)
 			}
-			return e.show(&entry, raw, how)
+			if err := e.show(&entry, raw, how); err != nil || proof == "" {
+				return err
+			}
+			return cannot("fetch the proof", e.saveProof(cmd.Context(), c, args[0], proof))
 		},
 	}
 	cmd.Flags().BoolVar(&raw, "raw", false, "the entry JSON as it stands in the log")
+	cmd.Flags().StringVar(&proof, "proof", "", "also write the proof that it is in the log (.tlog-proof) to this file")
 	cmd.Flags().StringVar(&how, "diff", "words", "words | side | json: changes in one line each, side by side, or as they were recorded")
 	return cmd
+}
+
+// saveProof writes the .tlog-proof of an event, or nothing.
+func (e *env) saveProof(ctx context.Context, c *client.Client, id, name string) error {
+	org, err := e.orgOf(ctx, c)
+	if err != nil {
+		return err
+	}
+	text, err := c.Proof(ctx, org, id)
+	if err != nil {
+		return err
+	}
+	if err := durable.WriteFile(name, text, 0o644); err != nil { //nolint:gosec // G302: it holds nothing secret
+		return err
+	}
+	e.note("the proof is in %s: daybook verify %s --vkey VKEY", name, name)
+	return nil
 }
 
 // show prints an entry. Without -o it is for people, also in a pipe.

@@ -104,6 +104,7 @@ func TestLooks(t *testing.T) {
 	unseen := map[string]bool{
 		"POST /v1/events": true, "POST " + logPath + "/keys": true, "GET " + logPath + "/info": true, "GET " + logPath + "/epochs/{epoch}/info": true,
 		"POST /v1/exports": true, "GET /v1/exports": true, "GET /v1/exports/{id}": true, "DELETE /v1/exports/{id}": true,
+		"POST " + logPath + "/keys": true,
 	}
 	paths := map[string]struct {
 		path, view, query, target string
@@ -121,7 +122,7 @@ func TestLooks(t *testing.T) {
 	want := map[string]act{}
 	for _, row := range f.server.Rows() {
 		name := row.Method + " " + row.Pattern
-		if !row.Org && row.Looks == "" || unseen[name] || row.Looks == "daybook.proof.read" || strings.HasSuffix(name, "/epochs/{epoch}/bundle") || removes(row.Pattern) {
+		if !row.Org && row.Looks == "" || row.Method != http.MethodGet || unseen[name] || row.Looks == "daybook.proof.read" || strings.HasSuffix(name, "/epochs/{epoch}/bundle") || removes(row.Pattern) {
 			continue // proofs: TestProofsRead; what removes are acts
 		}
 		tt, ok := paths[name]

@@ -19,8 +19,8 @@ type Book interface {
 	Follow(ctx context.Context, q daybook.FollowQuery) iter.Seq2[daybook.Step, error]
 	InstanceVkeys() daybook.InstanceVkeys
 	Log(ctx context.Context, org daybook.OrgID, epoch int) (*daybook.Log, error)
-	Remover
 	RotateKey(ctx context.Context, org daybook.OrgID, by daybook.Party) (daybook.Vkey, error)
+	Remover
 	Broken() <-chan struct{}
 }
 

@@ -316,7 +316,7 @@ func getCertificate(c *call) error {
 		Org: string(c.org), ErasureID: x.ID, ControlSeqs: x.Seqs, Items: x.Items, Entries: x.Entries, Reason: x.Reason, LegalBasis: x.LegalBasis,
 		By: showParty(x.By), RequestedAt: stampOf(x.RequestedAt), CompletedAt: stampOf(x.CompletedAt),
 		Purged: []string{
-			"entries", "search filters and counts", "commits not yet merged", "write-ahead log and freed pages", "idempotency keys", "caches",
+			"entries", "search filters and counts", "commits not yet merged", "write-ahead log and freed pages", "idempotency keys", "caches", "files of exports",
 		},
 		Stays: []string{
 			"place, id and time of each entry", "its commitment in the tree, whose secret is destroyed", "the fields that were not erased", "the control entries",

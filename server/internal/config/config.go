@@ -59,6 +59,9 @@ type Config struct {
 	// How long an Idempotency-Key is remembered; at least 24h.
 	IdempotencyWindow time.Duration `key:"idempotency_window" default:"168h"`
 
+	// How long backups are kept elsewhere, so that the certificate of an erasure can say until when a copy may exist; 0: it is not known.
+	BackupKeep time.Duration `key:"backup_keep" default:"0s"`
+
 	// Address under which clients reach the server, such as https://audit.example.com. Without it, the one that the request names.
 	PublicURL string `key:"public_url"`
 

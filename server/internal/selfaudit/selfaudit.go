@@ -129,6 +129,17 @@ func (a *Auditor) After(ctx context.Context, org daybook.OrgID, act daybook.Even
 	}
 }
 
+// Later records an act that has happened behind the caller, who waits for nothing: it must not be lost more than a look must.
+func (a *Auditor) Later(org daybook.OrgID, act daybook.Event) {
+	if a == nil {
+		return
+	}
+	e := a.entry(org, act)
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	a.push(e)
+}
+
 // entry completes an event: its id, when it happened, how it ended.
 func (a *Auditor) entry(org daybook.OrgID, e daybook.Event) entry {
 	e.ID = daybook.NewID()

@@ -47,12 +47,17 @@ type InstanceVkeys struct {
 	Anchor string // of the anchor log; empty: there is none
 }
 
-// InstanceVkeys returns the keys that tell nothing about any log.
-func (b *Book) InstanceVkeys() InstanceVkeys {
+// InstanceVkeys returns the keys that tell nothing about any log; without signing they are empty.
+func (b *Book) InstanceVkeys(ctx context.Context) (InstanceVkeys, error) {
 	if b.signer == nil {
-		return InstanceVkeys{}
+		return InstanceVkeys{}, nil
 	}
-	return InstanceVkeys{Clock: b.signer.clock.vkey()}
+	keys := InstanceVkeys{Clock: b.signer.clock.vkey()}
+	var err error
+	if b.signer.anchors != nil {
+		keys.Anchor, err = b.signer.anchors.vkey(ctx)
+	}
+	return keys, err
 }
 
 // Info returns how the logs of orgs stand, in their order. An org without a log has Exists false.

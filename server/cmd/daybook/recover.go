@@ -77,7 +77,7 @@ func (e *env) recover(ctx context.Context, c *config.Config, r *recovery, all bo
 		return usage("this store has never signed anything, so no log can have been rolled back")
 	}
 	defer func() { err = errors.Join(err, sign.Close()) }()
-	o := daybook.Options{Now: e.now, SignEvery: c.AnchorInterval}
+	o := daybook.Options{Now: e.now, SignEvery: c.AnchorInterval, Anchors: s}
 	sign.options(&o)
 	b, err := daybook.Open(ctx, s, o)
 	if err != nil {
@@ -95,7 +95,7 @@ func (e *env) recover(ctx context.Context, c *config.Config, r *recovery, all bo
 		return nil
 	}
 	if len(logs) == 0 {
-		return nil
+		return e.renewAnchors(ctx, b, r)
 	}
 	what := fmt.Sprintf("Begin a new epoch of %s: their readers must pin new keys", count(len(logs), "log", "logs"))
 	if r.trust {
@@ -109,7 +109,24 @@ func (e *env) recover(ctx context.Context, c *config.Config, r *recovery, all bo
 			return err
 		}
 	}
-	return nil
+	return e.renewAnchors(ctx, b, r)
+}
+
+// renewAnchors begins a new anchor log if the one there was rolled back with the store.
+func (e *env) renewAnchors(ctx context.Context, b *daybook.Book, r *recovery) error {
+	if !r.newEpoch {
+		return nil
+	}
+	renewed, err := b.RenewAnchors(ctx)
+	if err != nil || !renewed {
+		return err
+	}
+	keys, err := b.InstanceVkeys(ctx)
+	if err != nil {
+		return err
+	}
+	_, err = fmt.Fprintf(e.stdout, "OK  the anchor log begins anew; its readers pin\n    %s\n", visible(keys.Anchor))
+	return err
 }
 
 // recoverable returns the logs to recover: that of --org, every one, or those that are frozen, which it lists.

@@ -125,6 +125,12 @@ func (m *Main) handler(ctx context.Context) (*api.Server, error) {
 	m.sign.options(&o)
 	o.Erased = m.keep.erased
 	o.SignEvery = c.AnchorInterval
+	if m.sign != nil {
+		o.Anchors = m.store
+		if o.Witnesses, err = witnesses(c); err != nil {
+			return nil, err
+		}
+	}
 	if c.Metrics {
 		d.Metrics = api.NewMetrics()
 		o.Metrics = d.Metrics.Book()

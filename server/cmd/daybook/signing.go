@@ -8,11 +8,13 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
+	"net/http"
 	"os"
 	"path/filepath"
 	"runtime"
 	"strings"
 	"sync"
+	"time"
 
 	"github.com/daybook-audit/daybook"
 	"github.com/daybook-audit/daybook/internal/durable"
@@ -20,6 +22,7 @@ import (
 	"github.com/daybook-audit/daybook/server/internal/control"
 	"github.com/daybook-audit/daybook/server/internal/selfaudit"
 	"github.com/daybook-audit/daybook/sqlite"
+	"github.com/daybook-audit/daybook/witness"
 )
 
 // signing is what a Book needs to sign.
@@ -40,6 +43,38 @@ func (s *signing) options(o *daybook.Options) {
 	if s != nil {
 		o.Origin, o.MasterKey, o.HighWater = s.Origin, s.master, s.marks
 	}
+}
+
+// witnesses returns those of the configuration.
+func witnesses(c *config.Config) ([]daybook.Witness, error) {
+	client := &http.Client{Timeout: time.Minute}
+	var ws []daybook.Witness
+	for _, text := range c.AnchorTo {
+		kind, address, _ := strings.Cut(text, ":")
+		address, more, two := strings.Cut(address, " ")
+		more = strings.TrimSpace(more)
+		switch {
+		case kind == "folder" && address != "" && !two:
+			ws = append(ws, witness.NewFolder(address))
+		case kind == "post" && isWeb(address) && !two:
+			ws = append(ws, witness.NewMailbox(client, address))
+		case kind == "timestamp" && isWeb(address) && more != "":
+			ws = append(ws, witness.NewTimestamp(client, address, more))
+		case kind == "witness" && isWeb(address) && more != "":
+			w, err := witness.NewCosigner(client, address, more)
+			if err != nil {
+				return nil, usage("anchor_to: %v", err)
+			}
+			ws = append(ws, w)
+		default:
+			return nil, &usageError{message: "anchor_to: " + kind + " is none of the forms of a witness", try: "folder:DIR, post:URL, timestamp:URL DIR, witness:URL VKEY"}
+		}
+	}
+	return ws, nil
+}
+
+func isWeb(address string) bool {
+	return strings.HasPrefix(address, "https://") || strings.HasPrefix(address, "http://")
 }
 
 // Close closes the high-water store.

@@ -221,6 +221,11 @@ var (
 	aboutGetReady = operation{
 		id: "getReady", tag: "Instance", summary: "Whether requests can be served", answers: ok(health{}, "They can."), faults: []int{503},
 	}
+	aboutGetAnchor = operation{
+		id: "getAnchor", tag: "Instance", summary: "Get the newest checkpoint of the anchor log",
+		text:    "A signed note over the checkpoints of all logs, with the signatures of its witnesses. Which anchor a log is in stands in its evidence bundle.",
+		answers: note("The note."), faults: []int{404},
+	}
 	aboutGetInstanceKeys = operation{
 		id: "getInstanceKeys", tag: "Instance", summary: "Get the keys of clock and anchor log", text: "They say nothing about any organization. The key of a log is in its `info`.",
 		answers: ok(instanceKeys{}, "The keys."), faults: []int{404},

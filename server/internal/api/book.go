@@ -17,7 +17,8 @@ type Book interface {
 	Histogram(ctx context.Context, q daybook.HistogramQuery) (*daybook.Histogram, error)
 	Facets(ctx context.Context, q daybook.FacetQuery) (*daybook.Facets, error)
 	Follow(ctx context.Context, q daybook.FollowQuery) iter.Seq2[daybook.Step, error]
-	InstanceVkeys() daybook.InstanceVkeys
+	InstanceVkeys(ctx context.Context) (daybook.InstanceVkeys, error)
+	AnchorNote(ctx context.Context) ([]byte, error)
 	Log(ctx context.Context, org daybook.OrgID, epoch int) (*daybook.Log, error)
 	RotateKey(ctx context.Context, org daybook.OrgID, by daybook.Party) (daybook.Vkey, error)
 	Remover

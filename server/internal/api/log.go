@@ -107,11 +107,27 @@ type instanceKeys struct {
 }
 
 func getInstanceKeys(c *call) error {
-	keys := c.s.Book.InstanceVkeys()
+	keys, err := c.s.Book.InstanceVkeys(c.r.Context())
+	if err != nil {
+		return err
+	}
 	if keys.Clock == "" {
 		return errNotFound
 	}
 	c.send(http.StatusOK, jsonType, marshal(instanceKeys{ClockVkey: keys.Clock, AnchorVkey: keys.Anchor}))
+	return nil
+}
+
+// getAnchor answers with the newest checkpoint of the anchor log. It names no organization and proves nothing about any by itself.
+func getAnchor(c *call) error {
+	note, err := c.s.Book.AnchorNote(c.r.Context())
+	if daybook.CodeOf(err) == daybook.CodeNotFound {
+		return errNotFound
+	}
+	if err != nil {
+		return err
+	}
+	c.sendNote(note, askAgain)
 	return nil
 }
 

@@ -63,34 +63,32 @@ type Entry struct {
 	LeafHash     string // base64
 	Removed, By  string // "erased" or "retention" and by what; of such an entry Event is empty
 	ErasedFields []string
+	Op           string // of an entry that the log itself made: erase, prune, hold, key, epoch; Event is empty then
 	Event        daybook.Event
 }
 
 // UnmarshalJSON reads the entry JSON and keeps a copy of it.
 func (e *Entry) UnmarshalJSON(text []byte) error {
 	var w struct {
-		Org          daybook.OrgID `json:"org"`
-		Seq          int64         `json:"seq"`
-		ID           string        `json:"id"`
-		ReceivedAt   time.Time     `json:"received_at"`
-		LeafHash     string        `json:"leaf_hash"`
-		Removed      string        `json:"removed"`
-		ErasedFields []string      `json:"erased_fields"`
-	}
-	var removal struct {
-		By string `json:"by"`
+		Org          daybook.OrgID   `json:"org"`
+		Seq          int64           `json:"seq"`
+		ID           string          `json:"id"`
+		ReceivedAt   time.Time       `json:"received_at"`
+		LeafHash     string          `json:"leaf_hash"`
+		Removed      string          `json:"removed"`
+		By           json.RawMessage `json:"by"` // an object in an entry of the log itself
+		ErasedFields []string        `json:"erased_fields"`
+		Op           string          `json:"op"`
 	}
 	if err := json.Unmarshal(text, &w); err != nil {
 		return fmt.Errorf("entry: %w", err)
 	}
-	if w.Removed != "" { // in a control entry "by" is who, an object
-		if err := json.Unmarshal(text, &removal); err != nil {
-			return fmt.Errorf("entry: %w", err)
-		}
-	}
 	*e = Entry{
 		JSON: bytes.Clone(text), Org: w.Org, Seq: w.Seq, ID: w.ID, ReceivedAt: w.ReceivedAt, LeafHash: w.LeafHash,
-		Removed: w.Removed, By: removal.By, ErasedFields: w.ErasedFields,
+		Removed: w.Removed, ErasedFields: w.ErasedFields, Op: w.Op,
+	}
+	if w.Removed != "" && json.Unmarshal(w.By, &e.By) != nil {
+		e.By = ""
 	}
 	// An event that this version cannot read stays empty: JSON has it all the same.
 	if json.Unmarshal(text, &e.Event) != nil {

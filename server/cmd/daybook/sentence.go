@@ -117,6 +117,9 @@ func whatWas(e *client.Entry) string {
 	if e.Removed != "" {
 		return "(removed: " + e.Removed + ", " + e.By + ")"
 	}
+	if e.Op != "" {
+		return "(the log itself: " + e.Op + ")"
+	}
 	return what(&e.Event)
 }
 

@@ -13,6 +13,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/daybook-audit/daybook/server/internal/config"
+	"github.com/daybook-audit/daybook/server/internal/control"
 )
 
 const doctorFields = "state,check,found,hint"
@@ -95,6 +96,7 @@ func (e *env) examine(cmd *cobra.Command) []finding {
 			out = append(out, finding{"warn", "config", text, "daybook config lists them"})
 		}
 		out = append(out, e.examineStore(cmd.Context(), c.DB)...)
+		out = append(out, examineSigning(cmd.Context(), c))
 		if listensWide(c.Listen) && c.TLSCert == "" && len(c.TrustedProxies) == 0 {
 			out = append(out, finding{"warn", "network", "listens on " + c.Listen + " without TLS and without a trusted proxy: keys travel in the clear", "--tls-cert FILE --tls-key FILE, or --trusted-proxies NETWORK"})
 		}
@@ -147,6 +149,32 @@ func (e *env) examineFile(ctx context.Context, db string, info fs.FileInfo) find
 		return finding{"fail", "store", err.Error(), "daybook fsck --db " + db}
 	}
 	return finding{"ok", "store", fmt.Sprintf("sqlite, %s, %s commits", bytesText(info.Size()), thousands(int64(tail.Last))), ""}
+}
+
+// examineSigning says as whom the instance signs.
+func examineSigning(ctx context.Context, c *config.Config) finding {
+	off := finding{"warn", "signing", "checkpoints are not signed: nobody can prove from outside that the log was not changed", "--origin HOST (DAYBOOK_ORIGIN)"}
+	origin := c.Origin
+	if isThere(c.DB) {
+		s, err := openStore(ctx, c.DB, storeOptions{readOnly: true})
+		if err != nil {
+			return finding{"warn", "signing", "the store cannot be read", ""}
+		}
+		known, signed, err := control.ReadSigning(ctx, s)
+		if err = errors.Join(err, s.Close()); err != nil {
+			return finding{"fail", "signing", err.Error(), "daybook fsck --db " + c.DB}
+		}
+		if signed {
+			origin = known.Origin
+		}
+		if signed && !isThere(highWaterPath(c)) {
+			return finding{"fail", "signing", "there is no high-water store at " + highWaterPath(c), "daybook recover"}
+		}
+	}
+	if origin == "" {
+		return off
+	}
+	return finding{"ok", "signing", "checkpoints are signed as " + origin, ""}
 }
 
 // examineServer asks the server in force, if there is one.

@@ -50,7 +50,7 @@ type Config struct {
 	// How often every changed log is signed; at least 10s.
 	AnchorInterval time.Duration `key:"anchor_interval" default:"5m"`
 	// Who is told the checkpoints of the anchor log, separated by commas: folder:DIR, post:URL, timestamp:URL DIR (RFC 3161), witness:URL VKEY (C2SP).
-	AnchorTo []string `key:"anchor_to"`
+	AnchorTo []string `key:"anchor_to" secret:"all"`
 
 	// Bytes of requests that may wait for a commit before recording is refused with 503.
 	QueueBytes Size `key:"queue_bytes" default:"32MiB"`

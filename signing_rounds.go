@@ -1,0 +1,198 @@
+package daybook
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"maps"
+	"slices"
+	"time"
+)
+
+// start signs in the background.
+func (g *signer) start() {
+	ctx, cancel := context.WithCancel(context.Background())
+	g.stop = cancel
+	go g.run(ctx)
+}
+
+// close signs every changed log a last time and waits for it, and for the witnesses that are being told.
+func (g *signer) close() {
+	g.stop()
+	<-g.done
+	ctx := context.Background()
+	g.round(ctx, g.changed())
+	g.anchor(ctx)
+	if g.anchors != nil {
+		g.anchors.telling.Wait()
+	}
+}
+
+// run signs what was signed before and changed since, then whatever changes, until ctx ends.
+func (g *signer) run(ctx context.Context) {
+	defer close(g.done)
+	g.begin(ctx)
+	tick := time.NewTicker(time.Duration(g.every) * time.Microsecond)
+	defer tick.Stop()
+	for {
+		select {
+		case <-ctx.Done():
+			return
+		case <-tick.C:
+			g.round(ctx, g.changed())
+			g.anchor(ctx)
+		case <-g.wakes:
+			g.round(ctx, g.takeSoon())
+		}
+	}
+}
+
+// begin looks at every log of the store: an old copy is found even if nobody writes to it, and what was recorded before a crash is
+// signed.
+func (g *signer) begin(ctx context.Context) {
+	after := LogNo(0)
+	for ctx.Err() == nil {
+		heads, err := g.b.store.Logs(ctx, after, 1000)
+		if err != nil {
+			g.complain(ctx, "list logs to sign", err)
+			return
+		}
+		if len(heads) == 0 {
+			break
+		}
+		for i := range heads {
+			if after = heads[i].Log; heads[i].State != LogOpen {
+				continue
+			}
+			s := g.b.shardOf(heads[i].Org)
+			t, err := s.open(ctx, heads[i].Org, false)
+			if err == nil {
+				err = g.b.vet(ctx, s, t)
+			}
+			if err != nil {
+				g.complain(ctx, "compare a log with what was signed", err)
+			}
+		}
+	}
+	g.round(ctx, g.changed())
+}
+
+// complain logs an error of the background, unless it comes from stopping it.
+func (g *signer) complain(ctx context.Context, what string, err error) {
+	if ctx.Err() == nil {
+		g.b.o.Logger.ErrorContext(ctx, what, slog.Any("error", err))
+	}
+	if errors.Is(err, ErrBroken) {
+		g.b.fail(err)
+	}
+}
+
+// round signs logs.
+func (g *signer) round(ctx context.Context, logs map[*logTail]*shard) {
+	begin, signed := g.b.o.Now(), 0
+	for t, s := range logs {
+		if ctx.Err() != nil {
+			return
+		}
+		if err := g.signChanged(ctx, s, t); err != nil && !frozenBy(err) {
+			if g.complain(ctx, "sign a log", fmt.Errorf("%s: %w", t.org, err)); errors.Is(err, ErrBroken) {
+				return
+			}
+			continue
+		}
+		signed++
+	}
+	if signed > 0 && g.b.metrics.Sign != nil {
+		g.b.metrics.Sign(signed, g.b.o.Now().Sub(begin).Seconds())
+	}
+}
+
+// signChanged signs t unless its newest checkpoint is that of its head.
+func (g *signer) signChanged(ctx context.Context, s *shard, t *logTail) error {
+	t.sig.mu.Lock()
+	defer t.sig.mu.Unlock()
+	if err := g.vet(ctx, s, t); err != nil {
+		return err
+	}
+	if err := s.writable(t); err != nil {
+		return err
+	}
+	s.mu.RLock()
+	changed := t.size > t.sig.size.Load()
+	s.mu.RUnlock()
+	if !changed {
+		return nil
+	}
+	_, err := g.sign(ctx, s, t)
+	return err
+}
+
+// changed returns the logs with entries beyond their newest checkpoint.
+func (g *signer) changed() map[*logTail]*shard {
+	logs := map[*logTail]*shard{}
+	for _, s := range g.b.shards {
+		s.mu.RLock()
+		for _, t := range s.logs {
+			if t.size > max(t.sig.size.Load(), 0) && t.frozen == nil && t.fault == nil && t.head.State == LogOpen {
+				logs[t] = s
+			}
+		}
+		s.mu.RUnlock()
+	}
+	return logs
+}
+
+// signSoon has t signed at once, in the background: a control entry was recorded.
+func (g *signer) signSoon(s *shard, t *logTail) {
+	g.mu.Lock()
+	g.soon[t] = s
+	g.mu.Unlock()
+	select {
+	case g.wakes <- struct{}{}:
+	default:
+	}
+}
+
+func (g *signer) takeSoon() map[*logTail]*shard {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	logs := g.soon
+	g.soon = map[*logTail]*shard{}
+	return logs
+}
+
+// anchorSoon puts a head of t into the next leaf of the anchor log.
+func (g *signer) anchorSoon(t *logTail, m Mark) {
+	if g.anchors == nil || m.Size == 0 { // of the empty log nothing is proved
+		return
+	}
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	if m.Size >= g.toAnchor[t.no].size {
+		g.toAnchor[t.no] = anchoredHead{tag: tagOf(g.origin(t)), size: m.Size, root: m.Root, at: m.At}
+	}
+}
+
+// anchor anchors what was signed since the last time. After a failure it is anchored with the next leaf.
+func (g *signer) anchor(ctx context.Context) {
+	g.mu.Lock()
+	heads := g.toAnchor
+	g.toAnchor = map[LogNo]anchoredHead{}
+	g.mu.Unlock()
+	if len(heads) == 0 || ctx.Err() != nil {
+		return
+	}
+	err := g.anchors.append(ctx, slices.Collect(maps.Values(heads)))
+	if err == nil {
+		return
+	}
+	g.complain(ctx, "anchor the checkpoints", err)
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	for no, h := range heads {
+		if h.size >= g.toAnchor[no].size {
+			g.toAnchor[no] = h
+		}
+	}
+}

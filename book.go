@@ -50,6 +50,11 @@ type Options struct {
 	HighWater HighWater
 	SignEvery time.Duration // interval in which every changed log is signed, default 5 min
 
+	// Anchors keeps the instance's anchor log, in which every checkpoint that was signed since the last interval is a part; nil: there is
+	// none. Witnesses are told each of its checkpoints, in the background.
+	Anchors   Documents
+	Witnesses []Witness
+
 	MaxQueueBytes     int64         // of requests that wait for the sequencer, default 32 MiB; beyond it CodeOverloaded
 	CommitTimeout     time.Duration // after which a commit of unknown outcome is answered as such, default 30 s
 	IdempotencyWindow time.Duration // for which an idempotency key is kept, default 7 days, at least 24 h

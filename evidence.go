@@ -66,7 +66,13 @@ func (l *Log) evidence(ctx context.Context, q *BundleQuery) (*evidence, error) {
 	if e.rotations, err = l.rotations(ctx, info.Keys[:signed+1], e.size); err != nil {
 		return nil, err
 	}
-	e.older, err = l.olderNotes(ctx, q, e.size)
+	if e.older, err = l.olderNotes(ctx, q, e.size); err != nil {
+		return nil, err
+	}
+	line, err := l.anchorLine(ctx, e.size)
+	if line != nil {
+		e.anchors = [][]byte{line}
+	}
 	return e, err
 }
 

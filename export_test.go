@@ -4,6 +4,8 @@ import (
 	"context"
 	"encoding/base64"
 	"slices"
+
+	"golang.org/x/mod/sumdb/tlog"
 )
 
 // SignCursor makes a cursor of any bytes.
@@ -43,3 +45,11 @@ func SignNote(text string, keys []*SigningKey, clock *SigningKey, at int64) ([]b
 
 // OriginOf returns the origin of a log.
 func OriginOf(host string, id [10]byte) string { return originOf(host, id) }
+
+// AnchorLeaf returns a leaf of the anchor log.
+func AnchorLeaf(index, at int64, n int, root tlog.Hash, prev int64) []byte {
+	return appendAnchorLeaf(nil, index, at, n, root, prev)
+}
+
+// BatchRoot returns the root of the tree of a batch.
+func BatchRoot(batch []byte) (tlog.Hash, error) { return batchRoot(batch) }

@@ -8,7 +8,9 @@ type Metrics struct {
 	Merge  func(blocks, bytes int, seconds float64)  // a slice of merging that is durable
 	Sign   func(logs int, seconds float64)           // a round of signing that is stored
 	Freeze func(org OrgID, cause error)              // a log whose entries are not those that were signed: nothing is recorded in it any more
-	Search func(seconds float64, blocks int)         // a page, facets or a histogram, once it may run, and the blocks it unpacked
+	// Witness is called after a witness was told a checkpoint of the anchor log, with its error; it may be called concurrently.
+	Witness func(name string, err error)
+	Search  func(seconds float64, blocks int) // a page, facets or a histogram, once it may run, and the blocks it unpacked
 }
 
 // Stats is what a Book holds at one moment.

@@ -5,6 +5,8 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"maps"
+	"slices"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -24,8 +26,11 @@ type signer struct {
 	stop  context.CancelFunc
 	done  chan struct{} // closed when run has returned
 
-	mu   sync.Mutex
-	soon map[*logTail]*shard // to be signed at once
+	anchors *anchorLog // nil: there is none
+
+	mu       sync.Mutex
+	soon     map[*logTail]*shard    // to be signed at once
+	toAnchor map[LogNo]anchoredHead // signed and not anchored
 }
 
 // logSigning is what this process knows of one log's checkpoints.
@@ -56,7 +61,8 @@ func newSigner(b *Book) (*signer, error) {
 		return nil, err
 	}
 	return &signer{
-		b: b, clock: clock, every: o.SignEvery.Microseconds(), wakes: make(chan struct{}, 1), done: make(chan struct{}), soon: map[*logTail]*shard{},
+		b: b, clock: clock, every: o.SignEvery.Microseconds(), anchors: newAnchorLog(b), wakes: make(chan struct{}, 1), done: make(chan struct{}),
+		soon: map[*logTail]*shard{}, toAnchor: map[LogNo]anchoredHead{},
 	}, nil
 }
 
@@ -167,6 +173,7 @@ func (g *signer) release(ctx context.Context, s *shard, t *logTail, m Mark, keys
 		if err != nil && !errors.Is(err, ErrExists) {
 			return Checkpoint{}, s.refusal(fmt.Errorf("store the checkpoint of %s: %w", c.Org, err))
 		}
+		g.anchorSoon(t, m)
 	}
 	t.sig.newest = c
 	t.sig.size.Store(m.Size)
@@ -251,6 +258,9 @@ func (g *signer) vet(ctx context.Context, s *shard, t *logTail) error {
 		if err == nil {
 			t.sig.mark = m
 			s.notBefore(m.At)
+			if stored && g.anchors != nil && g.anchors.since(ctx, m.At) {
+				g.anchorSoon(t, Mark{Size: c.Size, Root: c.Root, At: m.At})
+			}
 		}
 	}
 	t.sig.vetted.Store(true)
@@ -284,11 +294,16 @@ func (g *signer) start() {
 	go g.run(ctx)
 }
 
-// close signs every changed log a last time and waits for it.
+// close signs every changed log a last time and waits for it, and for the witnesses that are being told.
 func (g *signer) close() {
 	g.stop()
 	<-g.done
-	g.round(context.Background(), g.changed())
+	ctx := context.Background()
+	g.round(ctx, g.changed())
+	g.anchor(ctx)
+	if g.anchors != nil {
+		g.anchors.telling.Wait()
+	}
 }
 
 // run signs what was signed before and changed since, then whatever changes, until ctx ends.
@@ -303,6 +318,7 @@ func (g *signer) run(ctx context.Context) {
 			return
 		case <-tick.C:
 			g.round(ctx, g.changed())
+			g.anchor(ctx)
 		case <-g.wakes:
 			g.round(ctx, g.takeSoon())
 		}
@@ -435,6 +451,11 @@ func (g *signer) info(ctx context.Context, s *shard, t *logTail, l LogInfo) (Log
 		return LogInfo{}, err
 	}
 	l.Origin, l.SignedSize, l.ClockVkey, l.SignEvery = g.origin(t), t.sig.size.Load(), g.clock.vkey(), g.b.o.SignEvery
+	if g.anchors != nil {
+		if l.AnchorVkey, err = g.anchors.vkey(ctx); err != nil {
+			return LogInfo{}, err
+		}
+	}
 	for i := range keys {
 		v := Vkey{Vkey: keys[i].vkey(), Generation: keys[i].generation, State: KeyRetiring, Seq: keys[i].seq}
 		switch {
@@ -446,4 +467,39 @@ func (g *signer) info(ctx context.Context, s *shard, t *logTail, l LogInfo) (Log
 		l.Keys = append(l.Keys, v)
 	}
 	return l, nil
+}
+
+// anchorSoon puts a head of t into the next leaf of the anchor log.
+func (g *signer) anchorSoon(t *logTail, m Mark) {
+	if g.anchors == nil || m.Size == 0 { // of the empty log nothing is proved
+		return
+	}
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	if m.Size >= g.toAnchor[t.no].size {
+		g.toAnchor[t.no] = anchoredHead{tag: tagOf(g.origin(t)), size: m.Size, root: m.Root, at: m.At}
+	}
+}
+
+// anchor anchors what was signed since the last time. After a failure it is anchored with the next leaf.
+func (g *signer) anchor(ctx context.Context) {
+	g.mu.Lock()
+	heads := g.toAnchor
+	g.toAnchor = map[LogNo]anchoredHead{}
+	g.mu.Unlock()
+	if len(heads) == 0 || ctx.Err() != nil {
+		return
+	}
+	err := g.anchors.append(ctx, slices.Collect(maps.Values(heads)))
+	if err == nil {
+		return
+	}
+	g.complain(ctx, "anchor the checkpoints", err)
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	for no, h := range heads {
+		if h.size >= g.toAnchor[no].size {
+			g.toAnchor[no] = h
+		}
+	}
 }

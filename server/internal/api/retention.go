@@ -157,7 +157,7 @@ func planRetention(c *call) error {
 		return err
 	}
 	if in.Rules != nil {
-		r.Rules = rulesOf(in.Rules)
+		r.Rules, r.Floor = rulesOf(in.Rules), "" // what may be set is asked when it is
 	}
 	policy, err := r.Policy()
 	if err != nil {

@@ -175,7 +175,7 @@ func TestMetrics(t *testing.T) {
 	}
 	get("GET", "/v1/events", "")
 	get("POST", "/v1/holds", `{"query":"action:a.b","reason":"an audit"}`) // what a control entry says is signed at once, in the background
-	served := map[string]string{}                                         // the name and labels, and the value
+	served := map[string]string{}                                          // the name and labels, and the value
 	for begin := time.Now(); (served["daybook_signed_logs_total"] == "" || served["daybook_signed_logs_total"] == "0") && time.Since(begin) < time.Minute; {
 		for line := range strings.Lines(get("GET", "/metrics", "")) {
 			if name, value, ok := strings.Cut(strings.TrimSpace(line), " "); ok && name != "#" {
@@ -188,7 +188,7 @@ func TestMetrics(t *testing.T) {
 		t.Fatal(err)
 	}
 	gauges := []string{"daybook_queue_bytes", "daybook_tail_entries", "daybook_tail_bytes", "daybook_merge_lag_commits", "daybook_merge_debt_entries", "daybook_open_logs", "daybook_frozen_logs",
-		"daybook_self_audit_waiting", "daybook_self_audit_lost_total"}
+		"daybook_self_audit_waiting", "daybook_removals_pending", "daybook_self_audit_lost_total"}
 	for _, name := range regexp.MustCompile(`daybook_[a-z_]+`).FindAllString(string(page), -1) {
 		value, ok := served[name]
 		switch {

@@ -99,6 +99,7 @@ func (m *Metrics) Watch(stats func() daybook.Stats) {
 	gauge("daybook_queue_bytes", "Bytes of requests that wait for a commit.", func(s daybook.Stats) float64 { return float64(s.QueueBytes) })
 	gauge("daybook_tail_entries", "Entries committed and not yet merged.", func(s daybook.Stats) float64 { return float64(s.TailEntries) })
 	gauge("daybook_tail_bytes", "Bytes of the tail in memory.", func(s daybook.Stats) float64 { return float64(s.TailBytes) })
+	gauge("daybook_removals_pending", "Erasures and removals by retention that are not carried out.", func(s daybook.Stats) float64 { return float64(s.Removals) })
 	gauge("daybook_merge_debt_entries", "Entries in blocks that are still to be merged into larger ones.", func(s daybook.Stats) float64 { return float64(s.MergeDebt) })
 	gauge("daybook_merge_lag_commits", "Commits that are not merged yet.", func(s daybook.Stats) float64 { return float64(s.Commits - s.Merged) })
 	gauge("daybook_frozen_logs", "Opened logs in which nothing is recorded: damaged, rolled back or forked.", func(s daybook.Stats) float64 { return float64(s.Frozen) })

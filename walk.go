@@ -326,7 +326,8 @@ func (u *unit) body(i int) ([]byte, bool) {
 	return r.c.bodies[e.off : e.off+e.len], e.state&stateBackslash != 0
 }
 
-// match reports whether e is looked for: what retention has removed is not, unless tombstones are. rec then holds its record, unless every entry is and nobody needs it.
+// match reports whether e is looked for: what retention has removed is not, unless tombstones are. rec then holds its record, unless
+// every entry is and nobody needs it.
 func (s *scan) match(e *packed) (bool, error) {
 	if e.pruned() {
 		return s.tombstones, nil

@@ -442,3 +442,28 @@ func same(t *testing.T, what string, code, page []string) {
 		}
 	}
 }
+
+// The page on self-audit has every action that the server records, and no other.
+func TestSelfAuditPage(t *testing.T) {
+	t.Parallel()
+	var code, page []string
+	for p, text := range sources(t, false) {
+		if strings.HasPrefix(p, "server/") {
+			for _, m := range regexp.MustCompile(`"(daybook\.[a-z_]+\.[a-z_]+)"`).FindAllStringSubmatch(text, -1) {
+				code = append(code, m[1])
+			}
+		}
+	}
+	for line := range strings.Lines(documents(t)["docs/explanation/self-audit.md"]) {
+		of := "" // an action of which only the last word is given is of the noun before it
+		for _, m := range regexp.MustCompile("`(daybook\\.[a-z_]+)?(\\.[a-z_]+)`").FindAllStringSubmatch(line, -1) {
+			if m[1] != "" {
+				of = m[1]
+			}
+			if strings.HasPrefix(line, "| `daybook.") {
+				page = append(page, of+m[2])
+			}
+		}
+	}
+	same(t, "action", code, page)
+}

@@ -60,7 +60,7 @@ func (r *treeReader) inclusion(seq, size int64) (Inclusion, error) {
 }
 
 // Consistency proves that the tree of from entries is the beginning of that of to entries (RFC 6962 §2.1.2). from is at least 1; with
-// from equal to to the proof is empty. An *Error of CodeNotFound: no such org, or to lies beyond its log; of CodeInvalid: from is not
+// both equal the proof is empty. An *Error of CodeNotFound: no such org, or to lies beyond its log; of CodeInvalid: from is not
 // in 1 to to.
 func (b *Book) Consistency(ctx context.Context, org OrgID, from, to int64) ([]tlog.Hash, error) {
 	l, err := b.Log(ctx, org, NewestEpoch)

@@ -299,8 +299,15 @@ func TestTileWidths(t *testing.T) {
 	}
 	p.add(t, 1000, 1000)
 	for _, tile := range []tlog.Tile{
-		{L: 0, N: 0, W: 256}, {L: 0, N: 0, W: 1}, {L: 0, N: 3, W: 77}, {L: 0, N: 265, W: 160}, {L: 0, N: 261, W: 256}, {L: 1, N: 0, W: 256},
-		{L: 1, N: 0, W: 255}, {L: 1, N: 1, W: 9}, {L: 2, N: 0, W: 1},
+		{L: 0, N: 0, W: 256},
+		{L: 0, N: 0, W: 1},
+		{L: 0, N: 3, W: 77},
+		{L: 0, N: 265, W: 160},
+		{L: 0, N: 261, W: 256},
+		{L: 1, N: 0, W: 256},
+		{L: 1, N: 0, W: 255},
+		{L: 1, N: 1, W: 9},
+		{L: 2, N: 0, W: 1},
 	} {
 		tile.H = 8
 		want, err := tlog.ReadTileData(tile, p)

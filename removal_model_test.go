@@ -289,7 +289,7 @@ func (m *removalModel) prune(t *rapid.T) {
 	if err != nil {
 		t.Fatalf("period: %v", err)
 	}
-	rule := daybook.RetentionRule{Match: rapid.SampledFrom([]string{"", "action:invoice.*", "target.type:invoice actor.type:user"}).Draw(t, "match"), Keep: keep}
+	rule := daybook.RetentionRule{Match: rapid.SampledFrom([]string{"", "*", "action:invoice.*", "target.type:invoice actor.type:user"}).Draw(t, "match"), Keep: keep}
 	settle(t, m.b)
 	step := time.Hour
 	if keep.Duration() >= 48*time.Hour {
@@ -297,7 +297,7 @@ func (m *removalModel) prune(t *rapid.T) {
 	}
 	cutoff := m.clock.now().Add(-keep.Duration()).Truncate(step).UnixMicro()
 	n := int64(0)
-	for _, seq := range m.matches(t, rule.Match) {
+	for _, seq := range m.matches(t, strings.TrimPrefix(rule.Match, "*")) {
 		if g := &m.removed[seq]; g.Received < cutoff && !g.whole && !m.isHeld(t, g) {
 			g.pruned = true
 			n++

@@ -61,7 +61,7 @@ func (p Period) Duration() time.Duration { return p.d }
 
 // RetentionRule says how long the entries that it matches are kept.
 type RetentionRule struct {
-	Match string // a query of action, actor.type and target.type; empty: every entry
+	Match string // a query of action, actor.type and target.type; empty or "*": every entry
 	Keep  Period // counted from received_at
 }
 
@@ -95,7 +95,11 @@ func (p *Retention) definite(now int64) ([]retentionRule, error) {
 		if r.Keep.d <= 0 {
 			return nil, &Error{Code: CodeInvalid, Rule: "required", Field: fmt.Sprintf("/rules/%d/keep", i), Message: "a retention rule says how long it keeps."}
 		}
-		q, err := query.Parse(r.Match, query.Options{Place: query.Retention})
+		match := r.Match
+		if match == "*" { // as it is written in lists of rules
+			match = ""
+		}
+		q, err := query.Parse(match, query.Options{Place: query.Retention})
 		if err != nil {
 			return nil, &Error{Code: CodeInvalid, Rule: "query_invalid", Field: fmt.Sprintf("/rules/%d/match", i), Message: queryMessage(err), Err: err}
 		}

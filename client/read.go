@@ -61,7 +61,8 @@ type Entry struct {
 	ID           string
 	ReceivedAt   time.Time
 	LeafHash     string // base64
-	Removed, By  string // "erased" or "retention" and by what; of such an entry Event is empty
+	Removed      string // "erased" or "retention"; of such an entry Event is empty
+	By           string // what removed it; of an entry that the log itself made, who had it made: TYPE:ID
 	ErasedFields []string
 	Op           string // of an entry that the log itself made: erase, prune, hold, key, epoch; Event is empty then
 	Event        daybook.Event
@@ -87,9 +88,7 @@ func (e *Entry) UnmarshalJSON(text []byte) error {
 		JSON: bytes.Clone(text), Org: w.Org, Seq: w.Seq, ID: w.ID, ReceivedAt: w.ReceivedAt, LeafHash: w.LeafHash,
 		Removed: w.Removed, ErasedFields: w.ErasedFields, Op: w.Op,
 	}
-	if w.Removed != "" && json.Unmarshal(w.By, &e.By) != nil {
-		e.By = ""
-	}
+	e.By = byWhom(w.By)
 	// An event that this version cannot read stays empty: JSON has it all the same.
 	if json.Unmarshal(text, &e.Event) != nil {
 		e.Event = daybook.Event{}
@@ -103,6 +102,19 @@ func (e *Entry) UnmarshalJSON(text []byte) error {
 		e.JSON = one.Bytes()
 	}
 	return nil
+}
+
+// byWhom reads "by": a text in the place of an entry that was removed, an object in one that the log itself made.
+func byWhom(by json.RawMessage) string {
+	var who struct{ Type, ID string }
+	var text string
+	switch {
+	case json.Unmarshal(by, &text) == nil:
+		return text
+	case json.Unmarshal(by, &who) == nil && who.Type != "":
+		return who.Type + ":" + who.ID
+	}
+	return ""
 }
 
 // MarshalJSON returns the entry as it came.

@@ -29,6 +29,7 @@ type report struct {
 
 // result is what the table needs of a line that `daybook bench` writes.
 type result struct {
+	Events      int64          `json:"events"`
 	EventRate   float64        `json:"events_per_second"`
 	P50         float64        `json:"p50_ms"`
 	P99         float64        `json:"p99_ms"`
@@ -173,6 +174,9 @@ func (r *report) searches(ctx context.Context) error {
 		}
 		fmt.Println()
 	}
+	if err := r.exports(ctx, s); err != nil {
+		return err
+	}
 	s.stop()
 	disk, err := r.measure(ctx, "disk", "--db", db, "--entries", strconv.Itoa(r.large), "--name", "settled")
 	if err != nil {
@@ -184,6 +188,20 @@ func (r *report) searches(ctx context.Context) error {
 	}
 	fmt.Printf("## At rest\n\n| What | Figure |\n|---|---|\n| on disk, settled | %v B/entry |\n| start of a store of %d entries | %.0f ms |\n", disk[0].More["bytes_per_entry"],
 		r.large, start[0].P50)
+	return nil
+}
+
+// exports takes the largest log out in every format.
+func (r *report) exports(ctx context.Context, s *server) error {
+	rs, err := r.measure(ctx, "export", "--server", s.url, "--pid", s.pid())
+	if err != nil {
+		return err
+	}
+	fmt.Printf("## Exporting %d entries, the largest of the logs\n\n| Format | entries/s | server CPU µs/entry | RSS MB at most | B/entry |\n|---|---|---|---|---|\n", rs[0].Events)
+	for _, x := range rs {
+		fmt.Printf("| %s | %.0f | %.1f | %d | %.0f |\n", x.Name, x.EventRate, x.CPUPerEvent, x.ServerRSS>>20, x.More["bytes_per_entry"])
+	}
+	fmt.Println()
 	return nil
 }
 

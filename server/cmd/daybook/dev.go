@@ -56,6 +56,7 @@ which checkpoints are signed. The sample goes only into a new store: three organ
 // dev serves out of the folder data.
 func (e *env) dev(ctx context.Context, m *Main, data string, empty bool) error {
 	c := m.Config
+	m.Origin = "localhost"
 	if err := os.MkdirAll(data, 0o700); err != nil {
 		return cannot("use "+data, err)
 	}

@@ -48,7 +48,9 @@ func TestStories(t *testing.T) {
 			env.Setenv("HOME", env.WorkDir)
 			env.Setenv("NO_COLOR", "")
 			env.Setenv("TZ", "UTC")
-			return nil
+			verifier, err := filepath.Abs("../../../docs/verify/verify.py")
+			env.Setenv("VERIFY_PY", verifier)
+			return err
 		},
 		Cmds: map[string]func(ts *testscript.TestScript, neg bool, args []string){
 			"server": startServer, "stop": stopServer, "dev": startDev, "keep": keep, "edit": edit,

@@ -11,6 +11,8 @@ import (
 	"time"
 
 	"github.com/spf13/cobra"
+
+	"github.com/daybook-audit/daybook/sqlite"
 )
 
 func newRestore(e *env) *cobra.Command {
@@ -38,7 +40,7 @@ is kept beside it. Entries recorded after the backup are not in it.`,
 	return cmd
 }
 
-func (e *env) restore(ctx context.Context, from, db string, yes bool) error {
+func (e *env) restore(ctx context.Context, from, db string, yes bool) (err error) {
 	if !isThere(from) {
 		return usage("there is no file %s", from)
 	}
@@ -47,38 +49,20 @@ func (e *env) restore(ctx context.Context, from, db string, yes bool) error {
 		if err := e.confirm(yes, "Replace "+db); err != nil {
 			return err
 		}
-		s, err := openStore(ctx, db, storeOptions{}) // fails while a server has it; closing it leaves one file
-		if err != nil {
-			return err
-		}
-		if err := s.Close(); err != nil {
-			return err
-		}
 	}
+	held, err := sqlite.Hold(db)
+	if err != nil {
+		return err
+	}
+	defer func() { err = errors.Join(err, held.Close()) }()
 	partial := db + ".restoring"
-	for _, name := range []string{partial, partial + "-wal", partial + "-shm"} {
-		if err := os.Remove(name); err != nil && !errors.Is(err, fs.ErrNotExist) {
-			return err
-		}
-	}
-	if err := newFile(partial, func(to *os.File) error {
-		in, err := os.Open(from)
-		if err != nil {
-			return err
-		}
-		defer in.Close() //nolint:errcheck // opened for reading
-		_, err = io.Copy(to, in)
+	if err := e.checkedCopy(ctx, from, partial); err != nil {
 		return err
-	}); err != nil {
-		return err
-	}
-	if err := e.fsck(ctx, partial, "", 2); err != nil {
-		return errors.Join(err, os.Remove(partial))
 	}
 	if old {
 		aside := fmt.Sprintf("%s.before-%s", db, e.now().UTC().Format("20060102T150405Z"))
-		if err := os.Rename(db, aside); err != nil {
-			return err
+		if err := held.SetAside(aside); err != nil {
+			return errors.Join(err, os.Remove(partial))
 		}
 		// A crash here leaves no file under the name: the old one and the checked copy are both beside it.
 		e.note("the store that was there is now %s", aside)
@@ -94,6 +78,29 @@ func (e *env) restore(ctx context.Context, from, db string, yes bool) error {
 		return err
 	}
 	e.note("restored %s from %s, made %s", db, from, info.ModTime().UTC().Format(time.RFC3339))
-	e.note("logs of which more was signed since are frozen until daybook recover --new-epoch")
+	return nil
+}
+
+// checkedCopy copies the store from to the file to and checks it from its bytes. It leaves no file if that fails.
+func (e *env) checkedCopy(ctx context.Context, from, to string) error {
+	for _, name := range []string{to, to + "-wal", to + "-shm"} {
+		if err := os.Remove(name); err != nil && !errors.Is(err, fs.ErrNotExist) {
+			return err
+		}
+	}
+	if err := newFile(to, func(w *os.File) error {
+		in, err := os.Open(from)
+		if err != nil {
+			return err
+		}
+		defer in.Close() //nolint:errcheck // opened for reading
+		_, err = io.Copy(w, in)
+		return err
+	}); err != nil {
+		return err
+	}
+	if err := e.fsck(ctx, to, "", 2); err != nil {
+		return errors.Join(err, os.Remove(to))
+	}
 	return nil
 }

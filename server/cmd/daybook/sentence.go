@@ -110,6 +110,9 @@ func whoDid(e *client.Entry) string {
 	if e.Removed != "" {
 		return ""
 	}
+	if e.Op != "" {
+		return e.By
+	}
 	return who(&e.Event)
 }
 

@@ -122,10 +122,11 @@ func (m *Main) handler(ctx context.Context) (*api.Server, error) {
 		m.Logger.LogAttrs(ctx, slog.LevelWarn, "checkpoints are not signed: nobody can prove from outside that this log was not changed",
 			slog.String("try", "--origin HOST (DAYBOOK_ORIGIN), the name of this instance in every checkpoint, for ever"))
 	}
+	m.sign.options(&o)
 	o.Erased = m.keep.erased
+	o.SignEvery = c.AnchorInterval
 	if m.sign != nil {
-		m.sign.options(&o)
-		o.SignEvery, o.Anchors = c.AnchorInterval, m.store
+		o.Anchors = m.store
 		if o.Witnesses, err = witnesses(c); err != nil {
 			return nil, err
 		}

@@ -20,8 +20,8 @@ type Book interface {
 	InstanceVkeys(ctx context.Context) (daybook.InstanceVkeys, error)
 	AnchorNote(ctx context.Context) ([]byte, error)
 	Log(ctx context.Context, org daybook.OrgID, epoch int) (*daybook.Log, error)
-	Remover
 	RotateKey(ctx context.Context, org daybook.OrgID, by daybook.Party) (daybook.Vkey, error)
+	Remover
 	Broken() <-chan struct{}
 }
 

@@ -213,6 +213,8 @@ func rotateKey(c *call) error {
 	if err != nil {
 		return err
 	}
+	// The control entry is the proof; this is the twin that people find.
+	c.after(c.org, c.act("daybook.key_rotation.started", daybook.Target{Type: "log", ID: string(c.org)}, vkeyRow(v)))
 	c.send(http.StatusCreated, jsonType, marshal(vkeyRow(v)))
 	return nil
 }

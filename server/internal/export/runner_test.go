@@ -336,8 +336,12 @@ func TestResume(t *testing.T) {
 	t.Parallel()
 	whole := newFixture(t)
 	whole.record("org_acme", 40_000, "doc.opened")
+	crashes := []string{"shutdown", "more was written", "the file is lost", "the file is short", "the folder is lost"}
 	for _, format := range []string{export.CSV, export.NDJSON, export.Parquet, export.WorkOS} {
-		for _, crash := range []string{"shutdown", "more was written", "the file is lost", "the file is short", "the folder is lost"} {
+		for _, crash := range crashes {
+			if format != export.Parquet && format != export.CSV && crash != "more was written" {
+				continue // they are no different there
+			}
 			t.Run(format+"/"+crash, func(t *testing.T) {
 				t.Parallel()
 				f := whole.beside(t)

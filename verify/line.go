@@ -35,8 +35,9 @@ type lineReader struct {
 
 func newLineReader(r io.Reader) (*lineReader, error) {
 	l := &lineReader{in: bufio.NewReaderSize(r, 64<<10)}
-	if magic, err := l.in.Peek(2); err != nil || magic[0] != 0x1f || magic[1] != 0x8b {
-		return l, nil // an error comes again with the first line
+	// An error of Peek comes again with the first line.
+	if magic, _ := l.in.Peek(2); string(magic) != "\x1f\x8b" {
+		return l, nil
 	}
 	z, err := gzip.NewReader(l.in)
 	l.gzip = true

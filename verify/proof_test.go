@@ -2,6 +2,7 @@ package verify_test
 
 import (
 	"encoding/base64"
+	"encoding/hex"
 	"fmt"
 	"strings"
 	"testing"
@@ -21,7 +22,7 @@ func TestProof_vector(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if h := p.Leaf.Hash(); fmt.Sprintf("%x", h) != v.Proof.LeafHash {
+	if h := p.Leaf.Hash(); hex.EncodeToString(h[:]) != v.Proof.LeafHash {
 		t.Errorf("leaf hash %x, want %s", h, v.Proof.LeafHash)
 	}
 	if r := verify.Proof(v.Proof.Text, nil, verify.Options{}); r.Exit() != 7 || !r.Has(verify.KeyNotPinned) {
@@ -31,15 +32,15 @@ func TestProof_vector(t *testing.T) {
 
 // tlogProof returns the proof of an entry, with or without its leaf.
 func (m *made) tlogProof(seq, size int64, extra bool) string {
-	s := "c2sp.org/tlog-proof@v1\n"
+	lines := []string{"c2sp.org/tlog-proof@v1"}
 	if extra {
-		s += "extra " + base64.StdEncoding.EncodeToString(m.entries[seq].leaf.Append(nil)) + "\n"
+		lines = append(lines, "extra "+base64.StdEncoding.EncodeToString(m.entries[seq].leaf.Append(nil)))
 	}
-	s += fmt.Sprintf("index %d\n", seq)
+	lines = append(lines, fmt.Sprintf("index %d", seq))
 	for _, h := range m.inclusion(seq, size) {
-		s += h.String() + "\n"
+		lines = append(lines, h.String())
 	}
-	return s + "\n" + m.note(size, ceil(m.now))
+	return strings.Join(lines, "\n") + "\n\n" + m.note(size, ceil(m.now))
 }
 
 func TestProof(t *testing.T) {

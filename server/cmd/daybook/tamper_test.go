@@ -12,6 +12,7 @@ import (
 	"path/filepath"
 	"slices"
 	"strings"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -48,6 +49,13 @@ type told struct {
 
 var tamperStart = time.Date(2026, 11, 21, 8, 0, 0, 0, time.UTC)
 
+// setClock is a clock that stands where it was set.
+type setClock struct{ at atomic.Int64 }
+
+func (c *setClock) now() time.Time {
+	return time.UnixMicro(max(c.at.Load(), tamperStart.UnixMicro())).UTC()
+}
+
 // history returns what the log honestly holds from an entry on.
 func (x *tampered) history(from int) []told {
 	acts := make([]told, 0, tamperedSize)
@@ -64,14 +72,14 @@ func newTampered(t *testing.T) *tampered {
 	for range tamperedSize {
 		x.ids = append(x.ids, daybook.NewID())
 	}
-	now := tamperStart
-	m := x.server("base", func() time.Time { return now })
-	receipts := x.write(m.book, &now, x.history(0)[:tamperedFrom])
+	now := &setClock{}
+	m := x.server("base", now.now)
+	receipts := x.write(m.book, now, x.history(0)[:tamperedFrom])
 	x.close(m)
 	x.copy("base", "seed")
 
-	m = x.server("base", func() time.Time { return now })
-	receipts = append(receipts, x.write(m.book, &now, x.history(tamperedFrom))...)
+	m = x.server("base", now.now)
+	receipts = append(receipts, x.write(m.book, now, x.history(tamperedFrom))...)
 	if _, err := m.book.Checkpoint(t.Context(), "org_acme"); err != nil {
 		t.Fatal(err)
 	}
@@ -121,11 +129,11 @@ func (x *tampered) close(m *Main) {
 }
 
 // write records acts, each at its time, and returns the receipts as NDJSON.
-func (x *tampered) write(b *daybook.Book, now *time.Time, acts []told) []byte {
+func (x *tampered) write(b *daybook.Book, now *setClock, acts []told) []byte {
 	x.t.Helper()
 	var receipts []byte
 	for _, a := range acts {
-		*now = a.at
+		now.at.Store(a.at.UnixMicro())
 		r, err := b.Record(x.t.Context(), "org_acme", daybook.Event{ID: a.id, Action: "invoice.paid", Actor: daybook.Actor{Type: "user", ID: "usr_1"}, Reason: a.reason})
 		if err != nil {
 			x.t.Fatal(err)
@@ -171,6 +179,7 @@ func (x *tampered) dba(folder string, change func(db *sql.DB)) {
 	if err != nil {
 		x.t.Fatal(err)
 	}
+	defer rows.Close() //nolint:errcheck // Err has told
 	triggers := map[string]string{}
 	for rows.Next() {
 		var name, text string
@@ -216,12 +225,12 @@ func (x *tampered) replace(folder string, acts []told) {
 	if err != nil {
 		x.t.Fatal(err)
 	}
-	now := tamperStart
-	b, err := daybook.Open(x.t.Context(), s, daybook.Options{Now: func() time.Time { return now }})
+	now := &setClock{}
+	b, err := daybook.Open(x.t.Context(), s, daybook.Options{Now: now.now})
 	if err != nil {
 		x.t.Fatal(err)
 	}
-	x.write(b, &now, acts)
+	x.write(b, now, acts)
 	if err := b.Close(); err != nil {
 		x.t.Fatal(err)
 	}

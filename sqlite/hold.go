@@ -52,4 +52,4 @@ func (h *Held) SetAside(to string) error {
 }
 
 // Close gives the lock back.
-func (h *Held) Close() error { return h.lock.Close() }
+func (h *Held) Close() error { return unlock(h.lock) }

@@ -203,7 +203,12 @@ type freezes struct {
 	early []daybook.Event
 }
 
+// found is called by the Book, which holds what belongs to the log of org: nothing may be recorded in that log from here. The log of the
+// instance cannot tell of itself; the Book's own log line does.
 func (f *freezes) found(org daybook.OrgID, cause error) {
+	if org == control.Instance {
+		return
+	}
 	e := daybook.Event{
 		Action: "daybook.integrity.failed", Actor: program("serve"), Outcome: daybook.Failure,
 		Targets: []daybook.Target{{Type: "log", ID: string(org)}}, Reason: cause.Error(),

@@ -76,12 +76,27 @@ func (w *watching) round(ctx context.Context, e *env) *verify.Report {
 		if err == nil {
 			return w.rep
 		}
-		if daybook.CodeOf(err) == daybook.CodeConflict && try < tries {
+		code := daybook.CodeOf(err)
+		if code == daybook.CodeConflict && try < tries {
 			continue
+		}
+		if code == daybook.CodeNotFound && w.shrunk(ctx) {
+			return w.rep
 		}
 		unreachable(e, w.rep, "read the entries", err)
 		return w.rep
 	}
+}
+
+// shrunk finds a log that is shorter than what was signed of it, by its own server's word.
+func (w *watching) shrunk(ctx context.Context) bool {
+	info, err := w.c.LogInfo(ctx, w.org)
+	if err != nil || info.Origin != w.now.Origin || info.Size >= w.now.Size {
+		return false
+	}
+	w.rep.Add(verify.Finding{Code: verify.Rollback, Seq: info.Size, Message: fmt.Sprintf(
+		"%d entries were signed, and the server says that its log ends at %d", w.now.Size, info.Size)})
+	return true
 }
 
 // try is one attempt; an error is that of fetching the entries.

@@ -4,6 +4,7 @@ import (
 	"crypto/sha256"
 	"encoding/binary"
 	"errors"
+	"slices"
 
 	"golang.org/x/mod/sumdb/tlog"
 )
@@ -124,7 +125,7 @@ func (b *bundle) anchorSigned(n *Note) (pinned, signed bool) {
 	}
 	keys := b.o.AnchorKeys
 	if b.o.Policy != nil {
-		keys = append(keys[:len(keys):len(keys)], b.o.Policy.Logs...)
+		keys = append(slices.Clip(keys), b.o.Policy.Logs...)
 	}
 	for _, k := range keys {
 		_, err := n.Signed(k)

@@ -36,7 +36,7 @@ type lineReader struct {
 func newLineReader(r io.Reader) (*lineReader, error) {
 	l := &lineReader{in: bufio.NewReaderSize(r, 64<<10)}
 	if magic, err := l.in.Peek(2); err != nil || magic[0] != 0x1f || magic[1] != 0x8b {
-		return l, nil // an error comes again with the first line
+		return l, nil //nolint:nilerr // an error comes again with the first line
 	}
 	z, err := gzip.NewReader(l.in)
 	l.gzip = true

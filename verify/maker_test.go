@@ -39,7 +39,7 @@ func newSigner(t testing.TB, name, seed string, kind byte) *signer {
 	t.Helper()
 	sum := sha256.Sum256([]byte(seed))
 	private := ed25519.NewKeyFromSeed(sum[:])
-	public := append([]byte{kind}, private.Public().(ed25519.PublicKey)...)
+	public := append([]byte{kind}, private[ed25519.SeedSize:]...)
 	id := sha256.Sum256(append([]byte(name+"\n"), public...))
 	k, err := verify.ParseKey(fmt.Sprintf("%s+%x+%s", name, id[:4], base64.StdEncoding.EncodeToString(public)))
 	if err != nil {
@@ -68,7 +68,6 @@ type made struct {
 	log     *signer // signs now
 	clock   *signer
 	witness []*signer
-	lines   []string // rotation and consistency lines
 }
 
 type madeEntry struct {
@@ -287,7 +286,6 @@ type bundleOf struct {
 	header         string    // more members, each with a comma before
 	head           []func(size int64) string
 	after          []string // anchor lines
-	tree           *made    // another log to take hashes from; nil: this one
 }
 
 // older returns a consistency line for a tree signed at a time.

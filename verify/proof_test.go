@@ -2,6 +2,7 @@ package verify_test
 
 import (
 	"encoding/base64"
+	"encoding/hex"
 	"fmt"
 	"strings"
 	"testing"
@@ -21,7 +22,7 @@ func TestProof_vector(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if h := p.Leaf.Hash(); fmt.Sprintf("%x", h) != v.Proof.LeafHash {
+	if h := p.Leaf.Hash(); hex.EncodeToString(h[:]) != v.Proof.LeafHash {
 		t.Errorf("leaf hash %x, want %s", h, v.Proof.LeafHash)
 	}
 	if r := verify.Proof(v.Proof.Text, nil, verify.Options{}); r.Exit() != 7 || !r.Has(verify.KeyNotPinned) {
@@ -31,15 +32,16 @@ func TestProof_vector(t *testing.T) {
 
 // tlogProof returns the proof of an entry, with or without its leaf.
 func (m *made) tlogProof(seq, size int64, extra bool) string {
-	s := "c2sp.org/tlog-proof@v1\n"
+	var s strings.Builder
+	s.WriteString("c2sp.org/tlog-proof@v1\n")
 	if extra {
-		s += "extra " + base64.StdEncoding.EncodeToString(m.entries[seq].leaf.Append(nil)) + "\n"
+		s.WriteString("extra " + base64.StdEncoding.EncodeToString(m.entries[seq].leaf.Append(nil)) + "\n")
 	}
-	s += fmt.Sprintf("index %d\n", seq)
+	fmt.Fprintf(&s, "index %d\n", seq)
 	for _, h := range m.inclusion(seq, size) {
-		s += h.String() + "\n"
+		s.WriteString(h.String() + "\n")
 	}
-	return s + "\n" + m.note(size, ceil(m.now))
+	return s.String() + "\n" + m.note(size, ceil(m.now))
 }
 
 func TestProof(t *testing.T) {

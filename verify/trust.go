@@ -150,7 +150,7 @@ func (b *bundle) judgeMemory() {
 func (b *bundle) compare(n *Note) (Code, string) {
 	now := b.note
 	if n.Origin != b.head.origin {
-		return ProofMissing, fmt.Sprintf("the remembered checkpoint is of another log, %s", n.Origin)
+		return ProofMissing, "the remembered checkpoint is of another log, " + n.Origin
 	}
 	if n.Size > now.Size {
 		if b.laterThan(n) {

@@ -236,7 +236,7 @@ func (w *watching) merge(r *verify.Report) {
 	if first.Has(verify.KeyUnknown) && r.Exit() == exitDone {
 		if k, err := verify.ParseKey(r.Key); err == nil {
 			o := w.v.options
-			o.Keys = append(o.Keys[:len(o.Keys):len(o.Keys)], k)
+			o.Keys = append(slices.Clip(o.Keys), k)
 			first = verify.Checkpoint([]byte(first.Note), o)
 		}
 	}

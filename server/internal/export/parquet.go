@@ -37,9 +37,11 @@ const rowGroup = 16 << 10
 const parquetMagic = "PAR1"
 
 // newParquet returns the format of x; the file says in its own metadata what it holds.
-func newParquet(x *control.Export, ps []place) (*parquetFormat, error) {
+func newParquet(x *control.Export, ps []place) *parquetFormat {
 	f := &parquetFormat{places: ps, leaves: slices.Contains(ps, placeLeafHash), about: []meta.KeyValue{
-		{Key: "daybook.org", Value: string(x.Org)}, {Key: "daybook.export", Value: x.ID}, {Key: "daybook.query", Value: x.Query},
+		{Key: "daybook.org", Value: string(x.Org)},
+		{Key: "daybook.export", Value: x.ID},
+		{Key: "daybook.query", Value: x.Query},
 		{Key: "daybook.size", Value: strconv.FormatInt(x.Size, 10)},
 	}}
 	fields := make(parquetColumns, 0, len(ps))
@@ -47,7 +49,7 @@ func newParquet(x *control.Export, ps []place) (*parquetFormat, error) {
 		fields = append(fields, parquetColumn{Node: nodeOf(&columns[p]), name: columns[p].name})
 	}
 	f.schema = parquet.NewSchema("entry", parquetGroup{parquet.Group{}, fields})
-	return f, nil
+	return f
 }
 
 // nodeOf is the type of a column in a Parquet file.

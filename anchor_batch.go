@@ -49,8 +49,8 @@ func appendAnchorLeaf(dst []byte, index, at int64, n int, root tlog.Hash, prev i
 // anchorTime returns the time in a leaf.
 func anchorTime(leaf []byte) int64 { return int64(binary.BigEndian.Uint64(leaf[13:])) }
 
-// batchTree returns the stored hashes of the tree of a batch.
-func batchTree(batch []byte) ([]tlog.Hash, tlog.HashReader, error) {
+// batchTree returns what reads the stored hashes of the tree of a batch.
+func batchTree(batch []byte) (tlog.HashReader, error) {
 	var stored []tlog.Hash
 	read := tlog.HashReaderFunc(func(indexes []int64) ([]tlog.Hash, error) {
 		hs := make([]tlog.Hash, len(indexes))
@@ -62,15 +62,15 @@ func batchTree(batch []byte) ([]tlog.Hash, tlog.HashReader, error) {
 	for i := range len(batch) / batchEntrySize {
 		hs, err := tlog.StoredHashes(int64(i), batch[i*batchEntrySize:(i+1)*batchEntrySize], read)
 		if err != nil {
-			return nil, nil, fmt.Errorf("hash a batch of checkpoints: %w", err)
+			return nil, fmt.Errorf("hash a batch of checkpoints: %w", err)
 		}
 		stored = append(stored, hs...)
 	}
-	return stored, read, nil
+	return read, nil
 }
 
 func batchRoot(batch []byte) (tlog.Hash, error) {
-	_, read, err := batchTree(batch)
+	read, err := batchTree(batch)
 	if err != nil {
 		return tlog.Hash{}, err
 	}

@@ -65,7 +65,7 @@ func (a *anchorLog) find(ctx context.Context, origin string, atMost int64) (*anc
 		if found.size > atMost {
 			continue
 		}
-		_, read, err := batchTree(doc.Batch)
+		read, err := batchTree(doc.Batch)
 		if err == nil {
 			found.batchProof, err = tlog.ProveRecord(int64(len(doc.Batch)/batchEntrySize), int64(i), read)
 		}

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"strconv"
 	"strings"
 )
 
@@ -170,7 +171,7 @@ func (g *signer) endedAt(ctx context.Context, s *shard, old *logTail, r *EpochRe
 	if lost := max(m.Size, c.Size); lost > h.view.size {
 		act.Lost = fmt.Sprintf("%d-%d", h.view.size, lost-1)
 		if lost == h.view.size+1 {
-			act.Lost = fmt.Sprint(h.view.size)
+			act.Lost = strconv.FormatInt(h.view.size, 10)
 		}
 	}
 	return act, nil

@@ -442,7 +442,7 @@ func (b *Book) Erasure(ctx context.Context, org OrgID, id string) (Erasure, erro
 			return xs[i], nil
 		}
 	}
-	return Erasure{}, &Error{Code: CodeNotFound, Message: fmt.Sprintf("there is no erasure %s", truncate(id, 64))}
+	return Erasure{}, &Error{Code: CodeNotFound, Message: "there is no erasure " + truncate(id, 64)}
 }
 
 // Erasures returns every erasure of org's log in the order in which they were asked for. They are read from the log itself.

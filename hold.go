@@ -135,7 +135,7 @@ func (b *Book) ReleaseHold(ctx context.Context, org OrgID, id, reason string, by
 	h, ok := a.hold(id)
 	switch {
 	case !ok:
-		return Hold{}, &Error{Code: CodeNotFound, Message: fmt.Sprintf("there is no hold %s", truncate(id, 64))}
+		return Hold{}, &Error{Code: CodeNotFound, Message: "there is no hold " + truncate(id, 64)}
 	case h.ReleasedAt != 0:
 		return h, nil
 	}
@@ -158,7 +158,7 @@ func (b *Book) Hold(ctx context.Context, org OrgID, id string) (Hold, error) {
 			return holds[i], nil
 		}
 	}
-	return Hold{}, &Error{Code: CodeNotFound, Message: fmt.Sprintf("there is no hold %s", truncate(id, 64))}
+	return Hold{}, &Error{Code: CodeNotFound, Message: "there is no hold " + truncate(id, 64)}
 }
 
 // Holds returns every hold that was ever placed on the log of org, in the order of placing, those that are released included. They are

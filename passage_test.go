@@ -86,8 +86,8 @@ func TestPassagesOfAnotherLog(t *testing.T) {
 				t.Errorf("a bad query: %v", err)
 			}
 		}
-		for range b.Passages(t.Context(), daybook.PassageQuery{Org: "org_none"}) {
-			t.Error("an org without a log has a passage")
+		for p, err := range b.Passages(t.Context(), daybook.PassageQuery{Org: "org_none"}) {
+			t.Errorf("an org without a log has a passage: %+v, %v", p, err)
 		}
 	})
 }

@@ -54,7 +54,7 @@ func (s *shard) refuse(j *job, exist []KeyRef) error {
 	if err := s.writable(j.log); err != nil {
 		return err
 	}
-	if s.unbegun(j.log) && !(len(j.events) > 0 && j.events[0].kind == KindControl && isEpochEntry(j.events[0].text)) {
+	if s.unbegun(j.log) && (len(j.events) == 0 || j.events[0].kind != KindControl || !isEpochEntry(j.events[0].text)) {
 		return errUnbegun()
 	}
 	s.mu.RLock()

@@ -55,7 +55,9 @@ func (g *signer) begin(ctx context.Context) {
 	for ctx.Err() == nil {
 		heads, err := g.b.store.Logs(ctx, after, 1000)
 		if err != nil {
-			g.complain(ctx, "list logs to sign", err)
+			if g.failed(ctx, err) {
+				g.b.o.Logger.ErrorContext(ctx, "list logs to sign", slog.Any("error", err))
+			}
 			return
 		}
 		if len(heads) == 0 {
@@ -70,22 +72,20 @@ func (g *signer) begin(ctx context.Context) {
 			if err == nil {
 				err = g.b.vet(ctx, s, t)
 			}
-			if err != nil {
-				g.complain(ctx, "compare a log with what was signed", err)
+			if err != nil && g.failed(ctx, err) {
+				g.b.o.Logger.ErrorContext(ctx, "compare a log with what was signed", slog.Any("error", err))
 			}
 		}
 	}
 	g.round(ctx, g.changed())
 }
 
-// complain logs an error of the background, unless it comes from stopping it.
-func (g *signer) complain(ctx context.Context, what string, err error) {
-	if ctx.Err() == nil {
-		g.b.o.Logger.ErrorContext(ctx, what, slog.Any("error", err))
-	}
+// failed takes an error of the background, which may break the Book, and reports whether to log it: not if it comes from stopping.
+func (g *signer) failed(ctx context.Context, err error) bool {
 	if errors.Is(err, ErrBroken) {
 		g.b.fail(err)
 	}
+	return ctx.Err() == nil
 }
 
 // round signs logs.
@@ -96,7 +96,11 @@ func (g *signer) round(ctx context.Context, logs map[*logTail]*shard) {
 			return
 		}
 		if err := g.signChanged(ctx, s, t); err != nil && !frozenBy(err) {
-			if g.complain(ctx, "sign a log", fmt.Errorf("%s: %w", t.org, err)); errors.Is(err, ErrBroken) {
+			err = fmt.Errorf("%s: %w", t.org, err)
+			if g.failed(ctx, err) {
+				g.b.o.Logger.ErrorContext(ctx, "sign a log", slog.Any("error", err))
+			}
+			if errors.Is(err, ErrBroken) {
 				return
 			}
 			continue
@@ -187,7 +191,9 @@ func (g *signer) anchor(ctx context.Context) {
 	if err == nil {
 		return
 	}
-	g.complain(ctx, "anchor the checkpoints", err)
+	if g.failed(ctx, err) {
+		g.b.o.Logger.ErrorContext(ctx, "anchor the checkpoints", slog.Any("error", err))
+	}
 	g.mu.Lock()
 	defer g.mu.Unlock()
 	for no, h := range heads {

@@ -33,7 +33,7 @@ func (h *Held) SetAside(to string) error {
 	// The log gets its second name before the database loses its first: at no moment is there a database without its log.
 	err := os.Link(h.path+"-wal", to+"-wal")
 	if err == nil || errors.Is(err, fs.ErrNotExist) {
-		err = os.Rename(h.path, to)
+		err = os.Rename(h.path, to) //nolint:forbidigo // the folder is synced below, once for all three names
 	}
 	for _, left := range []string{h.path + "-wal", h.path + "-shm"} {
 		if err == nil {
@@ -52,4 +52,4 @@ func (h *Held) SetAside(to string) error {
 }
 
 // Close gives the lock back.
-func (h *Held) Close() error { return h.lock.Close() }
+func (h *Held) Close() error { return unlock(h.lock) }

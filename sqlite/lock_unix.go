@@ -37,6 +37,12 @@ func lock(path string) (*os.File, error) {
 	return f, nil
 }
 
+// unlock gives the lock back at once. Closing alone would not: a process that is being forked by somebody else in this program holds
+// the file open, too, until it becomes another program.
+func unlock(f *os.File) error {
+	return errors.Join(syscall.Flock(int(f.Fd()), syscall.LOCK_UN), f.Close())
+}
+
 func writeAt(f *os.File, s string) error {
 	_, err := f.WriteAt([]byte(s), 0)
 	return err

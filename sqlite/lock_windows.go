@@ -20,5 +20,8 @@ func lock(path string) (*os.File, error) {
 	return os.NewFile(uintptr(h), path+".lock"), nil
 }
 
+// unlock gives the lock back.
+func unlock(f *os.File) error { return f.Close() }
+
 // syncDir does nothing: NTFS keeps names in its own journal, and a folder cannot be synced.
 func syncDir(string) error { return nil }

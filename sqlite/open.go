@@ -247,7 +247,7 @@ func (s *Store) release() error {
 		}
 	}
 	if s.locked != nil {
-		errs = append(errs, s.locked.Close())
+		errs = append(errs, unlock(s.locked))
 	}
 	return errors.Join(errs...)
 }

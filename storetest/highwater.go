@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"maps"
 	"sync"
 
 	"github.com/daybook-audit/daybook"
@@ -24,11 +25,7 @@ func Marks() *MemoryMarks { return &MemoryMarks{marks: map[string]daybook.Mark{}
 func (m *MemoryMarks) Copy() *MemoryMarks {
 	m.mu.Lock()
 	defer m.mu.Unlock()
-	c := Marks()
-	for origin, mark := range m.marks {
-		c.marks[origin] = mark
-	}
-	return c
+	return &MemoryMarks{marks: maps.Clone(m.marks)}
 }
 
 // Mark implements [daybook.HighWater].

@@ -209,7 +209,7 @@ func (v *verification) verify(ctx context.Context, s daybook.Store) {
 		v.find("I4", "open the book: %v", err)
 		return
 	}
-	defer func() {
+	defer func() { //nolint:contextcheck // Close ends what outlives Open
 		if err := b.Close(); err != nil {
 			v.find("I4", "close the book: %v", err)
 		}

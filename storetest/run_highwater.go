@@ -2,8 +2,8 @@ package storetest
 
 import (
 	"errors"
-	"fmt"
 	"math"
+	"strconv"
 	"sync"
 	"testing"
 
@@ -16,116 +16,130 @@ import (
 // called again with the same t it opens the same store again, as another process would.
 func RunHighWater(t *testing.T, open func(tb testing.TB) daybook.HighWater) {
 	t.Helper()
-	mark := func(size int64) daybook.Mark {
-		return daybook.Mark{Size: size, Root: tlog.Hash{1, byte(size)}, At: baseAt + size}
-	}
-	holds := func(t *testing.T, h daybook.HighWater, origin string, want daybook.Mark, there bool) {
-		t.Helper()
-		got, ok, err := h.Mark(t.Context(), origin)
-		if err != nil || ok != there || got != want {
-			t.Errorf("%s: %+v, %v, %v; want %+v, %v", origin, got, ok, err, want, there)
-		}
-	}
-	for name, test := range map[string]func(t *testing.T, h daybook.HighWater){
-		"an origin has no mark at first": func(t *testing.T, h daybook.HighWater) {
-			holds(t, h, "a", daybook.Mark{}, false)
-		},
-		"Advance puts the first mark and raises it, of each origin by itself, and it stays": func(t *testing.T, h daybook.HighWater) {
-			for _, step := range []struct {
-				origin string
-				old    daybook.Mark
-				next   daybook.Mark
-			}{{"a", daybook.Mark{}, mark(0)}, {"a", mark(0), mark(5)}, {"A", daybook.Mark{}, mark(3)}, {"a", mark(5), mark(math.MaxInt64 - baseAt)}} {
-				if err := h.Advance(t.Context(), step.origin, step.old, step.next); err != nil {
-					t.Fatal(err)
-				}
-			}
-			for _, h := range []daybook.HighWater{h, open(t)} {
-				holds(t, h, "a", mark(math.MaxInt64-baseAt), true)
-				holds(t, h, "A", mark(3), true)
-			}
-		},
-		"Advance from another mark than the stored one is ErrMarkMoved and changes nothing": func(t *testing.T, h daybook.HighWater) {
-			if err := h.Advance(t.Context(), "a", daybook.Mark{}, mark(5)); err != nil {
-				t.Fatal(err)
-			}
-			at, root := mark(5), mark(5)
-			at.At--
-			root.Root[31]++
-			for i, old := range []daybook.Mark{{}, mark(4), at, root} {
-				if err := h.Advance(t.Context(), "a", old, mark(9)); !errors.Is(err, daybook.ErrMarkMoved) {
-					t.Errorf("from mark %d: %v", i, err)
-				}
-			}
-			if err := h.Advance(t.Context(), "b", mark(1), mark(2)); !errors.Is(err, daybook.ErrMarkMoved) {
-				t.Errorf("of an origin without one: %v", err)
-			}
-			holds(t, h, "a", mark(5), true)
-			holds(t, h, "b", daybook.Mark{}, false)
-		},
-		"Advance never lowers size or time": func(t *testing.T, h daybook.HighWater) {
-			if err := h.Advance(t.Context(), "a", daybook.Mark{}, mark(5)); err != nil {
-				t.Fatal(err)
-			}
-			earlier := mark(6)
-			earlier.At = mark(4).At
-			for _, next := range []daybook.Mark{mark(4), earlier} {
-				if err := h.Advance(t.Context(), "a", mark(5), next); err == nil {
-					t.Errorf("to %+v: no error", next)
-				}
-			}
-			holds(t, h, "a", mark(5), true)
-		},
-		"Reset puts any mark": func(t *testing.T, h daybook.HighWater) {
-			for _, size := range []int64{5, 2, 7} {
-				if err := h.Reset(t.Context(), "a", mark(size)); err != nil {
-					t.Fatal(err)
-				}
-				holds(t, h, "a", mark(size), true)
-			}
-		},
-		"of many that advance from one mark, in several processes, one does": func(t *testing.T, h daybook.HighWater) {
-			other := open(t)
-			for round := range int64(20) {
-				var group sync.WaitGroup
-				var mu sync.Mutex
-				won := 0
-				old, _, err := h.Mark(t.Context(), "a")
-				if err != nil {
-					t.Fatal(err)
-				}
-				for i := range 6 {
-					group.Go(func() {
-						next := daybook.Mark{Size: round, Root: tlog.Hash{byte(i)}, At: round}
-						err := []daybook.HighWater{h, other}[i%2].Advance(t.Context(), "a", old, next)
-						mu.Lock()
-						defer mu.Unlock()
-						switch {
-						case err == nil:
-							won++
-						case !errors.Is(err, daybook.ErrMarkMoved):
-							t.Error(err)
-						}
-					})
-				}
-				group.Wait()
-				if won != 1 {
-					t.Fatalf("%d of 6 advanced", won)
-				}
-			}
-		},
-		"more marks than fit a write-ahead log": func(t *testing.T, h daybook.HighWater) {
-			for i := range int64(1200) {
-				if err := h.Advance(t.Context(), fmt.Sprint(i), daybook.Mark{}, mark(i)); err != nil {
-					t.Fatal(err)
-				}
-			}
-			holds(t, open(t), "1199", mark(1199), true)
-		},
-	} {
-		t.Run(name, func(t *testing.T) {
+	for _, p := range markPromises {
+		t.Run(p.name, func(t *testing.T) {
 			t.Parallel()
-			test(t, open(t))
+			p.test(&markTrial{T: t, open: open, HighWater: open(t)})
 		})
 	}
+}
+
+// markTrial is one subtest with its high-water store.
+type markTrial struct {
+	*testing.T
+	open func(tb testing.TB) daybook.HighWater
+	daybook.HighWater
+}
+
+func (x *markTrial) holds(h daybook.HighWater, origin string, want daybook.Mark, there bool) {
+	x.Helper()
+	got, ok, err := h.Mark(x.Context(), origin)
+	if err != nil || ok != there || got != want {
+		x.Errorf("%s: %+v, %v, %v; want %+v, %v", origin, got, ok, err, want, there)
+	}
+}
+
+func markAt(size int64) daybook.Mark {
+	return daybook.Mark{Size: size, Root: tlog.Hash{1, byte(size)}, At: baseAt + size}
+}
+
+var markPromises = []struct {
+	name string // the sentence
+	test func(x *markTrial)
+}{
+	{"an origin has no mark at first", func(x *markTrial) {
+		x.holds(x, "a", daybook.Mark{}, false)
+	}},
+	{"Advance puts the first mark and raises it, of each origin by itself, and it stays", func(x *markTrial) {
+		for _, step := range []struct {
+			origin string
+			old    daybook.Mark
+			next   daybook.Mark
+		}{{"a", daybook.Mark{}, markAt(0)}, {"a", markAt(0), markAt(5)}, {"A", daybook.Mark{}, markAt(3)}, {"a", markAt(5), markAt(math.MaxInt64 - baseAt)}} {
+			if err := x.Advance(x.Context(), step.origin, step.old, step.next); err != nil {
+				x.Fatal(err)
+			}
+		}
+		for _, h := range []daybook.HighWater{x, x.open(x.T)} {
+			x.holds(h, "a", markAt(math.MaxInt64-baseAt), true)
+			x.holds(h, "A", markAt(3), true)
+		}
+	}},
+	{"Advance from another mark than the stored one is ErrMarkMoved and changes nothing", func(x *markTrial) {
+		if err := x.Advance(x.Context(), "a", daybook.Mark{}, markAt(5)); err != nil {
+			x.Fatal(err)
+		}
+		at, root := markAt(5), markAt(5)
+		at.At--
+		root.Root[31]++
+		for i, old := range []daybook.Mark{{}, markAt(4), at, root} {
+			if err := x.Advance(x.Context(), "a", old, markAt(9)); !errors.Is(err, daybook.ErrMarkMoved) {
+				x.Errorf("from mark %d: %v", i, err)
+			}
+		}
+		if err := x.Advance(x.Context(), "b", markAt(1), markAt(2)); !errors.Is(err, daybook.ErrMarkMoved) {
+			x.Errorf("of an origin without one: %v", err)
+		}
+		x.holds(x, "a", markAt(5), true)
+		x.holds(x, "b", daybook.Mark{}, false)
+	}},
+	{"Advance never lowers size or time", func(x *markTrial) {
+		if err := x.Advance(x.Context(), "a", daybook.Mark{}, markAt(5)); err != nil {
+			x.Fatal(err)
+		}
+		earlier := markAt(6)
+		earlier.At = markAt(4).At
+		for _, next := range []daybook.Mark{markAt(4), earlier} {
+			if err := x.Advance(x.Context(), "a", markAt(5), next); err == nil {
+				x.Errorf("to %+v: no error", next)
+			}
+		}
+		x.holds(x, "a", markAt(5), true)
+	}},
+	{"Reset puts any mark", func(x *markTrial) {
+		for _, size := range []int64{5, 2, 7} {
+			if err := x.Reset(x.Context(), "a", markAt(size)); err != nil {
+				x.Fatal(err)
+			}
+			x.holds(x, "a", markAt(size), true)
+		}
+	}},
+	{"of many that advance from one mark, in several processes, one does", func(x *markTrial) {
+		other := x.open(x.T)
+		for round := range int64(20) {
+			var group sync.WaitGroup
+			var mu sync.Mutex
+			won := 0
+			old, _, err := x.Mark(x.Context(), "a")
+			if err != nil {
+				x.Fatal(err)
+			}
+			for i := range 6 {
+				group.Go(func() {
+					next := daybook.Mark{Size: round, Root: tlog.Hash{byte(i)}, At: round}
+					err := []daybook.HighWater{x, other}[i%2].Advance(x.Context(), "a", old, next)
+					mu.Lock()
+					defer mu.Unlock()
+					switch {
+					case err == nil:
+						won++
+					case !errors.Is(err, daybook.ErrMarkMoved):
+						x.Error(err)
+					}
+				})
+			}
+			group.Wait()
+			if won != 1 {
+				x.Fatalf("%d of 6 advanced", won)
+			}
+		}
+	}},
+	{"more marks than fit a write-ahead log", func(x *markTrial) {
+		for i := range int64(1200) {
+			if err := x.Advance(x.Context(), strconv.FormatInt(i, 10), daybook.Mark{}, markAt(i)); err != nil {
+				x.Fatal(err)
+			}
+		}
+		x.holds(x.open(x.T), "1199", markAt(1199), true)
+	}},
 }

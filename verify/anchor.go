@@ -125,7 +125,7 @@ func (b *bundle) anchorSigned(n *Note) (pinned, signed bool) {
 	}
 	keys := b.o.AnchorKeys
 	if b.o.Policy != nil {
-		keys = slices.Concat(keys, b.o.Policy.Logs)
+		keys = append(slices.Clip(keys), b.o.Policy.Logs...)
 	}
 	for _, k := range keys {
 		_, err := n.Signed(k)

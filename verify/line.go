@@ -35,9 +35,8 @@ type lineReader struct {
 
 func newLineReader(r io.Reader) (*lineReader, error) {
 	l := &lineReader{in: bufio.NewReaderSize(r, 64<<10)}
-	// An error of Peek comes again with the first line.
-	if magic, _ := l.in.Peek(2); string(magic) != "\x1f\x8b" {
-		return l, nil
+	if magic, err := l.in.Peek(2); err != nil || magic[0] != 0x1f || magic[1] != 0x8b {
+		return l, nil //nolint:nilerr // an error comes again with the first line
 	}
 	z, err := gzip.NewReader(l.in)
 	l.gzip = true

@@ -39,7 +39,7 @@ func newSigner(t testing.TB, name, seed string, kind byte) *signer {
 	t.Helper()
 	sum := sha256.Sum256([]byte(seed))
 	private := ed25519.NewKeyFromSeed(sum[:])
-	public := append([]byte{kind}, private[ed25519.PrivateKeySize-ed25519.PublicKeySize:]...)
+	public := append([]byte{kind}, private[ed25519.SeedSize:]...)
 	id := sha256.Sum256(append([]byte(name+"\n"), public...))
 	k, err := verify.ParseKey(fmt.Sprintf("%s+%x+%s", name, id[:4], base64.StdEncoding.EncodeToString(public)))
 	if err != nil {

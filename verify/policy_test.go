@@ -19,11 +19,12 @@ func TestPolicy(t *testing.T) {
 	for i := range 4 {
 		ws = append(ws, newSigner(t, fmt.Sprintf("w%d.example.com", i), "witness", 4))
 	}
-	names := []string{"# witnesses\n\n"}
+	var policy strings.Builder
+	policy.WriteString("# witnesses\n\n")
 	for i, w := range ws {
-		names = append(names, fmt.Sprintf("witness w%d %s https://w%d.example.com/\n", i, w.key, i))
+		fmt.Fprintf(&policy, "witness w%d %s https://w%d.example.com/\n", i, w.key, i)
 	}
-	define := strings.Join(names, "") + "group two 2 w0 w1 w2\ngroup all all w0 w3\tw1\ngroup any any w2 w3\ngroup both all two any\n"
+	define := policy.String() + "group two 2 w0 w1 w2\ngroup all all w0 w3\tw1\ngroup any any w2 w3\ngroup both all two any\n"
 	m := events(t, 5)
 	for _, c := range []struct {
 		quorum string

@@ -32,15 +32,16 @@ func TestProof_vector(t *testing.T) {
 
 // tlogProof returns the proof of an entry, with or without its leaf.
 func (m *made) tlogProof(seq, size int64, extra bool) string {
-	lines := []string{"c2sp.org/tlog-proof@v1"}
+	var s strings.Builder
+	s.WriteString("c2sp.org/tlog-proof@v1\n")
 	if extra {
-		lines = append(lines, "extra "+base64.StdEncoding.EncodeToString(m.entries[seq].leaf.Append(nil)))
+		s.WriteString("extra " + base64.StdEncoding.EncodeToString(m.entries[seq].leaf.Append(nil)) + "\n")
 	}
-	lines = append(lines, fmt.Sprintf("index %d", seq))
+	fmt.Fprintf(&s, "index %d\n", seq)
 	for _, h := range m.inclusion(seq, size) {
-		lines = append(lines, h.String())
+		s.WriteString(h.String() + "\n")
 	}
-	return strings.Join(lines, "\n") + "\n\n" + m.note(size, ceil(m.now))
+	return s.String() + "\n" + m.note(size, ceil(m.now))
 }
 
 func TestProof(t *testing.T) {

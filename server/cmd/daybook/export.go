@@ -18,8 +18,15 @@ import (
 const exportFields = "id,org,state,format,compression,columns,query,from,to,size,scanned,rows,bytes,sha256,left_out,error,by,created_at,started_at,finished_at,expires_at,url"
 
 var exportHeads = []heading{
-	{name: "ID"}, {name: "STATE"}, {name: "FORMAT"}, {name: "ROWS", right: true}, {name: "BYTES", right: true}, {name: "SIZE", right: true, spare: true},
-	{name: "CREATED_AT"}, {name: "EXPIRES_AT", spare: true}, {name: "QUERY"},
+	{name: "ID"},
+	{name: "STATE"},
+	{name: "FORMAT"},
+	{name: "ROWS", right: true},
+	{name: "BYTES", right: true},
+	{name: "SIZE", right: true, spare: true},
+	{name: "CREATED_AT"},
+	{name: "EXPIRES_AT", spare: true},
+	{name: "QUERY"},
 }
 
 func exportRow(x *client.Export) []cell {
@@ -34,8 +41,15 @@ func exportRow(x *client.Export) []cell {
 		state.tone = red
 	}
 	return []cell{
-		{text: x.ID}, state, {text: x.Format}, {text: strconv.FormatInt(x.Rows, 10)}, {text: strconv.FormatInt(x.Bytes, 10)}, {text: strconv.FormatInt(x.Size, 10)},
-		{text: at(&x.CreatedAt)}, {text: at(x.ExpiresAt)}, {text: x.Query},
+		{text: x.ID},
+		state,
+		{text: x.Format},
+		{text: strconv.FormatInt(x.Rows, 10)},
+		{text: strconv.FormatInt(x.Bytes, 10)},
+		{text: strconv.FormatInt(x.Size, 10)},
+		{text: at(&x.CreatedAt)},
+		{text: at(x.ExpiresAt)},
+		{text: x.Query},
 	}
 }
 
@@ -232,8 +246,11 @@ func (e *env) aboutExport(x *client.Export) {
 		n         int64
 		one, many string
 	}{
-		{l.Entries, "entry that the query excludes", "entries that the query excludes"}, {int64(len(l.Columns)), "column", "columns"},
-		{l.ErasedEntries, "erased entry", "erased entries"}, {l.ErasedFields, "erased value", "erased values"}, {int64(len(l.Mask)), "masked path", "masked paths"},
+		{l.Entries, "entry that the query excludes", "entries that the query excludes"},
+		{int64(len(l.Columns)), "column", "columns"},
+		{l.ErasedEntries, "erased entry", "erased entries"},
+		{l.ErasedFields, "erased value", "erased values"},
+		{int64(len(l.Mask)), "masked path", "masked paths"},
 	} {
 		if part.n == 0 {
 			continue

@@ -59,7 +59,7 @@ func (e *env) saveProof(ctx context.Context, c *client.Client, id, name string) 
 	if err != nil {
 		return err
 	}
-	if err := durable.WriteFile(name, text, 0o644); err != nil {
+	if err := durable.WriteFile(name, text, 0o644); err != nil { // it holds nothing secret
 		return err
 	}
 	e.note("the proof is in %s: daybook verify %s --vkey VKEY", name, name)

@@ -173,7 +173,8 @@ var (
 		text: "This is the `url` of an export: it needs no key and holds for ten minutes. `Range` fetches a part, `ETag` is the SHA-256.",
 		path: []param{pathExport},
 		answers: []answer{
-			{http.StatusOK, "The file.", content{"*/*", nil}}, {http.StatusPartialContent, "The part asked for.", content{"*/*", nil}},
+			{http.StatusOK, "The file.", content{"*/*", nil}},
+			{http.StatusPartialContent, "The part asked for.", content{"*/*", nil}},
 			{status: http.StatusNotModified, text: "It is what `If-None-Match` names."},
 		},
 		faults: []int{403, 404, 410, 416},

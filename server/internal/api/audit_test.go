@@ -145,9 +145,10 @@ func TestLooks(t *testing.T) {
 	got := map[string]act{}
 	for _, a := range f.acts("org_acme") {
 		if a.Metadata["rows"] != 0.0 {
-			first, last := a.Metadata["first_seq"], a.Metadata["last_seq"]
-			if first == nil || last == nil || last.(float64)-first.(float64)+1 != a.Metadata["rows"] {
-				t.Errorf("%s: %v to %v", a.Route, first, last)
+			first, ok1 := a.Metadata["first_seq"].(float64)
+			last, ok2 := a.Metadata["last_seq"].(float64)
+			if !ok1 || !ok2 || last-first+1 != a.Metadata["rows"] {
+				t.Errorf("%s: %v to %v", a.Route, a.Metadata["first_seq"], a.Metadata["last_seq"])
 			}
 			delete(a.Metadata, "first_seq")
 			delete(a.Metadata, "last_seq")
@@ -229,7 +230,11 @@ func TestProofsRead(t *testing.T) {
 		if a.Action != "daybook.proof.read" || a.Target != "log:org_acme" {
 			t.Errorf("%+v", a)
 		}
-		views[a.Outcome] += a.Metadata["views"].(float64)
+		n, ok := a.Metadata["views"].(float64)
+		if !ok {
+			t.Fatalf("%+v", a)
+		}
+		views[a.Outcome] += n
 	}
 	if want := map[string]float64{"success": float64(read), "denied": float64(denied)}; cmp.Diff(want, views) != "" {
 		t.Errorf("%v views, want %v", views, want)

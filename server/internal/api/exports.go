@@ -106,7 +106,7 @@ func createExport(c *call) error {
 		},
 		FromText: in.From, ToText: in.To,
 		Before: func(_ context.Context, x control.Export) error {
-			return c.did(x.Org, c.exportAct(export.ActCreated, &x))
+			return c.did(x.Org, c.exportAct(export.ActCreated, &x)) //nolint:contextcheck // a call carries its request
 		},
 	})
 	if err != nil {

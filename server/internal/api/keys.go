@@ -65,7 +65,7 @@ func createKey(c *call) error {
 		return err
 	}
 	want := control.NewKey{Name: in.Name, Scopes: scopes.Words(), Before: func(_ context.Context, k control.Key) error {
-		return c.did(k.Org, c.keyAct("daybook.key.created", k))
+		return c.did(k.Org, c.keyAct("daybook.key.created", k)) //nolint:contextcheck // a call carries its request
 	}}
 	if in.ExpiresAt != nil {
 		want.ExpiresAt = in.ExpiresAt.UTC()

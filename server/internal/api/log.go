@@ -403,28 +403,28 @@ func parseTile(path string) (t tilePath, ok bool) {
 		}
 		path, t.width = name, int(w)
 	}
-	return t, t.number(path)
+	t.n, ok = tileNumber(path)
+	return t, ok
 }
 
-// number reads the number of a tile.
-func (t *tilePath) number(path string) bool {
+// tileNumber reads the number of a tile.
+func tileNumber(path string) (n int64, ok bool) {
 	groups := strings.Split(path, "/")
 	if len(groups) > 5 { // 10^15 × 256 is above any size
-		return false
+		return 0, false
 	}
 	for i, g := range groups {
 		if i < len(groups)-1 {
-			var ok bool
 			if g, ok = strings.CutPrefix(g, "x"); !ok || i == 0 && g == "000" {
-				return false
+				return 0, false
 			}
 		}
 		if len(g) != 3 || strings.Trim(g, "0123456789") != "" {
-			return false
+			return 0, false
 		}
-		t.n = t.n*1000 + int64(g[0]-'0')*100 + int64(g[1]-'0')*10 + int64(g[2]-'0')
+		n = n*1000 + int64(g[0]-'0')*100 + int64(g[1]-'0')*10 + int64(g[2]-'0')
 	}
-	return t.n <= maxTreeSize/256
+	return n, n <= maxTreeSize/256
 }
 
 // plainDecimal reads a decimal number without sign and leading zeros, below 2^53.

@@ -29,6 +29,7 @@ type servedLog struct {
 	*fixture
 	root     *url.URL
 	verifier note.Verifier
+	tree     tlog.Tree // of its checkpoint, once that was read
 }
 
 // fetcher is tessera's client of the log.
@@ -91,7 +92,7 @@ func serveLog(t *testing.T, entries int) *servedLog {
 	if err != nil {
 		t.Fatal(err)
 	}
-	return &servedLog{f, root, verifier}
+	return &servedLog{fixture: f, root: root, verifier: verifier}
 }
 
 // leafHashes is what tessera's fsck command does with an entry bundle.
@@ -146,12 +147,12 @@ func TestTiles(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	tree, err := tlog.ParseTree([]byte("go.sum database tree\n" + strings.SplitN(opened.Text, "\n", 2)[1]))
-	if err != nil || tree.N != entries {
-		t.Fatalf("tree %v: %v", tree, err)
+	l.tree, err = tlog.ParseTree([]byte("go.sum database tree\n" + strings.SplitN(opened.Text, "\n", 2)[1]))
+	if err != nil || l.tree.N != entries {
+		t.Fatalf("tree %v: %v", l.tree, err)
 	}
-	t.Run("the client of golang.org/x/mod proves from them", func(t *testing.T) { l.proveByTiles(t, tree) })
-	t.Run("tessera's client proves from them", func(t *testing.T) { l.proveByTessera(t, tree) })
+	t.Run("the client of golang.org/x/mod proves from them", l.proveByTiles)
+	t.Run("tessera's client proves from them", l.proveByTessera)
 }
 
 // ReadTiles is what tlog asks. Its paths name the height, which is always 8 here.
@@ -173,10 +174,10 @@ func (l *servedLog) Height() int { return 8 }
 // SaveTiles is what tlog asks; nothing is kept.
 func (l *servedLog) SaveTiles([]tlog.Tile, [][]byte) {}
 
-func (l *servedLog) proveByTiles(t *testing.T, tree tlog.Tree) {
-	hashes := tlog.TileHashReader(tree, l)
-	for _, seq := range []int64{0, 255, 256, 40_000, 63_000, tree.N - 1} {
-		p, err := tlog.ProveRecord(tree.N, seq, hashes)
+func (l *servedLog) proveByTiles(t *testing.T) {
+	hashes := tlog.TileHashReader(l.tree, l)
+	for _, seq := range []int64{0, 255, 256, 40_000, 63_000, l.tree.N - 1} {
+		p, err := tlog.ProveRecord(l.tree.N, seq, hashes)
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -184,18 +185,18 @@ func (l *servedLog) proveByTiles(t *testing.T, tree tlog.Tree) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		if err := tlog.CheckRecord(p, tree.N, tree.Hash, seq, e.LeafHash); err != nil {
+		if err := tlog.CheckRecord(p, l.tree.N, l.tree.Hash, seq, e.LeafHash); err != nil {
 			t.Errorf("entry %d: %v", seq, err)
 		}
 	}
-	if _, err := tlog.ProveTree(tree.N, 40_001, hashes); err != nil {
+	if _, err := tlog.ProveTree(l.tree.N, 40_001, hashes); err != nil {
 		t.Error(err)
 	}
 }
 
-func (l *servedLog) proveByTessera(t *testing.T, tree tlog.Tree) {
+func (l *servedLog) proveByTessera(t *testing.T) {
 	f := l.fetcher(t)
-	builder, err := client.NewProofBuilder(t.Context(), uint64(tree.N), f.ReadTile)
+	builder, err := client.NewProofBuilder(t.Context(), uint64(l.tree.N), f.ReadTile)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -204,7 +205,7 @@ func (l *servedLog) proveByTessera(t *testing.T, tree tlog.Tree) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		want, err := l.book.Inclusion(t.Context(), "org_acme", int64(seq), tree.N)
+		want, err := l.book.Inclusion(t.Context(), "org_acme", int64(seq), l.tree.N)
 		if err != nil {
 			t.Fatal(err)
 		}

@@ -85,8 +85,7 @@ func (r *Retention) floor() (daybook.Period, error) {
 
 // inField says in which member the fault is.
 func inField(err error, field string) error {
-	var e *daybook.Error
-	if errors.As(err, &e) {
+	if e, ok := errors.AsType[*daybook.Error](err); ok {
 		moved := *e
 		moved.Field = field
 		return &moved

@@ -21,8 +21,13 @@ func BenchmarkPiece(b *testing.B) {
 	}
 	ps := passages(b, texts...)
 	for _, x := range []control.Export{
-		{Format: export.NDJSON}, {Format: export.NDJSON, Compression: export.Gzip}, {Format: export.NDJSON, Compression: export.Zstd},
-		{Format: export.CSV}, {Format: export.CSV, Columns: withoutLeaf()}, {Format: export.Parquet}, {Format: export.Parquet, Columns: withoutLeaf()},
+		{Format: export.NDJSON},
+		{Format: export.NDJSON, Compression: export.Gzip},
+		{Format: export.NDJSON, Compression: export.Zstd},
+		{Format: export.CSV},
+		{Format: export.CSV, Columns: withoutLeaf()},
+		{Format: export.Parquet},
+		{Format: export.Parquet, Columns: withoutLeaf()},
 	} {
 		b.Run(fmt.Sprintf("%s-%s-%d", x.Format, x.Compression, len(x.Columns)), func(b *testing.B) {
 			size := 0

@@ -45,13 +45,19 @@ func TestDuckDB(t *testing.T) {
 	for _, c := range []struct{ question, want string }{
 		{"select count(*), min(seq), max(seq), count(distinct leaf_hash) from " + parquet, `[["1200","0","1199","1200"]]`},
 		{"select count(*) from " + quoted(dir, "none.parquet"), `[["0"]]`},
-		{"select action, outcome, count(*) from " + parquet + " group by all order by all",
-			`[["café.opened","success","400"],["invoice.updated","failure","400"],["user.login","success","400"]]`},
-		{"select column_name, column_type from (describe select seq, id, received_at, occurred_at, version, http_status_code, metadata, changes from " + parquet + ")",
+		{
+			"select action, outcome, count(*) from " + parquet + " group by all order by all",
+			`[["café.opened","success","400"],["invoice.updated","failure","400"],["user.login","success","400"]]`,
+		},
+		{
+			"select column_name, column_type from (describe select seq, id, received_at, occurred_at, version, http_status_code, metadata, changes from " + parquet + ")",
 			`[["seq","BIGINT"],["id","VARCHAR"],["received_at","TIMESTAMP WITH TIME ZONE"],["occurred_at","TIMESTAMP WITH TIME ZONE"],` +
-				`["version","BIGINT"],["http_status_code","BIGINT"],["metadata","JSON"],["changes","JSON"]]`},
-		{"select distinct metadata->>'$.n', http_response->>'$', changes->>'$[0].new', epoch_us(occurred_at), target_name from " + parquet + " where version = 3",
-			`[["9007199254740993","ok","1450.1","1795270927318000","Invoice 42"]]`},
+				`["version","BIGINT"],["http_status_code","BIGINT"],["metadata","JSON"],["changes","JSON"]]`,
+		},
+		{
+			"select distinct metadata->>'$.n', http_response->>'$', changes->>'$[0].new', epoch_us(occurred_at), target_name from " + parquet + " where version = 3",
+			`[["9007199254740993","ok","1450.1","1795270927318000","Invoice 42"]]`,
+		},
 		{"select count(*) from " + parquet + " where error_code is null and reason like '+1%'", `[["400"]]`},
 		{"select count(*) from (select seq, id, actor_name, reason, leaf_hash, targets::varchar from " + parquet +
 			" except select seq, id, actor_name, reason, leaf_hash, targets from read_csv(" + csv + ", all_varchar=true, types={'seq':'BIGINT'}))", `[["0"]]`},

@@ -131,7 +131,7 @@ func formatOf(x *control.Export) (format, error) {
 			return nil, err
 		}
 		if x.Format == Parquet {
-			return newParquet(x, ps)
+			return newParquet(x, ps), nil
 		}
 		return compressed(&csvFormat{places: ps, guard: !x.Raw, leaves: slices.Contains(ps, placeLeafHash)}, x.Compression)
 	}

@@ -13,6 +13,7 @@ import (
 	"os/exec"
 	"path/filepath"
 	"slices"
+	"strconv"
 	"strings"
 	"testing"
 	"time"
@@ -149,8 +150,10 @@ func TestGolden(t *testing.T) {
 func TestEmpty(t *testing.T) {
 	t.Parallel()
 	for _, c := range []struct{ format, compression, want string }{
-		{export.CSV, export.Plain, strings.Join(export.Columns(), ",") + "\r\n"}, {export.NDJSON, export.Plain, ""},
-		{export.NDJSON, export.Gzip, ""}, {export.NDJSON, export.Zstd, ""},
+		{export.CSV, export.Plain, strings.Join(export.Columns(), ",") + "\r\n"},
+		{export.NDJSON, export.Plain, ""},
+		{export.NDJSON, export.Gzip, ""},
+		{export.NDJSON, export.Zstd, ""},
 	} {
 		if got := plain(t, c.compression, file(t, control.Export{Format: c.format, Compression: c.compression}, nil)); got != c.want {
 			t.Errorf("%s %s: %q", c.format, c.compression, got)
@@ -227,7 +230,7 @@ func readParquet(t *testing.T, b []byte) []map[string]any {
 				}
 				rows = append(rows, m)
 			}
-			if err == io.EOF {
+			if errors.Is(err, io.EOF) {
 				break
 			}
 			if err != nil {
@@ -275,13 +278,13 @@ func TestParquet(t *testing.T) {
 			var got string
 			switch v := row[name].(type) {
 			case int64:
-				got = fmt.Sprint(v)
+				got = strconv.FormatInt(v, 10)
 				if name == "received_at" || name == "occurred_at" {
 					at, err := time.Parse(time.RFC3339, want)
 					if err != nil {
 						t.Fatal(err)
 					}
-					want = fmt.Sprint(at.UnixMicro())
+					want = strconv.FormatInt(at.UnixMicro(), 10)
 				}
 			case string:
 				got = v

@@ -228,7 +228,7 @@ type made struct {
 	err error
 }
 
-// copy reads the log, makes pieces and writes them in order. In memory are at most a piece a worker, and two.
+// copy reads the log, makes pieces and writes them in order. In memory are at most a piece a worker, and one.
 func (j *job) copy() error {
 	if j.at.scanned >= j.x.Size {
 		return nil
@@ -237,8 +237,9 @@ func (j *job) copy() error {
 	var wait sync.WaitGroup
 	defer wait.Wait()
 	defer stop()
+	// One piece is waited for, one is being gathered, and the workers have the others: large ones must not pile up.
 	workers := j.r.o.Workers
-	todo, order := make(chan *slot, workers), make(chan *slot, workers)
+	todo, order := make(chan *slot, workers), make(chan *slot, max(workers-1, 1))
 	var readErr error
 	wait.Go(func() {
 		defer close(order)

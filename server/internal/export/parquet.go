@@ -37,9 +37,11 @@ const rowGroup = 16 << 10
 const parquetMagic = "PAR1"
 
 // newParquet returns the format of x; the file says in its own metadata what it holds.
-func newParquet(x *control.Export, ps []place) (*parquetFormat, error) {
+func newParquet(x *control.Export, ps []place) *parquetFormat {
 	f := &parquetFormat{places: ps, leaves: slices.Contains(ps, placeLeafHash), about: []meta.KeyValue{
-		{Key: "daybook.org", Value: string(x.Org)}, {Key: "daybook.export", Value: x.ID}, {Key: "daybook.query", Value: x.Query},
+		{Key: "daybook.org", Value: string(x.Org)},
+		{Key: "daybook.export", Value: x.ID},
+		{Key: "daybook.query", Value: x.Query},
 		{Key: "daybook.size", Value: strconv.FormatInt(x.Size, 10)},
 	}}
 	fields := make(parquetColumns, 0, len(ps))
@@ -47,7 +49,7 @@ func newParquet(x *control.Export, ps []place) (*parquetFormat, error) {
 		fields = append(fields, parquetColumn{Node: nodeOf(&columns[p]), name: columns[p].name})
 	}
 	f.schema = parquet.NewSchema("entry", parquetGroup{parquet.Group{}, fields})
-	return f, nil
+	return f
 }
 
 // nodeOf is the type of a column in a Parquet file.
@@ -71,8 +73,11 @@ func nodeOf(c *column) parquet.Node {
 	if !c.must {
 		n = parquet.Optional(n)
 	}
-	return parquet.Compressed(n, &zstd.Codec{Level: zstd.SpeedFastest})
+	return parquet.Compressed(n, parquetCodec)
 }
+
+// parquetCodec is one for all columns of all files: each would keep encoders of its own, with megabytes of history.
+var parquetCodec = &zstd.Codec{Level: zstd.SpeedFastest, Concurrency: 1}
 
 // parquetGroup is a group whose fields keep their order.
 type parquetGroup struct {
@@ -189,7 +194,10 @@ func readFooter(b []byte) (*meta.FileMetaData, int64, error) {
 func (f *parquetFormat) rows(to []*parquet.ColumnWriter, ps []*daybook.Passage) (t tally, err error) {
 	var r row
 	var es []daybook.Entry
-	values := make([][]parquet.Value, len(f.places))
+	values, nulls := make([][]parquet.Value, len(f.places)), make([]parquet.Value, len(f.places))
+	for k := range nulls {
+		nulls[k] = parquet.NullValue().Level(0, 0, k)
+	}
 	for _, passage := range ps {
 		if es, err = passage.Open(es[:0], f.leaves); err != nil {
 			return t, err
@@ -202,7 +210,11 @@ func (f *parquetFormat) rows(to []*parquet.ColumnWriter, ps []*daybook.Passage) 
 			t.count(&es[i])
 			r.fill(&es[i])
 			for k, p := range f.places {
-				values[k] = append(values[k], valueOf(&r, &es[i], p, k))
+				if r.cells[p] == nil {
+					values[k] = append(values[k], nulls[k])
+				} else {
+					values[k] = append(values[k], valueOf(r.cells[p], &es[i], p, k))
+				}
 			}
 		}
 		for k := range values {
@@ -216,7 +228,7 @@ func (f *parquetFormat) rows(to []*parquet.ColumnWriter, ps []*daybook.Passage) 
 
 // valueOf returns the cell of p as column k has it. What is not of the column's type is left out: JSON of another type than documented
 // was never accepted.
-func valueOf(r *row, e *daybook.Entry, p place, k int) parquet.Value {
+func valueOf(cell []byte, e *daybook.Entry, p place, k int) parquet.Value {
 	c := &columns[p]
 	level := 1
 	if c.must {
@@ -227,17 +239,16 @@ func valueOf(r *row, e *daybook.Entry, p place, k int) parquet.Value {
 		return parquet.Int64Value(e.Seq).Level(0, level, k)
 	case p == placeReceivedAt:
 		return parquet.Int64Value(e.ReceivedAt).Level(0, level, k)
-	case r.cells[p] == nil:
 	case c.kind == kindWhole:
-		if n, err := strconv.ParseInt(string(r.cells[p]), 10, 64); err == nil {
+		if n, err := strconv.ParseInt(string(cell), 10, 64); err == nil {
 			return parquet.Int64Value(n).Level(0, level, k)
 		}
 	case c.kind == kindTime:
-		if t, err := time.Parse(time.RFC3339, string(r.cells[p])); err == nil {
+		if t, err := time.Parse(time.RFC3339, string(cell)); err == nil {
 			return parquet.Int64Value(t.UnixMicro()).Level(0, level, k)
 		}
 	default:
-		return parquet.ByteArrayValue(r.cells[p]).Level(0, level, k)
+		return parquet.ByteArrayValue(cell).Level(0, level, k)
 	}
 	return parquet.NullValue().Level(0, 0, k)
 }

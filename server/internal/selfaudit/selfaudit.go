@@ -176,7 +176,7 @@ func (a *Auditor) lose(e *entry, why string) {
 	if len(e.event.Targets) > 0 {
 		target = e.event.Targets[0].Type + ":" + e.event.Targets[0].ID
 	}
-	a.log.LogAttrs(context.Background(), slog.LevelError, "self-audit event lost", slog.String("reason", why), slog.String("org", string(e.org)),
+	a.log.Error("self-audit event lost", slog.String("reason", why), slog.String("org", string(e.org)),
 		slog.String("action", e.event.Action), slog.String("outcome", string(e.event.Outcome)), slog.String("actor", e.event.Actor.Type+":"+e.event.Actor.ID),
 		slog.String("target", target), slog.Time("occurred_at", e.event.OccurredAt), slog.String("request_id", e.event.Context.RequestID))
 }

@@ -44,25 +44,22 @@ func (b *book) set(fail error) {
 	b.fail = fail
 }
 
-// run gives f a book and an auditor within a bubble of its own time.
-func run(t *testing.T, o selfaudit.Options, f func(t *testing.T, b *book, a *selfaudit.Auditor, log *bytes.Buffer)) {
+// start returns a book and an auditor of the bubble of t.
+func start(t *testing.T, o selfaudit.Options) (b *book, a *selfaudit.Auditor, log *bytes.Buffer) {
 	t.Helper()
-	t.Parallel()
-	synctest.Test(t, func(t *testing.T) {
-		real, err := daybook.Open(context.Background(), storetest.Memory(), daybook.Options{Now: time.Now})
-		if err != nil {
-			t.Fatal(err)
+	real, err := daybook.Open(context.Background(), storetest.Memory(), daybook.Options{Now: time.Now})
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() {
+		if err := real.Close(); err != nil {
+			t.Error(err)
 		}
-		defer func() {
-			if err := real.Close(); err != nil {
-				t.Error(err)
-			}
-		}()
-		var log bytes.Buffer
-		o.Logger = slog.New(slog.NewTextHandler(&log, nil))
-		b := &book{Book: real}
-		f(t, b, selfaudit.New(b, o), &log)
 	})
+	log = new(bytes.Buffer)
+	o.Logger = slog.New(slog.NewTextHandler(log, nil))
+	b = &book{Book: real}
+	return b, selfaudit.New(b, o), log
 }
 
 // seen is what a test looks at of an event.
@@ -118,7 +115,9 @@ func viewed(key, query string, views, rows, first, last int64) seen {
 }
 
 func TestSaw(t *testing.T) {
-	run(t, selfaudit.Options{}, func(t *testing.T, b *book, a *selfaudit.Auditor, log *bytes.Buffer) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		b, a, log := start(t, selfaudit.Options{})
 		a.Saw(look("key_1", "action:a", 50, 100, 149))
 		synctest.Wait()
 		want := []seen{viewed("key_1", "action:a", 1, 50, 100, 149)}
@@ -155,7 +154,9 @@ func TestSaw(t *testing.T) {
 }
 
 func TestEach(t *testing.T) {
-	run(t, selfaudit.Options{Each: true}, func(t *testing.T, b *book, a *selfaudit.Auditor, _ *bytes.Buffer) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		b, a, _ := start(t, selfaudit.Options{Each: true})
 		for range 3 {
 			a.Saw(look("key_1", "", 1, 0, 0))
 		}
@@ -167,7 +168,9 @@ func TestEach(t *testing.T) {
 }
 
 func TestBlind(t *testing.T) {
-	run(t, selfaudit.Options{Blind: true}, func(t *testing.T, b *book, a *selfaudit.Auditor, _ *bytes.Buffer) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		b, a, _ := start(t, selfaudit.Options{Blind: true})
 		a.Saw(look("key_1", "", 1, 0, 0))
 		a.After(t.Context(), "org_acme", daybook.Event{Action: "daybook.key.revoked", Actor: daybook.System("test")})
 		a.Close(t.Context())
@@ -193,7 +196,9 @@ func TestNil(t *testing.T) {
 
 // Did is durable when it returns, and hands on why it is not.
 func TestDid(t *testing.T) {
-	run(t, selfaudit.Options{}, func(t *testing.T, b *book, a *selfaudit.Auditor, _ *bytes.Buffer) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		b, a, _ := start(t, selfaudit.Options{})
 		act := daybook.Event{Action: "daybook.key.created", Actor: daybook.System("test")}
 		if err := a.Did(t.Context(), "org_acme", act); err != nil {
 			t.Fatal(err)
@@ -217,7 +222,9 @@ func TestDid(t *testing.T) {
 func TestBusyBook(t *testing.T) {
 	for name, fail := range map[string]error{"overloaded": &daybook.Error{Code: daybook.CodeOverloaded}, "unknown outcome": daybook.ErrUnknownOutcome} {
 		t.Run(name, func(t *testing.T) {
-			run(t, selfaudit.Options{}, func(t *testing.T, b *book, a *selfaudit.Auditor, log *bytes.Buffer) {
+			t.Parallel()
+			synctest.Test(t, func(t *testing.T) {
+				b, a, log := start(t, selfaudit.Options{})
 				b.set(fail)
 				a.After(t.Context(), "org_acme", daybook.Event{Action: "daybook.key.revoked", Actor: daybook.System("test")})
 				a.Saw(look("key_1", "", 1, 0, 0))
@@ -252,7 +259,9 @@ func TestLost(t *testing.T) {
 		"internal": {errors.New("no reason"), time.Hour},
 	} {
 		t.Run(name, func(t *testing.T) {
-			run(t, selfaudit.Options{}, func(t *testing.T, b *book, a *selfaudit.Auditor, log *bytes.Buffer) {
+			t.Parallel()
+			synctest.Test(t, func(t *testing.T) {
+				b, a, log := start(t, selfaudit.Options{})
 				b.set(tt.fail)
 				a.Saw(look("key_1", "secret-question", 1, 0, 0))
 				time.Sleep(tt.wait)
@@ -273,7 +282,9 @@ func TestLost(t *testing.T) {
 
 // Close gives up in time, and logs what it could not record and what comes later.
 func TestCloseWithoutRoom(t *testing.T) {
-	run(t, selfaudit.Options{}, func(t *testing.T, b *book, a *selfaudit.Auditor, log *bytes.Buffer) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		b, a, log := start(t, selfaudit.Options{})
 		b.set(&daybook.Error{Code: daybook.CodeOverloaded})
 		a.Saw(look("key_1", "", 1, 0, 0))
 		ctx, cancel := context.WithTimeout(t.Context(), 3*time.Second)
@@ -289,7 +300,9 @@ func TestCloseWithoutRoom(t *testing.T) {
 
 // Somebody who asks a million different questions gets a few thousand events, and the rest are counted.
 func TestCrowd(t *testing.T) {
-	run(t, selfaudit.Options{}, func(t *testing.T, b *book, a *selfaudit.Auditor, log *bytes.Buffer) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		b, a, log := start(t, selfaudit.Options{})
 		b.set(&daybook.Error{Code: daybook.CodeOverloaded})
 		const looks = 20_000
 		for i := range int64(looks) {

@@ -476,7 +476,7 @@ func (b *Book) Erasures(ctx context.Context, org OrgID) ([]Erasure, error) {
 				out[i].CompletedAt = 0
 				break
 			}
-			out[i].CompletedAt = max(out[i].CompletedAt, at)
+			out[i].CompletedAt = max(out[i].CompletedAt, out[i].RequestedAt, at) // the time of a log may be ahead of the clock
 		}
 	}
 	return out, nil

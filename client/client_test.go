@@ -435,7 +435,7 @@ func TestNew(t *testing.T) {
 func TestEntry_by(t *testing.T) {
 	t.Parallel()
 	var control, removed client.Entry
-	if err := json.Unmarshal([]byte(`{"seq":3,"op":"key","by":{"type":"user","id":"usr_9"}}`), &control); err != nil || control.Seq != 3 || control.By != "" {
+	if err := json.Unmarshal([]byte(`{"seq":3,"op":"key","by":{"type":"user","id":"usr_9"}}`), &control); err != nil || control.Seq != 3 || control.By != "user:usr_9" {
 		t.Errorf("control entry: %+v, %v", control, err)
 	}
 	if err := json.Unmarshal([]byte(`{"seq":4,"removed":"erased","by":"ers_1"}`), &removed); err != nil || removed.By != "ers_1" {

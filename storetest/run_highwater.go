@@ -116,7 +116,7 @@ var markPromises = []struct {
 			}
 			for i := range 6 {
 				group.Go(func() {
-					next := daybook.Mark{Size: round, Root: tlog.Hash{byte(i)}, At: round}
+					next := daybook.Mark{Size: round + 1, Root: tlog.Hash{byte(i)}, At: round + 1} // never the zero mark, which means that there is none
 					err := []daybook.HighWater{x, other}[i%2].Advance(x.Context(), "a", old, next)
 					mu.Lock()
 					defer mu.Unlock()

@@ -288,7 +288,7 @@ func (r *report) start(ctx context.Context, name, use string) (*server, error) {
 
 // makeKey makes a key in a store that no server has open.
 func (r *report) makeKey(ctx context.Context, db string) (string, error) {
-	cmd := exec.CommandContext(ctx, r.binary, "key", "create", "--db", db, "--all-orgs", "--name", "bench", "--scopes", "record,read,operate", "-q")
+	cmd := exec.CommandContext(ctx, r.binary, "key", "create", "--db", db, "--all-orgs", "--name", "bench", "--scopes", "record,read,export,operate", "-q")
 	cmd.Stderr = os.Stderr
 	out, err := cmd.Output()
 	return strings.TrimSpace(string(out)), err

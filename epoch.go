@@ -261,35 +261,30 @@ func (g *signer) trust(ctx context.Context, s *shard, t *logTail) error {
 // or a new epoch that was not begun. Without signing it returns those that are damaged.
 func (b *Book) FrozenLogs(ctx context.Context) ([]FrozenLog, error) {
 	var frozen []FrozenLog
-	for after := LogNo(0); ; {
-		heads, err := b.store.Logs(ctx, after, 1000)
+	for h, err := range everyLog(ctx, b.store) {
 		if err != nil {
-			return nil, fmt.Errorf("list logs: %w", err)
+			return nil, err
 		}
-		if len(heads) == 0 {
-			return frozen, nil
+		if h.State != LogOpen {
+			continue
 		}
-		for i := range heads {
-			if after = heads[i].Log; heads[i].State != LogOpen {
-				continue
-			}
-			s := b.shardOf(heads[i].Org)
-			t, err := s.open(ctx, heads[i].Org, false)
-			if err == nil {
-				err = b.vet(ctx, s, t)
-			}
-			if err != nil && !frozenBy(err) {
-				return nil, err
-			}
-			err = s.writable(t)
-			if err == nil && s.unbegun(t) {
-				err = errUnbegun()
-			}
-			if err != nil {
-				frozen = append(frozen, FrozenLog{Org: t.org, Epoch: t.epoch, Err: err})
-			}
+		s := b.shardOf(h.Org)
+		t, err := s.open(ctx, h.Org, false)
+		if err == nil {
+			err = b.vet(ctx, s, t)
+		}
+		if err != nil && !frozenBy(err) {
+			return nil, err
+		}
+		err = s.writable(t)
+		if err == nil && s.unbegun(t) {
+			err = errUnbegun()
+		}
+		if err != nil {
+			frozen = append(frozen, FrozenLog{Org: t.org, Epoch: t.epoch, Err: err})
 		}
 	}
+	return frozen, nil
 }
 
 // FrozenLog is a log in which nothing can be recorded, and why.

@@ -62,12 +62,7 @@ func (b *Book) Facets(ctx context.Context, q FacetQuery) (*Facets, error) {
 	if err != nil {
 		return nil, err
 	}
-	release, err := b.limits.enter(ctx, p.org)
-	if err != nil {
-		return nil, err
-	}
-	defer release()
-	s, err := b.newScan(ctx, p)
+	s, err := b.enterScan(ctx, p)
 	if err != nil {
 		return nil, err
 	}

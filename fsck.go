@@ -6,6 +6,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"iter"
 	"slices"
 	"sync"
 
@@ -88,23 +89,41 @@ type fsck struct {
 }
 
 func (f *fsck) feed(ctx context.Context, heads chan<- Head) error {
-	for after := LogNo(0); ; {
-		page, err := f.store.Logs(ctx, after, 1000)
+	for h, err := range everyLog(ctx, f.store) {
 		if err != nil {
-			return fmt.Errorf("list logs: %w", err)
+			return err
 		}
-		if len(page) == 0 {
-			return nil
+		select {
+		case heads <- h:
+		case <-ctx.Done():
+			return ctx.Err()
 		}
-		for _, h := range page {
-			if h.Log <= after {
-				return damaged("log %d is listed after log %d", h.Log, after)
+	}
+	return nil
+}
+
+// everyLog yields the folded heads of all logs by number, or one error. The tables of a damaged store may lead in a circle: that is an
+// *Error of CodeTampered, and no endless list.
+func everyLog(ctx context.Context, s Reader) iter.Seq2[Head, error] {
+	return func(yield func(Head, error) bool) {
+		for after := LogNo(0); ; {
+			page, err := s.Logs(ctx, after, 1000)
+			if err != nil {
+				yield(Head{}, fmt.Errorf("list logs: %w", err))
+				return
 			}
-			after = h.Log
-			select {
-			case heads <- h:
-			case <-ctx.Done():
-				return ctx.Err()
+			if len(page) == 0 {
+				return
+			}
+			for i := range page {
+				if page[i].Log <= after {
+					yield(Head{}, damaged("log %d is listed after log %d", page[i].Log, after))
+					return
+				}
+				after = page[i].Log
+				if !yield(page[i], nil) {
+					return
+				}
 			}
 		}
 	}

@@ -15,35 +15,26 @@ type signedBefore struct {
 
 // readSigned reads the newest checkpoint and the mark of every log.
 func (f *fsck) readSigned(ctx context.Context) error {
-	for after := LogNo(0); ; {
-		page, err := f.store.Logs(ctx, after, 1000)
+	for h, err := range everyLog(ctx, f.store) {
 		if err != nil {
-			return fmt.Errorf("list logs: %w", err)
+			return err
 		}
-		if len(page) == 0 {
-			return nil
+		s := signedBefore{largest: -1}
+		for n, err := range f.store.Notes(ctx, h.Log, 0, newestSize, true) {
+			if err != nil {
+				return fmt.Errorf("read the checkpoints of %s: %w", h.Org, err)
+			}
+			s.largest = n.Size
+			break
 		}
-		for _, h := range page {
-			if h.Log <= after {
-				return damaged("log %d is listed after log %d", h.Log, after)
+		if hw := f.o.HighWater; hw != nil {
+			if s.mark, s.marked, err = hw.Mark(ctx, originOf(f.o.Origin, h.LogID)); err != nil {
+				return fmt.Errorf("read the high-water mark of %s: %w", h.Org, err)
 			}
-			after = h.Log
-			s := signedBefore{largest: -1}
-			for n, err := range f.store.Notes(ctx, h.Log, 0, newestSize, true) {
-				if err != nil {
-					return fmt.Errorf("read the checkpoints of %s: %w", h.Org, err)
-				}
-				s.largest = n.Size
-				break
-			}
-			if hw := f.o.HighWater; hw != nil {
-				if s.mark, s.marked, err = hw.Mark(ctx, originOf(f.o.Origin, h.LogID)); err != nil {
-					return fmt.Errorf("read the high-water mark of %s: %w", h.Org, err)
-				}
-			}
-			f.signed[h.Log] = s
 		}
+		f.signed[h.Log] = s
 	}
+	return nil
 }
 
 // signedHeads are the heads of one log that were signed, as a check of the log comes to them.

@@ -42,12 +42,7 @@ func (b *Book) Histogram(ctx context.Context, q HistogramQuery) (*Histogram, err
 	if err != nil {
 		return nil, err
 	}
-	release, err := b.limits.enter(ctx, p.org)
-	if err != nil {
-		return nil, err
-	}
-	defer release()
-	s, err := b.newScan(ctx, p)
+	s, err := b.enterScan(ctx, p)
 	if err != nil {
 		return nil, err
 	}

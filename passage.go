@@ -98,12 +98,7 @@ func (b *Book) Passages(ctx context.Context, q PassageQuery) iter.Seq2[*Passage,
 
 // passage reads the next one.
 func (b *Book) passage(ctx context.Context, p *question, first int64) (*Passage, error) {
-	release, err := b.limits.enter(ctx, p.org)
-	if err != nil {
-		return nil, err
-	}
-	defer release()
-	s, err := b.newScan(ctx, p)
+	s, err := b.enterScan(ctx, p)
 	if err != nil {
 		return nil, err
 	}

@@ -461,3 +461,38 @@ func TestParsePeriod(t *testing.T) {
 		}
 	}
 }
+
+// TestPlanRetention_next holds that a plan names the moment at which the next entry goes: not a moment earlier, and then.
+func TestPlanRetention_next(t *testing.T) {
+	t.Parallel()
+	for _, period := range []string{"30m", "5h", "47h", "48h", "9d"} {
+		t.Run(period, func(t *testing.T) {
+			t.Parallel()
+			keep, err := daybook.ParsePeriod(period)
+			if err != nil {
+				t.Fatal(err)
+			}
+			c := newClock()
+			c.move(83*time.Minute + 17*time.Second)
+			b := open(t, storetest.Memory(), quiet(c))
+			record(t, b, "org_a", daybook.Request{Events: texts(0, 1)})
+			policy := daybook.Retention{Rules: []daybook.RetentionRule{{Match: "*", Keep: keep}}}
+			plan, err := b.PlanRetention(t.Context(), "org_a", policy)
+			if err != nil || len(plan.Rules) != 1 || plan.Rules[0].Later != 1 {
+				t.Fatalf("plan %+v, %v", plan, err)
+			}
+			next := time.UnixMicro(plan.Rules[0].Next)
+			if least := c.now().Add(keep.Duration()); next.Before(least) {
+				t.Errorf("it goes at %v, before %v", next, least)
+			}
+			c.move(next.Sub(c.now()) - time.Microsecond)
+			for i, want := range []int64{0, 1} {
+				got, err := b.ApplyRetention(t.Context(), "org_a", policy)
+				if err != nil || got.Entries != want {
+					t.Errorf("%d µs after: %+v, %v; want %d", i-1, got, err, want)
+				}
+				c.move(time.Microsecond)
+			}
+		})
+	}
+}

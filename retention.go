@@ -111,14 +111,23 @@ func (p *Retention) definite(now int64) ([]retentionRule, error) {
 // cutoff returns the time before which a rule removes what was received. It moves in steps, of a day for a period of days, so that a
 // block is rewritten and a control entry written once a step and not once an entry. Nothing goes before its time.
 func cutoff(now int64, keep time.Duration) int64 {
-	step := int64(microsPerDay)
+	return max(0, floorTo(now-keep.Microseconds(), stepOf(keep)))
+}
+
+// dueAt returns the first moment at which the cutoff is after received.
+func dueAt(received int64, keep time.Duration) int64 {
+	step := stepOf(keep)
+	return floorTo(received, step) + step + keep.Microseconds()
+}
+
+func stepOf(keep time.Duration) int64 {
 	switch {
 	case keep < time.Hour:
-		step = time.Minute.Microseconds()
+		return time.Minute.Microseconds()
 	case keep < 48*time.Hour:
-		step = time.Hour.Microseconds()
+		return time.Hour.Microseconds()
 	}
-	return max(0, floorTo(now-keep.Microseconds(), step))
+	return microsPerDay
 }
 
 // Check returns an *Error unless the rules can be applied.
@@ -175,7 +184,7 @@ func (b *Book) PlanRetention(ctx context.Context, org OrgID, p Retention) (Reten
 		switch h := holding(holds, &s.rec); {
 		case e.received >= r.Before:
 			r.Later++
-			if due := e.received + rules[i].Keep.d.Microseconds(); r.Next == 0 || due < r.Next {
+			if due := dueAt(e.received, rules[i].Keep.d); r.Next == 0 || due < r.Next {
 				r.Next = due
 			}
 		case h != nil:

@@ -20,6 +20,8 @@ type scan struct {
 	ctx  context.Context //nolint:containedctx // of the one call that a scan lives for
 	view view
 
+	release func() // of its place, if it has one
+
 	all  bool // every entry matches: none needs to be read for that
 	need bool // the caller of walk wants rec filled even so
 	// tombstones says that the entries removed by retention are wanted too: only where every entry is.
@@ -65,6 +67,21 @@ func (g *budget) over() bool {
 	return g.reason != ""
 }
 
+// enterScan is newScan for work that may read many blocks: it waits for a place among those of the org first, and close gives it back.
+func (b *Book) enterScan(ctx context.Context, p *question) (*scan, error) {
+	release, err := b.limits.enter(ctx, p.org)
+	if err != nil {
+		return nil, err
+	}
+	s, err := b.newScan(ctx, p)
+	if err != nil {
+		release()
+		return nil, err
+	}
+	s.release = release
+	return s, nil
+}
+
 // newScan takes a picture of the log. The first scan of p fixes the log and its size for those that follow.
 func (b *Book) newScan(ctx context.Context, p *question) (*scan, error) {
 	v, err := b.view(ctx, p.org)
@@ -82,15 +99,16 @@ func (b *Book) scanOf(ctx context.Context, p *question, v view) (s *scan, err er
 	if p.logID != v.head.LogID || p.epoch != v.head.Epoch || p.size > v.size {
 		return nil, errCursor
 	}
+	var holds []*activeHold
+	if asksForHeld(p.query.Explain()) {
+		if holds, err = b.holdsInForce(ctx, p.org); err != nil {
+			return nil, err
+		}
+	}
 	s = &scan{
 		question: p, b: b, ctx: ctx, view: v, doc: leaf.Get(), lits: p.query.Literals(),
 		ids: asksForID(p.query.Explain()), all: p.query.Empty() && p.from == openFrom && p.to == openTo,
-		seen: Span{Min: openTo, Max: openFrom}, resumed: p.at.set,
-	}
-	if asksForHeld(p.query.Explain()) {
-		if s.holds, err = b.holdsInForce(ctx, p.org); err != nil {
-			return nil, err
-		}
+		seen: Span{Min: openTo, Max: openFrom}, resumed: p.at.set, holds: holds,
 	}
 	s.has = func(t query.Term) bool { return filterHas(s.filter, s.filterAt, t) }
 	s.begin = b.o.Now()
@@ -117,7 +135,12 @@ func asksForHeld(n *query.Node) bool {
 }
 
 // close gives back what the scan borrowed.
-func (s *scan) close() { leaf.Put(s.doc) }
+func (s *scan) close() {
+	leaf.Put(s.doc)
+	if s.release != nil {
+		s.release()
+	}
+}
 
 // list returns the metas of the chunk that holds seq, with filters only if one of them may decide.
 func (s *scan) list(seq int64) (*metaChunk, error) {

@@ -139,12 +139,7 @@ func (b *Book) Events(ctx context.Context, q EventQuery) iter.Seq2[Entry, error]
 
 // page looks for the next entries of p, moves p on, and says what it did.
 func (b *Book) page(ctx context.Context, p *question, limit int) (*Page, error) {
-	release, err := b.limits.enter(ctx, p.org)
-	if err != nil {
-		return nil, err
-	}
-	defer release()
-	s, err := b.newScan(ctx, p)
+	s, err := b.enterScan(ctx, p)
 	if err != nil {
 		return nil, err
 	}

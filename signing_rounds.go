@@ -51,30 +51,23 @@ func (g *signer) run(ctx context.Context) {
 // begin looks at every log of the store: an old copy is found even if nobody writes to it, and what was recorded before a crash is
 // signed.
 func (g *signer) begin(ctx context.Context) {
-	after := LogNo(0)
-	for ctx.Err() == nil {
-		heads, err := g.b.store.Logs(ctx, after, 1000)
+	for h, err := range everyLog(ctx, g.b.store) {
 		if err != nil {
 			if g.failed(ctx, err) {
 				g.b.o.Logger.ErrorContext(ctx, "list logs to sign", slog.Any("error", err))
 			}
 			return
 		}
-		if len(heads) == 0 {
-			break
+		if h.State != LogOpen {
+			continue
 		}
-		for i := range heads {
-			if after = heads[i].Log; heads[i].State != LogOpen {
-				continue
-			}
-			s := g.b.shardOf(heads[i].Org)
-			t, err := s.open(ctx, heads[i].Org, false)
-			if err == nil {
-				err = g.b.vet(ctx, s, t)
-			}
-			if err != nil && g.failed(ctx, err) {
-				g.b.o.Logger.ErrorContext(ctx, "compare a log with what was signed", slog.Any("error", err))
-			}
+		s := g.b.shardOf(h.Org)
+		t, err := s.open(ctx, h.Org, false)
+		if err == nil {
+			err = g.b.vet(ctx, s, t)
+		}
+		if err != nil && g.failed(ctx, err) {
+			g.b.o.Logger.ErrorContext(ctx, "compare a log with what was signed", slog.Any("error", err))
 		}
 	}
 	g.round(ctx, g.changed())

@@ -36,12 +36,7 @@ func (b *Book) sweep(ctx context.Context, org OrgID, q *query.Query, o sweepOpti
 
 // sweepPart sweeps as much as one search may look at.
 func (b *Book) sweepPart(ctx context.Context, p *question, at int64, o sweepOptions, each sweepVisit) (int64, error) {
-	release, err := b.limits.enter(ctx, p.org)
-	if err != nil {
-		return at, err
-	}
-	defer release()
-	s, err := b.newScan(ctx, p)
+	s, err := b.enterScan(ctx, p)
 	if err != nil {
 		return at, err
 	}

@@ -18,7 +18,6 @@ import (
 	"github.com/daybook-audit/daybook"
 	"github.com/daybook-audit/daybook/server/internal/api"
 	"github.com/daybook-audit/daybook/server/internal/auth"
-	"github.com/daybook-audit/daybook/server/internal/compat/workos"
 	"github.com/daybook-audit/daybook/server/internal/config"
 	"github.com/daybook-audit/daybook/server/internal/control"
 	"github.com/daybook-audit/daybook/server/internal/export"
@@ -158,15 +157,7 @@ func (m *Main) handler(ctx context.Context) (*api.Server, error) {
 	d.Exports, d.Origin = m.export, origin
 	d.Retentions, d.Erasures, d.BackupsKept = control.NewRetentions(m.store, m.Now), control.NewErasures(m.store, m.Now), c.BackupKeep
 	m.keep.start(m, d.Retentions)
-	if c.WorkOSEnabled {
-		d.Doors = append(d.Doors, workos.New(workos.Deps{
-			Book: m.book, Auth: m.auth, Orgs: orgs, Repeats: control.NewRepeats(m.store, m.Now), Exports: m.export, Origin: origin, Audit: m.audit,
-			Settings: workos.Settings{
-				RejectUnknownOrg: c.WorkOSUnknownOrg == "reject", RelaxedLimits: c.WorkOSLimits == "relaxed",
-				ReuseRecords: c.WorkOSKeyReuse == "new", NoKeylessDedupe: !c.WorkOSKeylessDedupe, GuardCSV: c.WorkOSCSVGuard,
-			},
-		}))
-	}
+	d.Doors = m.doors(orgs, origin)
 	return api.New(d)
 }
 

@@ -1,0 +1,29 @@
+package daybooktest_test
+
+import (
+	"context"
+	"testing"
+
+	"github.com/daybook-audit/daybook"
+	"github.com/daybook-audit/daybook/daybooktest"
+)
+
+// pay stands for the application.
+func pay(ctx context.Context, clerk *daybook.Clerk, invoice string) error {
+	_, err := clerk.Record(ctx, daybook.Event{Action: "invoice.paid", Targets: []daybook.Target{{Type: "invoice", ID: invoice}}})
+	return err
+}
+
+// A test gives the application a Clerk that keeps its events in memory, and asks for them afterwards.
+func Example() {
+	testPay := func(t *testing.T) {
+		r, clerk := daybooktest.New(t, daybook.ClerkOptions{Org: "org_acme"})
+		ctx := daybook.WithActor(t.Context(), daybook.Actor{Type: "user", ID: "7"})
+		if err := pay(ctx, clerk, "42"); err != nil {
+			t.Fatal(err)
+		}
+		daybooktest.RequireRecorded(t, r, daybooktest.Match{Action: "invoice.paid", ActorID: "7", TargetID: "42"})
+	}
+	testing.RunTests(func(_, _ string) (bool, error) { return true, nil }, []testing.InternalTest{{Name: "TestPay", F: testPay}})
+	// Output:
+}

@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"log/slog"
 	"math/rand/v2"
+	"slices"
 	"time"
 
 	"github.com/daybook-audit/daybook/internal/appsql"
@@ -317,9 +318,9 @@ func (d *delivery) call(ctx context.Context, letters []letter) error {
 		case !ofTheEvent(err):
 			return err
 		case named && len(events) > 1:
-			for i := len(batch.Errors) - 1; i >= 0; i-- { // from the end, so that the indexes before stay right
-				at := batch.Errors[i].Index
-				d.refused = append(d.refused, refusal{of[at], batch.Errors[i].Err})
+			for _, wrong := range slices.Backward(batch.Errors) { // from the end, so that the indexes before stay right
+				at := wrong.Index
+				d.refused = append(d.refused, refusal{of[at], wrong.Err})
 				events, of = append(events[:at:at], events[at+1:]...), append(of[:at:at], of[at+1:]...)
 			}
 		case len(events) == 1:

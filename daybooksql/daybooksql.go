@@ -61,7 +61,7 @@ func (t transaction) Dialect() daybook.Dialect { return t.d }
 
 // Query is part of daybook.Querier.
 func (t transaction) Query(ctx context.Context, query string, args ...any) (daybook.Rows, error) {
-	rows, err := t.tx.QueryContext(ctx, query, args...) //nolint:rowserrcheck,sqlclosecheck // the caller's to close
+	rows, err := t.tx.QueryContext(ctx, query, args...) //nolint:rowserrcheck // the caller's to close
 	if err != nil {
 		return nil, err
 	}
@@ -88,7 +88,7 @@ func (b database) Dialect() daybook.Dialect { return b.d }
 
 // Query is part of daybook.Querier.
 func (b database) Query(ctx context.Context, query string, args ...any) (daybook.Rows, error) {
-	rows, err := b.db.QueryContext(ctx, query, args...) //nolint:rowserrcheck,sqlclosecheck // the caller's to close
+	rows, err := b.db.QueryContext(ctx, query, args...) //nolint:rowserrcheck // the caller's to close
 	if err != nil {
 		return nil, err
 	}

@@ -27,7 +27,7 @@ func (t *trial) Fatalf(format string, args ...any) {
 }
 
 // fails returns what f says when it ends its test, "" when it does not.
-func fails(t *testing.T, f func(t testing.TB)) string {
+func fails(t *testing.T, f func(tr *trial)) string {
 	t.Helper()
 	tr := &trial{TB: t}
 	done := make(chan struct{})
@@ -47,7 +47,7 @@ var paid = daybook.Event{
 func TestRequireRecorded(t *testing.T) {
 	t.Parallel()
 	r, clerk := daybooktest.New(t, daybook.ClerkOptions{Org: "acme"})
-	if said := fails(t, func(t testing.TB) { daybooktest.RequireRecorded(t, r, daybooktest.Match{}) }); !strings.Contains(said, "no event is recorded") {
+	if said := fails(t, func(tr *trial) { daybooktest.RequireRecorded(tr, r, daybooktest.Match{}) }); !strings.Contains(said, "no event is recorded") {
 		t.Errorf("nothing recorded: %q", said)
 	}
 	if _, err := clerk.Record(t.Context(), paid); err != nil {
@@ -61,20 +61,20 @@ func TestRequireRecorded(t *testing.T) {
 		if e := daybooktest.RequireRecorded(t, r, m); e.Action != "invoice.paid" || e.Org != "acme" {
 			t.Errorf("%s: %+v", m, e)
 		}
-		if said := fails(t, func(t testing.TB) { daybooktest.RequireNotRecorded(t, r, m) }); !strings.Contains(said, "invoice.paid") {
+		if said := fails(t, func(tr *trial) { daybooktest.RequireNotRecorded(tr, r, m) }); !strings.Contains(said, "invoice.paid") {
 			t.Errorf("%s was recorded, and that is denied: %q", m, said)
 		}
 	}
 	for want, m := range map[string]daybooktest.Match{
 		`its action is "invoice.paid", not "invoice.sent"`: {Action: "invoice.sent"},
-		`its actor id is "7", not "8"`:                      {Action: "invoice.paid", ActorID: "8"},
-		`no target of it is invoice:9`:                      {TargetType: "invoice", TargetID: "9"},
-		`no target of it is *:1`:                            {TargetID: "1"},
-		`its outcome is "success", not "denied"`:            {Outcome: daybook.Denied},
-		`it has no change of /amount`:                       {Changes: []string{"/paid", "/amount"}},
+		`its actor id is "7", not "8"`:                     {Action: "invoice.paid", ActorID: "8"},
+		`no target of it is invoice:9`:                     {TargetType: "invoice", TargetID: "9"},
+		`no target of it is *:1`:                           {TargetID: "1"},
+		`its outcome is "success", not "denied"`:           {Outcome: daybook.Denied},
+		`it has no change of /amount`:                      {Changes: []string{"/paid", "/amount"}},
 	} {
 		daybooktest.RequireNotRecorded(t, r, m)
-		if said := fails(t, func(t testing.TB) { daybooktest.RequireRecorded(t, r, m) }); !strings.Contains(said, want) || !strings.Contains(said, `"id": "42"`) {
+		if said := fails(t, func(tr *trial) { daybooktest.RequireRecorded(tr, r, m) }); !strings.Contains(said, want) || !strings.Contains(said, `"id": "42"`) {
 			t.Errorf("%s: want %q and the closest event in %q", m, want, said)
 		}
 	}

@@ -135,8 +135,12 @@ func orAny(s string) string {
 func (m Match) String() string {
 	var parts []string
 	for _, p := range [...]struct{ name, value string }{
-		{"action", m.Action}, {"actor", m.ActorID}, {"target type", m.TargetType}, {"target id", m.TargetID},
-		{"outcome", string(m.Outcome)}, {"changes of", strings.Join(m.Changes, ", ")},
+		{"action", m.Action},
+		{"actor", m.ActorID},
+		{"target type", m.TargetType},
+		{"target id", m.TargetID},
+		{"outcome", string(m.Outcome)},
+		{"changes of", strings.Join(m.Changes, ", ")},
 	} {
 		if p.value != "" {
 			parts = append(parts, p.name+" "+p.value)

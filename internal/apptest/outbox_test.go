@@ -30,7 +30,8 @@ func (b base) inTx(ctx context.Context, f func(ctx context.Context, tx daybook.T
 // TestRecordTx: the event shares the fate of its transaction, and arrives as it was written.
 func TestRecordTx(t *testing.T) {
 	t.Parallel()
-	onEach(t, func(t *testing.T, b base) {
+	onEach(t, func(b base) {
+		t := b.t
 		ctx := t.Context()
 		r, clerk := daybooktest.New(t, daybook.ClerkOptions{Org: "acme"})
 		e := paid("1")
@@ -84,7 +85,8 @@ func TestRecordTx(t *testing.T) {
 // TestRecordTx_refused: what the log would refuse never reaches the outbox.
 func TestRecordTx_refused(t *testing.T) {
 	t.Parallel()
-	onEach(t, func(t *testing.T, b base) {
+	onEach(t, func(b base) {
+		t := b.t
 		_, clerk := daybooktest.New(t, daybook.ClerkOptions{Failure: []daybook.FailureRule{{Action: "*", Policy: daybook.FailOpen}}})
 		reserved, nobody, wide := paid("1"), paid("1"), paid("1")
 		reserved.Org, reserved.Action = "acme", "daybook.own"
@@ -110,7 +112,8 @@ func TestRecordTx_refused(t *testing.T) {
 // TestRecordTx_failure: without an outbox a closed policy costs the transaction, an open one only the event.
 func TestRecordTx_failure(t *testing.T) {
 	t.Parallel()
-	onEach(t, func(t *testing.T, b base) {
+	onEach(t, func(b base) {
+		t := b.t
 		ctx := t.Context()
 		b.must(t, "CREATE TABLE invoices (id INTEGER)", "DROP TABLE daybook_outbox")
 		_, clerk := daybooktest.New(t, daybook.ClerkOptions{Org: "acme", Failure: []daybook.FailureRule{{Action: "page.*", Policy: daybook.FailOpen}}})
@@ -146,7 +149,8 @@ func TestRecordTx_failure(t *testing.T) {
 // TestInTx_panic: a panic rolls back and goes on.
 func TestInTx_panic(t *testing.T) {
 	t.Parallel()
-	onEach(t, func(t *testing.T, b base) {
+	onEach(t, func(b base) {
+		t := b.t
 		_, clerk := daybooktest.New(t, daybook.ClerkOptions{Org: "acme"})
 		func() {
 			defer func() {

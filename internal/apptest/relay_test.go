@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"strconv"
 	"strings"
 	"sync"
 	"testing"
@@ -49,8 +50,8 @@ type fickle struct {
 	*daybooktest.Recorder
 	mu     sync.Mutex
 	before func(org daybook.OrgID, es []daybook.Event) error // the answer instead of recording
-	after  func() error                                       // the answer after recording
-	calls  []int                                              // events in each call
+	after  func() error                                      // the answer after recording
+	calls  []int                                             // events in each call
 }
 
 func (f *fickle) RecordBatch(ctx context.Context, org daybook.OrgID, es []daybook.Event) ([]daybook.Receipt, error) {
@@ -74,12 +75,13 @@ func (f *fickle) RecordBatch(ctx context.Context, org daybook.OrgID, es []dayboo
 // TestRelay_order: the events of an org arrive in the order of writing, in batches, and small enough for a server.
 func TestRelay_order(t *testing.T) {
 	t.Parallel()
-	onEach(t, func(t *testing.T, b base) {
+	onEach(t, func(b base) {
+		t := b.t
 		r, clerk := daybooktest.New(t, daybook.ClerkOptions{Org: "acme"})
 		to := &fickle{Recorder: r}
 		var want []string
 		for i := range 30 {
-			e := paid(fmt.Sprint(i))
+			e := paid(strconv.Itoa(i))
 			if i%3 == 0 {
 				e.Org = "other"
 				e.Reason = strings.Repeat("x", 2000)
@@ -89,7 +91,7 @@ func TestRelay_order(t *testing.T) {
 		for _, rest := range [][]int{{1, 2}, {0}} { // acme's come first in no batch: 0 is other's
 			for i := range 30 {
 				if i%3 == rest[0] || len(rest) > 1 && i%3 == rest[1] {
-					want = append(want, fmt.Sprint(i))
+					want = append(want, strconv.Itoa(i))
 				}
 			}
 		}
@@ -114,7 +116,8 @@ func TestRelay_order(t *testing.T) {
 // TestRelay_bytes: a call stays below what a server takes, whatever the batch.
 func TestRelay_bytes(t *testing.T) {
 	t.Parallel()
-	onEach(t, func(t *testing.T, b base) {
+	onEach(t, func(b base) {
+		t := b.t
 		r, clerk := daybooktest.New(t, daybook.ClerkOptions{Org: "acme"})
 		to := &fickle{Recorder: r}
 		e := paid("1")
@@ -132,7 +135,8 @@ func TestRelay_bytes(t *testing.T) {
 // TestRelay_again: an event whose receipt was lost, or whose row was not deleted, is recorded once.
 func TestRelay_again(t *testing.T) {
 	t.Parallel()
-	onEach(t, func(t *testing.T, b base) {
+	onEach(t, func(b base) {
+		t := b.t
 		r, clerk := daybooktest.New(t, daybook.ClerkOptions{Org: "acme"})
 		write(t, b, clerk, paid("1"), paid("2"))
 		to := &fickle{Recorder: r, after: func() error { return daybook.ErrUnknownOutcome }}
@@ -154,7 +158,8 @@ func TestRelay_again(t *testing.T) {
 // TestRelay_deadLetters: a refused event does not stop the others, is tried again and becomes a dead letter that can be revived.
 func TestRelay_deadLetters(t *testing.T) {
 	t.Parallel()
-	onEach(t, func(t *testing.T, b base) {
+	onEach(t, func(b base) {
+		t := b.t
 		r, clerk := daybooktest.New(t, daybook.ClerkOptions{Org: "acme"})
 		write(t, b, clerk, paid("1"), paid("2"), paid("3"))
 		b.must(t, "UPDATE daybook_outbox SET event = REPLACE(event, 'invoice.paid', 'daybook.paid') WHERE n = 2")
@@ -191,7 +196,8 @@ func TestRelay_deadLetters(t *testing.T) {
 // TestRelay_oneOrgFails: a log that refuses writes delays its org alone; a server that is down delays all, and neither loses or kills.
 func TestRelay_oneOrgFails(t *testing.T) {
 	t.Parallel()
-	onEach(t, func(t *testing.T, b base) {
+	onEach(t, func(b base) {
+		t := b.t
 		r, clerk := daybooktest.New(t, daybook.ClerkOptions{})
 		of := func(org daybook.OrgID, id string) daybook.Event {
 			e := paid(id)
@@ -229,7 +235,8 @@ func TestRelay_oneOrgFails(t *testing.T) {
 // TestRelay_lease: one relay works at a time; another takes over when the first gave the lease back, or was killed long enough ago.
 func TestRelay_lease(t *testing.T) {
 	t.Parallel()
-	onEach(t, func(t *testing.T, b base) {
+	onEach(t, func(b base) {
+		t := b.t
 		r, clerk := daybooktest.New(t, daybook.ClerkOptions{Org: "acme"})
 		write(t, b, clerk, paid("1"))
 		second := daybook.NewRelay(b.outbox(), r, daybook.RelayOptions{Now: r.Now})
@@ -252,7 +259,8 @@ func TestRelay_lease(t *testing.T) {
 // TestRelay_lateCommit: an event that was written first and committed last is moved all the same.
 func TestRelay_lateCommit(t *testing.T) {
 	t.Parallel()
-	onEach(t, func(t *testing.T, b base) {
+	onEach(t, func(b base) {
+		t := b.t
 		if b.d == daybook.SQLite {
 			return // it has one writer at a time: there is no late commit
 		}
@@ -279,7 +287,8 @@ func TestRelay_lateCommit(t *testing.T) {
 // TestRelay_Run: it moves what is written while it runs, gives the lease back when ctx ends, and says why it ended.
 func TestRelay_Run(t *testing.T) {
 	t.Parallel()
-	onEach(t, func(t *testing.T, b base) {
+	onEach(t, func(b base) {
+		t := b.t
 		r, clerk := daybooktest.New(t, daybook.ClerkOptions{Org: "acme"})
 		ctx, cancel := context.WithCancel(t.Context())
 		recorded := make(chan struct{}, 8)
@@ -288,7 +297,7 @@ func TestRelay_Run(t *testing.T) {
 		ended := make(chan error)
 		go func() { ended <- relay.Run(ctx) }()
 		for i := range 3 {
-			write(t, b, clerk, paid(fmt.Sprint(i)))
+			write(t, b, clerk, paid(strconv.Itoa(i)))
 			relay.Wake()
 			<-recorded
 		}

@@ -148,7 +148,7 @@ func (s *server) launch(cmd *exec.Cmd, ready func() error) error {
 }
 
 // binary finds a program, also where Debian puts what is not for everybody's PATH.
-func binary(name string, folders string) (string, error) {
+func binary(name, folders string) (string, error) {
 	if path, err := exec.LookPath(name); err == nil {
 		return path, nil
 	}
@@ -227,6 +227,7 @@ func ping(driver, dsn string) (err error) {
 // base is an application's database of its own for one test, with Daybook's tables.
 type base struct {
 	*sql.DB
+	t *testing.T
 	d daybook.Dialect
 }
 
@@ -252,14 +253,14 @@ func (b base) count(t *testing.T, query string) (n int) {
 }
 
 // onEach runs test on each kind of database.
-func onEach(t *testing.T, test func(t *testing.T, b base)) {
+func onEach(t *testing.T, test func(b base)) {
 	t.Helper()
 	for d, open := range map[daybook.Dialect]func(*testing.T) *sql.DB{
 		daybook.SQLite: openSQLite, daybook.Postgres: openPostgres, daybook.MySQL: openMariaDB,
 	} {
 		t.Run(string(d), func(t *testing.T) {
 			t.Parallel()
-			b := base{open(t), d}
+			b := base{open(t), t, d}
 			t.Cleanup(func() {
 				if err := b.Close(); err != nil {
 					t.Error(err)
@@ -272,7 +273,7 @@ func onEach(t *testing.T, test func(t *testing.T, b base)) {
 					}
 				}
 			}
-			test(t, b)
+			test(b)
 		})
 	}
 }

@@ -41,6 +41,7 @@ var arch = []archModule{
 		{"client", "witness", "daybookhttp", "daybooksql", "activity", "crm", "storetest"},
 		{"daybooktest"},
 	}},
+	{dir: "internal/apptest", may: []string{""}, lines: [][]string{{"."}}},
 	{dir: "sqlite", may: []string{""}, lines: [][]string{{"."}}},
 	{dir: "postgres", may: []string{""}, lines: [][]string{{"."}, {"daybookpgx"}, {"capture"}}},
 	{dir: "server", may: []string{"", "sqlite", "postgres"}, lines: [][]string{

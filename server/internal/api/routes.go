@@ -23,6 +23,7 @@ type route struct {
 
 	door  auth.Door // nil: ours
 	enter func(w http.ResponseWriter, r *http.Request, body []byte)
+	admit func(w http.ResponseWriter, r *http.Request) *http.Request // nil: everybody
 
 	s     *Server
 	times *routeTimes
@@ -103,7 +104,7 @@ func (s *Server) mount() {
 	for _, door := range s.Doors {
 		for _, r := range door.Routes() {
 			s.routes = append(s.routes, &route{
-				method: r.Method, pattern: r.Pattern, scopes: r.Scopes, open: r.Open, quiet: true, door: door, enter: r.Handler,
+				method: r.Method, pattern: r.Pattern, scopes: r.Scopes, open: r.Open, quiet: true, door: door, enter: r.Handler, admit: r.Admit,
 			})
 		}
 	}
@@ -238,8 +239,15 @@ func (c *call) namedOrg() (daybook.OrgID, error) {
 // errNotFound is the one answer for what is missing and for what is somebody else's.
 var errNotFound = &daybook.Error{Code: daybook.CodeNotFound, Message: "there is no such thing, or it is not yours."}
 
-// enterDoor reads the body and lets the door answer.
+// enterDoor lets the door say who may come in, reads the body and lets the door answer.
 func (c *call) enterDoor() {
+	if c.route.admit != nil {
+		r := c.route.admit(c, c.r)
+		if r == nil {
+			return
+		}
+		c.r = r
+	}
 	body, err := c.readBody()
 	if err != nil {
 		c.err = err

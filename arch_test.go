@@ -39,7 +39,7 @@ var arch = []archModule{
 		{"query"},
 		{".", "verify"},
 		{"client", "witness", "daybookhttp", "daybooksql", "activity", "crm", "storetest"},
-		{"daybooktest"},
+		{"daybooktest", "resthapi"},
 	}},
 	{dir: "sqlite", may: []string{""}, lines: [][]string{{"."}}},
 	{dir: "postgres", may: []string{""}, lines: [][]string{{"."}, {"daybookpgx"}, {"capture"}}},

@@ -39,7 +39,7 @@ var arch = []archModule{
 		{"query"},
 		{".", "verify"},
 		{"client", "witness", "daybookhttp", "daybooksql", "activity", "crm", "storetest"},
-		{"daybooktest"},
+		{"daybooktest", "resthapi"},
 	}},
 	{dir: "internal/apptest", may: []string{""}, lines: [][]string{{"."}}},
 	{dir: "sqlite", may: []string{""}, lines: [][]string{{"."}}},

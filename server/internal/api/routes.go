@@ -23,6 +23,7 @@ type route struct {
 
 	door  auth.Door // nil: ours
 	enter func(w http.ResponseWriter, r *http.Request, body []byte)
+	body  int64 // the door's own limit on it; 0: that of the server
 
 	s     *Server
 	times *routeTimes
@@ -103,7 +104,7 @@ func (s *Server) mount() {
 	for _, door := range s.Doors {
 		for _, r := range door.Routes() {
 			s.routes = append(s.routes, &route{
-				method: r.Method, pattern: r.Pattern, scopes: r.Scopes, open: r.Open, quiet: true, door: door, enter: r.Handler,
+				method: r.Method, pattern: r.Pattern, scopes: r.Scopes, open: r.Open, quiet: true, door: door, enter: r.Handler, body: r.Body,
 			})
 		}
 	}

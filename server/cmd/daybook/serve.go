@@ -157,7 +157,9 @@ func (m *Main) handler(ctx context.Context) (*api.Server, error) {
 	d.Exports, d.Origin = m.export, origin
 	d.Retentions, d.Erasures, d.BackupsKept = control.NewRetentions(m.store, m.Now), control.NewErasures(m.store, m.Now), c.BackupKeep
 	m.keep.start(m, d.Retentions)
-	d.Doors = m.doors(orgs, origin)
+	if d.Doors, err = m.doors(ctx, orgs, origin); err != nil {
+		return nil, err
+	}
 	return api.New(d)
 }
 

@@ -104,4 +104,13 @@ type Config struct {
 	WorkOSCSVGuard bool `key:"workos_csv_guard" default:"false"`
 	// Whether the WorkOS door takes an equal event without a key, within 24 hours, for a repeat.
 	WorkOSKeylessDedupe bool `key:"workos_keyless_dedupe" default:"true"`
+
+	// Whether the Retraced door (/auditlog/publisher/v1/…) is open.
+	RetracedEnabled bool `key:"retraced_enabled" default:"true"`
+	// Organization of events that come through the Retraced door without a group, with a key for all organizations.
+	RetracedOrg string `key:"retraced_org" default:"default"`
+	// Most events of one bulk request at the Retraced door.
+	RetracedBulkMax int `key:"retraced_bulk_max" default:"50"`
+	// How long a session of the Retraced viewer holds.
+	RetracedSessionTTL time.Duration `key:"retraced_session_ttl" default:"1h"`
 }

@@ -36,15 +36,15 @@ type Settings struct {
 	SearchTime time.Duration // of one search, counting included; 10 s
 }
 
-// Deps is what the door stands on; all of it but Audit and Client is needed.
+// Deps is what the door stands on; all of it but Audit and Origin is needed.
 type Deps struct {
 	Book      Book
 	Auth      *auth.Authenticator
 	Viewers   *auth.Viewers
 	Orgs      *control.Orgs
-	CursorKey []byte                       // authenticates cursors
-	Client    func(r *http.Request) string // the address of the caller, for the events of viewers; nil: that of the connection
-	Audit     *selfaudit.Auditor           // nil: looks are not recorded
+	CursorKey []byte             // authenticates cursors
+	Origin    auth.Origin        // where a viewer's request came from
+	Audit     *selfaudit.Auditor // nil: looks are not recorded
 	Settings  Settings
 }
 

@@ -37,6 +37,7 @@ const (
 	orgNone   orgRule = iota // the route has none, or finds it itself
 	orgRead                  // that of the key, or of Daybook-Org, which must exist
 	orgRecord                // the same; with a key for all organizations an unknown one is made on first use
+	orgShared                // that of the key or of Daybook-Org; with a key for all organizations and without the header none: what all share
 	orgPath                  // that of the path, which the key must reach
 )
 
@@ -71,6 +72,11 @@ func (s *Server) table() []*route {
 		{method: "POST", pattern: "/v1/erasures/{id}/approve", scopes: auth.Manage, org: orgRead, handler: approveErasure, about: aboutApproveErasure},
 		{method: "DELETE", pattern: "/v1/erasures/{id}", scopes: auth.Manage, org: orgRead, handler: withdrawErasure, about: aboutWithdrawErasure},
 		{method: "GET", pattern: "/v1/erasures/{id}/certificate", scopes: auth.Manage, org: orgRead, handler: getCertificate, about: aboutGetCertificate},
+
+		{method: "GET", pattern: "/v1/actions", scopes: auth.Read, org: orgShared, params: []param{paramLimit, paramCursor}, handler: listActions, about: aboutListActions},
+		{method: "POST", pattern: "/v1/actions/{action}/schemas", scopes: auth.Manage, org: orgShared, handler: registerSchema, about: aboutRegisterSchema},
+		{method: "GET", pattern: "/v1/actions/{action}/schemas", scopes: auth.Read, org: orgShared, params: []param{paramLimit, paramCursor}, handler: listSchemas, about: aboutListSchemas},
+		{method: "GET", pattern: "/v1/actions/{action}/schemas/{version}", scopes: auth.Read, org: orgShared, handler: getSchema, about: aboutGetSchema},
 
 		{method: "POST", pattern: "/v1/exports", scopes: auth.Export, org: orgRead, handler: createExport, about: aboutCreateExport},
 		{method: "GET", pattern: "/v1/exports", scopes: auth.Export, org: orgRead, params: []param{paramLimit, paramCursor}, handler: listExports, about: aboutListExports},
@@ -181,6 +187,9 @@ func (c *call) findOrg(rule orgRule) error {
 	org, err := c.namedOrg()
 	if err != nil {
 		return err
+	}
+	if org == "" && rule == orgShared {
+		return nil
 	}
 	if org == "" {
 		return invalid("org_required", "Daybook-Org", "this key is for all organizations: name one in the header Daybook-Org.")

@@ -177,21 +177,21 @@ func (s *Store) Trim(ctx context.Context, shard int, through daybook.CommitNo, n
 		return err
 	})
 	if err == nil {
-		err = s.drop(ctx, trimRows, sqlTrim, shard, through, trimRows)
+		err = s.drop(ctx, true, trimRows, sqlTrim, shard, through, trimRows)
 	}
 	if err != nil {
 		return fmt.Errorf("trim shard %d through commit %d: %w", shard, through, err)
 	}
-	if err := s.drop(ctx, keyRows, sqlTrimKeys, now, keyRows); err != nil {
+	if err := s.drop(ctx, true, keyRows, sqlTrimKeys, now, keyRows); err != nil {
 		return fmt.Errorf("drop expired keys: %w", err)
 	}
 	return nil
 }
 
 // drop repeats a statement that deletes at most page rows, each time in a transaction of its own, until it finds no more.
-func (s *Store) drop(ctx context.Context, page int64, text string, args ...any) error {
+func (s *Store) drop(ctx context.Context, lazy bool, page int64, text string, args ...any) error {
 	for dropped := page; dropped >= page; {
-		err := s.transact(ctx, true, func(ctx context.Context, tx pgx.Tx) error {
+		err := s.transact(ctx, lazy, func(ctx context.Context, tx pgx.Tx) error {
 			done, err := tx.Exec(ctx, s.sql(text), args...)
 			dropped = done.RowsAffected()
 			return err

@@ -11,15 +11,14 @@ import (
 
 // The states that our functions raise, and those of PostgreSQL that mean something here.
 const (
-	stateHeadMoved  = "DB001"
-	stateKeysExist  = "DB002"
-	stateDiskFull   = "53100"
-	stateNoFunction = "42883"
+	stateHeadMoved = "DB001"
+	stateKeysExist = "DB002"
+	stateDiskFull  = "53100"
+	stateUnique    = "23505"
 )
 
 func state(err error) string {
-	var e *pgconn.PgError
-	if errors.As(err, &e) {
+	if e, ok := errors.AsType[*pgconn.PgError](err); ok {
 		return e.Code
 	}
 	return ""

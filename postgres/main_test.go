@@ -17,37 +17,41 @@ import (
 	"github.com/jackc/pgx/v5"
 )
 
-// server is the PostgreSQL that these tests started: its own cluster, in a temporary folder, on a Unix socket.
-var server struct{ url string }
+// server is the PostgreSQL that most of these tests share.
+var server *cluster
 
 func TestMain(m *testing.M) {
-	stop, err := start()
-	if err != nil {
+	var err error
+	if server, err = newCluster(); err != nil {
 		fmt.Fprintln(os.Stderr, "start PostgreSQL for the tests (tools/install-test-needs installs it):", err)
 		os.Exit(1)
 	}
 	code := m.Run()
-	stop()
+	server.remove()
 	os.Exit(code)
 }
 
-// start makes a cluster and starts it, as another user when we are root, who may not run PostgreSQL.
-func start() (stop func(), err error) {
-	bin, err := binaries()
-	if err != nil {
+// cluster is a PostgreSQL of the tests' own: in a temporary folder, on a Unix socket.
+type cluster struct {
+	url, dir, bin string
+	attr          syscall.SysProcAttr
+	process       *exec.Cmd
+}
+
+// newCluster makes a cluster and starts it, as another user when we are root, who may not run PostgreSQL.
+func newCluster() (c *cluster, err error) {
+	c = &cluster{attr: syscall.SysProcAttr{Setpgid: true}}
+	if c.bin, err = binaries(); err != nil {
 		return nil, err
 	}
-	dir, err := os.MkdirTemp("", "daybook-postgres-")
-	if err != nil {
+	if c.dir, err = os.MkdirTemp("", "daybook-postgres-"); err != nil {
 		return nil, err
 	}
-	remove := func() { _ = os.RemoveAll(dir) }
 	defer func() {
 		if err != nil {
-			remove()
+			c.remove()
 		}
 	}()
-	attr := &syscall.SysProcAttr{Setpgid: true}
 	if os.Getuid() == 0 {
 		u, err := user.Lookup("postgres")
 		if err != nil {
@@ -55,36 +59,58 @@ func start() (stop func(), err error) {
 		}
 		uid, _ := strconv.Atoi(u.Uid)
 		gid, _ := strconv.Atoi(u.Gid)
-		attr.Credential = &syscall.Credential{Uid: uint32(uid), Gid: uint32(gid)}
-		if err := os.Chown(dir, uid, gid); err != nil {
+		c.attr.Credential = &syscall.Credential{Uid: uint32(uid), Gid: uint32(gid)}
+		if err := os.Chown(c.dir, uid, gid); err != nil {
 			return nil, err
 		}
 	}
-	data := filepath.Join(dir, "data")
-	initdb := exec.Command(filepath.Join(bin, "initdb"), "-D", data, "-U", "daybook", "-A", "trust", "-E", "UTF8", "--locale=C", "--no-sync")
-	initdb.SysProcAttr, initdb.Dir = attr, dir
+	c.url = "host=" + c.dir + " user=daybook dbname=postgres"
+	initdb := c.command("initdb", "-U", "daybook", "-A", "trust", "-E", "UTF8", "--locale=C", "--no-sync")
 	if out, err := initdb.CombinedOutput(); err != nil {
 		return nil, fmt.Errorf("initdb: %w\n%s", err, out)
 	}
+	return c, c.start()
+}
+
+func (c *cluster) command(name string, args ...string) *exec.Cmd {
+	cmd := exec.Command(filepath.Join(c.bin, name), append([]string{"-D", filepath.Join(c.dir, "data")}, args...)...)
+	attr := c.attr
+	cmd.SysProcAttr, cmd.Dir = &attr, c.dir
+	return cmd
+}
+
+// start starts the server, after a crash too, and waits until it answers.
+func (c *cluster) start() error {
 	var log bytes.Buffer
-	postgres := exec.Command(filepath.Join(bin, "postgres"), "-D", data, "-k", dir, "-c", "listen_addresses=", "-c", "max_connections=300", "-c", "shared_buffers=64MB")
-	postgres.SysProcAttr, postgres.Dir, postgres.Stderr = attr, dir, &log
-	if err := postgres.Start(); err != nil {
-		return nil, err
+	c.process = c.command("postgres", "-k", c.dir, "-c", "listen_addresses=", "-c", "max_connections=300", "-c", "shared_buffers=64MB")
+	c.process.Stderr = &log
+	if err := c.process.Start(); err != nil {
+		return err
 	}
-	server.url = "host=" + dir + " user=daybook dbname=postgres"
-	stop = func() {
-		_ = postgres.Process.Signal(syscall.SIGINT) // fast shutdown
-		_ = postgres.Wait()
-		remove()
-	}
-	ctx, cancel := context.WithTimeout(context.Background(), 30*time.Second)
+	ctx, cancel := context.WithTimeout(context.Background(), 60*time.Second)
 	defer cancel()
-	if err := answers(ctx, server.url); err != nil {
-		stop()
-		return nil, fmt.Errorf("%w\n%s", err, log.String())
+	if err := answers(ctx, c.url); err != nil {
+		c.stop(syscall.SIGQUIT)
+		return fmt.Errorf("%w\n%s", err, log.String())
 	}
-	return stop, nil
+	return nil
+}
+
+// stop ends the server: SIGINT in order, SIGQUIT at once, SIGKILL without a word to anybody, its children included.
+func (c *cluster) stop(how syscall.Signal) {
+	pid := c.process.Process.Pid
+	if how == syscall.SIGKILL {
+		pid = -pid
+	}
+	_ = syscall.Kill(pid, how)
+	_ = c.process.Wait()
+}
+
+func (c *cluster) remove() {
+	if c.process != nil && c.process.ProcessState == nil {
+		c.stop(syscall.SIGINT)
+	}
+	_ = os.RemoveAll(c.dir)
 }
 
 // answers waits until the server takes connections.

@@ -96,8 +96,7 @@ func Open(ctx context.Context, url string, o Options) (*Store, error) {
 
 // hidden returns err without the address that it may repeat: there may be a password in it.
 func hidden(err error) error {
-	var parse *pgconn.ParseConfigError
-	if errors.As(err, &parse) {
+	if _, ok := errors.AsType[*pgconn.ParseConfigError](err); ok {
 		return errors.New("the address of the database cannot be read")
 	}
 	return err
@@ -119,7 +118,8 @@ func (s *Store) open(ctx context.Context) error {
 // sql returns text with the schema's name in the place of every @.
 func (s *Store) sql(text string) string {
 	if known, ok := s.texts.Load(text); ok {
-		return known.(string)
+		sent, _ := known.(string)
+		return sent
 	}
 	sent := strings.ReplaceAll(text, "@", pgx.Identifier{s.o.Schema}.Sanitize()+".")
 	s.texts.Store(text, sent)
@@ -131,7 +131,7 @@ func (s *Store) Shards() int { return s.shards }
 
 func (s *Store) shardOf(org daybook.OrgID) int {
 	h := fnv.New64a()
-	h.Write([]byte(org)) //nolint:errcheck // never fails
+	h.Write([]byte(org))
 	return int(h.Sum64() % uint64(s.shards))
 }
 

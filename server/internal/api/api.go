@@ -18,7 +18,7 @@ import (
 	"github.com/daybook-audit/daybook/server/internal/selfaudit"
 )
 
-// Deps is what the API stands on. Book, Docs, Orgs, Keys, Auth, Exports, Retentions and Erasures are needed; the rest may be zero.
+// Deps is what the API stands on. Book, Docs, Orgs, Keys, Auth, Exports, Retentions, Erasures and Eraser are needed; the rest may be zero.
 type Deps struct {
 	Book Book
 	Docs daybook.Documents // asked by /readyz
@@ -32,6 +32,7 @@ type Deps struct {
 
 	Retentions *control.Retentions
 	Erasures   *control.Erasures
+	Eraser     *control.Eraser // of organizations
 	// BackupsKept is how long backups are kept, for the certificate of an erasure; 0: it is not known.
 	BackupsKept time.Duration
 

@@ -123,7 +123,8 @@ func (m *Main) handler(ctx context.Context) (*api.Server, error) {
 			slog.String("try", "--origin HOST (DAYBOOK_ORIGIN), the name of this instance in every checkpoint, for ever"))
 	}
 	m.sign.options(&o)
-	o.Erased = m.keep.erased
+	m.keep.prepare(m, orgs)
+	o.Erased, o.Dropped = m.keep.erased, m.keep.dropped
 	o.SignEvery = c.AnchorInterval
 	if m.sign != nil {
 		o.Anchors = m.store
@@ -163,6 +164,10 @@ func (m *Main) handler(ctx context.Context) (*api.Server, error) {
 	d.Exports, d.Origin = m.export, origin
 	d.Retentions, d.Erasures, d.BackupsKept = control.NewRetentions(m.store, m.Now), control.NewErasures(m.store, m.Now), c.BackupKeep
 	m.keep.start(m, d.Retentions)
+	if err := m.keep.resume(ctx, m); err != nil {
+		return nil, err
+	}
+	d.Eraser = m.keep.eraser
 	if d.Doors, err = m.doors(ctx, &d, origin); err != nil {
 		return nil, err
 	}

@@ -32,9 +32,11 @@ func (m *Main) workos(d *api.Deps, origin auth.Origin) auth.Door {
 	c := m.Config
 	return workos.New(workos.Deps{
 		Book: m.book, Auth: m.auth, Orgs: d.Orgs, Repeats: control.NewRepeats(m.store, m.Now), Exports: m.export, Origin: origin, Audit: m.audit,
+		Schemas: d.Schemas, Retentions: d.Retentions, Portal: control.NewPortal(m.store, d.Keys, m.Now),
 		Settings: workos.Settings{
 			RejectUnknownOrg: c.WorkOSUnknownOrg == "reject", RelaxedLimits: c.WorkOSLimits == "relaxed",
 			ReuseRecords: c.WorkOSKeyReuse == "new", NoKeylessDedupe: !c.WorkOSKeylessDedupe, GuardCSV: c.WorkOSCSVGuard,
+			OwnRetention: c.WorkOSRetention == "workos",
 		},
 	})
 }

@@ -124,8 +124,11 @@ func newFixture(tb testing.TB, s setup) *fixture {
 		Book: f.book, Docs: f.store, Orgs: f.orgs, Keys: f.keys, Auth: f.auth, Exports: f.export, Metrics: metrics, Now: f.now, Version: "0.1.0",
 		Retentions: control.NewRetentions(f.store, f.now), Schemas: f.schemas, Erasures: control.NewErasures(f.store, f.now), BackupsKept: 30 * 24 * time.Hour,
 		Eraser: f.eraser,
-		Doors:  []auth.Door{workos.New(workos.Deps{Book: f.book, Auth: f.auth, Orgs: f.orgs, Repeats: control.NewRepeats(f.store, f.now), Exports: f.export})},
 	}
+	deps.Doors = []auth.Door{workos.New(workos.Deps{
+		Book: f.book, Auth: f.auth, Orgs: f.orgs, Repeats: control.NewRepeats(f.store, f.now), Exports: f.export, Schemas: f.schemas,
+		Retentions: deps.Retentions, Portal: control.NewPortal(f.store, f.keys, f.now),
+	})}
 	if s.deps != nil {
 		s.deps(&deps)
 	}

@@ -18,7 +18,10 @@ import (
 const kept = "acmesecret"
 
 // tenant is what org_acme has, for org_globex to try.
-type tenant struct{ event, key, cursor, actorCursor, hold, erasure, orgErasure, export, doorExport string }
+type tenant struct {
+	event, key, cursor, actorCursor, hold, erasure, orgErasure, export, doorExport string
+	session, theirs                                                                string // the cookie of its portal, as a text, and that of org_globex as a header
+}
 
 // logPath begins the routes of a log.
 const logPath = "/v1/organizations/{org}/log"
@@ -116,6 +119,22 @@ func tenantTrials(f *fixture, of tenant) map[string][]trial {
 		"DELETE /v1/organization-erasures/{id}":          {{send("DELETE", "/v1/organization-erasures/"+of.orgErasure, ""), send("DELETE", "/v1/organization-erasures/"+noErasure, "")}},
 		"GET /v1/organization-erasures/{id}/certificate": {{get("/v1/organization-erasures/" + of.orgErasure + "/certificate"), get("/v1/organization-erasures/" + noErasure + "/certificate")}},
 	}
+	maps.Copy(trials, map[string][]trial{
+		"GET /audit_logs/actions":                         {{ask: get("/audit_logs/actions?limit=100")}},
+		"POST /audit_logs/actions/{actionName}/schemas":   {{ask: send("POST", "/audit_logs/actions/x.y/schemas", `{"targets":[]}`), missing: send("POST", "/audit_logs/actions/x.z/schemas", `{"targets":[]}`)}},
+		"GET /audit_logs/actions/{actionName}/schemas":    {{get("/audit_logs/actions/private.done/schemas"), get("/audit_logs/actions/missing.done/schemas")}},
+		"POST /audit_logs/actions/{path}":                 {{ask: send("POST", "/audit_logs/actions/x/y/schemas", `{}`), missing: send("POST", "/audit_logs/actions/x/z/schemas", `{}`)}},
+		"GET /audit_logs/actions/{path}":                  {{get("/audit_logs/actions/private/done/schemas"), get("/audit_logs/actions/missing/done/schemas")}},
+		"GET /organizations/{id}/audit_logs_retention":    {{get("/organizations/org_acme/audit_logs_retention"), get("/organizations/org_none/audit_logs_retention")}},
+		"PUT /organizations/{id}/audit_logs_retention":    {{send("PUT", "/organizations/org_acme/audit_logs_retention", `{"retention_period_in_days":1}`), send("PUT", "/organizations/org_none/audit_logs_retention", `{"retention_period_in_days":1}`)}},
+		"GET /organizations/{id}/audit_log_configuration": {{get("/organizations/org_acme/audit_log_configuration"), get("/organizations/org_none/audit_log_configuration")}},
+		"POST /portal/generate_link":                      {{send("POST", "/portal/generate_link", `{"organization":"org_acme"}`), send("POST", "/portal/generate_link", `{"organization":"org_none"}`)}},
+		"GET /portal":                                     {{get("/portal?token=" + of.session), get("/portal?token=none")}, {get("/portal?token="), get("/portal")}},
+		"POST /portal":                                    {{send("POST", "/portal", "token="+of.session), send("POST", "/portal", "token=none")}},
+		"GET /portal/events":                              {{get("/portal/events"), get("/portal/events", "Cookie", "daybook-portal=none")}, {ask: get("/portal/events", "Cookie", of.theirs)}},
+		"POST /portal/exports":                            {{send("POST", "/portal/exports", ""), send("POST", "/portal/exports", "", "Cookie", "daybook-portal=none")}},
+		"GET /portal/exports/{id}":                        {{get("/portal/exports/"+of.doorExport, "Cookie", of.theirs), get("/portal/exports/"+noExport, "Cookie", of.theirs)}},
+	})
 	trials["POST "+logPath+"/keys"] = []trial{{send("POST", "/v1/organizations/org_acme/log/keys", ""), send("POST", "/v1/organizations/org_none/log/keys", "")}}
 	for _, log := range []string{"/log", "/log/epochs/0"} {
 		ofLog := func(paths ...string) (list []trial) {
@@ -169,8 +188,10 @@ func TestTenants(t *testing.T) {
 		}
 		return of.ID
 	}
-	if w := f.do(ask{method: "POST", path: "/v1/actions/" + kept + ".done/schemas", key: f.acme, body: `{}`}); w.Code != http.StatusCreated {
-		t.Fatal(w.Body)
+	for _, action := range []string{kept + ".done", "private.done", "private%2Fdone"} {
+		if w := f.do(ask{method: "POST", path: "/v1/actions/" + action + "/schemas", key: f.acme, body: `{}`}); w.Code != http.StatusCreated {
+			t.Fatal(w.Body)
+		}
 	}
 	f.do(ask{method: "PUT", path: "/v1/retention", key: f.acme, body: `{"rules":[{"match":"","keep":"30d"}],"erasure_approvers":2}`})
 	of.hold = made("/v1/holds", `{"query":"actor:usr_1","reason":"`+kept+`"}`)
@@ -183,6 +204,8 @@ func TestTenants(t *testing.T) {
 	of.orgErasure = pending.ID
 	of.export = f.exportOf(f.acme, `{"format":"ndjson"}`).ID
 	of.doorExport = f.doorExport(f.acme, "org_acme")
+	_, of.session, _ = strings.Cut(f.openPortal(f.acme, "org_acme"), "=")
+	of.theirs = f.openPortal(f.globex, "org_globex")
 	trials := tenantTrials(f, of)
 	sizeBefore := f.do(ask{path: "/v1/organizations/org_acme", key: f.acme}).Body.String()
 	for _, row := range f.server.Rows() {
@@ -232,7 +255,7 @@ func alike(w *httptest.ResponseRecorder) string {
 		text = r.form.ReplaceAllString(text, r.text)
 	}
 	text = regexp.MustCompile(`exp_[0-9a-z]{26}`).ReplaceAllString(text, "EXPORT")
-	text = strings.NewReplacer("org_acme", "ORG", "org_none", "ORG").Replace(text)
+	text = strings.NewReplacer("org_acme", "ORG", "org_none", "ORG", "private", "ACTION", "missing", "ACTION").Replace(text)
 	return text + w.Header().Get("Content-Type")
 }
 
@@ -318,6 +341,23 @@ func scopeTrials(f *fixture) map[string]ask {
 		"GET /audit_logs/exports/{id}":          {path: "/audit_logs/exports/" + door},
 		"GET /audit_logs/exports/{id}/file.csv": {path: "/audit_logs/exports/" + door + "/file.csv?" + doorLink},
 	}
+	portal := []string{"Cookie", f.openPortal(f.acme, "org_acme")}
+	maps.Copy(asks, map[string]ask{
+		"GET /audit_logs/actions":                         {path: "/audit_logs/actions"},
+		"POST /audit_logs/actions/{actionName}/schemas":   {method: "POST", path: "/audit_logs/actions/x.y/schemas", body: `{"targets":[{"type":"x"}]}`},
+		"GET /audit_logs/actions/{actionName}/schemas":    {path: "/audit_logs/actions/x.y/schemas"},
+		"POST /audit_logs/actions/{path}":                 {method: "POST", path: "/audit_logs/actions/x/y/schemas", body: `{"targets":[{"type":"x"}]}`},
+		"GET /audit_logs/actions/{path}":                  {path: "/audit_logs/actions/x/y/schemas"},
+		"GET /organizations/{id}/audit_logs_retention":    {path: "/organizations/org_acme/audit_logs_retention"},
+		"PUT /organizations/{id}/audit_logs_retention":    {method: "PUT", path: "/organizations/org_acme/audit_logs_retention", body: `{"retention_period_in_days":365}`},
+		"GET /organizations/{id}/audit_log_configuration": {path: "/organizations/org_acme/audit_log_configuration"},
+		"POST /portal/generate_link":                      {method: "POST", path: "/portal/generate_link", body: `{"organization":"org_acme"}`},
+		"GET /portal":                                     {path: "/portal?token=none"},
+		"POST /portal":                                    {method: "POST", path: "/portal", body: "token=none"},
+		"GET /portal/events":                              {path: "/portal/events", header: portal},
+		"POST /portal/exports":                            {method: "POST", path: "/portal/exports", header: portal},
+		"GET /portal/exports/{id}":                        {path: "/portal/exports/" + door, header: portal},
+	})
 	asks["POST "+logPath+"/keys"] = ask{method: "POST", path: "/v1/organizations/org_acme/log/keys"}
 	for _, log := range []string{"", "/epochs/0"} {
 		at, ofLog := "GET "+strings.Replace(logPath+log, "/0", "/{epoch}", 1), "/v1/organizations/org_acme/log"+log
@@ -373,7 +413,7 @@ func TestScopes(t *testing.T) {
 			}
 		}
 	})
-	if want := []string{"/v1/exports/{id}/file", "/healthz", "/readyz", "/.well-known/daybook-keys", "/openapi.json", "/docs/api", "/audit_logs/exports/{id}/file.csv"}; !slices.Equal(open, want) {
+	if want := []string{"/v1/exports/{id}/file", "/healthz", "/readyz", "/.well-known/daybook-keys", "/openapi.json", "/docs/api", "/audit_logs/exports/{id}/file.csv", "/portal", "/portal", "/portal/events", "/portal/exports", "/portal/exports/{id}"}; !slices.Equal(open, want) {
 		t.Errorf("open without a key: %v", open)
 	}
 }

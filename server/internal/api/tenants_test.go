@@ -18,7 +18,7 @@ import (
 const kept = "acmesecret"
 
 // tenant is what org_acme has, for org_globex to try.
-type tenant struct{ event, key, cursor, actorCursor, hold, erasure, export, doorExport string }
+type tenant struct{ event, key, cursor, actorCursor, logCursor, hold, erasure, export, doorExport string }
 
 // logPath begins the routes of a log.
 const logPath = "/v1/organizations/{org}/log"
@@ -92,6 +92,9 @@ func tenantTrials(f *fixture, of tenant) map[string][]trial {
 		"GET /openapi.json":                     {{ask: get("/openapi.json")}},
 		"GET /docs/api":                         {{ask: get("/docs/api")}},
 		"POST /audit_logs/events":               {{door("org_acme"), door("org_none")}},
+		"POST /logs":                            other("POST", "/logs", `{"userId":1,"action":"x"}`),
+		"GET /logs":                             {header("/logs"), {ask: get("/logs?all=true&limit=500")}, cursor("/logs", of.logCursor)},
+		"GET /logs/{id}":                        {{get("/logs/" + of.event + "?all=true"), get("/logs/" + noEvent + "?all=true")}, header("/logs/" + of.event), header("/logs/1"), {get("/logs/1?all=true"), get("/logs/2?all=true")}},
 		"POST /v1/exports":                      {{send("POST", "/v1/exports", `{"format":"csv"}`, "Daybook-Org", "org_acme"), send("POST", "/v1/exports", `{"format":"csv"}`, "Daybook-Org", "org_none")}},
 		"GET /v1/exports":                       {header("/v1/exports"), {ask: get("/v1/exports")}, {ask: get("/v1/exports?cursor=c_eg")}},
 		"GET /v1/exports/{id}":                  {{get("/v1/exports/" + of.export), get("/v1/exports/" + noExport)}},
@@ -141,6 +144,8 @@ func TestTenants(t *testing.T) {
 	}
 	of.cursor = nextCursor(t, f.do(ask{path: "/v1/events?limit=1", key: f.acme}))
 	of.actorCursor = nextCursor(t, f.do(ask{path: "/v1/actors/user/usr_7/events?limit=1", key: f.acme}))
+	link := f.do(ask{path: "/logs?all=true&limit=1", key: f.acme}).Header().Get("Link")
+	_, of.logCursor, _ = strings.Cut(strings.TrimSuffix(link, `>; rel="next"`), "cursor=")
 	var who struct{ ID string }
 	if err := json.Unmarshal(f.do(ask{path: "/v1/whoami", key: f.acme}).Body.Bytes(), &who); err != nil {
 		t.Fatal(err)
@@ -279,6 +284,9 @@ func scopeTrials(f *fixture) map[string]ask {
 		"GET /docs/api":                      {path: "/docs/api"},
 		"POST /audit_logs/events": {method: "POST", path: "/audit_logs/events", body: `{"organization_id":"org_acme","event":{"action":"a.b",` +
 			`"occurred_at":"2026-02-02T16:35:39Z","actor":{"id":"u","type":"user"},"targets":[],"context":{"location":""}}}`},
+		"POST /logs":                            {method: "POST", path: "/logs", body: `{"userId":1,"action":"x"}`, header: acme},
+		"GET /logs":                             {path: "/logs", header: acme},
+		"GET /logs/{id}":                        {path: "/logs/1", header: acme},
 		"POST /audit_logs/exports":              {method: "POST", path: "/audit_logs/exports", body: exportBody("org_acme")},
 		"GET /audit_logs/exports/{id}":          {path: "/audit_logs/exports/" + door},
 		"GET /audit_logs/exports/{id}/file.csv": {path: "/audit_logs/exports/" + door + "/file.csv?" + doorLink},

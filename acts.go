@@ -150,6 +150,7 @@ type logActs struct {
 	folded   bool  // what was folded at the first look was read
 	holds    []*activeHold
 	released []Hold
+	freed    map[string]Hold // holds of earlier epochs that were released in this log, by id: when, by whom, why
 	erasures []*Erasure // by their first control entry
 	byID     map[string]*Erasure
 	keys     []keyAct // about keys and epochs, oldest first
@@ -168,7 +169,7 @@ func (b *Book) acts(log LogNo) *logActs {
 	defer b.actsMu.Unlock()
 	a := b.actsOf[log]
 	if a == nil {
-		a = &logActs{turn: make(chan struct{}, 1), byID: map[string]*Erasure{}}
+		a = &logActs{turn: make(chan struct{}, 1), byID: map[string]*Erasure{}, freed: map[string]Hold{}}
 		b.actsOf[log] = a
 	}
 	return a
@@ -312,6 +313,25 @@ func (b *Book) knownActs(ctx context.Context, org OrgID) (a *logActs, done func(
 	if err != nil {
 		a.mu.Unlock()
 		return nil, nil, err
+	}
+	return a, a.mu.Unlock, nil
+}
+
+// actsOfLog is knownActs for one log, of whatever epoch.
+func (b *Book) actsOfLog(ctx context.Context, s *shard, t *logTail) (a *logActs, done func(), err error) {
+	a = b.acts(t.no)
+	a.mu.Lock()
+	for range 10 {
+		s.mu.RLock()
+		v := s.viewOf(t)
+		s.mu.RUnlock()
+		if err = a.catchUp(ctx, b, &v); !errors.Is(err, ErrNotExist) { // else folded and swapped meanwhile
+			break
+		}
+	}
+	if err != nil {
+		a.mu.Unlock()
+		return nil, nil, fmt.Errorf("read the control entries of %s: %w", t.org, err)
 	}
 	return a, a.mu.Unlock, nil
 }

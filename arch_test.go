@@ -39,8 +39,9 @@ var arch = []archModule{
 		{"query"},
 		{".", "verify"},
 		{"client", "witness", "daybookhttp", "daybooksql", "activity", "crm", "storetest"},
-		{"daybooktest"},
+		{"daybooktest", "resthapi"},
 	}},
+	{dir: "internal/apptest", may: []string{""}, lines: [][]string{{"."}}},
 	{dir: "sqlite", may: []string{""}, lines: [][]string{{"."}}},
 	{dir: "postgres", may: []string{""}, lines: [][]string{{"."}, {"daybookpgx"}, {"capture"}}},
 	{dir: "server", may: []string{"", "sqlite", "postgres"}, lines: [][]string{

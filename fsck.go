@@ -29,6 +29,7 @@ type FsckOptions struct {
 // FsckReport is what [Fsck] found.
 type FsckReport struct {
 	Logs, Blocks, Commits int
+	Closed                int // logs that are being dropped, and are not looked at
 	Entries, Checkpoints  int64
 	Findings              []Finding // at most 100 per log; empty: everything agrees
 }
@@ -92,6 +93,10 @@ func (f *fsck) feed(ctx context.Context, heads chan<- Head) error {
 	for h, err := range everyLog(ctx, f.store) {
 		if err != nil {
 			return err
+		}
+		if h.State == LogClosed { // half of it may be gone
+			f.report.Closed++
+			continue
 		}
 		select {
 		case heads <- h:

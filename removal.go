@@ -122,7 +122,9 @@ func (m *merger) surveyRemovals(ctx context.Context) error {
 		return fmt.Errorf("list logs after %d: %w", p.after, err)
 	}
 	for i := range heads {
-		if err := m.findRemovals(ctx, heads[i].Log); err != nil {
+		if heads[i].State == LogClosed {
+			m.drops.add(&heads[i])
+		} else if err := m.findRemovals(ctx, heads[i].Log); err != nil {
 			return err
 		}
 		p.after = heads[i].Log

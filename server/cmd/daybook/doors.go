@@ -1,15 +1,12 @@
 package main
 
 import (
-	"bytes"
 	"context"
 	"fmt"
-	"log/slog"
-	"os"
 
 	"github.com/daybook-audit/daybook"
 	"github.com/daybook-audit/daybook/server/internal/auth"
-	"github.com/daybook-audit/daybook/server/internal/compat/tavivo"
+	"github.com/daybook-audit/daybook/server/internal/compat/retraced"
 	"github.com/daybook-audit/daybook/server/internal/compat/workos"
 	"github.com/daybook-audit/daybook/server/internal/control"
 )
@@ -22,6 +19,13 @@ func (m *Main) doors(ctx context.Context, orgs *control.Orgs, origin auth.Origin
 	}
 	if m.Config.TavivoEnabled {
 		door, err := m.tavivo(ctx, orgs)
+		if err != nil {
+			return nil, err
+		}
+		doors = append(doors, door)
+	}
+	if m.Config.RetracedEnabled {
+		door, err := m.retraced(ctx, orgs, origin)
 		if err != nil {
 			return nil, err
 		}
@@ -41,40 +45,22 @@ func (m *Main) workos(orgs *control.Orgs, origin auth.Origin) auth.Door {
 	})
 }
 
-func (m *Main) tavivo(ctx context.Context, orgs *control.Orgs) (auth.Door, error) {
+func (m *Main) retraced(ctx context.Context, orgs *control.Orgs, origin auth.Origin) (auth.Door, error) {
 	c := m.Config
-	tokens, err := m.tavivoTokens(ctx)
+	cursorKey, err := control.CursorKey(ctx, m.store)
+	if err != nil {
+		return nil, fmt.Errorf("read the cursor key: %w", err)
+	}
+	secret, err := control.ViewerKey(ctx, m.store)
+	if err != nil {
+		return nil, fmt.Errorf("read the key of viewer sessions: %w", err)
+	}
+	viewers, err := m.auth.NewViewers(control.NewViewers(m.store, m.Now), secret, c.RetracedSessionTTL)
 	if err != nil {
 		return nil, err
 	}
-	return tavivo.New(tavivo.Deps{
-		Book: m.book, Auth: m.auth, Tokens: tokens, Orgs: orgs, Audit: m.audit,
-		Settings: tavivo.Settings{
-			Org: daybook.OrgID(c.TavivoOrg), NoRead: !c.TavivoRead, LegacyStatus: c.TavivoLegacyStatus,
-			Names: tavivo.Names{Mask: c.TavivoMask, Allow: c.TavivoMaskAllow},
-		},
+	return retraced.New(retraced.Deps{
+		Book: m.book, Auth: m.auth, Viewers: viewers, Orgs: orgs, CursorKey: cursorKey, Origin: origin, Audit: m.audit,
+		Settings: retraced.Settings{Org: daybook.OrgID(c.RetracedOrg), BulkMax: c.RetracedBulkMax},
 	}), nil
-}
-
-// shortSecret is the length below which a secret can be guessed: HS256 wants as many bytes as its hash has (RFC 7518, section 3.2).
-const shortSecret = 32
-
-// tavivoTokens judges the tokens that are signed with the secret of the settings; nil: there is none.
-func (m *Main) tavivoTokens(ctx context.Context) (*auth.Tokens, error) {
-	secret := []byte(m.Config.TavivoJWTSecret)
-	if path := m.Config.TavivoJWTSecretFile; path != "" {
-		text, err := os.ReadFile(path)
-		if err != nil {
-			return nil, fmt.Errorf("read tavivo_jwt_secret_file: %w", err)
-		}
-		secret = bytes.TrimRight(text, "\r\n")
-	}
-	if len(secret) == 0 {
-		return nil, nil //nolint:nilnil // no secret is no error: API keys are accepted all the same
-	}
-	if len(secret) < shortSecret {
-		m.Logger.LogAttrs(ctx, slog.LevelWarn, "the secret of the ta-vivo door is short: whoever has one token can try to guess it",
-			slog.Int("bytes", len(secret)), slog.String("try", "a random one of 32 bytes or more: tavivo_jwt_secret (DAYBOOK_TAVIVO_JWT_SECRET), and JWT_SECRET of the caller"))
-	}
-	return auth.NewTokens(auth.TokenOptions{Keys: []auth.TokenKey{{Secret: secret, Algorithms: auth.HMAC}}, Now: m.Now})
 }

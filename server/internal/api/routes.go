@@ -24,6 +24,7 @@ type route struct {
 	door  auth.Door // nil: ours
 	enter func(w http.ResponseWriter, r *http.Request, body []byte)
 	admit func(w http.ResponseWriter, r *http.Request) *http.Request // nil: everybody
+	body  int64                                                      // the door's own limit on it; 0: that of the server
 
 	s     *Server
 	times *routeTimes
@@ -108,7 +109,7 @@ func (s *Server) mount() {
 				params[i].name = name
 			}
 			s.routes = append(s.routes, &route{
-				params: params, method: r.Method, pattern: r.Pattern, scopes: r.Scopes, open: r.Open, quiet: true, door: door, enter: r.Handler, admit: r.Admit,
+				params: params, method: r.Method, pattern: r.Pattern, scopes: r.Scopes, open: r.Open, quiet: true, door: door, enter: r.Handler, admit: r.Admit, body: r.Body,
 			})
 		}
 	}

@@ -121,4 +121,13 @@ type Config struct {
 	TavivoMask []string `key:"tavivo_mask"`
 	// Names of members that look like secrets to the ta-vivo door and are none, separated by commas.
 	TavivoMaskAllow []string `key:"tavivo_mask_allow"`
+
+	// Whether the Retraced door (/auditlog/publisher/v1/…) is open.
+	RetracedEnabled bool `key:"retraced_enabled" default:"true"`
+	// Organization of events that come through the Retraced door without a group, with a key for all organizations.
+	RetracedOrg string `key:"retraced_org" default:"default"`
+	// Most events of one bulk request at the Retraced door.
+	RetracedBulkMax int `key:"retraced_bulk_max" default:"50"`
+	// How long a session of the Retraced viewer holds.
+	RetracedSessionTTL time.Duration `key:"retraced_session_ttl" default:"1h"`
 }

@@ -117,8 +117,12 @@ func (s *Server) mount() {
 	s.routes = s.table()
 	for _, door := range s.Doors {
 		for _, r := range door.Routes() {
+			params := make([]param, len(r.Params))
+			for i, name := range r.Params {
+				params[i].name = name
+			}
 			s.routes = append(s.routes, &route{
-				method: r.Method, pattern: r.Pattern, scopes: r.Scopes, open: r.Open, quiet: true, door: door, enter: r.Handler, admit: r.Admit, body: r.Body,
+				params: params, method: r.Method, pattern: r.Pattern, scopes: r.Scopes, open: r.Open, quiet: true, door: door, enter: r.Handler, admit: r.Admit, body: r.Body,
 			})
 		}
 	}

@@ -19,8 +19,8 @@ const kept = "acmesecret"
 
 // tenant is what org_acme has, for org_globex to try.
 type tenant struct {
-	event, key, cursor, actorCursor, hold, erasure, orgErasure, export, doorExport string
-	session, theirs                                                                string // the cookie of its portal, as a text, and that of org_globex as a header
+	event, key, cursor, actorCursor, logCursor, hold, erasure, orgErasure, export, doorExport string
+	session, theirs                                                                           string // the cookie of its portal, as a text, and that of org_globex as a header
 }
 
 // logPath begins the routes of a log.
@@ -118,6 +118,9 @@ func tenantTrials(f *fixture, of tenant) map[string][]trial {
 		"POST /v1/organization-erasures/{id}/approve":    {{send("POST", "/v1/organization-erasures/"+of.orgErasure+"/approve", `{}`), send("POST", "/v1/organization-erasures/"+noErasure+"/approve", `{}`)}},
 		"DELETE /v1/organization-erasures/{id}":          {{send("DELETE", "/v1/organization-erasures/"+of.orgErasure, ""), send("DELETE", "/v1/organization-erasures/"+noErasure, "")}},
 		"GET /v1/organization-erasures/{id}/certificate": {{get("/v1/organization-erasures/" + of.orgErasure + "/certificate"), get("/v1/organization-erasures/" + noErasure + "/certificate")}},
+		"POST /logs":                                     other("POST", "/logs", `{"userId":1,"action":"x"}`),
+		"GET /logs":                                      {header("/logs"), {ask: get("/logs?all=true&limit=500")}, cursor("/logs", of.logCursor)},
+		"GET /logs/{id}":                                 {{get("/logs/" + of.event + "?all=true"), get("/logs/" + noEvent + "?all=true")}, header("/logs/" + of.event), header("/logs/1"), {get("/logs/1?all=true"), get("/logs/2?all=true")}},
 	}
 	maps.Copy(trials, map[string][]trial{
 		"GET /audit_logs/actions":                         {{ask: get("/audit_logs/actions?limit=100")}},
@@ -175,6 +178,8 @@ func TestTenants(t *testing.T) {
 	}
 	of.cursor = nextCursor(t, f.do(ask{path: "/v1/events?limit=1", key: f.acme}))
 	of.actorCursor = nextCursor(t, f.do(ask{path: "/v1/actors/user/usr_7/events?limit=1", key: f.acme}))
+	link := f.do(ask{path: "/logs?all=true&limit=1", key: f.acme}).Header().Get("Link")
+	_, of.logCursor, _ = strings.Cut(strings.TrimSuffix(link, `>; rel="next"`), "cursor=")
 	var who struct{ ID string }
 	if err := json.Unmarshal(f.do(ask{path: "/v1/whoami", key: f.acme}).Body.Bytes(), &who); err != nil {
 		t.Fatal(err)
@@ -337,6 +342,9 @@ func scopeTrials(f *fixture) map[string]ask {
 		"GET /v1/organization-erasures/{id}/certificate": {path: "/v1/organization-erasures/ers_01m7z7rs1affyad5cmxxj94a70/certificate"},
 		"POST /audit_logs/events": {method: "POST", path: "/audit_logs/events", body: `{"organization_id":"org_acme","event":{"action":"a.b",` +
 			`"occurred_at":"2026-02-02T16:35:39Z","actor":{"id":"u","type":"user"},"targets":[],"context":{"location":""}}}`},
+		"POST /logs":                            {method: "POST", path: "/logs", body: `{"userId":1,"action":"x"}`, header: acme},
+		"GET /logs":                             {path: "/logs", header: acme},
+		"GET /logs/{id}":                        {path: "/logs/1", header: acme},
 		"POST /audit_logs/exports":              {method: "POST", path: "/audit_logs/exports", body: exportBody("org_acme")},
 		"GET /audit_logs/exports/{id}":          {path: "/audit_logs/exports/" + door},
 		"GET /audit_logs/exports/{id}/file.csv": {path: "/audit_logs/exports/" + door + "/file.csv?" + doorLink},

@@ -25,6 +25,8 @@ type route struct {
 	enter func(w http.ResponseWriter, r *http.Request, body []byte)
 	body  int64 // the door's own limit on it; 0: that of the server
 
+	described []string // parameters of the query string that a door reads itself
+
 	s     *Server
 	times *routeTimes
 }
@@ -104,7 +106,7 @@ func (s *Server) mount() {
 	for _, door := range s.Doors {
 		for _, r := range door.Routes() {
 			s.routes = append(s.routes, &route{
-				method: r.Method, pattern: r.Pattern, scopes: r.Scopes, open: r.Open, quiet: true, door: door, enter: r.Handler, body: r.Body,
+				method: r.Method, pattern: r.Pattern, scopes: r.Scopes, open: r.Open, quiet: true, door: door, enter: r.Handler, body: r.Body, described: r.Params,
 			})
 		}
 	}

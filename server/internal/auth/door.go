@@ -22,7 +22,8 @@ type Door interface {
 type DoorRoute struct {
 	Method, Pattern string // Pattern as in http.ServeMux, without method and host
 	Scopes          Scopes
-	Open            bool // no key is needed: the handler knows who may by other means
+	Open            bool     // no key is needed: the handler knows who may by other means
+	Params          []string // of the query string, as the door's document describes them
 	// Body is the largest body in bytes, before and after decompression, when the server's own limits are lower; 0: they hold.
 	Body int64
 	// Handler answers. The body is complete, decompressed and within the limits; it is valid until Handler returns.

@@ -111,6 +111,7 @@ func newFixture(tb testing.TB, s setup) *fixture {
 		Retentions: control.NewRetentions(f.store, f.now), Erasures: control.NewErasures(f.store, f.now), BackupsKept: 30 * 24 * time.Hour,
 		Doors: []auth.Door{workos.New(workos.Deps{Book: f.book, Auth: f.auth, Orgs: f.orgs, Repeats: control.NewRepeats(f.store, f.now), Exports: f.export})},
 	}
+	deps.Doors = append(deps.Doors, f.retracedDoor())
 	if s.deps != nil {
 		s.deps(&deps)
 	}

@@ -124,6 +124,7 @@ func tenantTrials(f *fixture, of tenant) map[string][]trial {
 			},
 		})
 	}
+	retracedTrials(f, trials)
 	return trials
 }
 
@@ -297,6 +298,7 @@ func scopeTrials(f *fixture) map[string]ask {
 			at + "/info":               {path: ofLog + "/info"},
 		})
 	}
+	retracedScopes(f, asks)
 	return asks
 }
 
@@ -338,7 +340,8 @@ func TestScopes(t *testing.T) {
 			}
 		}
 	})
-	if want := []string{"/v1/exports/{id}/file", "/healthz", "/readyz", "/.well-known/daybook-keys", "/openapi.json", "/docs/api", "/audit_logs/exports/{id}/file.csv"}; !slices.Equal(open, want) {
+	if want := []string{"/v1/exports/{id}/file", "/healthz", "/readyz", "/.well-known/daybook-keys", "/openapi.json", "/docs/api", "/audit_logs/exports/{id}/file.csv",
+		"/auditlog/viewer/v1/viewersession", "/auditlog/viewer/v1/graphql", "/auditlog/viewer/v1/graphql", "/viewer/v1/viewersession", "/viewer/v1/graphql", "/viewer/v1/graphql"}; !slices.Equal(open, want) {
 		t.Errorf("open without a key: %v", open)
 	}
 }

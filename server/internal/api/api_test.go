@@ -133,6 +133,7 @@ func newFixture(tb testing.TB, s setup) *fixture {
 		}),
 		tavivo.New(tavivo.Deps{Book: f.book, Auth: f.auth, Orgs: f.orgs, Settings: tavivo.Settings{Org: "default"}}),
 	}
+	deps.Doors = append(deps.Doors, f.retracedDoor())
 	if s.deps != nil {
 		s.deps(&deps)
 	}

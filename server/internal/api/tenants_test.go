@@ -161,6 +161,7 @@ func tenantTrials(f *fixture, of tenant) map[string][]trial {
 			},
 		})
 	}
+	retracedTrials(f, trials)
 	return trials
 }
 
@@ -380,6 +381,7 @@ func scopeTrials(f *fixture) map[string]ask {
 			at + "/info":               {path: ofLog + "/info"},
 		})
 	}
+	retracedScopes(f, asks)
 	return asks
 }
 

@@ -123,14 +123,14 @@ var (
 			"them. N stands in groups of three digits, all but the last with `x` in front: 1234067 is `x001/x234/067`. An entry bundle holds no payload, so it outlives " +
 			"erasure. Nothing reaches beyond the newest checkpoint.",
 		path:    []param{pathOrg, {"path", "What follows `tile/`. Its slashes stand as they are.", text}},
-		answers: []answer{{http.StatusOK, "Hashes of 32 bytes each, or leaves.", content{"application/octet-stream", nil}}}, faults: []int{503},
+		answers: []answer{{http.StatusOK, "Hashes of 32 bytes each, or leaves.", content{"application/octet-stream", nil}}}, faults: []int{410, 503},
 	}
 	aboutGetInclusion = operation{
-		id: "getInclusion", tag: "Log", summary: "Prove that an entry is in the log", path: []param{pathOrg}, answers: ok(inclusion{}, "The proof."), faults: []int{503},
+		id: "getInclusion", tag: "Log", summary: "Prove that an entry is in the log", path: []param{pathOrg}, answers: ok(inclusion{}, "The proof."), faults: []int{410, 503},
 	}
 	aboutGetConsistency = operation{
 		id: "getConsistency", tag: "Log", summary: "Prove that the log only grew", text: "That the tree of size `from` is the beginning of the tree of size `to`.",
-		path: []param{pathOrg}, answers: ok(consistency{}, "The proof."), faults: []int{503},
+		path: []param{pathOrg}, answers: ok(consistency{}, "The proof."), faults: []int{410, 503},
 	}
 	aboutGetProof = operation{
 		id: "getProof", tag: "Log", summary: "Download the proof of an event",
@@ -141,7 +141,7 @@ var (
 		id: "getBundle", tag: "Log", summary: "Download an evidence bundle",
 		text: "`daybook-bundle/v1`: every entry of the range with what proves it, to be checked offline with the log's verifier key. It is whole if its last line is the " +
 			"footer. A range of which something was removed after the checkpoint of `size` is a conflict: ask again without `size`.",
-		path: []param{pathOrg}, answers: []answer{{http.StatusOK, "The bundle, one JSON object a line.", content{"application/x-ndjson", nil}}}, faults: []int{409, 503},
+		path: []param{pathOrg}, answers: []answer{{http.StatusOK, "The bundle, one JSON object a line.", content{"application/x-ndjson", nil}}}, faults: []int{409, 410, 503},
 	}
 	aboutGetLogInfo = operation{
 		id: "getLogInfo", tag: "Log", summary: "Get a log's keys and sizes", path: []param{pathOrg}, answers: ok(logInfo{}, "How it stands."),

@@ -55,6 +55,9 @@ type Options struct {
 	Anchors   Documents
 	Witnesses []Witness
 
+	// Schemas holds what producers record against the schemas of their actions; nil: nothing is.
+	Schemas Schemas
+
 	MaxQueueBytes     int64         // of requests that wait for the sequencer, default 32 MiB; beyond it CodeOverloaded
 	CommitTimeout     time.Duration // after which a commit of unknown outcome is answered as such, default 30 s
 	IdempotencyWindow time.Duration // for which an idempotency key is kept, default 7 days, at least 24 h

@@ -77,6 +77,7 @@ type job struct {
 // pending is one event on its way: everything about it that needs no place in the log.
 type pending struct {
 	text     []byte // accepted JSON
+	sent     []byte // the same before it was stamped; nil: it was not
 	body     []byte // the same without the id text
 	id       ID
 	explicit bool // the producer gave the id

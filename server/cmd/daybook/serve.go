@@ -18,6 +18,7 @@ import (
 	"github.com/daybook-audit/daybook"
 	"github.com/daybook-audit/daybook/server/internal/api"
 	"github.com/daybook-audit/daybook/server/internal/auth"
+	"github.com/daybook-audit/daybook/server/internal/compat/workos"
 	"github.com/daybook-audit/daybook/server/internal/config"
 	"github.com/daybook-audit/daybook/server/internal/control"
 	"github.com/daybook-audit/daybook/server/internal/export"
@@ -135,6 +136,11 @@ func (m *Main) handler(ctx context.Context) (*api.Server, error) {
 		d.Metrics = api.NewMetrics()
 		o.Metrics = d.Metrics.Book()
 	}
+	schemas, err := m.schemas(ctx)
+	if err != nil {
+		return nil, err
+	}
+	o.Schemas, d.Schemas = schemas, schemas
 	frozen := &freezes{}
 	if o.Metrics == nil {
 		o.Metrics = &daybook.Metrics{}
@@ -162,8 +168,19 @@ func (m *Main) handler(ctx context.Context) (*api.Server, error) {
 		return nil, err
 	}
 	d.Eraser = m.keep.eraser
-	d.Doors = m.doors(orgs, origin)
+	if d.Doors, err = m.doors(ctx, &d, origin); err != nil {
+		return nil, err
+	}
 	return api.New(d)
+}
+
+// schemas reads the schemas, with the rules of the configuration.
+func (m *Main) schemas(ctx context.Context) (*control.Schemas, error) {
+	c := m.Config
+	return control.OpenSchemas(ctx, m.store, control.SchemaOptions{Now: m.Now, Rules: map[string]control.SchemaRules{
+		"":          {Mode: c.SchemaMode, Exact: c.SchemaTargets == "exact", First: c.SchemaVersion == "first"},
+		workos.Name: {Mode: c.WorkOSSchemaMode, Exact: c.WorkOSSchemaTargets == "exact", First: c.WorkOSSchemaVersion == "workos"},
+	}})
 }
 
 // openExports starts what writes exports, with those that the last process left.

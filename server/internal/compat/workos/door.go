@@ -54,11 +54,11 @@ var _ auth.Door = (*Door)(nil)
 // New returns the door over d.
 func New(d Deps) *Door { return &Door{d} }
 
-// name scopes idempotency keys, so that those of other doors do not meet them.
-const name = "workos"
+// Name is the door's: it scopes idempotency keys, so that those of other doors do not meet them, and finds the rules of its schemas.
+const Name = "workos"
 
 // Name is part of auth.Door.
-func (d *Door) Name() string { return name }
+func (d *Door) Name() string { return Name }
 
 // Routes is part of auth.Door.
 func (d *Door) Routes() []auth.DoorRoute {
@@ -109,11 +109,11 @@ func (d *Door) record(r *http.Request, body []byte) (daybook.Receipt, *fault) {
 	if f := d.admit(ctx, principal, in.org); f != nil {
 		return daybook.Receipt{}, f
 	}
-	request := daybook.Request{Events: [][]byte{in.event}, Door: name, Key: boundedKey(r.Header.Get("Idempotency-Key"))}
+	request := daybook.Request{Events: [][]byte{in.event}, Door: Name, Key: boundedKey(r.Header.Get("Idempotency-Key"))}
 	if !d.Settings.NoKeylessDedupe {
 		// The same fields give the same root whatever their order, white space and escapes; numbers count as they are written.
 		fingerprint := doc.Root(&[16]byte{})
-		store, known, err := d.Repeats.Hashes(ctx, name, fingerprint[:])
+		store, known, err := d.Repeats.Hashes(ctx, Name, fingerprint[:])
 		if err != nil {
 			return daybook.Receipt{}, unavailable()
 		}
@@ -122,7 +122,7 @@ func (d *Door) record(r *http.Request, body []byte) (daybook.Receipt, *fault) {
 	result, err := d.Book.RecordJSON(ctx, daybook.OrgID(in.org), request)
 	var coded *daybook.Error
 	if d.Settings.ReuseRecords && errors.As(err, &coded) && coded.Rule == "key_conflict" {
-		result, err = d.Book.RecordJSON(ctx, daybook.OrgID(in.org), daybook.Request{Events: request.Events, Door: name})
+		result, err = d.Book.RecordJSON(ctx, daybook.OrgID(in.org), daybook.Request{Events: request.Events, Door: Name})
 	}
 	if err != nil {
 		return daybook.Receipt{}, recordFault(err, r.Header.Get("Idempotency-Key"))

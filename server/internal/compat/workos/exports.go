@@ -113,7 +113,7 @@ func (d *Door) beginExport(r *http.Request, p *auth.Principal, body []byte) (con
 		}}
 	}
 	x, err := d.Exports.Create(ctx, export.Request{Export: control.Export{
-		Org: org, Format: export.WorkOS, Door: name, Raw: !d.Settings.GuardCSV, By: p.KeyID, Query: in.query(),
+		Org: org, Format: export.WorkOS, Door: Name, Raw: !d.Settings.GuardCSV, By: p.KeyID, Query: in.query(),
 		From: in.start.UnixMicro(), To: cmp.Or(in.end.UnixMicro(), -1), // 0 would be open; there is nothing before 1970
 	}, Before: func(ctx context.Context, x control.Export) error {
 		e := export.Act(export.ActCreated, &x)
@@ -215,7 +215,7 @@ func (d *Door) getExport(w http.ResponseWriter, r *http.Request, _ []byte) {
 	id := r.PathValue("id")
 	x, err := d.Exports.Find(r.Context(), id)
 	switch {
-	case errors.Is(err, control.ErrNotFound) || err == nil && (x.Door != name || !principal.Reaches(x.Org)):
+	case errors.Is(err, control.ErrNotFound) || err == nil && (x.Door != Name || !principal.Reaches(x.Org)):
 		exportNotFound(id).send(w)
 	case err != nil:
 		unavailable().send(w)

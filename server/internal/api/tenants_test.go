@@ -45,6 +45,12 @@ func tenantTrials(f *fixture, of tenant) map[string][]trial {
 	cursor := func(path, theirs string) trial {
 		return trial{get(path + "?cursor=" + theirs), get(path + "?cursor=c_AAAA")}
 	}
+	instance := func(paths ...string) (list []trial) { // names no organization: naming one changes nothing
+		for _, path := range paths {
+			list = append(list, trial{get(path, "Daybook-Org", "org_acme"), get(path)})
+		}
+		return list
+	}
 	doorExport := func(org string) ask { return send("POST", "/audit_logs/exports", exportBody(org)) }
 	door := func(org string) ask {
 		return send("POST", "/audit_logs/events", `{"organization_id":"`+org+`","event":{"action":"a.b","occurred_at":"2026-02-02T16:35:39Z",`+
@@ -87,7 +93,13 @@ func tenantTrials(f *fixture, of tenant) map[string][]trial {
 		"GET /metrics":                          {{get("/metrics", "Daybook-Org", "org_acme"), get("/metrics")}},
 		"GET /healthz":                          {{ask: get("/healthz")}},
 		"GET /readyz":                           {{ask: get("/readyz")}},
-		"GET /v1/anchor/checkpoint":             {{get("/v1/anchor/checkpoint", "Daybook-Org", "org_acme"), get("/v1/anchor/checkpoint")}},
+		"GET /v1/anchor/checkpoint":             instance("/v1/anchor/checkpoint"),
+		"GET /v1/anchor/checkpoints/{size}":     instance("/v1/anchor/checkpoints/1"),
+		"GET /v1/anchor/tile/{path}":            instance("/v1/anchor/tile/0/000.p/1", "/v1/anchor/tile/entries/000.p/1"),
+		"GET /v1/anchor/inclusion":              instance("/v1/anchor/inclusion?seq=0"),
+		"GET /v1/anchor/consistency":            instance("/v1/anchor/consistency?from=1"),
+		"GET /v1/anchor/info":                   instance("/v1/anchor/info"),
+		"GET /v1/anchor/batch/{index}":          instance("/v1/anchor/batch/0"),
 		"GET /.well-known/daybook-keys":         {{ask: get("/.well-known/daybook-keys")}},
 		"GET /openapi.json":                     {{ask: get("/openapi.json")}},
 		"GET /docs/api":                         {{ask: get("/docs/api")}},
@@ -118,6 +130,7 @@ func tenantTrials(f *fixture, of tenant) map[string][]trial {
 			at + "/consistency":        ofLog("/consistency?from=1&to=2"),
 			at + "/bundle":             ofLog("/bundle", "/bundle?from=0&to=1&size=1"),
 			at + "/info":               ofLog("/info"),
+			at + "/anchor":             ofLog("/anchor", "/anchor?size=1"),
 			at + "/proof/{file}": {
 				{get("/v1/organizations/org_acme" + log + "/proof/" + of.event + ".tlog-proof"), get("/v1/organizations/org_none" + log + "/proof/" + noEvent + ".tlog-proof")},
 				{get("/v1/organizations/org_globex" + log + "/proof/" + of.event + ".tlog-proof"), get("/v1/organizations/org_globex" + log + "/proof/" + noEvent + ".tlog-proof")},
@@ -271,6 +284,12 @@ func scopeTrials(f *fixture) map[string]ask {
 		"GET /v1/whoami":                     {path: "/v1/whoami"},
 		"GET /v1/backup":                     {path: "/v1/backup"},
 		"GET /v1/anchor/checkpoint":          {path: "/v1/anchor/checkpoint"},
+		"GET /v1/anchor/checkpoints/{size}":  {path: "/v1/anchor/checkpoints/1"},
+		"GET /v1/anchor/tile/{path}":         {path: "/v1/anchor/tile/0/000.p/1"},
+		"GET /v1/anchor/inclusion":           {path: "/v1/anchor/inclusion?seq=0"},
+		"GET /v1/anchor/consistency":         {path: "/v1/anchor/consistency?from=1"},
+		"GET /v1/anchor/info":                {path: "/v1/anchor/info"},
+		"GET /v1/anchor/batch/{index}":       {path: "/v1/anchor/batch/0"},
 		"GET /metrics":                       {path: "/metrics"},
 		"GET /healthz":                       {path: "/healthz"},
 		"GET /readyz":                        {path: "/readyz"},
@@ -295,6 +314,7 @@ func scopeTrials(f *fixture) map[string]ask {
 			at + "/proof/{file}":       {path: ofLog + "/proof/" + firstID + ".tlog-proof"},
 			at + "/bundle":             {path: ofLog + "/bundle"},
 			at + "/info":               {path: ofLog + "/info"},
+			at + "/anchor":             {path: ofLog + "/anchor"},
 		})
 	}
 	return asks

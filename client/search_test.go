@@ -31,7 +31,7 @@ func TestSearch(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	const want = "GET /v1/events?asc=true&cursor=c_y&from=1970-01-01T00%3A00%3A00.000001Z&limit=7&order=occurred&q=a&to=1970-01-01T00%3A00%3A02.000000Z&tz=UTC "
+	const want = "GET /prefix/v1/events?asc=true&cursor=c_y&from=1970-01-01T00%3A00%3A00.000001Z&limit=7&order=occurred&q=a&to=1970-01-01T00%3A00%3A02.000000Z&tz=UTC "
 	if diff := cmp.Diff([]string{want}, a.requests); diff != "" {
 		t.Error(diff)
 	}

@@ -296,7 +296,7 @@ func TestActs(t *testing.T) {
 	}
 	f.do(ask{method: "POST", path: "/v1/organizations", key: f.admin, body: `{"id":"org_new","name":"New"}`})
 	f.do(ask{method: "POST", path: "/v1/organizations", key: f.admin, body: `{"id":"org_new"}`}) // refused
-	for _, key := range []string{f.acme, f.acme, f.admin} { // the second makes nothing
+	for _, key := range []string{f.acme, f.acme, f.admin} {                                      // the second makes nothing
 		f.do(ask{method: "POST", path: "/v1/actions/a.b/schemas", key: key, body: `{"targets":[{"type":"team"}]}`})
 	}
 	a.Close(t.Context())

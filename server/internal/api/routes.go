@@ -87,6 +87,13 @@ func (s *Server) table() []*route {
 		{method: "POST", pattern: "/v1/organizations", scopes: auth.Operate, handler: createOrg, about: aboutCreateOrg},
 		{method: "GET", pattern: "/v1/organizations", params: []param{paramLimit, paramCursor}, handler: listOrgs, about: aboutListOrgs},
 		{method: "GET", pattern: "/v1/organizations/{org}", handler: getOrg, about: aboutGetOrg},
+		{method: "POST", pattern: "/v1/organizations/{org}/erasure/preview", scopes: auth.Operate, handler: previewOrgErasure, about: aboutPreviewOrgErasure},
+		{method: "POST", pattern: "/v1/organizations/{org}/erasure", scopes: auth.Operate, handler: createOrgErasure, about: aboutCreateOrgErasure},
+		{method: "GET", pattern: "/v1/organization-erasures", scopes: auth.Operate, handler: listOrgErasures, about: aboutListOrgErasures},
+		{method: "GET", pattern: "/v1/organization-erasures/{id}", scopes: auth.Operate, handler: getOrgErasure, about: aboutGetOrgErasure},
+		{method: "POST", pattern: "/v1/organization-erasures/{id}/approve", scopes: auth.Operate, handler: approveOrgErasure, about: aboutApproveOrgErasure},
+		{method: "DELETE", pattern: "/v1/organization-erasures/{id}", scopes: auth.Operate, handler: withdrawOrgErasure, about: aboutWithdrawOrgErasure},
+		{method: "GET", pattern: "/v1/organization-erasures/{id}/certificate", scopes: auth.Operate, handler: getOrgCertificate, about: aboutGetOrgCertificate},
 		{method: "POST", pattern: "/v1/keys", scopes: auth.Manage | auth.Operate, handler: createKey, about: aboutCreateKey},
 		{method: "GET", pattern: "/v1/keys", scopes: auth.Manage | auth.Operate, params: []param{paramLimit, paramCursor}, handler: listKeys, about: aboutListKeys},
 		{method: "DELETE", pattern: "/v1/keys/{id}", scopes: auth.Manage | auth.Operate, handler: revokeKey, about: aboutRevokeKey},
@@ -110,8 +117,12 @@ func (s *Server) mount() {
 	s.routes = s.table()
 	for _, door := range s.Doors {
 		for _, r := range door.Routes() {
+			params := make([]param, len(r.Params))
+			for i, name := range r.Params {
+				params[i].name = name
+			}
 			s.routes = append(s.routes, &route{
-				method: r.Method, pattern: r.Pattern, scopes: r.Scopes, open: r.Open, quiet: true, door: door, enter: r.Handler, admit: r.Admit, body: r.Body,
+				params: params, method: r.Method, pattern: r.Pattern, scopes: r.Scopes, open: r.Open, quiet: true, door: door, enter: r.Handler, admit: r.Admit, body: r.Body,
 			})
 		}
 	}

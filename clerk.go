@@ -7,6 +7,7 @@ import (
 	"log/slog"
 	"strings"
 	"sync/atomic"
+	"time"
 )
 
 // A Recorder records events durably: *Book in this process, *client.Client over HTTP.
@@ -54,6 +55,9 @@ type ClerkOptions struct {
 	Failure []FailureRule // the first match holds; none: FailClosed
 	Redact  Redactor      // default DefaultRedactor
 	Logger  *slog.Logger  // default: discards; only losses are logged
+
+	Now   func() time.Time // default time.Now; when an event happened that is delivered later
+	NewID func() ID        // default NewID; fixed in tests
 }
 
 // ClerkStats counts since NewClerk.
@@ -92,6 +96,12 @@ func NewClerk(to Recorder, o ClerkOptions) (*Clerk, error) {
 	if o.Logger == nil {
 		o.Logger = slog.New(slog.DiscardHandler)
 	}
+	if o.Now == nil {
+		o.Now = time.Now //nolint:forbidigo // where the clock comes from
+	}
+	if o.NewID == nil {
+		o.NewID = NewID
+	}
 	return &Clerk{to: to, o: o}, nil
 }
 
@@ -104,6 +114,9 @@ func (c *Clerk) Record(ctx context.Context, e Event) (Receipt, error) {
 	e, err := c.completed(ctx, e)
 	if err != nil {
 		return Receipt{}, err
+	}
+	if silenced(ctx, c) {
+		return Receipt{ID: e.ID, Org: e.Org}, nil
 	}
 	receipt, err := c.to.Record(ctx, e.Org, e)
 	if err == nil {
@@ -207,7 +220,7 @@ func (c *Clerk) completed(ctx context.Context, e Event) (Event, error) {
 		e.CorrelationID = s.CorrelationID
 	}
 	if e.ID.IsZero() {
-		e.ID = NewID()
+		e.ID = c.o.NewID()
 	}
 	return redacted(e, c.redactorFor(ctx))
 }

@@ -11,6 +11,7 @@ import (
 // Exchange is a request and what became of it, as its event is made of it. Its parts are those of the rule's Level, redacted.
 type Exchange struct {
 	Request  *http.Request // the innermost that is known; its body is read
+	Rule     int           // the place of the rule that matched in Options.Rules
 	Route    string        // the pattern, without method and host; empty: not known
 	Params   []Param       // the wildcards of the route, in order
 	Status   int           // 0: none, for the connection was taken over by the handler without an upgrade
@@ -18,7 +19,7 @@ type Exchange struct {
 	Query    json.RawMessage // nil: none, or not kept
 	Body     json.RawMessage // of the request; nil: none, or not kept
 	Answer   json.RawMessage // body of the answer; nil: none, or not kept
-	Before   json.RawMessage // what a profile asked for before the handler ran
+	Before   json.RawMessage // of Options.Before
 }
 
 // event makes the event of a request that has been served; false: there is none to record.
@@ -27,7 +28,7 @@ func (x *exchange) event(outer *http.Request, panicked bool) (daybook.Event, boo
 		return daybook.Event{}, false
 	}
 	m := x.m
-	y := &Exchange{Request: x.last(), Status: x.status(panicked), Panicked: panicked, Before: x.before}
+	y := &Exchange{Request: x.last(), Rule: x.rule.place, Status: x.status(panicked), Panicked: panicked, Before: x.before}
 	way := x.routed(outer)
 	y.Route, y.Params = way.pattern, way.params
 	if x.request != nil {

@@ -173,8 +173,8 @@ func (m *middleware) serve(w http.ResponseWriter, r *http.Request, rule *rule, n
 			r.Body = x.request
 		}
 	}
-	if m.before != nil {
-		x.before, _ = m.before(r) // without the old state there is no difference, and an event all the same
+	if m.Before != nil {
+		x.before, _ = m.Before(r) // without the old state there is no difference, and an event all the same
 	}
 	x.w = response{ResponseWriter: w, record: rule.Level >= RequestResponse, body: body{most: m.MaxBody, key: m.Secret, ended: true}}
 	if m.clerk.Policy(m.actionOf(r, rule)) == daybook.FailClosed {
@@ -196,11 +196,13 @@ func (m *middleware) serve(w http.ResponseWriter, r *http.Request, rule *rule, n
 
 // actionOf returns as what a request will be recorded, as far as that is known before it is served.
 func (m *middleware) actionOf(r *http.Request, rule *rule) string {
-	switch {
-	case rule.Action != "":
+	if rule.Action != "" {
 		return rule.Action
-	case m.action != nil:
-		return m.action(r)
+	}
+	if m.Action != nil {
+		if action := m.Action(r); action != "" {
+			return action
+		}
 	}
 	return "http." + strings.ToLower(bounded(r.Method, maxMethod))
 }

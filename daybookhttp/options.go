@@ -75,10 +75,11 @@ type Options struct {
 	// out: up to MaxBody bytes are held back for that. What the handler did is done. Nil: 500 and a sentence.
 	Refuse func(w http.ResponseWriter, r *http.Request, err error)
 
-	// before is asked before the handler runs, for a state that will be gone afterwards.
-	before func(*http.Request) (json.RawMessage, error)
-	// action says as what the event of a request will be recorded, so that its failure policy is known early.
-	action func(*http.Request) string
+	// Before is asked before the handler of a request that will be recorded, for what will be gone afterwards; it stands in
+	// Exchange.Before then. An error is a nil Before. Nil: nothing is asked.
+	Before func(*http.Request) (json.RawMessage, error)
+	// Action names the event of a request whose rule names none, before its handler runs. Nil or empty: "http.put".
+	Action func(*http.Request) string
 }
 
 // Rule says how much is recorded of which requests.
@@ -115,6 +116,7 @@ var harmless = []string{
 // rule is a Rule made ready.
 type rule struct {
 	Rule
+	place    int // in Options.Rules
 	patterns []pattern
 }
 
@@ -127,7 +129,7 @@ func (o *Options) prepared() (rules []rule, err error) {
 		if r.Level < None || r.Level > RequestResponse {
 			return nil, fmt.Errorf("daybookhttp: rule %d has no level", i)
 		}
-		ready := rule{Rule: r}
+		ready := rule{Rule: r, place: i}
 		for _, route := range r.Routes {
 			p, err := parsePattern(route)
 			if err != nil {

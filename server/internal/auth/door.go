@@ -24,6 +24,9 @@ type DoorRoute struct {
 	Scopes          Scopes
 	Open            bool     // no key is needed: the handler knows who may by other means
 	Params          []string // of the query string, as the door's document describes them
+	// Admit, if set, runs before the body is read and returns the request that Handler gets, such as one whose context says who asks. Nil
+	// means that it has answered.
+	Admit func(w http.ResponseWriter, r *http.Request) *http.Request
 	// Body is the largest body in bytes, before and after decompression, when the server's own limits are lower; 0: they hold.
 	Body int64
 	// Handler answers. The body is complete, decompressed and within the limits; it is valid until Handler returns.

@@ -326,8 +326,8 @@ func TestMonitor_hidden(t *testing.T) {
 		exit           int
 		code           verify.Code
 	}{
-		"another checkpoint":                    {"/checkpoint", "\n5\n", "\n4\n", 6, verify.SignatureInvalid},
-		"a narrower bundle":                     {"/bundle", `"to":5`, `"to":4`, 6, verify.HeaderMismatch},
+		"another checkpoint": {"/checkpoint", "\n5\n", "\n4\n", 6, verify.SignatureInvalid},
+		"a narrower bundle":  {"/bundle", `"to":5`, `"to":4`, 6, verify.HeaderMismatch},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()

@@ -124,7 +124,9 @@ func TestReapply(t *testing.T) {
 			t.Fatalf("%+v, %v", info, err)
 		}
 		got := r.controls("org_a")
-		slices.SortFunc(got, func(a, b map[string]any) int { return strings.Compare(a["erasure_id"].(string), b["erasure_id"].(string)) })
+		slices.SortFunc(got, func(a, b map[string]any) int {
+			return strings.Compare(a["erasure_id"].(string), b["erasure_id"].(string))
+		})
 		old, err := r.book.Log(t.Context(), "org_a", 0)
 		if err != nil {
 			t.Fatal(err)

@@ -18,6 +18,13 @@ func (m *Main) doors(ctx context.Context, d *api.Deps, origin auth.Origin) ([]au
 	if m.Config.WorkOSEnabled {
 		doors = append(doors, m.workos(d, origin))
 	}
+	if m.Config.TavivoEnabled {
+		door, err := m.tavivo(ctx, d.Orgs)
+		if err != nil {
+			return nil, err
+		}
+		doors = append(doors, door)
+	}
 	if m.Config.RetracedEnabled {
 		door, err := m.retraced(ctx, d, origin)
 		if err != nil {
@@ -32,9 +39,11 @@ func (m *Main) workos(d *api.Deps, origin auth.Origin) auth.Door {
 	c := m.Config
 	return workos.New(workos.Deps{
 		Book: m.book, Auth: m.auth, Orgs: d.Orgs, Repeats: control.NewRepeats(m.store, m.Now), Exports: m.export, Origin: origin, Audit: m.audit,
+		Schemas: d.Schemas, Retentions: d.Retentions, Portal: control.NewPortal(m.store, d.Keys, m.Now),
 		Settings: workos.Settings{
 			RejectUnknownOrg: c.WorkOSUnknownOrg == "reject", RelaxedLimits: c.WorkOSLimits == "relaxed",
 			ReuseRecords: c.WorkOSKeyReuse == "new", NoKeylessDedupe: !c.WorkOSKeylessDedupe, GuardCSV: c.WorkOSCSVGuard,
+			OwnRetention: c.WorkOSRetention == "workos",
 		},
 	})
 }

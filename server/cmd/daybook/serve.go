@@ -11,6 +11,7 @@ import (
 	"net/http"
 	"os"
 	"path/filepath"
+	"strings"
 	"time"
 
 	"github.com/spf13/cobra"
@@ -152,6 +153,9 @@ func (m *Main) handler(ctx context.Context) (*api.Server, error) {
 	m.auth = auth.New(keys, auth.Options{Now: m.Now, RateLimit: c.RateLimit})
 	m.audit = m.newAuditor()
 	frozen.tell(ctx, m.audit)
+	for _, r := range m.book.Reapplied() {
+		m.audit.After(ctx, control.Instance, reappliedEvent(program("serve"), &r))
+	}
 	d.Book, d.Auth, d.Audit = m.book, m.auth, m.audit
 	if d.Metrics != nil {
 		d.Metrics.Watch(m.book.Stats)
@@ -343,6 +347,10 @@ func (e *env) logger(c *config.Config) *slog.Logger {
 func (e *env) serve(ctx context.Context, m *Main, ready func() error) error {
 	for _, text := range e.mistyped() {
 		m.Logger.LogAttrs(ctx, slog.LevelWarn, "a variable does nothing", slog.String("reason", text))
+	}
+	if names := config.Ignored(config.Sources{LookupEnv: e.lookup}); m.Config.TavivoEnabled && len(names) > 0 {
+		m.Logger.LogAttrs(ctx, slog.LevelWarn, "variables that name a database do nothing here",
+			slog.String("variables", strings.Join(names, " ")), slog.String("try", "db (--db, DAYBOOK_DB) says where the log is kept"))
 	}
 	e.tuneMemory()
 	if err := m.Run(ctx); err != nil {

@@ -20,6 +20,7 @@ import (
 	"github.com/daybook-audit/daybook"
 	"github.com/daybook-audit/daybook/server/internal/api"
 	"github.com/daybook-audit/daybook/server/internal/auth"
+	"github.com/daybook-audit/daybook/server/internal/compat/tavivo"
 	"github.com/daybook-audit/daybook/server/internal/compat/workos"
 	"github.com/daybook-audit/daybook/server/internal/control"
 	"github.com/daybook-audit/daybook/server/internal/export"
@@ -59,10 +60,10 @@ type fixture struct {
 	schemas *control.Schemas
 	ended   chan control.Export // exports that are ready or have failed
 	doc     *openapi3.T
-	eraser  *control.Eraser
 	admin   string // a key for all organizations and every scope
 	acme    string // a key of org_acme with every scope but operate
 	globex  string // the same of org_globex
+	eraser  *control.Eraser
 }
 
 // setup changes what newFixture makes.
@@ -122,10 +123,17 @@ func newFixture(tb testing.TB, s setup) *fixture {
 	tb.Cleanup(f.eraser.Close)
 	deps := api.Deps{
 		Book: f.book, Docs: f.store, Orgs: f.orgs, Keys: f.keys, Auth: f.auth, Exports: f.export, Metrics: metrics, Now: f.now, Version: "0.1.0",
-		Eraser:     f.eraser,
 		Retentions: control.NewRetentions(f.store, f.now), Schemas: f.schemas, Erasures: control.NewErasures(f.store, f.now), BackupsKept: 30 * 24 * time.Hour,
-		Doors: []auth.Door{workos.New(workos.Deps{Book: f.book, Auth: f.auth, Orgs: f.orgs, Repeats: control.NewRepeats(f.store, f.now), Exports: f.export})},
+		Eraser: f.eraser,
 	}
+	deps.Doors = []auth.Door{
+		workos.New(workos.Deps{
+			Book: f.book, Auth: f.auth, Orgs: f.orgs, Repeats: control.NewRepeats(f.store, f.now), Exports: f.export, Schemas: f.schemas,
+			Retentions: deps.Retentions, Portal: control.NewPortal(f.store, f.keys, f.now),
+		}),
+		tavivo.New(tavivo.Deps{Book: f.book, Auth: f.auth, Orgs: f.orgs, Settings: tavivo.Settings{Org: "default"}}),
+	}
+	deps.Doors = append(deps.Doors, f.retracedDoor())
 	if s.deps != nil {
 		s.deps(&deps)
 	}

@@ -79,7 +79,9 @@ func Trim(text []byte) []byte {
 func IsObject(text []byte) bool { return len(text) > 0 && text[0] == '{' }
 
 // IsNumber reports whether text is that of a number.
-func IsNumber(text []byte) bool { return len(text) > 0 && (text[0] == '-' || text[0] >= '0' && text[0] <= '9') }
+func IsNumber(text []byte) bool {
+	return len(text) > 0 && (text[0] == '-' || text[0] >= '0' && text[0] <= '9')
+}
 
 // IsString reports whether text is that of a string.
 func IsString(text []byte) bool { return len(text) > 0 && text[0] == '"' }

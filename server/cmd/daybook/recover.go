@@ -4,12 +4,14 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"log/slog"
 	"os/user"
 
 	"github.com/spf13/cobra"
 
 	"github.com/daybook-audit/daybook"
 	"github.com/daybook-audit/daybook/server/internal/config"
+	"github.com/daybook-audit/daybook/server/internal/selfaudit"
 )
 
 // recovery is what daybook recover was asked to do.
@@ -184,6 +186,15 @@ func (e *env) recoverLog(ctx context.Context, b *daybook.Book, org daybook.OrgID
 	info, err := b.NewEpoch(ctx, daybook.EpochRequest{
 		Org: org, Cause: r.cause, Reason: r.reason, By: daybook.Party{Type: "system", ID: "daybook recover by " + who},
 	})
+	if err != nil {
+		return err
+	}
+	// The first entry of the epoch is the proof; this is the twin that people find.
+	audit := selfaudit.New(b, selfaudit.Options{Now: e.now, Logger: slog.New(slog.DiscardHandler)})
+	err = audit.Did(ctx, org, removalEvent("daybook.epoch.started", program("recover"), daybook.Target{Type: "log", ID: string(org)}, map[string]any{
+		"epoch": info.Epoch, "cause": r.cause, "by": who,
+	}))
+	audit.Close(ctx)
 	if err != nil {
 		return err
 	}

@@ -56,6 +56,7 @@ var (
 var tags = []*huma.Tag{
 	{Name: "Record", Description: "An event is acknowledged when it is durable: a receipt means that it survives a power cut."},
 	{Name: "Search", Description: "Every answer says what was looked through. Pages keep the size of the log as it was at the first one."},
+	{Name: tagSchemas, Description: "What events of an action must look like. Versions are never changed; an entry says which one it keeps to."},
 	{Name: "Log", Description: "Checkpoints, tiles and proofs (C2SP tlog-checkpoint, tlog-tiles, tlog-proof; RFC 6962). What they say does not depend on who carries it."},
 	{Name: "Keeping and removing", Description: "Everything that is removed was named by a control entry in the log before: proofs of what stays hold, and say what went."},
 	{Name: "Export", Description: "Parts of the log as files, written in the background. An export is a consistent cut: what is recorded after it was made is not in it."},
@@ -122,14 +123,14 @@ var (
 			"them. N stands in groups of three digits, all but the last with `x` in front: 1234067 is `x001/x234/067`. An entry bundle holds no payload, so it outlives " +
 			"erasure. Nothing reaches beyond the newest checkpoint.",
 		path:    []param{pathOrg, {"path", "What follows `tile/`. Its slashes stand as they are.", text}},
-		answers: []answer{{http.StatusOK, "Hashes of 32 bytes each, or leaves.", content{"application/octet-stream", nil}}}, faults: []int{503},
+		answers: []answer{{http.StatusOK, "Hashes of 32 bytes each, or leaves.", content{"application/octet-stream", nil}}}, faults: []int{410, 503},
 	}
 	aboutGetInclusion = operation{
-		id: "getInclusion", tag: "Log", summary: "Prove that an entry is in the log", path: []param{pathOrg}, answers: ok(inclusion{}, "The proof."), faults: []int{503},
+		id: "getInclusion", tag: "Log", summary: "Prove that an entry is in the log", path: []param{pathOrg}, answers: ok(inclusion{}, "The proof."), faults: []int{410, 503},
 	}
 	aboutGetConsistency = operation{
 		id: "getConsistency", tag: "Log", summary: "Prove that the log only grew", text: "That the tree of size `from` is the beginning of the tree of size `to`.",
-		path: []param{pathOrg}, answers: ok(consistency{}, "The proof."), faults: []int{503},
+		path: []param{pathOrg}, answers: ok(consistency{}, "The proof."), faults: []int{410, 503},
 	}
 	aboutGetProof = operation{
 		id: "getProof", tag: "Log", summary: "Download the proof of an event",
@@ -141,7 +142,7 @@ var (
 		text: "`daybook-bundle/v1`: every entry of the range with what proves it, to be checked offline with the log's verifier key. It is whole if its last line is the " +
 			"footer. A range of which something was removed after the checkpoint of `size` is a conflict: ask again without `size`. With `q` the other entries are " +
 			"their hashes, so that completeness of the selection is not proved, and the bundle says so.",
-		path: []param{pathOrg}, answers: []answer{{http.StatusOK, "The bundle, one JSON object a line.", content{"application/x-ndjson", nil}}}, faults: []int{409, 503},
+		path: []param{pathOrg}, answers: []answer{{http.StatusOK, "The bundle, one JSON object a line.", content{"application/x-ndjson", nil}}}, faults: []int{409, 410, 503},
 	}
 	aboutGetLogInfo = operation{
 		id: "getLogInfo", tag: "Log", summary: "Get a log's keys and sizes", path: []param{pathOrg}, answers: ok(logInfo{}, "How it stands."),

@@ -7,6 +7,7 @@ import (
 	"log/slog"
 	"strings"
 	"sync/atomic"
+	"time"
 )
 
 // A Recorder records events durably: *Book in this process, *client.Client over HTTP.
@@ -53,7 +54,11 @@ type ClerkOptions struct {
 	Actor   ActorPolicy   // default RequireActor
 	Failure []FailureRule // the first match holds; none: FailClosed
 	Redact  Redactor      // default DefaultRedactor
+	Secret  []byte        // ≥ 32 bytes: the key of `hash` tags in a History, and of carriers
 	Logger  *slog.Logger  // default: discards; only losses are logged
+
+	Now   func() time.Time // default time.Now; when an event happened that is delivered later
+	NewID func() ID        // default NewID; fixed in tests
 }
 
 // ClerkStats counts since NewClerk.
@@ -86,11 +91,20 @@ func NewClerk(to Recorder, o ClerkOptions) (*Clerk, error) {
 			return nil, fmt.Errorf("daybook: the failure policy %d of %q is none", r.Policy, r.Action)
 		}
 	}
+	if o.Secret != nil && len(o.Secret) < minSecret {
+		return nil, fmt.Errorf("daybook: ClerkOptions.Secret must have at least %d bytes", minSecret)
+	}
 	if o.Redact == nil {
 		o.Redact = DefaultRedactor{}
 	}
 	if o.Logger == nil {
 		o.Logger = slog.New(slog.DiscardHandler)
+	}
+	if o.Now == nil {
+		o.Now = time.Now //nolint:forbidigo // where the clock comes from
+	}
+	if o.NewID == nil {
+		o.NewID = NewID
 	}
 	return &Clerk{to: to, o: o}, nil
 }
@@ -105,8 +119,12 @@ func (c *Clerk) Record(ctx context.Context, e Event) (Receipt, error) {
 	if err != nil {
 		return Receipt{}, err
 	}
+	if silenced(ctx, c) {
+		return Receipt{ID: e.ID, Org: e.Org}, nil
+	}
 	receipt, err := c.to.Record(ctx, e.Org, e)
 	if err == nil {
+		noteRecorded(ctx)
 		return receipt, nil
 	}
 	receipt = Receipt{ID: e.ID, Org: e.Org}
@@ -206,9 +224,9 @@ func (c *Clerk) completed(ctx context.Context, e Event) (Event, error) {
 		e.CorrelationID = s.CorrelationID
 	}
 	if e.ID.IsZero() {
-		e.ID = NewID()
+		e.ID = c.o.NewID()
 	}
-	return redacted(e, c.o.Redact)
+	return redacted(e, c.redactorFor(ctx))
 }
 
 // policy returns what holds for action.

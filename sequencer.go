@@ -27,6 +27,7 @@ type shard struct {
 	mu          sync.RWMutex
 	orgs        map[OrgID]*logTail
 	logs        map[LogNo]*logTail
+	gone        map[LogNo]struct{} // closed by this process: nobody finds them any more
 	commits     []*tailCommit // ascending, those not trimmed
 	last        CommitNo      // the newest durable commit
 	merged      CommitNo

@@ -11,6 +11,7 @@ import (
 	"net/http"
 	"os"
 	"path/filepath"
+	"strings"
 	"time"
 
 	"github.com/spf13/cobra"
@@ -123,7 +124,8 @@ func (m *Main) handler(ctx context.Context) (*api.Server, error) {
 			slog.String("try", "--origin HOST (DAYBOOK_ORIGIN), the name of this instance in every checkpoint, for ever"))
 	}
 	m.sign.options(&o)
-	o.Erased = m.keep.erased
+	m.keep.prepare(m, orgs)
+	o.Erased, o.Dropped = m.keep.erased, m.keep.dropped
 	o.SignEvery = c.AnchorInterval
 	if m.sign != nil {
 		o.Anchors = m.store
@@ -163,7 +165,13 @@ func (m *Main) handler(ctx context.Context) (*api.Server, error) {
 	d.Exports, d.Origin = m.export, origin
 	d.Retentions, d.Erasures, d.BackupsKept = control.NewRetentions(m.store, m.Now), control.NewErasures(m.store, m.Now), c.BackupKeep
 	m.keep.start(m, d.Retentions)
-	d.Doors = m.doors(&d, origin)
+	if err := m.keep.resume(ctx, m); err != nil {
+		return nil, err
+	}
+	d.Eraser = m.keep.eraser
+	if d.Doors, err = m.doors(ctx, &d, origin); err != nil {
+		return nil, err
+	}
 	return api.New(d)
 }
 
@@ -336,6 +344,10 @@ func (e *env) logger(c *config.Config) *slog.Logger {
 func (e *env) serve(ctx context.Context, m *Main, ready func() error) error {
 	for _, text := range e.mistyped() {
 		m.Logger.LogAttrs(ctx, slog.LevelWarn, "a variable does nothing", slog.String("reason", text))
+	}
+	if names := config.Ignored(config.Sources{LookupEnv: e.lookup}); m.Config.TavivoEnabled && len(names) > 0 {
+		m.Logger.LogAttrs(ctx, slog.LevelWarn, "variables that name a database do nothing here",
+			slog.String("variables", strings.Join(names, " ")), slog.String("try", "db (--db, DAYBOOK_DB) says where the log is kept"))
 	}
 	e.tuneMemory()
 	if err := m.Run(ctx); err != nil {

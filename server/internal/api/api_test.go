@@ -20,6 +20,7 @@ import (
 	"github.com/daybook-audit/daybook"
 	"github.com/daybook-audit/daybook/server/internal/api"
 	"github.com/daybook-audit/daybook/server/internal/auth"
+	"github.com/daybook-audit/daybook/server/internal/compat/tavivo"
 	"github.com/daybook-audit/daybook/server/internal/compat/workos"
 	"github.com/daybook-audit/daybook/server/internal/control"
 	"github.com/daybook-audit/daybook/server/internal/export"
@@ -62,6 +63,7 @@ type fixture struct {
 	admin   string // a key for all organizations and every scope
 	acme    string // a key of org_acme with every scope but operate
 	globex  string // the same of org_globex
+	eraser  *control.Eraser
 }
 
 // setup changes what newFixture makes.
@@ -78,6 +80,8 @@ func newFixture(tb testing.TB, s setup) *fixture {
 	options := daybook.Options{
 		Now: f.now, Origin: "audit.example.com", MasterKey: bytes.Repeat([]byte{7}, 32), HighWater: storetest.Marks(), SignEvery: time.Hour,
 	}
+	f.eraser = &control.Eraser{}
+	options.Dropped = f.eraser.Purge
 	if s.book != nil {
 		options = s.book(options)
 	}
@@ -112,14 +116,24 @@ func newFixture(tb testing.TB, s setup) *fixture {
 	})
 	f.auth = auth.New(f.keys, auth.Options{Now: f.now, RateLimit: s.rate})
 	tb.Cleanup(f.auth.Close)
+	*f.eraser = control.Eraser{
+		Erasures: control.NewOrgErasures(f.store, f.now), Orgs: f.orgs, Docs: f.store, Book: f.book, Exports: f.export, Now: f.now,
+		Logger: slog.New(slog.DiscardHandler), Forget: f.auth.Forget,
+	}
+	tb.Cleanup(f.eraser.Close)
 	deps := api.Deps{
 		Book: f.book, Docs: f.store, Orgs: f.orgs, Keys: f.keys, Auth: f.auth, Exports: f.export, Metrics: metrics, Now: f.now, Version: "0.1.0",
 		Retentions: control.NewRetentions(f.store, f.now), Schemas: f.schemas, Erasures: control.NewErasures(f.store, f.now), BackupsKept: 30 * 24 * time.Hour,
+		Eraser: f.eraser,
 	}
-	deps.Doors = []auth.Door{workos.New(workos.Deps{
-		Book: f.book, Auth: f.auth, Orgs: f.orgs, Repeats: control.NewRepeats(f.store, f.now), Exports: f.export, Schemas: f.schemas,
-		Retentions: deps.Retentions, Portal: control.NewPortal(f.store, f.keys, f.now),
-	})}
+	deps.Doors = []auth.Door{
+		workos.New(workos.Deps{
+			Book: f.book, Auth: f.auth, Orgs: f.orgs, Repeats: control.NewRepeats(f.store, f.now), Exports: f.export, Schemas: f.schemas,
+			Retentions: deps.Retentions, Portal: control.NewPortal(f.store, f.keys, f.now),
+		}),
+		tavivo.New(tavivo.Deps{Book: f.book, Auth: f.auth, Orgs: f.orgs, Settings: tavivo.Settings{Org: "default"}}),
+	}
+	deps.Doors = append(deps.Doors, f.retracedDoor())
 	if s.deps != nil {
 		s.deps(&deps)
 	}

@@ -5,6 +5,7 @@ import (
 	"fmt"
 
 	"github.com/daybook-audit/daybook"
+	"github.com/daybook-audit/daybook/server/internal/api"
 	"github.com/daybook-audit/daybook/server/internal/auth"
 	"github.com/daybook-audit/daybook/server/internal/compat/retraced"
 	"github.com/daybook-audit/daybook/server/internal/compat/workos"
@@ -12,20 +13,20 @@ import (
 )
 
 // doors are the APIs of other products that the configuration opens, each over the same Book, keys and organizations.
-func (m *Main) doors(ctx context.Context, orgs *control.Orgs, origin auth.Origin) ([]auth.Door, error) {
+func (m *Main) doors(ctx context.Context, d *api.Deps, origin auth.Origin) ([]auth.Door, error) {
 	var doors []auth.Door
 	if m.Config.WorkOSEnabled {
-		doors = append(doors, m.workos(orgs, origin))
+		doors = append(doors, m.workos(d, origin))
 	}
 	if m.Config.TavivoEnabled {
-		door, err := m.tavivo(ctx, orgs)
+		door, err := m.tavivo(ctx, d.Orgs)
 		if err != nil {
 			return nil, err
 		}
 		doors = append(doors, door)
 	}
 	if m.Config.RetracedEnabled {
-		door, err := m.retraced(ctx, orgs, origin)
+		door, err := m.retraced(ctx, d, origin)
 		if err != nil {
 			return nil, err
 		}
@@ -34,18 +35,20 @@ func (m *Main) doors(ctx context.Context, orgs *control.Orgs, origin auth.Origin
 	return doors, nil
 }
 
-func (m *Main) workos(orgs *control.Orgs, origin auth.Origin) auth.Door {
+func (m *Main) workos(d *api.Deps, origin auth.Origin) auth.Door {
 	c := m.Config
 	return workos.New(workos.Deps{
-		Book: m.book, Auth: m.auth, Orgs: orgs, Repeats: control.NewRepeats(m.store, m.Now), Exports: m.export, Origin: origin, Audit: m.audit,
+		Book: m.book, Auth: m.auth, Orgs: d.Orgs, Repeats: control.NewRepeats(m.store, m.Now), Exports: m.export, Origin: origin, Audit: m.audit,
+		Schemas: d.Schemas, Retentions: d.Retentions, Portal: control.NewPortal(m.store, d.Keys, m.Now),
 		Settings: workos.Settings{
 			RejectUnknownOrg: c.WorkOSUnknownOrg == "reject", RelaxedLimits: c.WorkOSLimits == "relaxed",
 			ReuseRecords: c.WorkOSKeyReuse == "new", NoKeylessDedupe: !c.WorkOSKeylessDedupe, GuardCSV: c.WorkOSCSVGuard,
+			OwnRetention: c.WorkOSRetention == "workos",
 		},
 	})
 }
 
-func (m *Main) retraced(ctx context.Context, orgs *control.Orgs, origin auth.Origin) (auth.Door, error) {
+func (m *Main) retraced(ctx context.Context, d *api.Deps, origin auth.Origin) (auth.Door, error) {
 	c := m.Config
 	cursorKey, err := control.CursorKey(ctx, m.store)
 	if err != nil {
@@ -60,7 +63,7 @@ func (m *Main) retraced(ctx context.Context, orgs *control.Orgs, origin auth.Ori
 		return nil, err
 	}
 	return retraced.New(retraced.Deps{
-		Book: m.book, Auth: m.auth, Viewers: viewers, Orgs: orgs, CursorKey: cursorKey, Origin: origin, Audit: m.audit,
+		Book: m.book, Auth: m.auth, Viewers: viewers, Orgs: d.Orgs, CursorKey: cursorKey, Origin: origin, Audit: m.audit,
 		Settings: retraced.Settings{Org: daybook.OrgID(c.RetracedOrg), BulkMax: c.RetracedBulkMax},
 	}), nil
 }

@@ -1,6 +1,7 @@
 package api_test
 
 import (
+	"encoding/json"
 	"net/http"
 	"strings"
 	"testing"
@@ -88,4 +89,21 @@ func TestDoorPanics(t *testing.T) {
 	if w.Code != 500 || w.Header().Get("Retry-After") != "1" || !strings.Contains(w.Body.String(), `"temporarily_unavailable"`) {
 		t.Errorf("%d %s", w.Code, w.Body)
 	}
+}
+
+// openPortal opens the portal of an organization, and returns the header that its pages ask for.
+func (f *fixture) openPortal(key, org string) string {
+	f.t.Helper()
+	var made struct{ Link string }
+	w := f.do(ask{method: "POST", path: "/portal/generate_link", key: key, body: `{"organization":"` + org + `"}`})
+	if err := json.Unmarshal(w.Body.Bytes(), &made); err != nil || w.Code != http.StatusCreated {
+		f.t.Fatalf("%d %s", w.Code, w.Body)
+	}
+	_, token, _ := strings.Cut(made.Link, "?")
+	w = f.do(ask{method: "POST", path: "/portal", body: token})
+	cookie, _, _ := strings.Cut(w.Header().Get("Set-Cookie"), ";")
+	if w.Code != http.StatusSeeOther || cookie == "" {
+		f.t.Fatalf("%d %s", w.Code, w.Body)
+	}
+	return cookie
 }

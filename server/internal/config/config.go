@@ -92,6 +92,14 @@ type Config struct {
 	// First key, for all organizations and every scope: stored (as its hash) when there is no key yet, ignored afterwards.
 	BootstrapKey string `key:"bootstrap_key" secret:"all"`
 
+	// What becomes of an event that does not keep to a schema: open and strict refuse it, quarantine records and flags it. An action without
+	// a schema is free when open, flagged in quarantine and refused when strict.
+	SchemaMode string `key:"schema_mode" default:"open" oneof:"open|quarantine|strict"`
+	// What a schema says of targets: contains (each type occurs) or exact (these types, each as often).
+	SchemaTargets string `key:"schema_targets" default:"contains" oneof:"contains|exact"`
+	// Which version holds for an event that names none: newest (the newest that it keeps to) or first.
+	SchemaVersion string `key:"schema_version" default:"newest" oneof:"newest|first"`
+
 	// Whether the WorkOS door (POST /audit_logs/events) is open.
 	WorkOSEnabled bool `key:"workos_enabled" default:"true"`
 	// What the WorkOS door does with an organization it does not know: create (with a key for all organizations) or reject.
@@ -102,6 +110,14 @@ type Config struct {
 	WorkOSKeyReuse string `key:"workos_key_reuse" default:"reject" oneof:"reject|new"`
 	// Whether cells in the CSV of the WorkOS door are guarded against formulas, which changes them.
 	WorkOSCSVGuard bool `key:"workos_csv_guard" default:"false"`
+	// The same as schema_mode, for the WorkOS door; strict is as WorkOS.
+	WorkOSSchemaMode string `key:"workos_schema_mode" default:"open" oneof:"open|quarantine|strict"`
+	// The same as schema_targets, for the WorkOS door.
+	WorkOSSchemaTargets string `key:"workos_schema_targets" default:"contains" oneof:"contains|exact"`
+	// Which version holds for an event of the WorkOS door that names none: newest (the newest that it keeps to) or workos (1).
+	WorkOSSchemaVersion string `key:"workos_schema_version" default:"newest" oneof:"newest|workos"`
+	// Which retention the WorkOS door takes: any number of days, or as WorkOS 30 and 365 alone.
+	WorkOSRetention string `key:"workos_retention" default:"any" oneof:"any|workos"`
 	// Whether the WorkOS door takes an equal event without a key, within 24 hours, for a repeat.
 	WorkOSKeylessDedupe bool `key:"workos_keyless_dedupe" default:"true"`
 

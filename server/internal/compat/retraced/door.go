@@ -8,6 +8,7 @@ import (
 	"encoding/json"
 	"iter"
 	"net/http"
+	"slices"
 	"strings"
 	"time"
 
@@ -80,6 +81,14 @@ var bases = []string{"/auditlog", ""}
 // maxBody is the largest request.
 const maxBody = 10 << 20
 
+// The parameters of query strings.
+const skipParam = "skipViewLogEvent"
+
+var (
+	tokenParams  = []string{"group_id", "team_id", "actor_id", "is_admin", "target_id", "view_log_action"}
+	searchParams = []string{"query", "variables", "operationName"}
+)
+
 // Routes is part of auth.Door.
 func (d *Door) Routes() []auth.DoorRoute {
 	const sessions = "/project/{project}/group/{group}/actor/{actor}/viewersessions"
@@ -88,14 +97,14 @@ func (d *Door) Routes() []auth.DoorRoute {
 		routes = append(routes,
 			auth.DoorRoute{Method: http.MethodPost, Pattern: base + "/publisher/v1/project/{project}/event", Scopes: auth.Record, Handler: d.createEvent},
 			auth.DoorRoute{Method: http.MethodPost, Pattern: base + "/publisher/v1/project/{project}/event/bulk", Scopes: auth.Record, Handler: d.createEvents, Body: maxBody},
-			auth.DoorRoute{Method: http.MethodGet, Pattern: base + "/publisher/v1/project/{project}/viewertoken", Scopes: auth.Viewer, Handler: d.createViewerToken},
+			auth.DoorRoute{Method: http.MethodGet, Pattern: base + "/publisher/v1/project/{project}/viewertoken", Scopes: auth.Viewer, Handler: d.createViewerToken, Params: tokenParams},
 			auth.DoorRoute{Method: http.MethodPost, Pattern: base + "/publisher/v1/project/{project}/graphql", Scopes: auth.Read, Handler: d.search},
-			auth.DoorRoute{Method: http.MethodGet, Pattern: base + "/publisher/v1/project/{project}/graphql", Scopes: auth.Read, Handler: d.search},
+			auth.DoorRoute{Method: http.MethodGet, Pattern: base + "/publisher/v1/project/{project}/graphql", Scopes: auth.Read, Handler: d.search, Params: searchParams},
 			auth.DoorRoute{Method: http.MethodPost, Pattern: base + "/publisher/v1/graphql", Scopes: auth.Read, Handler: d.search},
-			auth.DoorRoute{Method: http.MethodGet, Pattern: base + "/publisher/v1/graphql", Scopes: auth.Read, Handler: d.search},
+			auth.DoorRoute{Method: http.MethodGet, Pattern: base + "/publisher/v1/graphql", Scopes: auth.Read, Handler: d.search, Params: searchParams},
 			auth.DoorRoute{Method: http.MethodPost, Pattern: base + "/viewer/v1/viewersession", Open: true, Handler: d.createSession},
-			auth.DoorRoute{Method: http.MethodPost, Pattern: base + "/viewer/v1/graphql", Open: true, Handler: d.view},
-			auth.DoorRoute{Method: http.MethodGet, Pattern: base + "/viewer/v1/graphql", Open: true, Handler: d.view},
+			auth.DoorRoute{Method: http.MethodPost, Pattern: base + "/viewer/v1/graphql", Open: true, Handler: d.view, Params: []string{skipParam}},
+			auth.DoorRoute{Method: http.MethodGet, Pattern: base + "/viewer/v1/graphql", Open: true, Handler: d.view, Params: append(slices.Clip(searchParams), skipParam)},
 			auth.DoorRoute{Method: http.MethodDelete, Pattern: base + "/viewer/v1" + sessions, Scopes: auth.Viewer, Handler: d.endSessions},
 		)
 	}

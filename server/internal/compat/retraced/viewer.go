@@ -116,7 +116,7 @@ func (d *Door) view(w http.ResponseWriter, r *http.Request, body []byte) {
 		within: only, scope: "viewer of " + string(g.Org) + " " + only.String(),
 	}
 	data, f := d.answer(r, body, who)
-	if f == nil && !(g.Admin && r.URL.Query().Get("skipViewLogEvent") == "true") {
+	if f == nil && !(g.Admin && r.URL.Query().Get(skipParam) == "true") {
 		f = d.recordView(r, g)
 	}
 	if f != nil {

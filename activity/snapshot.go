@@ -165,6 +165,14 @@ func (a *Activity) restore(ctx context.Context, versionID, causer string) (*foun
 	if e.Metadata, err = (togo{Kind: kindRestore, Version: versionID}).metadata(); err != nil {
 		return nil, err
 	}
+	if causer != "" { // it is named, and not proved: whoever the context knows stands behind it
+		switch asked, err := a.clerk.Complete(ctx, daybook.Event{Action: e.Action}); {
+		case err == nil:
+			e.Actor = e.Actor.As(asked.Actor)
+		case !errors.Is(err, daybook.ErrNoActor):
+			return nil, err
+		}
+	}
 	if _, err := a.clerk.Record(ctx, e); err != nil {
 		return nil, err
 	}

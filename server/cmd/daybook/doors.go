@@ -2,6 +2,7 @@ package main
 
 import (
 	"github.com/daybook-audit/daybook/server/internal/auth"
+	"github.com/daybook-audit/daybook/server/internal/compat/togo"
 	"github.com/daybook-audit/daybook/server/internal/compat/workos"
 	"github.com/daybook-audit/daybook/server/internal/control"
 )
@@ -11,6 +12,9 @@ func (m *Main) doors(orgs *control.Orgs, origin auth.Origin) []auth.Door {
 	var doors []auth.Door
 	if m.Config.WorkOSEnabled {
 		doors = append(doors, m.workos(orgs, origin))
+	}
+	if m.Config.TogoEnabled {
+		doors = append(doors, m.togo(orgs, origin))
 	}
 	return doors
 }
@@ -24,4 +28,8 @@ func (m *Main) workos(orgs *control.Orgs, origin auth.Origin) auth.Door {
 			ReuseRecords: c.WorkOSKeyReuse == "new", NoKeylessDedupe: !c.WorkOSKeylessDedupe, GuardCSV: c.WorkOSCSVGuard,
 		},
 	})
+}
+
+func (m *Main) togo(orgs *control.Orgs, origin auth.Origin) auth.Door {
+	return togo.New(togo.Deps{Book: m.book, Auth: m.auth, Orgs: orgs, Audit: m.audit, TrustedProxies: origin.Proxies})
 }

@@ -20,6 +20,7 @@ import (
 	"github.com/daybook-audit/daybook"
 	"github.com/daybook-audit/daybook/server/internal/api"
 	"github.com/daybook-audit/daybook/server/internal/auth"
+	"github.com/daybook-audit/daybook/server/internal/compat/togo"
 	"github.com/daybook-audit/daybook/server/internal/compat/workos"
 	"github.com/daybook-audit/daybook/server/internal/control"
 	"github.com/daybook-audit/daybook/server/internal/export"
@@ -109,7 +110,10 @@ func newFixture(tb testing.TB, s setup) *fixture {
 	deps := api.Deps{
 		Book: f.book, Docs: f.store, Orgs: f.orgs, Keys: f.keys, Auth: f.auth, Exports: f.export, Metrics: metrics, Now: f.now, Version: "0.1.0",
 		Retentions: control.NewRetentions(f.store, f.now), Erasures: control.NewErasures(f.store, f.now), BackupsKept: 30 * 24 * time.Hour,
-		Doors: []auth.Door{workos.New(workos.Deps{Book: f.book, Auth: f.auth, Orgs: f.orgs, Repeats: control.NewRepeats(f.store, f.now), Exports: f.export})},
+		Doors: []auth.Door{
+			workos.New(workos.Deps{Book: f.book, Auth: f.auth, Orgs: f.orgs, Repeats: control.NewRepeats(f.store, f.now), Exports: f.export}),
+			togo.New(togo.Deps{Book: f.book, Auth: f.auth, Orgs: f.orgs}),
+		},
 	}
 	if s.deps != nil {
 		s.deps(&deps)

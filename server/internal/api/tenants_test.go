@@ -18,7 +18,7 @@ import (
 const kept = "acmesecret"
 
 // tenant is what org_acme has, for org_globex to try.
-type tenant struct{ event, key, cursor, actorCursor, hold, erasure, export, doorExport string }
+type tenant struct{ event, key, cursor, actorCursor, hold, erasure, export, doorExport, snapshot string }
 
 // logPath begins the routes of a log.
 const logPath = "/v1/organizations/{org}/log"
@@ -99,6 +99,11 @@ func tenantTrials(f *fixture, of tenant) map[string][]trial {
 		"GET /v1/exports/{id}/file":             {{get("/v1/exports/" + of.export + "/file?" + theirs), get("/v1/exports/" + noExport + "/file?" + theirs)}, {get("/v1/exports/" + of.export + "/file"), get("/v1/exports/" + noExport + "/file")}},
 		"POST /audit_logs/exports":              {{doorExport("org_acme"), doorExport("org_none")}},
 		"GET /audit_logs/exports/{id}":          {{get("/audit_logs/exports/" + of.doorExport), get("/audit_logs/exports/" + noExport)}},
+		"GET /api/audit/activity":               {header("/api/audit/activity"), {ask: get("/api/audit/activity?limit=1000")}, {ask: get("/api/audit/activity?cursor=9")}},
+		"GET /api/audit/subjects/{type}/{id}":   {header("/api/audit/subjects/invoice/42"), {ask: get("/api/audit/subjects/invoice/42")}},
+		"GET /api/audit/versions/{type}/{id}":   {header("/api/audit/versions/invoice/42"), {ask: get("/api/audit/versions/invoice/42?data=true")}},
+		"GET /api/audit/dashboard":              {header("/api/audit/dashboard"), {ask: get("/api/audit/dashboard")}},
+		"POST /api/audit/versions/{id}/restore": {{send("POST", "/api/audit/versions/"+of.snapshot+"/restore", ""), send("POST", "/api/audit/versions/"+noEvent+"/restore", "")}, {send("POST", "/api/audit/versions/"+of.snapshot+"/restore", "", "Daybook-Org", "org_acme"), send("POST", "/api/audit/versions/"+noEvent+"/restore", "", "Daybook-Org", "org_none")}},
 		"GET /audit_logs/exports/{id}/file.csv": {{get("/audit_logs/exports/" + of.doorExport + "/file.csv?" + theirs), get("/audit_logs/exports/" + noExport + "/file.csv?" + theirs)}},
 	}
 	trials["POST "+logPath+"/keys"] = []trial{{send("POST", "/v1/organizations/org_acme/log/keys", ""), send("POST", "/v1/organizations/org_none/log/keys", "")}}
@@ -157,6 +162,7 @@ func TestTenants(t *testing.T) {
 	f.do(ask{method: "PUT", path: "/v1/retention", key: f.acme, body: `{"rules":[{"match":"","keep":"30d"}],"erasure_approvers":2}`})
 	of.hold = made("/v1/holds", `{"query":"actor:usr_1","reason":"`+kept+`"}`)
 	of.erasure = made("/v1/erasures", `{"query":"actor:usr_7","whole":true,"reason":"`+kept+`"}`)
+	of.snapshot = f.snapshot(f.acme)
 	of.export = f.exportOf(f.acme, `{"format":"ndjson"}`).ID
 	of.doorExport = f.doorExport(f.acme, "org_acme")
 	trials := tenantTrials(f, of)
@@ -223,6 +229,16 @@ func nextCursor(t *testing.T, w *httptest.ResponseRecorder) string {
 	return page.NextCursor
 }
 
+// snapshot records one of the togo door for the org of key, and returns its id.
+func (f *fixture) snapshot(key string) string {
+	var receipt struct{ ID string }
+	text := f.record(key, event("invoice.snapshot", `,"targets":[{"type":"invoice","id":"42"}],"metadata":{"togo":{"kind":"snapshot","snapshot":{"x":"`+kept+`"}}}`))
+	if err := json.Unmarshal([]byte(text), &receipt); err != nil {
+		f.t.Fatal(err)
+	}
+	return receipt.ID
+}
+
 // scopeTrials holds, for each row of the table of routes, a request that is right but for the scope. A route without one fails.
 func scopeTrials(f *fixture) map[string]ask {
 	acme := []string{"Daybook-Org", "org_acme"}
@@ -234,49 +250,54 @@ func scopeTrials(f *fixture) map[string]ask {
 	door := f.doorExport(f.acme, "org_acme")
 	doorLink, _ := f.export.Link(door)
 	asks := map[string]ask{
-		"POST /v1/events":                    {method: "POST", path: "/v1/events", body: event("a.b", ""), header: acme},
-		"GET /v1/events":                     {path: "/v1/events", header: acme},
-		"GET /v1/events/tail":                {method: "HEAD", path: "/v1/events/tail", header: acme},
-		"GET /v1/events/{id}":                {path: "/v1/events/" + firstID, header: acme},
-		"GET /v1/targets/{type}/{id}/events": {path: "/v1/targets/a/b/events", header: acme},
-		"GET /v1/actors/{type}/{id}/events":  {path: "/v1/actors/a/b/events", header: acme},
-		"GET /v1/histogram":                  {path: "/v1/histogram", header: acme},
-		"GET /v1/facets":                     {path: "/v1/facets", header: acme},
-		"GET /v1/retention":                  {path: "/v1/retention", header: acme},
-		"PUT /v1/retention":                  {method: "PUT", path: "/v1/retention", body: `{"rules":[]}`, header: acme},
-		"POST /v1/retention/plan":            {method: "POST", path: "/v1/retention/plan", body: `{}`, header: acme},
-		"POST /v1/retention/run":             {method: "POST", path: "/v1/retention/run", body: `{}`, header: acme},
-		"POST /v1/holds":                     {method: "POST", path: "/v1/holds", body: `{"query":"seq:0","reason":"r","id":"hold_01m7z7rs1affyad5cmxxj94a70"}`, header: acme},
-		"GET /v1/holds":                      {path: "/v1/holds", header: acme},
-		"GET /v1/holds/{id}":                 {path: "/v1/holds/hold_01m7z7rs1affyad5cmxxj94a70", header: acme},
-		"POST /v1/holds/{id}/release":        {method: "POST", path: "/v1/holds/hold_01m7z7rs1affyad5cmxxj94a70/release", body: `{"reason":"r"}`, header: acme},
-		"POST /v1/erasures/preview":          {method: "POST", path: "/v1/erasures/preview", body: `{"query":"nothing","whole":true}`, header: acme},
-		"POST /v1/erasures":                  {method: "POST", path: "/v1/erasures", body: `{"query":"nothing","whole":true,"reason":"r"}`, header: acme},
-		"GET /v1/erasures":                   {path: "/v1/erasures", header: acme},
-		"GET /v1/erasures/{id}":              {path: "/v1/erasures/ers_01m7z7rs1affyad5cmxxj94a70", header: acme},
-		"POST /v1/erasures/{id}/approve":     {method: "POST", path: "/v1/erasures/ers_01m7z7rs1affyad5cmxxj94a70/approve", body: `{}`, header: acme},
-		"DELETE /v1/erasures/{id}":           {method: "DELETE", path: "/v1/erasures/ers_01m7z7rs1affyad5cmxxj94a70", header: acme},
-		"GET /v1/erasures/{id}/certificate":  {path: "/v1/erasures/ers_01m7z7rs1affyad5cmxxj94a70/certificate", header: acme},
-		"POST /v1/exports":                   {method: "POST", path: "/v1/exports", body: `{"format":"csv"}`, header: acme},
-		"GET /v1/exports":                    {path: "/v1/exports", header: acme},
-		"GET /v1/exports/{id}":               {path: "/v1/exports/" + x.ID, header: acme},
-		"DELETE /v1/exports/{id}":            {method: "DELETE", path: "/v1/exports/exp_none", header: acme},
-		"GET /v1/exports/{id}/file":          {path: "/v1/exports/" + x.ID + "/file?" + link},
-		"POST /v1/organizations":             {method: "POST", path: "/v1/organizations", body: `{}`},
-		"GET /v1/organizations":              {path: "/v1/organizations"},
-		"GET /v1/organizations/{org}":        {path: "/v1/organizations/org_acme"},
-		"POST /v1/keys":                      {method: "POST", path: "/v1/keys", body: `{"org":"org_acme","scopes":["read"]}`},
-		"GET /v1/keys":                       {path: "/v1/keys", header: acme},
-		"DELETE /v1/keys/{id}":               {method: "DELETE", path: "/v1/keys/" + revoked},
-		"GET /v1/whoami":                     {path: "/v1/whoami"},
-		"GET /v1/backup":                     {path: "/v1/backup"},
-		"GET /v1/anchor/checkpoint":          {path: "/v1/anchor/checkpoint"},
-		"GET /metrics":                       {path: "/metrics"},
-		"GET /healthz":                       {path: "/healthz"},
-		"GET /readyz":                        {path: "/readyz"},
-		"GET /.well-known/daybook-keys":      {path: "/.well-known/daybook-keys"},
-		"GET /openapi.json":                  {path: "/openapi.json"},
-		"GET /docs/api":                      {path: "/docs/api"},
+		"POST /v1/events":                       {method: "POST", path: "/v1/events", body: event("a.b", ""), header: acme},
+		"GET /v1/events":                        {path: "/v1/events", header: acme},
+		"GET /v1/events/tail":                   {method: "HEAD", path: "/v1/events/tail", header: acme},
+		"GET /v1/events/{id}":                   {path: "/v1/events/" + firstID, header: acme},
+		"GET /v1/targets/{type}/{id}/events":    {path: "/v1/targets/a/b/events", header: acme},
+		"GET /v1/actors/{type}/{id}/events":     {path: "/v1/actors/a/b/events", header: acme},
+		"GET /v1/histogram":                     {path: "/v1/histogram", header: acme},
+		"GET /v1/facets":                        {path: "/v1/facets", header: acme},
+		"GET /v1/retention":                     {path: "/v1/retention", header: acme},
+		"PUT /v1/retention":                     {method: "PUT", path: "/v1/retention", body: `{"rules":[]}`, header: acme},
+		"POST /v1/retention/plan":               {method: "POST", path: "/v1/retention/plan", body: `{}`, header: acme},
+		"POST /v1/retention/run":                {method: "POST", path: "/v1/retention/run", body: `{}`, header: acme},
+		"POST /v1/holds":                        {method: "POST", path: "/v1/holds", body: `{"query":"seq:0","reason":"r","id":"hold_01m7z7rs1affyad5cmxxj94a70"}`, header: acme},
+		"GET /v1/holds":                         {path: "/v1/holds", header: acme},
+		"GET /v1/holds/{id}":                    {path: "/v1/holds/hold_01m7z7rs1affyad5cmxxj94a70", header: acme},
+		"POST /v1/holds/{id}/release":           {method: "POST", path: "/v1/holds/hold_01m7z7rs1affyad5cmxxj94a70/release", body: `{"reason":"r"}`, header: acme},
+		"POST /v1/erasures/preview":             {method: "POST", path: "/v1/erasures/preview", body: `{"query":"nothing","whole":true}`, header: acme},
+		"POST /v1/erasures":                     {method: "POST", path: "/v1/erasures", body: `{"query":"nothing","whole":true,"reason":"r"}`, header: acme},
+		"GET /v1/erasures":                      {path: "/v1/erasures", header: acme},
+		"GET /v1/erasures/{id}":                 {path: "/v1/erasures/ers_01m7z7rs1affyad5cmxxj94a70", header: acme},
+		"POST /v1/erasures/{id}/approve":        {method: "POST", path: "/v1/erasures/ers_01m7z7rs1affyad5cmxxj94a70/approve", body: `{}`, header: acme},
+		"DELETE /v1/erasures/{id}":              {method: "DELETE", path: "/v1/erasures/ers_01m7z7rs1affyad5cmxxj94a70", header: acme},
+		"GET /v1/erasures/{id}/certificate":     {path: "/v1/erasures/ers_01m7z7rs1affyad5cmxxj94a70/certificate", header: acme},
+		"GET /api/audit/activity":               {path: "/api/audit/activity", header: acme},
+		"GET /api/audit/subjects/{type}/{id}":   {path: "/api/audit/subjects/a/b", header: acme},
+		"GET /api/audit/versions/{type}/{id}":   {path: "/api/audit/versions/a/b", header: acme},
+		"GET /api/audit/dashboard":              {path: "/api/audit/dashboard", header: acme},
+		"POST /api/audit/versions/{id}/restore": {method: "POST", path: "/api/audit/versions/" + f.snapshot(f.acme) + "/restore", header: acme},
+		"POST /v1/exports":                      {method: "POST", path: "/v1/exports", body: `{"format":"csv"}`, header: acme},
+		"GET /v1/exports":                       {path: "/v1/exports", header: acme},
+		"GET /v1/exports/{id}":                  {path: "/v1/exports/" + x.ID, header: acme},
+		"DELETE /v1/exports/{id}":               {method: "DELETE", path: "/v1/exports/exp_none", header: acme},
+		"GET /v1/exports/{id}/file":             {path: "/v1/exports/" + x.ID + "/file?" + link},
+		"POST /v1/organizations":                {method: "POST", path: "/v1/organizations", body: `{}`},
+		"GET /v1/organizations":                 {path: "/v1/organizations"},
+		"GET /v1/organizations/{org}":           {path: "/v1/organizations/org_acme"},
+		"POST /v1/keys":                         {method: "POST", path: "/v1/keys", body: `{"org":"org_acme","scopes":["read"]}`},
+		"GET /v1/keys":                          {path: "/v1/keys", header: acme},
+		"DELETE /v1/keys/{id}":                  {method: "DELETE", path: "/v1/keys/" + revoked},
+		"GET /v1/whoami":                        {path: "/v1/whoami"},
+		"GET /v1/backup":                        {path: "/v1/backup"},
+		"GET /v1/anchor/checkpoint":             {path: "/v1/anchor/checkpoint"},
+		"GET /metrics":                          {path: "/metrics"},
+		"GET /healthz":                          {path: "/healthz"},
+		"GET /readyz":                           {path: "/readyz"},
+		"GET /.well-known/daybook-keys":         {path: "/.well-known/daybook-keys"},
+		"GET /openapi.json":                     {path: "/openapi.json"},
+		"GET /docs/api":                         {path: "/docs/api"},
 		"POST /audit_logs/events": {method: "POST", path: "/audit_logs/events", body: `{"organization_id":"org_acme","event":{"action":"a.b",` +
 			`"occurred_at":"2026-02-02T16:35:39Z","actor":{"id":"u","type":"user"},"targets":[],"context":{"location":""}}}`},
 		"POST /audit_logs/exports":              {method: "POST", path: "/audit_logs/exports", body: exportBody("org_acme")},
@@ -322,6 +343,9 @@ func TestScopes(t *testing.T) {
 			a.key = key
 			got := f.do(a).Code
 			may := row.Open || row.Scopes == auth.None || scopes.Has(row.Scopes)
+			if name == "POST /api/audit/versions/{id}/restore" { // what it gives back must be readable, too
+				may = may && scopes.Has(auth.Read)
+			}
 			if refused := got == http.StatusForbidden || got == http.StatusUnauthorized; refused == may {
 				t.Errorf("%s with %s: %d", name, scopes, got)
 			}

@@ -104,4 +104,6 @@ type Config struct {
 	WorkOSCSVGuard bool `key:"workos_csv_guard" default:"false"`
 	// Whether the WorkOS door takes an equal event without a key, within 24 hours, for a repeat.
 	WorkOSKeylessDedupe bool `key:"workos_keyless_dedupe" default:"true"`
+	// Whether the togo door (/api/audit/…) is open.
+	TogoEnabled bool `key:"togo_enabled" default:"true"`
 }

@@ -21,6 +21,7 @@ import (
 	"github.com/daybook-audit/daybook/server/internal/api"
 	"github.com/daybook-audit/daybook/server/internal/auth"
 	"github.com/daybook-audit/daybook/server/internal/compat/tavivo"
+	"github.com/daybook-audit/daybook/server/internal/compat/togo"
 	"github.com/daybook-audit/daybook/server/internal/compat/workos"
 	"github.com/daybook-audit/daybook/server/internal/control"
 	"github.com/daybook-audit/daybook/server/internal/export"
@@ -132,6 +133,7 @@ func newFixture(tb testing.TB, s setup) *fixture {
 			Retentions: deps.Retentions, Portal: control.NewPortal(f.store, f.keys, f.now),
 		}),
 		tavivo.New(tavivo.Deps{Book: f.book, Auth: f.auth, Orgs: f.orgs, Settings: tavivo.Settings{Org: "default"}}),
+		togo.New(togo.Deps{Book: f.book, Auth: f.auth, Orgs: f.orgs}),
 	}
 	deps.Doors = append(deps.Doors, f.retracedDoor())
 	if s.deps != nil {

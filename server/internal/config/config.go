@@ -148,4 +148,7 @@ type Config struct {
 	RetracedBulkMax int `key:"retraced_bulk_max" default:"50"`
 	// How long a session of the Retraced viewer holds.
 	RetracedSessionTTL time.Duration `key:"retraced_session_ttl" default:"1h"`
+
+	// Whether the togo door (/api/audit/…) is open.
+	TogoEnabled bool `key:"togo_enabled" default:"true"`
 }

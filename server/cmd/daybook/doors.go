@@ -32,6 +32,13 @@ func (m *Main) doors(ctx context.Context, d *api.Deps, origin auth.Origin) ([]au
 		}
 		doors = append(doors, door)
 	}
+	if m.Config.RestHapiEnabled {
+		door, err := m.restHapi(d)
+		if err != nil {
+			return nil, err
+		}
+		doors = append(doors, door)
+	}
 	return doors, nil
 }
 

@@ -29,13 +29,13 @@ type keeping struct {
 }
 
 // start begins to apply every organization's retention, and lets erasures become complete.
-func (k *keeping) start(m *Main, retentions *control.Retentions) {
+func (k *keeping) start(m *Main, retentions *control.Retentions, also *control.Everywhere) {
 	k.mu.Lock()
 	k.export, k.audit, k.auth = m.export, m.audit, m.auth
 	k.mu.Unlock()
 	ctx, stop := context.WithCancel(context.Background())
 	k.stop, k.done = stop, make(chan struct{})
-	job := &control.Keeping{Retentions: retentions, Book: m.book, Logger: m.Logger, Applied: k.applied}
+	job := &control.Keeping{Retentions: retentions, Book: m.book, Logger: m.Logger, Applied: k.applied, Also: also}
 	go func() {
 		defer close(k.done)
 		job.Run(ctx)

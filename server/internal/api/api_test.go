@@ -20,6 +20,7 @@ import (
 	"github.com/daybook-audit/daybook"
 	"github.com/daybook-audit/daybook/server/internal/api"
 	"github.com/daybook-audit/daybook/server/internal/auth"
+	"github.com/daybook-audit/daybook/server/internal/compat/resthapi"
 	"github.com/daybook-audit/daybook/server/internal/compat/tavivo"
 	"github.com/daybook-audit/daybook/server/internal/compat/workos"
 	"github.com/daybook-audit/daybook/server/internal/control"
@@ -133,7 +134,7 @@ func newFixture(tb testing.TB, s setup) *fixture {
 		}),
 		tavivo.New(tavivo.Deps{Book: f.book, Auth: f.auth, Orgs: f.orgs, Settings: tavivo.Settings{Org: "default"}}),
 	}
-	deps.Doors = append(deps.Doors, f.retracedDoor())
+	deps.Doors = append(deps.Doors, f.retracedDoor(), resthapi.New(resthapi.Deps{Book: f.book, Auth: f.auth, Orgs: f.orgs, Now: f.now}))
 	if s.deps != nil {
 		s.deps(&deps)
 	}

@@ -306,5 +306,5 @@ func (s *search) shown() selfaudit.Shown {
 	return selfaudit.Shown{Rows: int64(len(s.seqs)), First: slices.Min(s.seqs), Last: slices.Max(s.seqs)}
 }
 
-// TTLRule is the part of a log that the time to live is for, for who removes what is over: a query that only this program can make.
-func TTLRule() *query.Query { return ofDoor }
+// OfDoor is the part of a log that the time to live is for, for who removes what is over.
+func OfDoor() *query.Query { return ofDoor }

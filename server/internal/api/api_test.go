@@ -134,7 +134,7 @@ func newFixture(tb testing.TB, s setup) *fixture {
 		}),
 		tavivo.New(tavivo.Deps{Book: f.book, Auth: f.auth, Orgs: f.orgs, Settings: tavivo.Settings{Org: "default"}}),
 	}
-	deps.Doors = append(deps.Doors, f.retracedDoor(), resthapi.New(resthapi.Deps{Book: f.book, Auth: f.auth, Orgs: f.orgs, Now: f.now}))
+	deps.Doors = append(deps.Doors, f.retracedDoor(), resthapi.New(resthapi.Deps{Book: f.book, Auth: f.auth, Orgs: f.orgs, Now: f.now, Settings: resthapi.Settings{MaxBody: 5 << 20}}))
 	if s.deps != nil {
 		s.deps(&deps)
 	}

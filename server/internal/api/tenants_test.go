@@ -162,6 +162,7 @@ func tenantTrials(f *fixture, of tenant) map[string][]trial {
 		})
 	}
 	retracedTrials(f, trials)
+	restHapiTrials(f, of, trials)
 	return trials
 }
 
@@ -382,6 +383,7 @@ func scopeTrials(f *fixture) map[string]ask {
 		})
 	}
 	retracedScopes(f, asks)
+	restHapiScopes(asks)
 	return asks
 }
 

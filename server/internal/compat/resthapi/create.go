@@ -141,10 +141,17 @@ func (d *Door) known(ctx context.Context, org daybook.OrgID, doc *own.Document) 
 		return nil, f
 	}
 	is, err := documentOf(&daybook.Entry{ID: id, ReceivedAt: e.ReceivedAt, Payload: text})
-	if err != nil || !bytes.Equal(was.appendJSON(nil, nil), is.appendJSON(nil, nil)) {
+	if err != nil || !sameDocument(was, is) {
 		return nil, conflict()
 	}
 	return &e, nil
+}
+
+// sameDocument compares what two documents show; the order of members means nothing.
+func sameDocument(a, b *document) bool {
+	x, okX := decoded(a.appendJSON(nil, nil))
+	y, okY := decoded(b.appendJSON(nil, nil))
+	return okX && okY && equal(x, y)
 }
 
 // eventJSON returns the event that a document is, as the Book takes it.

@@ -45,7 +45,7 @@ func (c *clock) add(d time.Duration) {
 
 type fixture struct {
 	*clock
-	t    *testing.T
+	t    testing.TB
 	book *daybook.Book
 	door *resthapi.Door
 	keys *control.Keys
@@ -53,7 +53,7 @@ type fixture struct {
 	key  string // of org_acme, may read and record
 }
 
-func newFixture(t *testing.T, s resthapi.Settings, change ...func(*resthapi.Deps)) *fixture {
+func newFixture(t testing.TB, s resthapi.Settings, change ...func(*resthapi.Deps)) *fixture {
 	t.Helper()
 	f := &fixture{clock: &clock{t: time.Date(2026, 1, 2, 3, 4, 5, 678000000, time.UTC)}, t: t, mux: http.NewServeMux()}
 	store := storetest.Memory()

@@ -36,6 +36,13 @@ func (m *Main) doors(ctx context.Context, d *api.Deps, origin auth.Origin) ([]au
 	if m.Config.TogoEnabled {
 		doors = append(doors, m.togo(d.Orgs, origin))
 	}
+	if m.Config.RestHapiEnabled {
+		door, err := m.restHapi(d)
+		if err != nil {
+			return nil, err
+		}
+		doors = append(doors, door)
+	}
 	return doors, nil
 }
 

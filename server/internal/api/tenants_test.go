@@ -20,7 +20,7 @@ const kept = "acmesecret"
 // tenant is what org_acme has, for org_globex to try.
 type tenant struct {
 	event, key, cursor, actorCursor, logCursor, hold, erasure, orgErasure, export, doorExport, snapshot string
-	session, theirs                                                                           string // the cookie of its portal, as a text, and that of org_globex as a header
+	session, theirs                                                                                     string // the cookie of its portal, as a text, and that of org_globex as a header
 }
 
 // logPath begins the routes of a log.
@@ -180,6 +180,7 @@ func tenantTrials(f *fixture, of tenant) map[string][]trial {
 		})
 	}
 	retracedTrials(f, trials)
+	restHapiTrials(f, of, trials)
 	return trials
 }
 
@@ -423,6 +424,7 @@ func scopeTrials(f *fixture) map[string]ask {
 		})
 	}
 	retracedScopes(f, asks)
+	restHapiScopes(asks)
 	return asks
 }
 

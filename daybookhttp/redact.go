@@ -24,17 +24,21 @@ type redactor struct {
 
 const masked = `{"$masked":true}`
 
-// Redact returns a JSON value with every member below it treated as names says, at any depth; nil: [DefaultNames]. What is not
-// strict JSON is masked whole.
-func Redact(value json.RawMessage, names func(string) Treatment) json.RawMessage {
+// ErrJSON says that a text is not strict JSON: one value of RFC 8259, in UTF-8, without equal names in one object.
+var ErrJSON = errors.New("daybookhttp: not strict JSON")
+
+// Redact returns a JSON value with every member below it treated as names says, at any depth; nil: [DefaultNames]. Hash is Mask here.
+// The error is ErrJSON.
+func Redact(value json.RawMessage, names func(string) Treatment) (json.RawMessage, error) {
 	if names == nil {
 		names = DefaultNames
 	}
 	r := redactor{names: names}
-	if out, ok := r.body(value, jsonBody, false); ok {
-		return out
+	out, ok := r.body(value, jsonBody, false)
+	if !ok {
+		return nil, ErrJSON
 	}
-	return json.RawMessage(masked)
+	return out, nil
 }
 
 // body redacts a body. With beginning it may be cut anywhere, and what is whole of it comes back; false: it is not what it says.

@@ -44,7 +44,7 @@ func newCluster() (c *cluster, err error) {
 	if c.bin, err = binaries(); err != nil {
 		return nil, err
 	}
-	if c.dir, err = os.MkdirTemp("", "daybook-postgres-"); err != nil {
+	if c.dir, err = os.MkdirTemp(memory(), "daybook-postgres-"); err != nil {
 		return nil, err
 	}
 	defer func() {
@@ -111,6 +111,14 @@ func (c *cluster) remove() {
 		c.stop(syscall.SIGINT)
 	}
 	_ = os.RemoveAll(c.dir)
+}
+
+// memory is a folder whose fsync costs nothing: these tests kill processes, never the machine. Empty: the usual one.
+func memory() string {
+	if info, err := os.Stat("/dev/shm"); err == nil && info.IsDir() {
+		return "/dev/shm"
+	}
+	return ""
 }
 
 // answers waits until the server takes connections.

@@ -59,6 +59,7 @@ type About struct {
 	AssociationType     *string         `json:"associationType,omitempty"`
 	Notes               *string         `json:"notes,omitempty"`
 	Documents           json.RawMessage `json:"documents,omitempty"` // when they are not the ids of the targets
+	Listed              bool            `json:"listed,omitempty"`    // whether Documents are there
 	RecordedBy          string          `json:"recordedBy,omitempty"`
 }
 
@@ -182,7 +183,7 @@ func (d *Document) metadata(targets []daybook.Target) (json.RawMessage, error) {
 		if err != nil {
 			return nil, fmt.Errorf("write the documents: %w", err)
 		}
-		about.Documents = daybookhttp.Fitted(text)
+		about.Documents, about.Listed = daybookhttp.Fitted(text), true
 	}
 	text, err := json.Marshal(map[string]About{"rest_hapi": about})
 	if err != nil {

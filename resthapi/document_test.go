@@ -77,8 +77,6 @@ func must[T any](v T, err error) T {
 	return v
 }
 
-func ptr[T any](v T) *T { return &v }
-
 func TestDocumentEvent(t *testing.T) {
 	t.Parallel()
 	many := make([]string, 300)
@@ -105,7 +103,7 @@ func TestDocumentEvent(t *testing.T) {
 		"denied": {
 			resthapi.Document{Action: new("Create"), StatusCode: new(403), IsError: true, ResponseMessage: new("Insufficient scope"), Documents: []string{}},
 			`{"action":"Create","actor":{"type":"anonymous","id":"anonymous"},"context":{"http":{"status_code":403}},"outcome":"denied","error":{"code":"403","message":"Insufficient scope"},` +
-				`"metadata":{"rest_hapi":{"v":1,"action":"Create","documents":[]}}}`,
+				`"metadata":{"rest_hapi":{"v":1,"action":"Create","documents":[],"listed":true}}}`,
 		},
 		"payload that looks like a mark": {
 			resthapi.Document{Payload: json.RawMessage(`{"$masked":true}`)},

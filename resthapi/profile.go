@@ -223,7 +223,11 @@ func (p Profile) changes(w *way, x *daybookhttp.Exchange) daybook.Changes {
 			return nil // the answer is not the document
 		}
 	}
-	changes, err := daybook.DiffJSON(daybookhttp.Redact(x.Before, p.Names), after, daybook.DiffOptions{})
+	before, err := daybookhttp.Redact(x.Before, p.Names)
+	if err != nil {
+		return nil
+	}
+	changes, err := daybook.DiffJSON(before, after, daybook.DiffOptions{})
 	if err != nil {
 		return nil
 	}

@@ -18,6 +18,13 @@ func (m *Main) doors(ctx context.Context, d *api.Deps, origin auth.Origin) ([]au
 	if m.Config.WorkOSEnabled {
 		doors = append(doors, m.workos(d, origin))
 	}
+	if m.Config.TavivoEnabled {
+		door, err := m.tavivo(ctx, d.Orgs)
+		if err != nil {
+			return nil, err
+		}
+		doors = append(doors, door)
+	}
 	if m.Config.RetracedEnabled {
 		door, err := m.retraced(ctx, d, origin)
 		if err != nil {

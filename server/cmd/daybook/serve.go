@@ -11,6 +11,7 @@ import (
 	"net/http"
 	"os"
 	"path/filepath"
+	"strings"
 	"time"
 
 	"github.com/spf13/cobra"
@@ -343,6 +344,10 @@ func (e *env) logger(c *config.Config) *slog.Logger {
 func (e *env) serve(ctx context.Context, m *Main, ready func() error) error {
 	for _, text := range e.mistyped() {
 		m.Logger.LogAttrs(ctx, slog.LevelWarn, "a variable does nothing", slog.String("reason", text))
+	}
+	if names := config.Ignored(config.Sources{LookupEnv: e.lookup}); m.Config.TavivoEnabled && len(names) > 0 {
+		m.Logger.LogAttrs(ctx, slog.LevelWarn, "variables that name a database do nothing here",
+			slog.String("variables", strings.Join(names, " ")), slog.String("try", "db (--db, DAYBOOK_DB) says where the log is kept"))
 	}
 	e.tuneMemory()
 	if err := m.Run(ctx); err != nil {

@@ -20,6 +20,7 @@ import (
 	"github.com/daybook-audit/daybook"
 	"github.com/daybook-audit/daybook/server/internal/api"
 	"github.com/daybook-audit/daybook/server/internal/auth"
+	"github.com/daybook-audit/daybook/server/internal/compat/tavivo"
 	"github.com/daybook-audit/daybook/server/internal/compat/workos"
 	"github.com/daybook-audit/daybook/server/internal/control"
 	"github.com/daybook-audit/daybook/server/internal/export"
@@ -125,10 +126,14 @@ func newFixture(tb testing.TB, s setup) *fixture {
 		Retentions: control.NewRetentions(f.store, f.now), Schemas: f.schemas, Erasures: control.NewErasures(f.store, f.now), BackupsKept: 30 * 24 * time.Hour,
 		Eraser: f.eraser,
 	}
-	deps.Doors = []auth.Door{workos.New(workos.Deps{
-		Book: f.book, Auth: f.auth, Orgs: f.orgs, Repeats: control.NewRepeats(f.store, f.now), Exports: f.export, Schemas: f.schemas,
-		Retentions: deps.Retentions, Portal: control.NewPortal(f.store, f.keys, f.now),
-	}), f.retracedDoor()}
+	deps.Doors = []auth.Door{
+		workos.New(workos.Deps{
+			Book: f.book, Auth: f.auth, Orgs: f.orgs, Repeats: control.NewRepeats(f.store, f.now), Exports: f.export, Schemas: f.schemas,
+			Retentions: deps.Retentions, Portal: control.NewPortal(f.store, f.keys, f.now),
+		}),
+		tavivo.New(tavivo.Deps{Book: f.book, Auth: f.auth, Orgs: f.orgs, Settings: tavivo.Settings{Org: "default"}}),
+	}
+	deps.Doors = append(deps.Doors, f.retracedDoor())
 	if s.deps != nil {
 		s.deps(&deps)
 	}

@@ -20,7 +20,7 @@ type Row struct {
 func (s *Server) Rows() []Row {
 	rows := make([]Row, 0, len(s.routes))
 	for _, rt := range s.routes {
-		row := Row{Method: rt.method, Pattern: rt.path(), Scopes: rt.scopes, Open: rt.open, Org: rt.org != orgNone, Door: rt.door != nil, Looks: rt.looks.action, Params: rt.described}
+		row := Row{Method: rt.method, Pattern: rt.path(), Scopes: rt.scopes, Open: rt.open, Org: rt.org != orgNone, Door: rt.door != nil, Looks: rt.looks.action}
 		for _, p := range rt.params {
 			row.Params = append(row.Params, p.name)
 		}

@@ -3,6 +3,7 @@ package api
 import (
 	"fmt"
 	"net/http"
+	"slices"
 	"strings"
 
 	"github.com/daybook-audit/daybook"
@@ -25,8 +26,6 @@ type route struct {
 	enter func(w http.ResponseWriter, r *http.Request, body []byte)
 	admit func(w http.ResponseWriter, r *http.Request) *http.Request // nil: everybody
 	body  int64                                                      // the door's own limit on it; 0: that of the server
-
-	described []string // parameters of the query string that a door reads itself
 
 	s     *Server
 	times *routeTimes
@@ -105,12 +104,11 @@ func (s *Server) table() []*route {
 		{method: "GET", pattern: "/metrics", scopes: auth.Operate, handler: getMetrics, about: aboutGetMetrics},
 		{method: "GET", pattern: "/healthz", open: true, quiet: true, handler: getHealth, about: aboutGetHealth},
 		{method: "GET", pattern: "/readyz", open: true, quiet: true, handler: getReady, about: aboutGetReady},
-		{method: "GET", pattern: "/v1/anchor/checkpoint", scopes: auth.Read, handler: getAnchor, about: aboutGetAnchor},
 		{method: "GET", pattern: "/.well-known/daybook-keys", open: true, handler: getInstanceKeys, about: aboutGetInstanceKeys},
 		{method: "GET", pattern: "/openapi.json", open: true, handler: getOpenAPI, about: aboutGetOpenAPI},
 		{method: "GET", pattern: "/docs/api", open: true, handler: getDocs, about: aboutGetDocs},
 	}
-	return append(routes, logRoutes()...)
+	return slices.Concat(routes, anchorRoutes(), logRoutes())
 }
 
 // mount puts the table and the doors' routes into the mux. Nothing else answers.
@@ -119,9 +117,12 @@ func (s *Server) mount() {
 	s.routes = s.table()
 	for _, door := range s.Doors {
 		for _, r := range door.Routes() {
+			params := make([]param, len(r.Params))
+			for i, name := range r.Params {
+				params[i].name = name
+			}
 			s.routes = append(s.routes, &route{
-				method: r.Method, pattern: r.Pattern, scopes: r.Scopes, open: r.Open, quiet: true, door: door, enter: r.Handler, admit: r.Admit, body: r.Body,
-				described: r.Params,
+				params: params, method: r.Method, pattern: r.Pattern, scopes: r.Scopes, open: r.Open, quiet: true, door: door, enter: r.Handler, admit: r.Admit, body: r.Body,
 			})
 		}
 	}

@@ -19,8 +19,8 @@ const kept = "acmesecret"
 
 // tenant is what org_acme has, for org_globex to try.
 type tenant struct {
-	event, key, cursor, actorCursor, hold, erasure, orgErasure, export, doorExport string
-	session, theirs                                                                string // the cookie of its portal, as a text, and that of org_globex as a header
+	event, key, cursor, actorCursor, logCursor, hold, erasure, orgErasure, export, doorExport string
+	session, theirs                                                                           string // the cookie of its portal, as a text, and that of org_globex as a header
 }
 
 // logPath begins the routes of a log.
@@ -47,6 +47,12 @@ func tenantTrials(f *fixture, of tenant) map[string][]trial {
 	}
 	cursor := func(path, theirs string) trial {
 		return trial{get(path + "?cursor=" + theirs), get(path + "?cursor=c_AAAA")}
+	}
+	instance := func(paths ...string) (list []trial) { // names no organization: naming one changes nothing
+		for _, path := range paths {
+			list = append(list, trial{get(path, "Daybook-Org", "org_acme"), get(path)})
+		}
+		return list
 	}
 	doorExport := func(org string) ask { return send("POST", "/audit_logs/exports", exportBody(org)) }
 	door := func(org string) ask {
@@ -118,6 +124,15 @@ func tenantTrials(f *fixture, of tenant) map[string][]trial {
 		"POST /v1/organization-erasures/{id}/approve":    {{send("POST", "/v1/organization-erasures/"+of.orgErasure+"/approve", `{}`), send("POST", "/v1/organization-erasures/"+noErasure+"/approve", `{}`)}},
 		"DELETE /v1/organization-erasures/{id}":          {{send("DELETE", "/v1/organization-erasures/"+of.orgErasure, ""), send("DELETE", "/v1/organization-erasures/"+noErasure, "")}},
 		"GET /v1/organization-erasures/{id}/certificate": {{get("/v1/organization-erasures/" + of.orgErasure + "/certificate"), get("/v1/organization-erasures/" + noErasure + "/certificate")}},
+		"POST /logs":                                     other("POST", "/logs", `{"userId":1,"action":"x"}`),
+		"GET /logs":                                      {header("/logs"), {ask: get("/logs?all=true&limit=500")}, cursor("/logs", of.logCursor)},
+		"GET /logs/{id}":                                 {{get("/logs/" + of.event + "?all=true"), get("/logs/" + noEvent + "?all=true")}, header("/logs/" + of.event), header("/logs/1"), {get("/logs/1?all=true"), get("/logs/2?all=true")}},
+		"GET /v1/anchor/checkpoints/{size}":              instance("/v1/anchor/checkpoints/1"),
+		"GET /v1/anchor/tile/{path}":                     instance("/v1/anchor/tile/0/000.p/1", "/v1/anchor/tile/entries/000.p/1"),
+		"GET /v1/anchor/inclusion":                       instance("/v1/anchor/inclusion?seq=0"),
+		"GET /v1/anchor/consistency":                     instance("/v1/anchor/consistency?from=1"),
+		"GET /v1/anchor/info":                            instance("/v1/anchor/info"),
+		"GET /v1/anchor/batch/{index}":                   instance("/v1/anchor/batch/0"),
 	}
 	maps.Copy(trials, map[string][]trial{
 		"GET /audit_logs/actions":                         {{ask: get("/audit_logs/actions?limit=100")}},
@@ -152,6 +167,7 @@ func tenantTrials(f *fixture, of tenant) map[string][]trial {
 			at + "/consistency":        ofLog("/consistency?from=1&to=2"),
 			at + "/bundle":             ofLog("/bundle", "/bundle?from=0&to=1&size=1"),
 			at + "/info":               ofLog("/info"),
+			at + "/anchor":             ofLog("/anchor", "/anchor?size=1"),
 			at + "/proof/{file}": {
 				{get("/v1/organizations/org_acme" + log + "/proof/" + of.event + ".tlog-proof"), get("/v1/organizations/org_none" + log + "/proof/" + noEvent + ".tlog-proof")},
 				{get("/v1/organizations/org_globex" + log + "/proof/" + of.event + ".tlog-proof"), get("/v1/organizations/org_globex" + log + "/proof/" + noEvent + ".tlog-proof")},
@@ -176,6 +192,8 @@ func TestTenants(t *testing.T) {
 	}
 	of.cursor = nextCursor(t, f.do(ask{path: "/v1/events?limit=1", key: f.acme}))
 	of.actorCursor = nextCursor(t, f.do(ask{path: "/v1/actors/user/usr_7/events?limit=1", key: f.acme}))
+	link := f.do(ask{path: "/logs?all=true&limit=1", key: f.acme}).Header().Get("Link")
+	_, of.logCursor, _ = strings.Cut(strings.TrimSuffix(link, `>; rel="next"`), "cursor=")
 	var who struct{ ID string }
 	if err := json.Unmarshal(f.do(ask{path: "/v1/whoami", key: f.acme}).Body.Bytes(), &who); err != nil {
 		t.Fatal(err)
@@ -336,8 +354,17 @@ func scopeTrials(f *fixture) map[string]ask {
 		"POST /v1/organization-erasures/{id}/approve":    {method: "POST", path: "/v1/organization-erasures/ers_01m7z7rs1affyad5cmxxj94a70/approve", body: `{}`},
 		"DELETE /v1/organization-erasures/{id}":          {method: "DELETE", path: "/v1/organization-erasures/ers_01m7z7rs1affyad5cmxxj94a70"},
 		"GET /v1/organization-erasures/{id}/certificate": {path: "/v1/organization-erasures/ers_01m7z7rs1affyad5cmxxj94a70/certificate"},
+		"GET /v1/anchor/checkpoints/{size}":              {path: "/v1/anchor/checkpoints/1"},
+		"GET /v1/anchor/tile/{path}":                     {path: "/v1/anchor/tile/0/000.p/1"},
+		"GET /v1/anchor/inclusion":                       {path: "/v1/anchor/inclusion?seq=0"},
+		"GET /v1/anchor/consistency":                     {path: "/v1/anchor/consistency?from=1"},
+		"GET /v1/anchor/info":                            {path: "/v1/anchor/info"},
+		"GET /v1/anchor/batch/{index}":                   {path: "/v1/anchor/batch/0"},
 		"POST /audit_logs/events": {method: "POST", path: "/audit_logs/events", body: `{"organization_id":"org_acme","event":{"action":"a.b",` +
 			`"occurred_at":"2026-02-02T16:35:39Z","actor":{"id":"u","type":"user"},"targets":[],"context":{"location":""}}}`},
+		"POST /logs":                            {method: "POST", path: "/logs", body: `{"userId":1,"action":"x"}`, header: acme},
+		"GET /logs":                             {path: "/logs", header: acme},
+		"GET /logs/{id}":                        {path: "/logs/1", header: acme},
 		"POST /audit_logs/exports":              {method: "POST", path: "/audit_logs/exports", body: exportBody("org_acme")},
 		"GET /audit_logs/exports/{id}":          {path: "/audit_logs/exports/" + door},
 		"GET /audit_logs/exports/{id}/file.csv": {path: "/audit_logs/exports/" + door + "/file.csv?" + doorLink},
@@ -371,6 +398,7 @@ func scopeTrials(f *fixture) map[string]ask {
 			at + "/proof/{file}":       {path: ofLog + "/proof/" + firstID + ".tlog-proof"},
 			at + "/bundle":             {path: ofLog + "/bundle"},
 			at + "/info":               {path: ofLog + "/info"},
+			at + "/anchor":             {path: ofLog + "/anchor"},
 		})
 	}
 	retracedScopes(f, asks)
@@ -415,8 +443,15 @@ func TestScopes(t *testing.T) {
 			}
 		}
 	})
-	if want := []string{"/v1/exports/{id}/file", "/healthz", "/readyz", "/.well-known/daybook-keys", "/openapi.json", "/docs/api", "/audit_logs/exports/{id}/file.csv", "/portal", "/portal", "/portal/events", "/portal/exports", "/portal/exports/{id}",
-		"/auditlog/viewer/v1/viewersession", "/auditlog/viewer/v1/graphql", "/auditlog/viewer/v1/graphql", "/viewer/v1/viewersession", "/viewer/v1/graphql", "/viewer/v1/graphql"}; !slices.Equal(open, want) {
+	want := []string{
+		"/v1/exports/{id}/file", "/healthz", "/readyz", "/.well-known/daybook-keys", "/openapi.json", "/docs/api",
+		// WorkOS: a signed link, and what the cookie of a portal opens.
+		"/audit_logs/exports/{id}/file.csv", "/portal", "/portal", "/portal/events", "/portal/exports", "/portal/exports/{id}",
+		// Retraced: a viewer token, and the session that it is exchanged for.
+		"/auditlog/viewer/v1/viewersession", "/auditlog/viewer/v1/graphql", "/auditlog/viewer/v1/graphql",
+		"/viewer/v1/viewersession", "/viewer/v1/graphql", "/viewer/v1/graphql",
+	}
+	if !slices.Equal(open, want) {
 		t.Errorf("open without a key: %v", open)
 	}
 }

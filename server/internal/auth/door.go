@@ -23,7 +23,7 @@ type DoorRoute struct {
 	Method, Pattern string // Pattern as in http.ServeMux, without method and host
 	Scopes          Scopes
 	Open            bool     // no key is needed: the handler knows who may by other means
-	Params          []string // of the query string, as the door's document describes them
+	Params          []string // of the query string, in the order of the document, for the tests that compare them; the handler checks
 	// Admit, if set, runs before the body is read and returns the request that Handler gets, such as one whose context says who asks. Nil
 	// means that it has answered.
 	Admit func(w http.ResponseWriter, r *http.Request) *http.Request

@@ -17,8 +17,8 @@ type Config struct {
 	// Configuration file (YAML). Without it, daybook.yaml of the working folder is read if it is there.
 	File string `key:"config"`
 
-	// Address to listen on, HOST:PORT. An empty host means every address of the machine.
-	Listen string `key:"listen" default:"127.0.0.1:8080"`
+	// Address to listen on, HOST:PORT. An empty host means every address of the machine. Without it, port PORT (or else API_PORT) of every address, if the environment or .env names one.
+	Listen string `key:"listen" default:"127.0.0.1:8080" or:"PORT,API_PORT"`
 	// The SQLite file in which the log is kept, made on the first start. There is no driver for another database yet.
 	DB string `key:"db" default:"daybook.db" secret:"url"`
 	// Certificate chain (PEM file). With tls_key the server speaks HTTPS.
@@ -120,6 +120,23 @@ type Config struct {
 	WorkOSRetention string `key:"workos_retention" default:"any" oneof:"any|workos"`
 	// Whether the WorkOS door takes an equal event without a key, within 24 hours, for a repeat.
 	WorkOSKeylessDedupe bool `key:"workos_keyless_dedupe" default:"true"`
+
+	// Whether the ta-vivo door (/logs) is open.
+	TavivoEnabled bool `key:"tavivo_enabled" default:"true"`
+	// Secret with which the JSON Web Tokens of the ta-vivo door are signed (HS256, HS384 or HS512). Without it, JWT_SECRET of the environment or of .env; with neither, only API keys are accepted there.
+	TavivoJWTSecret string `key:"tavivo_jwt_secret" secret:"all" or:"JWT_SECRET"`
+	// File with that secret, which wins; line ends at its end are not part of it.
+	TavivoJWTSecretFile string `key:"tavivo_jwt_secret_file"`
+	// Organization of what comes to the ta-vivo door with a JSON Web Token.
+	TavivoOrg string `key:"tavivo_org" default:"default"`
+	// Whether a JSON Web Token may also read at the ta-vivo door; false: reading needs an API key.
+	TavivoRead bool `key:"tavivo_read" default:"true"`
+	// Whether the ta-vivo door answers 403 without a credential and 400 to a bad token, like the original, instead of 401.
+	TavivoLegacyStatus bool `key:"tavivo_legacy_status" default:"false"`
+	// Names of members whose values the ta-vivo door masks, beside those that look like secrets, separated by commas.
+	TavivoMask []string `key:"tavivo_mask"`
+	// Names of members that look like secrets to the ta-vivo door and are none, separated by commas.
+	TavivoMaskAllow []string `key:"tavivo_mask_allow"`
 
 	// Whether the Retraced door (/auditlog/publisher/v1/…) is open.
 	RetracedEnabled bool `key:"retraced_enabled" default:"true"`

@@ -2,16 +2,11 @@ package tavivo_test
 
 import (
 	"encoding/json"
-	"errors"
 	"net/http"
 	"net/http/httptest"
 	"strings"
 	"testing"
-
-	"github.com/daybook-audit/daybook/leaf"
 )
-
-func asLeaf(err error, e **leaf.Error) bool { return errors.As(err, e) }
 
 // Every case of the mapping, one event each.
 func TestMapping(t *testing.T) {

@@ -66,8 +66,8 @@ func (d *Door) Name() string { return name }
 func (d *Door) Routes() []auth.DoorRoute {
 	return []auth.DoorRoute{
 		{Method: http.MethodPost, Pattern: "/logs", Scopes: auth.Record, Admit: d.admit(auth.Record), Handler: d.createLog},
-		{Method: http.MethodGet, Pattern: "/logs", Scopes: auth.Read, Admit: d.admit(auth.Read), Handler: d.listLogs},
-		{Method: http.MethodGet, Pattern: "/logs/{id}", Scopes: auth.Read, Admit: d.admit(auth.Read), Handler: d.getLog},
+		{Method: http.MethodGet, Pattern: "/logs", Scopes: auth.Read, Params: listParameters, Admit: d.admit(auth.Read), Handler: d.listLogs},
+		{Method: http.MethodGet, Pattern: "/logs/{id}", Scopes: auth.Read, Params: oneParameters, Admit: d.admit(auth.Read), Handler: d.getLog},
 	}
 }
 

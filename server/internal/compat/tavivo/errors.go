@@ -43,7 +43,7 @@ func (f *fault) send(w http.ResponseWriter) {
 	if f.plain {
 		w.Header().Set("Content-Type", "text/plain; charset=utf-8")
 		w.WriteHeader(f.status)
-		_, _ = w.Write([]byte(f.body.Message)) // a client that is gone has no use for it
+		_, _ = w.Write([]byte(f.body.Message)) //nolint:gosec // text/plain, with nosniff; a client that is gone has no use for it
 		return
 	}
 	send(w, f.status, encode(f.body))
@@ -54,7 +54,7 @@ var contentType = []string{"application/json"}
 func send(w http.ResponseWriter, status int, body []byte) {
 	w.Header()["Content-Type"] = contentType
 	w.WriteHeader(status)
-	_, _ = w.Write(body) // a client that is gone repeats its request
+	_, _ = w.Write(body) //nolint:gosec // JSON, with nosniff; a client that is gone repeats its request
 }
 
 func refuse(status int, message string) *fault {

@@ -97,7 +97,7 @@ func rowEventID(at time.Time, row string) daybook.ID {
 	id := daybook.ID(sum[:16])
 	ms := at.UnixMilli()
 	for i := range 6 {
-		id[i] = byte(ms >> (40 - 8*i)) //nolint:gosec // the byte at this place
+		id[i] = byte(ms >> (40 - 8*i))
 	}
 	id[6], id[8] = id[6]&0x0f|0x70, id[8]&0x3f|0x80
 	return id

@@ -1,6 +1,7 @@
 package tavivo
 
 import (
+	"maps"
 	"net/http"
 	"net/url"
 	"slices"
@@ -19,11 +20,12 @@ const (
 	maxLimit     = 500
 )
 
-// parameters are those of GET /logs, and whether each may be repeated.
-var parameters = map[string]bool{
-	"userId": true, "action": true, "entity": true, "entityId": false, "from": false, "to": false, "q": false, "limit": false, "order": false,
-	"cursor": false, "all": false,
-}
+// The parameters of the two routes, and those that may be repeated.
+var (
+	listParameters = []string{"userId", "action", "entity", "entityId", "from", "to", "q", "limit", "order", "cursor", "all"}
+	oneParameters  = []string{"all"}
+	repeated       = []string{"userId", "action", "entity"}
+)
 
 // listLogs is GET /logs.
 func (d *Door) listLogs(w http.ResponseWriter, r *http.Request, _ []byte) {
@@ -115,7 +117,7 @@ func readQuestion(raw string) (*question, *fault) {
 		return nil, invalidQuery(fieldError{"", "the query string is malformed"})
 	}
 	p := &reader{values: values}
-	p.known(parameters)
+	p.known(listParameters)
 	q := &question{daybook.EventQuery{Text: values.Get("q"), Cursor: values.Get("cursor"), Limit: p.limit()}}
 	switch order := values.Get("order"); {
 	case order == "asc":
@@ -143,19 +145,12 @@ func (p *reader) refuse(field, message string) {
 }
 
 // known refuses parameters that are not those of the route, and those that stand twice where one is meant.
-func (p *reader) known(allowed map[string]bool) {
-	for _, name := range slices.Sorted(func(yield func(string) bool) {
-		for name := range p.values {
-			if !yield(name) {
-				return
-			}
-		}
-	}) {
-		many, ok := allowed[name]
+func (p *reader) known(allowed []string) {
+	for _, name := range slices.Sorted(maps.Keys(p.values)) {
 		switch {
-		case !ok:
+		case !slices.Contains(allowed, name):
 			p.refuse(name, "is not a parameter of this route")
-		case !many && len(p.values[name]) > 1:
+		case len(p.values[name]) > 1 && !slices.Contains(repeated, name):
 			p.refuse(name, "must be given once")
 		}
 	}
@@ -291,7 +286,7 @@ func (d *Door) one(r *http.Request) (*row, *fault) {
 		return nil, invalidQuery(fieldError{"", "the query string is malformed"})
 	}
 	p := &reader{values: values}
-	p.known(map[string]bool{"all": false})
+	p.known(oneParameters)
 	all := p.flag("all")
 	if len(p.errs) > 0 {
 		return nil, invalidQuery(p.errs...)
@@ -319,7 +314,7 @@ func (d *Door) find(r *http.Request, org daybook.OrgID) (entry daybook.Entry, f 
 	if id, bad := daybook.ParseID(text); bad == nil {
 		entry, err = d.Book.Entry(r.Context(), org, id)
 	} else if n, bad := strconv.ParseUint(text, 10, 63); bad == nil {
-		entry, err = d.Book.EntryAt(r.Context(), org, int64(n)-1) //nolint:gosec // of 63 bits
+		entry, err = d.Book.EntryAt(r.Context(), org, int64(n)-1)
 	} else {
 		return entry, refuse(http.StatusBadRequest, "Invalid id: an integer or evt_…")
 	}

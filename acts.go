@@ -44,10 +44,13 @@ type control struct {
 	By        Party  `json:"by"`
 	// ApprovedBy is the second of two who agreed to an erasure.
 	ApprovedBy *Party `json:"approved_by,omitempty"`
-	Part       int    `json:"part,omitempty"`
-	Parts      int    `json:"parts,omitempty"`
+	// Of is the origin of an earlier epoch of the same org, from which OfItems are erased again after a restore; such an entry has no Items.
+	Of      string `json:"of,omitempty"`
+	OfItems string `json:"of_items,omitempty"`
+	Part    int    `json:"part,omitempty"`
+	Parts   int    `json:"parts,omitempty"`
 
-	items leaf.Items // of Items; nil when there are none
+	items, ofItems leaf.Items // of Items and OfItems; nil when there are none
 }
 
 // parseControl reads the payload of a control entry. Members that it does not know are ignored.
@@ -56,12 +59,14 @@ func parseControl(text []byte) (*control, error) {
 	if err := json.Unmarshal(text, c); err != nil {
 		return nil, fmt.Errorf("read a control entry: %w", err)
 	}
-	if c.Items == "" {
-		return c, nil
-	}
-	var err error
-	if c.items, err = leaf.ParseItems(c.Items); err != nil {
-		return nil, fmt.Errorf("items of a control entry: %w", err)
+	for text, items := range map[string]*leaf.Items{c.Items: &c.items, c.OfItems: &c.ofItems} {
+		if text == "" {
+			continue
+		}
+		var err error
+		if *items, err = leaf.ParseItems(text); err != nil {
+			return nil, fmt.Errorf("items of a control entry: %w", err)
+		}
 	}
 	return c, nil
 }
@@ -153,7 +158,8 @@ type logActs struct {
 	folded   bool  // what was folded at the first look was read
 	holds    []*activeHold
 	released []Hold
-	erasures []*Erasure // by their first control entry
+	freed    map[string]Hold // holds of earlier epochs that were released in this log, by id: when, by whom, why
+	erasures []*Erasure      // by their first control entry
 	byID     map[string]*Erasure
 	keys     []keyAct   // about keys and epochs, oldest first
 	lost     leaf.Items // what prune entries with keep tile name
@@ -174,7 +180,7 @@ func (b *Book) acts(log LogNo) *logActs {
 	defer b.actsMu.Unlock()
 	a := b.actsOf[log]
 	if a == nil {
-		a = &logActs{turn: make(chan struct{}, 1), byID: map[string]*Erasure{}}
+		a = &logActs{turn: make(chan struct{}, 1), byID: map[string]*Erasure{}, freed: map[string]Hold{}}
 		b.actsOf[log] = a
 	}
 	return a
@@ -327,6 +333,23 @@ func (b *Book) actsKnownTo(ctx context.Context, v view, again func() (view, erro
 		return nil, nil, err
 	}
 	return a, a.mu.Unlock, nil
+}
+
+// actsOfLog is knownActs for one log, of whatever epoch.
+func (b *Book) actsOfLog(ctx context.Context, s *shard, t *logTail) (a *logActs, done func(), err error) {
+	look := func() (view, error) {
+		s.mu.RLock()
+		defer s.mu.RUnlock()
+		return s.viewOf(t), nil
+	}
+	v, err := look()
+	if err != nil {
+		return nil, nil, err
+	}
+	if a, done, err = b.actsKnownTo(ctx, v, look); err != nil {
+		return nil, nil, fmt.Errorf("read the control entries of %s: %w", t.org, err)
+	}
+	return a, done, nil
 }
 
 // lost returns the runs that have lost their leaf hashes, or are about to. Behind the last one the log is whole.

@@ -39,17 +39,19 @@ var arch = []archModule{
 		{"query"},
 		{".", "verify"},
 		{"client", "witness", "daybookhttp", "daybooksql", "activity", "crm", "storetest"},
-		{"daybooktest"},
+		{"daybooktest", "resthapi"},
 	}},
+	{dir: "internal/apptest", may: []string{""}, lines: [][]string{{"."}}},
 	{dir: "sqlite", may: []string{""}, lines: [][]string{{"."}}},
 	{dir: "postgres", may: []string{""}, lines: [][]string{{"."}, {"daybookpgx"}, {"capture"}}},
 	{dir: "server", may: []string{"", "sqlite", "postgres"}, lines: [][]string{
-		{"internal/config", "internal/ui", "internal/selfaudit"},
+		{"internal/config", "internal/ui", "internal/selfaudit", "internal/rawjson"},
 		{"internal/control"},
 		{"internal/auth", "internal/export", "internal/stream"},
 		{"internal/api", "internal/compat/*"},
 		{"cmd/daybook", "bench"},
 	}},
+	{dir: "examples", may: []string{""}, lines: [][]string{{"*"}}},
 	{dir: "contrib/gin", may: []string{""}, lines: [][]string{{"."}}},
 	{dir: "contrib/echo", may: []string{""}, lines: [][]string{{"."}}},
 	{dir: "contrib/fiber", may: []string{""}, lines: [][]string{{"."}}},
@@ -61,7 +63,7 @@ var arch = []archModule{
 // alone lists packages that only these packages of ours may import, whatever their line says.
 var alone = map[string][]string{
 	"sqlite": {"server/cmd/daybook", "server/bench"}, "postgres": {"server/cmd/daybook", "server/bench", "postgres/daybookpgx", "postgres/capture"},
-	"client": {"server/cmd/daybook"}, "server/internal/config": {"server/cmd/daybook"},
+	"client": {"server/cmd/daybook", "examples/resthapi", "examples/togo", "examples/crm"}, "server/internal/config": {"server/cmd/daybook"},
 }
 
 // TestArchitecture holds the arrows: they point strictly down. It reads imports only and skips tests, testdata, tools and the web

@@ -92,7 +92,11 @@ type block struct {
 
 // unpackBlock reads a block. Damage is an *Error of CodeTampered; a magic, version, codec or form that it does not know is
 // [ErrNewer]. It does not compare the bodies with the tree: that is Fsck's.
-func unpackBlock(b []byte) (*block, error) {
+func unpackBlock(b []byte) (*block, error) { return unpackBlockInto(b, nil) }
+
+// unpackBlockInto is unpackBlock into memory of the caller, which grows as needed: the block is good until it is used again. nil: the
+// block has memory of its own.
+func unpackBlockInto(b []byte, into *[]byte) (*block, error) {
 	if len(b) < blockHeader+4 {
 		return nil, damaged("a block of %d bytes", len(b))
 	}
@@ -112,7 +116,14 @@ func unpackBlock(b []byte) (*block, error) {
 		return nil, damaged("the sections of block %d do not fit its %d bytes", first, len(b))
 	}
 	rest := body[blockHeader+keep:]
-	text, err := inflate(b[5], rest, int(plain))
+	var room []byte
+	if into != nil {
+		if cap(*into) < int(plain) {
+			*into = make([]byte, plain)
+		}
+		room = *into
+	}
+	text, err := inflate(b[5], rest, int(plain), room)
 	if err != nil {
 		return nil, fmt.Errorf("block %d: %w", first, err)
 	}

@@ -3,6 +3,7 @@ package daybook
 import (
 	"context"
 	"crypto/rand"
+	"errors"
 	"fmt"
 	"hash/fnv"
 	"log/slog"
@@ -22,6 +23,9 @@ type Book struct {
 	nodes   *nodeCache
 	limits  *scanLimits
 	signer  *signer // nil: nothing is signed
+
+	reapplyMu sync.Mutex
+	reapplied []Reapplied // guarded by reapplyMu
 
 	actsMu sync.Mutex
 	actsOf map[LogNo]*logActs // guarded by actsMu
@@ -55,6 +59,9 @@ type Options struct {
 	Anchors   Documents
 	Witnesses []Witness
 
+	// Schemas holds what producers record against the schemas of their actions; nil: nothing is.
+	Schemas Schemas
+
 	MaxQueueBytes     int64         // of requests that wait for the sequencer, default 32 MiB; beyond it CodeOverloaded
 	CommitTimeout     time.Duration // after which a commit of unknown outcome is answered as such, default 30 s
 	IdempotencyWindow time.Duration // for which an idempotency key is kept, default 7 days, at least 24 h
@@ -67,6 +74,11 @@ type Options struct {
 	// copies elsewhere, such as exports, removes them now. After an error, and after a crash, it is called again. Nothing is merged
 	// while it runs, and it must not record. Nil: nobody keeps copies.
 	Erased func(ctx context.Context, e Erasure) error
+
+	// Dropped is called when the logs of an org are closed for good, and before their bytes go: whoever keeps something else of the org,
+	// such as its keys and settings, removes it now. After an error, and after a crash, it is called again. Nothing is merged while it runs,
+	// and it must not record. Nil: nobody keeps anything.
+	Dropped func(ctx context.Context, org OrgID) error
 
 	SearchTime   time.Duration // what one search may take before it answers with what it has, default 250 ms
 	SearchBlocks int           // what one search may decode, default 1,500 blocks
@@ -110,7 +122,8 @@ func setDefault[T int | int64 | time.Duration](v *T, d T) {
 }
 
 // Open reads what was committed and not yet merged, checks it against the stored heads, and starts the sequencers and the merger.
-// A log whose head and commits contradict each other is frozen, and the others are served. The Book uses store until Close, which
+// A log whose head and commits contradict each other is frozen, and the others are served. What was erased, and came back with an older copy of the store, is erased again before Open
+// returns: see [Book.Reapplied]. The Book uses store until Close, which
 // does not close it.
 func Open(ctx context.Context, store Store, o Options) (*Book, error) {
 	o = o.withDefaults()
@@ -139,12 +152,15 @@ func Open(ctx context.Context, store Store, o Options) (*Book, error) {
 	if b.signer != nil {
 		b.signer.start() //nolint:contextcheck // it outlives Open; Close ends it
 	}
+	if err := b.reapply(ctx, ""); err != nil {
+		return nil, errors.Join(err, b.Close()) //nolint:contextcheck // Close ends what outlives Open
+	}
 	return b, nil
 }
 
 func newShard(b *Book, no int) *shard {
 	return &shard{
-		b: b, no: no, orgs: map[OrgID]*logTail{}, logs: map[LogNo]*logTail{}, changed: make(chan struct{}),
+		b: b, no: no, orgs: map[OrgID]*logTail{}, logs: map[LogNo]*logTail{}, gone: map[LogNo]struct{}{}, changed: make(chan struct{}),
 		wake: make(chan struct{}, 1), room: make(chan struct{}, 1), done: make(chan struct{}), stop: make(chan struct{}),
 		ids:   newIDFilter(b.now()),
 		batch: batch{index: map[*logTail]int{}, ids: map[explicitID]struct{}{}, hashes: map[KeyRef]struct{}{}},

@@ -7,6 +7,7 @@ import (
 	"log/slog"
 	"strings"
 	"sync/atomic"
+	"time"
 )
 
 // A Recorder records events durably: *Book in this process, *client.Client over HTTP.
@@ -53,7 +54,11 @@ type ClerkOptions struct {
 	Actor   ActorPolicy   // default RequireActor
 	Failure []FailureRule // the first match holds; none: FailClosed
 	Redact  Redactor      // default DefaultRedactor
+	Secret  []byte        // ≥ 32 bytes: the key of `hash` tags in a History, and of carriers
 	Logger  *slog.Logger  // default: discards; only losses are logged
+
+	Now   func() time.Time // default time.Now; when an event happened that is delivered later
+	NewID func() ID        // default NewID; fixed in tests
 }
 
 // ClerkStats counts since NewClerk.
@@ -86,11 +91,20 @@ func NewClerk(to Recorder, o ClerkOptions) (*Clerk, error) {
 			return nil, fmt.Errorf("daybook: the failure policy %d of %q is none", r.Policy, r.Action)
 		}
 	}
+	if o.Secret != nil && len(o.Secret) < minSecret {
+		return nil, fmt.Errorf("daybook: ClerkOptions.Secret must have at least %d bytes", minSecret)
+	}
 	if o.Redact == nil {
 		o.Redact = DefaultRedactor{}
 	}
 	if o.Logger == nil {
 		o.Logger = slog.New(slog.DiscardHandler)
+	}
+	if o.Now == nil {
+		o.Now = time.Now //nolint:forbidigo // where the clock comes from
+	}
+	if o.NewID == nil {
+		o.NewID = NewID
 	}
 	return &Clerk{to: to, o: o}, nil
 }
@@ -105,8 +119,12 @@ func (c *Clerk) Record(ctx context.Context, e Event) (Receipt, error) {
 	if err != nil {
 		return Receipt{}, err
 	}
+	if silenced(ctx, c) {
+		return Receipt{ID: e.ID, Org: e.Org}, nil
+	}
 	receipt, err := c.to.Record(ctx, e.Org, e)
 	if err == nil {
+		noteRecorded(ctx)
 		return receipt, nil
 	}
 	receipt = Receipt{ID: e.ID, Org: e.Org}
@@ -170,14 +188,24 @@ func outcomeOf(err error, fault *EventFault) (Outcome, *EventFault) {
 // Stats returns the counts.
 func (c *Clerk) Stats() ClerkStats { return ClerkStats{Unknown: c.unknown.Load(), Lost: c.lost.Load()} }
 
+// Org returns the org for which events under ctx are recorded; empty when neither ctx nor the options name one.
+func (c *Clerk) Org(ctx context.Context) OrgID {
+	if org := scopeOf(ctx).Org; org != "" {
+		return org
+	}
+	return c.o.Org
+}
+
+// Complete returns e as Record would record it under ctx: completed, redacted, and with an id. Recording what it returned records the
+// same event. An event that cannot be completed is an error, as there.
+func (c *Clerk) Complete(ctx context.Context, e Event) (Event, error) { return c.completed(ctx, e) }
+
 // completed returns e with what it leaves open taken from ctx and the options, redacted, with Org and ID set. OccurredAt stays
 // open: a repeat of the same event is then the same event, and reads as of when it was first received.
 func (c *Clerk) completed(ctx context.Context, e Event) (Event, error) {
 	s := scopeOf(ctx)
-	for _, org := range [...]OrgID{s.Org, c.o.Org} {
-		if e.Org == "" {
-			e.Org = org
-		}
+	if e.Org == "" {
+		e.Org = c.Org(ctx)
 	}
 	if e.Org == "" {
 		return e, &Error{
@@ -206,9 +234,9 @@ func (c *Clerk) completed(ctx context.Context, e Event) (Event, error) {
 		e.CorrelationID = s.CorrelationID
 	}
 	if e.ID.IsZero() {
-		e.ID = NewID()
+		e.ID = c.o.NewID()
 	}
-	return redacted(e, c.o.Redact)
+	return redacted(e, c.redactorFor(ctx))
 }
 
 // policy returns what holds for action.

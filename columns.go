@@ -287,16 +287,21 @@ func deflate(dst, plain []byte, codec byte) []byte {
 	return dst[:at+len(s2.Encode(dst[at:cap(dst)], plain))]
 }
 
-// inflate returns the plain bytes of a frame, exactly size of them. It allocates size bytes: the caller bounds it.
-func inflate(codec byte, frame []byte, size int) (plain []byte, err error) {
+// inflate returns the plain bytes of a frame, exactly size of them. They stand in into if it has room; else it allocates size bytes: the
+// caller bounds it.
+func inflate(codec byte, frame []byte, size int, into []byte) (plain []byte, err error) {
+	if cap(into) < size {
+		into = make([]byte, 0, size)
+	}
+	into = into[:0:size] // never more than the row says
 	switch codec {
 	case codecZstd:
-		plain, err = decoder.DecodeAll(frame, make([]byte, 0, size))
+		plain, err = decoder.DecodeAll(frame, into)
 	case codecS2:
 		if n, lenErr := s2.DecodedLen(frame); lenErr != nil || n != size {
 			return nil, damaged("a frame that does not hold %d bytes", size)
 		}
-		plain, err = s2.Decode(make([]byte, size), frame)
+		plain, err = s2.Decode(into[:size], frame)
 	default:
 		return nil, fmt.Errorf("codec %d: %w", codec, ErrNewer)
 	}

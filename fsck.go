@@ -29,6 +29,7 @@ type FsckOptions struct {
 // FsckReport is what [Fsck] found.
 type FsckReport struct {
 	Logs, Blocks, Commits int
+	Closed                int // logs that are being dropped, and are not looked at
 	Entries, Checkpoints  int64
 	Findings              []Finding // at most 100 per log; empty: everything agrees
 }
@@ -45,7 +46,7 @@ type Finding struct {
 // and that seqs are gapless, times ascend, ids agree, every block's bounds and filter cover what it holds, and every stored checkpoint and
 // the high-water mark are heads that the log had. It writes nothing. An error means that it could not look; what is wrong with the bytes is in the report.
 func Fsck(ctx context.Context, store Store, o FsckOptions) (FsckReport, error) {
-	f := &fsck{store: store, o: o, tails: map[LogNo][]tailRun{}, signed: map[LogNo]signedBefore{}}
+	f := &fsck{store: store, o: o, tails: map[LogNo][]tailRun{}, signed: map[LogNo]signedBefore{}, erased: map[string][]leaf.Items{}}
 	if err := f.readSigned(ctx); err != nil {
 		return f.report, err
 	}
@@ -53,6 +54,9 @@ func Fsck(ctx context.Context, store Store, o FsckOptions) (FsckReport, error) {
 		if err := f.loadTail(ctx, shard); err != nil {
 			return f.report, err
 		}
+	}
+	if err := f.readElsewhere(ctx); err != nil {
+		return f.report, err
 	}
 	ctx, cancel := context.WithCancelCause(ctx)
 	defer cancel(nil)
@@ -82,7 +86,8 @@ type fsck struct {
 	o     FsckOptions
 	tails map[LogNo][]tailRun
 
-	signed map[LogNo]signedBefore // read before the tail: the log had these heads by then
+	erased map[string][]leaf.Items // by log id: what entries of other logs name, and the list beside the marks
+	signed map[LogNo]signedBefore  // read before the tail: the log had these heads by then
 
 	mu     sync.Mutex
 	report FsckReport
@@ -93,6 +98,10 @@ func (f *fsck) feed(ctx context.Context, heads chan<- Head) error {
 		if err != nil {
 			return err
 		}
+		if h.State == LogClosed { // half of it may be gone
+			f.report.Closed++
+			continue
+		}
 		select {
 		case heads <- h:
 		case <-ctx.Done():
@@ -101,6 +110,9 @@ func (f *fsck) feed(ctx context.Context, heads chan<- Head) error {
 	}
 	return nil
 }
+
+// EveryLog yields the folded heads of all logs of a store by number, those of epochs that have ended included, or one error.
+func EveryLog(ctx context.Context, s Reader) iter.Seq2[Head, error] { return everyLog(ctx, s) }
 
 // everyLog yields the folded heads of all logs by number, or one error. The tables of a damaged store may lead in a circle: that is an
 // *Error of CodeTampered, and no endless list.

@@ -19,9 +19,10 @@ type merger struct {
 	stop  context.CancelFunc
 	done  chan struct{} // closed when run has returned
 
-	owed         atomic.Int64 // entries in finished windows of several pieces
-	pendingCount atomic.Int64 // removals that are not carried out
-	released     atomic.Bool  // a hold was, since the merger looked
+	owed         atomic.Int64            // entries in finished windows of several pieces
+	pendingCount atomic.Int64            // removals that are not carried out
+	pendingLogs  atomic.Pointer[[]LogNo] // those they are in
+	released     atomic.Bool             // a hold was, since the merger looked
 
 	// mu is held by whoever merges: run, one step at a time, or settle. It owns everything below.
 	mu         sync.Mutex
@@ -37,7 +38,11 @@ type merger struct {
 	debts      debts
 	survey     survey
 	removals   pendingRemovals
+	drops      drops
 	load       load
+
+	closedMu sync.Mutex
+	closed   []Head // guarded by closedMu: logs that were closed since the merger looked
 }
 
 func newMerger(b *Book) *merger {
@@ -136,6 +141,9 @@ func (m *merger) step(ctx context.Context) (worked bool, err error) {
 	if worked, err := m.removeStep(ctx); worked || err != nil {
 		return worked, err
 	}
+	if worked, err := m.dropStep(ctx); worked || err != nil {
+		return worked, err
+	}
 	if m.owed.Load() > maxDebt || m.load.quiet(m.b, now) {
 		return m.idle(ctx)
 	}
@@ -151,8 +159,10 @@ func (m *merger) pause() time.Duration {
 	}
 	wait := m.b.o.TailAge
 	now := m.b.now()
-	if in := m.removalsIn(now); in >= 0 {
-		wait = min(wait, in)
+	for _, in := range []time.Duration{m.removalsIn(now), m.dropsIn(now)} {
+		if in >= 0 {
+			wait = min(wait, in)
+		}
 	}
 	for _, s := range m.b.shards {
 		s.mu.RLock()
@@ -193,6 +203,13 @@ func (m *merger) settleOnce(ctx context.Context) error {
 		}
 	}
 	for {
+		if worked, err := m.dropStep(ctx); err != nil {
+			return err
+		} else if !worked {
+			break
+		}
+	}
+	for {
 		if worked, err := m.idle(ctx); err != nil || !worked {
 			return err
 		}
@@ -206,12 +223,12 @@ func (s *shard) due(o *Options, now int64) bool {
 	return s.removes || s.tailBytes >= o.TailBytes || s.tailEntries >= o.TailEntries || s.tailSince != 0 && now-s.tailSince >= o.TailAge.Microseconds()
 }
 
-// intact reports whether no log of s is frozen because its commits contradict its head.
+// intact reports whether no log of s that is kept is frozen because its commits contradict its head.
 func (s *shard) intact() bool {
 	s.mu.RLock()
 	defer s.mu.RUnlock()
 	for _, t := range s.logs {
-		if t.fault != nil {
+		if t.fault != nil && t.head.State != LogClosed {
 			return false
 		}
 	}

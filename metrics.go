@@ -1,15 +1,18 @@
 package daybook
 
 // Metrics takes what a Book counts and times. Every field may be nil; none may block. They are called from the sequencer, the
-// merger and whoever searches, one call a commit, a slice or a search, never one an event.
+// merger and whoever searches, one call a commit, a slice or a search, never one an event; only Flag is.
 type Metrics struct {
 	Commit func(entries, bytes int, seconds float64) // a commit that is durable: its entries, its row's bytes, from taking the requests to publishing
 	Wait   func(seconds float64)                     // how long the oldest request of a commit waited for its turn
 	Merge  func(blocks, bytes int, seconds float64)  // a slice of merging that is durable
 	Sign   func(logs int, seconds float64)           // a round of signing that is stored
 	Freeze func(org OrgID, cause error)              // a log whose entries are not those that were signed: nothing is recorded in it any more
+	// Retire is called when a key of a log signs no longer, because the overlap with the next one is over; from within that log's signing.
+	Retire func(org OrgID, key Vkey)
 	// Witness is called after a witness was told a checkpoint of the anchor log, with its error; it may be called concurrently.
 	Witness func(name string, err error)
+	Flag    func(flag string)                 // an event that is recorded although its schema refuses it; one that is sent again counts again
 	Search  func(seconds float64, blocks int) // a page, facets or a histogram, once it may run, and the blocks it unpacked
 }
 

@@ -66,6 +66,9 @@ func maskedChange(v json.RawMessage) json.RawMessage {
 	return list[1 : len(list)-1]
 }
 
+// SecretName reports whether DefaultRedactor masks what has this name: see there for the words.
+func SecretName(name string) bool { return isSecret(name) }
+
 // isSecret reports whether one of the words of name is a secret's.
 func isSecret(name string) bool {
 	rest := []rune(name)
@@ -133,6 +136,9 @@ func leads(path, root string) int {
 	}
 	return at
 }
+
+// Redacted returns e as a Clerk with the Redactor r records it: for whoever hands events to a Book without a Clerk.
+func Redacted(e Event, r Redactor) (Event, error) { return redacted(e, r) }
 
 // redacted returns e as r lets it be recorded.
 func redacted(e Event, r Redactor) (Event, error) {

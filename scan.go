@@ -191,6 +191,9 @@ func (s *Span) within(from, to int64) bool { return s.Min > s.Max || s.Min >= fr
 func (s *scan) read(m *BlockMeta) (*block, error) {
 	s.budget.blocks--
 	s.budget.used++
+	if s.once {
+		return s.b.cache.pass(s.ctx, s.b.store, s.view.head.Log, m.BlockRef, &s.plain)
+	}
 	return s.b.cache.block(s.ctx, s.b.store, s.view.head.Log, m.BlockRef)
 }
 

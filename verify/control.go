@@ -43,6 +43,11 @@ func (c *control) read(e *entry) error {
 	}
 	switch c.op {
 	case opErase:
+		if _, own := e.find("/items"); !own {
+			if _, ok := e.find("/of"); ok { // erased again from the log of an earlier epoch, after a restore: nothing of this log
+				return nil
+			}
+		}
 		return c.readItems(e)
 	case opPrune:
 		return c.readPrune(e)

@@ -442,6 +442,16 @@ func TestMonitor_vectors(t *testing.T) {
 // TestMonitor_goesOn: three rounds in a row without a verdict call somebody; --keep-going only reports what is false.
 func TestMonitor_goesOn(t *testing.T) {
 	t.Parallel()
+	for name, org := range map[string]string{"with --org": "org_acme", "without, at a server that does not say whose the key is": ""} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			goesOn(t, org)
+		})
+	}
+}
+
+func goesOn(t *testing.T, org string) {
+	t.Helper()
 	w := watch(t, time.Now)
 	server := w.start()
 	w.front.show(http.NotFoundHandler())
@@ -462,8 +472,7 @@ func TestMonitor_goesOn(t *testing.T) {
 	}
 	var errs bytes.Buffer
 	code := run(ctx, []string{
-		"monitor", "--every", "1ms", "--keep-going", "--server", server.URL, "--org", "org_acme", "--state", filepath.Join(w.dir, "state"),
-		"--vkey", w.vkey, "--exec", "cat >> " + calls,
+		"monitor", "--org", org, "--every", "1ms", "--keep-going", "--server", server.URL, "--state", filepath.Join(w.dir, "state"), "--vkey", w.vkey, "--exec", "cat >> " + calls,
 	}, strings.NewReader(""), out, &errs, w.getenv)
 	if code == exitTampered || code == exitUnverified {
 		t.Errorf("exit %d: %s", code, errs.String())

@@ -25,9 +25,12 @@ type watching struct {
 
 // online verifies a log on its server.
 func (v *verifying) online(ctx context.Context, e *env, full bool) error {
-	w, err := v.watch(ctx, e)
+	w, found, err := v.watch(ctx, e)
 	if err != nil {
 		return err
+	}
+	if w == nil {
+		return v.end(e, found)
 	}
 	w.full = full || len(v.options.Receipts) > 0
 	w.bar = e.progress("entries", 0)
@@ -39,22 +42,23 @@ func (v *verifying) online(ctx context.Context, e *env, full bool) error {
 	return v.end(e, r)
 }
 
-// watch finds the log: that of --org, or of the key. A server that does not say which is a finding, and printed.
-func (v *verifying) watch(ctx context.Context, e *env) (*watching, error) {
+// watch finds the log: that of --org, or of the key.
+// Without --org the server is asked whose key it is; when it does not answer, the report says so and there is nothing to watch.
+func (v *verifying) watch(ctx context.Context, e *env) (*watching, *verify.Report, error) {
 	c, err := e.connect()
 	if err != nil {
-		return nil, err
+		return nil, nil, err
 	}
 	org, err := e.orgOf(ctx, c)
 	if _, wrong := errors.AsType[*usageError](err); wrong {
-		return nil, err
+		return nil, nil, err
 	}
 	if err != nil {
 		r := &verify.Report{}
 		unreachable(e, r, "ask whose key it is", err)
-		return nil, v.end(e, r)
+		return nil, r, nil
 	}
-	return &watching{v: v, c: c, org: org}, nil
+	return &watching{v: v, c: c, org: org}, nil, nil
 }
 
 // unreachable adds that something could not be read, which proves nothing.

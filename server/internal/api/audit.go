@@ -126,6 +126,12 @@ func (c *call) act(action string, target daybook.Target, details any) daybook.Ev
 	return e
 }
 
+// signed adds to an act who did it and from where.
+func (c *call) signed(e daybook.Event) daybook.Event {
+	e.Actor, e.Context = actorOf(c.principal), c.origin()
+	return e
+}
+
 // did records an act before it happens: an error means that the log does not know of it, and it must not happen. An empty org is
 // that of the instance.
 func (c *call) did(org daybook.OrgID, e daybook.Event) error {
@@ -141,12 +147,13 @@ func (c *call) after(org daybook.OrgID, e daybook.Event) {
 type keyDetails struct {
 	Org       *daybook.OrgID `json:"org"` // null: all organizations
 	Scopes    []string       `json:"scopes"`
+	Labels    []string       `json:"labels,omitempty"`
 	ExpiresAt *stamp         `json:"expires_at"`
 }
 
 // keyAct describes what is done to a key.
 func (c *call) keyAct(action string, k control.Key) daybook.Event {
-	d := keyDetails{Scopes: k.Scopes, ExpiresAt: maybeStamp(k.ExpiresAt)}
+	d := keyDetails{Scopes: k.Scopes, Labels: k.Labels, ExpiresAt: maybeStamp(k.ExpiresAt)}
 	if k.Org != "" {
 		d.Org = &k.Org
 	}

@@ -131,29 +131,13 @@ func putRetention(c *call) error {
 	}
 	// Its event is durable before the change: nothing is kept otherwise than the log knows of.
 	_, after, err := c.s.Retentions.Set(c.r.Context(), c.org, want, c.principal.Scopes.Has(auth.Operate), func(before, after control.Retention) error {
-		return c.did(c.org, c.retentionChanged(&before, &after))
+		return c.did(c.org, c.signed(control.RetentionChanged(c.org, &before, &after)))
 	})
 	if err != nil {
 		return err
 	}
 	c.send(http.StatusOK, jsonType, marshal(showRetention(&after)))
 	return nil
-}
-
-// retentionChanged describes a change of how the log is kept.
-func (c *call) retentionChanged(before, after *control.Retention) daybook.Event {
-	e := c.act("daybook.retention.changed", daybook.Target{Type: "log", ID: string(c.org)}, nil)
-	change := func(path string, was, is any) {
-		if old, now := marshal(was), marshal(is); string(old) != string(now) {
-			e.Changes = append(e.Changes, daybook.Change{Path: path, Old: daybook.JSON(old), New: daybook.JSON(now)})
-		}
-	}
-	was, is := showRetention(before), showRetention(after)
-	change("/rules", was.Rules, is.Rules)
-	change("/leave", was.Leave, is.Leave)
-	change("/floor", was.Floor, is.Floor)
-	change("/erasure_approvers", was.Approvers, is.Approvers)
-	return e
 }
 
 func planRetention(c *call) error {

@@ -1,0 +1,32 @@
+package daybooktest_test
+
+import (
+	"context"
+	"testing"
+
+	"github.com/daybook-audit/daybook"
+	"github.com/daybook-audit/daybook/daybooktest"
+)
+
+// pay stands for the application.
+func pay(ctx context.Context, clerk *daybook.Clerk, invoice string) error {
+	_, err := clerk.Record(ctx, daybook.Event{Action: "invoice.paid", Targets: []daybook.Target{{Type: "invoice", ID: invoice}}})
+	return err
+}
+
+// TestPay is a test of the application: it gives it a Clerk that keeps its events in memory, and asks for them afterwards.
+func TestPay(t *testing.T) {
+	t.Parallel()
+	r, clerk := daybooktest.New(t, daybook.ClerkOptions{Org: "org_acme"})
+	ctx := daybook.WithActor(t.Context(), daybook.Actor{Type: "user", ID: "7"})
+	if err := pay(ctx, clerk, "42"); err != nil {
+		t.Fatal(err)
+	}
+	daybooktest.RequireRecorded(t, r, daybooktest.Match{Action: "invoice.paid", ActorID: "7", TargetID: "42"})
+}
+
+// A test of an application looks like TestPay, which stands above in this file.
+func Example() {
+	testing.RunTests(func(_, _ string) (bool, error) { return true, nil }, []testing.InternalTest{{Name: "TestPay", F: TestPay}})
+	// Output:
+}

@@ -45,7 +45,7 @@ func strace(t *testing.T, c *crash, args ...string) (r straced, err error) {
 
 // only are the arguments that leave out calls for other files than those of the store, the runtime's for example.
 func (c *crash) only() (args []string) {
-	for _, end := range []string{"", "-wal", "-shm", ".lock"} {
+	for _, end := range []string{"", "-wal", "-shm", ".lock", ".marks", ".marks-wal", ".marks-shm"} {
 		args = append(args, "-P", c.path+end)
 	}
 	return append(args, "-P", filepath.Dir(c.path))
@@ -307,6 +307,41 @@ func (o *oneByOne) CloseLogs(ctx context.Context, org daybook.OrgID) error {
 
 func (o *oneByOne) DropLog(ctx context.Context, log daybook.LogNo) (bool, error) {
 	return ask(o, func() (bool, error) { return o.store.DropLog(ctx, log) })
+}
+
+// oneByOneMarks is a high-water store in the same thread.
+type oneByOneMarks struct {
+	marks daybook.HighWater
+	one   *oneByOne
+}
+
+func (m *oneByOneMarks) Mark(ctx context.Context, origin string) (mark daybook.Mark, ok bool, err error) {
+	m.one.do(func() { mark, ok, err = m.marks.Mark(ctx, origin) })
+	return mark, ok, err
+}
+
+func (m *oneByOneMarks) Advance(ctx context.Context, origin string, old, next daybook.Mark) (err error) {
+	m.one.do(func() { err = m.marks.Advance(ctx, origin, old, next) })
+	return err
+}
+
+func (m *oneByOneMarks) Reset(ctx context.Context, origin string, to daybook.Mark) (err error) {
+	m.one.do(func() { err = m.marks.Reset(ctx, origin, to) })
+	return err
+}
+
+func (m *oneByOneMarks) AddRemoval(ctx context.Context, r daybook.Removal) (err error) {
+	m.one.do(func() { err = m.marks.AddRemoval(ctx, r) })
+	return err
+}
+
+func (m *oneByOneMarks) Removals(ctx context.Context) ([]daybook.Removal, error) {
+	return ask(m.one, func() ([]daybook.Removal, error) { return m.marks.Removals(ctx) })
+}
+
+func (m *oneByOneMarks) ForgetRemovals(ctx context.Context, before int64) (err error) {
+	m.one.do(func() { err = m.marks.ForgetRemovals(ctx, before) })
+	return err
 }
 
 func (o *oneByOne) Scrub(ctx context.Context) error {

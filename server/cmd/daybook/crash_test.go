@@ -517,12 +517,18 @@ func TestKillLoop(t *testing.T) {
 		cycles = 2000
 	}
 	random := seeded(t)
-	restarts, acknowledged := make([]time.Duration, 0, cycles), 0
+	restarts, acknowledged, kept := make([]time.Duration, 0, cycles), 0, map[string]int{}
+	count := func(c *crash) {
+		acknowledged += c.history.Acknowledged()
+		for _, a := range c.kept.acts {
+			kept[a.Step]++
+		}
+	}
 	var c *crash
 	for cycle := range cycles {
 		if cycle%40 == 0 { // else the log grows, and with it the time of every check
 			if c != nil {
-				acknowledged += c.history.Acknowledged()
+				count(c)
 			}
 			c = newCrash(t, random, 8)
 			c.keeps = true
@@ -547,11 +553,12 @@ func TestKillLoop(t *testing.T) {
 			t.Fatalf("cycle %d: killed %s after its start", cycle, wait)
 		}
 	}
-	acknowledged += c.history.Acknowledged()
+	count(c)
 	slices.Sort(restarts)
 	t.Logf("%d cycles, %d calls acknowledged, none lost, none twice; restart: median %s, slowest %s",
 		cycles, acknowledged, restarts[len(restarts)/2], restarts[len(restarts)-1])
-	if acknowledged < cycles {
+	t.Logf("kept: %v", kept)
+	if acknowledged < cycles || kept[keepErased] == 0 || kept[keepDropped] == 0 {
 		t.Error("next to nothing was acknowledged: next to nothing was tested")
 	}
 }

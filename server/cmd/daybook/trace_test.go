@@ -53,10 +53,11 @@ func (c *crash) only() (args []string) {
 
 var traceCall = regexp.MustCompile(`^(\d+) +([a-z0-9]+)\(`)
 
-// countCalls runs the script with a load, which it returns, and says how often it makes each of calls in the thread that makes most.
-func countCalls(t *testing.T, calls ...string) (storetest.Load, map[string]int) {
+// countCalls runs the script with a load, which it returns, and with a keeper if it keeps, and says how often it makes each of calls in the thread that makes most.
+func countCalls(t *testing.T, keeps bool, calls ...string) (storetest.Load, map[string]int) {
 	t.Helper()
 	c := newCrash(t, seeded(t), 2)
+	c.keeps, c.unsigned = keeps, !keeps
 	r, err := strace(t, c, append(c.only(), "-e", "trace="+strings.Join(calls, ","))...)
 	if err != nil {
 		t.Fatal(err)
@@ -88,10 +89,11 @@ func TestKillAtSyscall(t *testing.T) {
 		step = 1
 	}
 	calls := []string{"fsync", "fdatasync", "pwrite64", "ftruncate", "rename", "unlink"}
-	load, counts := countCalls(t, calls...)
+	load, counts := countCalls(t, true, calls...)
 	for _, call := range calls {
 		for k := 1; k <= counts[call]; k += step {
 			c := crashIn(t.TempDir(), load)
+			c.keeps, c.unsigned = true, false
 			t.Run(fmt.Sprintf("%s %d of %d", call, k, counts[call]), func(t *testing.T) {
 				t.Parallel()
 				_, err := strace(t, c, append(c.only(), "-e", "trace="+call, "-e", fmt.Sprintf("inject=%s:signal=SIGKILL:when=%d", call, k))...)
@@ -116,7 +118,7 @@ func TestIOErrors(t *testing.T) {
 		step = 1
 	}
 	calls := []string{"pwrite64", "fsync", "fdatasync", "pread64", "ftruncate", "openat"}
-	load, counts := countCalls(t, calls...)
+	load, counts := countCalls(t, false, calls...)
 	faults, n := []string{"EIO", "ENOSPC", "EINTR"}, 0
 	for _, call := range calls {
 		step := step

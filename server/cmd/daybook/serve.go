@@ -154,6 +154,9 @@ func (m *Main) handler(ctx context.Context) (*api.Server, error) {
 	m.audit = m.newAuditor()
 	frozen.tell(m.audit)
 	orgs.Made = m.orgMade
+	for _, r := range m.book.Reapplied() {
+		m.audit.Later(control.Instance, reappliedEvent(program("serve"), &r))
+	}
 	d.Book, d.Auth, d.Audit = m.book, m.auth, m.audit
 	if d.Metrics != nil {
 		d.Metrics.Watch(m.book.Stats)

@@ -184,7 +184,7 @@ func getLogInfo(c *call) error {
 		return err
 	}
 	shown := logInfo{
-		Origin: info.Origin, Epoch: info.Epoch, State: logStates[info.State], Size: info.Size, SignedSize: max(info.SignedSize, 0),
+		Origin: info.Origin, Epoch: info.Epoch, State: logStates[info.State], Size: info.Size, SignedSize: max(info.SignedSize, 0), MinIndex: info.MinIndex,
 		AnchorInterval: int64(info.SignEvery.Seconds()), Keys: []vkeyRow{}, ClockVkey: info.ClockVkey, AnchorVkey: info.AnchorVkey,
 	}
 	for _, k := range info.Keys {

@@ -19,8 +19,8 @@ const kept = "acmesecret"
 
 // tenant is what org_acme has, for org_globex to try.
 type tenant struct {
-	event, key, cursor, actorCursor, logCursor, hold, erasure, orgErasure, export, doorExport, snapshot string
-	session, theirs                                                                                     string // the cookie of its portal, as a text, and that of org_globex as a header
+	event, key, cursor, actorCursor, logCursor, hold, erasure, orgErasure, export, doorExport, snapshot, crmCursor string
+	session, theirs                                                                                                string // the cookie of its portal, as a text, and that of org_globex as a header
 }
 
 // logPath begins the routes of a log.

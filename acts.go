@@ -75,6 +75,9 @@ func removes(text []byte) bool {
 	return err == nil && c.removes()
 }
 
+// form returns the form to which c reduces what it names as a whole.
+func (c *control) form() byte { return Leave(c.Keep).form() }
+
 // newID returns a new public id with a prefix, such as ers_….
 func newID(prefix string) string { return typeid.New(prefix) }
 
@@ -150,9 +153,13 @@ type logActs struct {
 	folded   bool  // what was folded at the first look was read
 	holds    []*activeHold
 	released []Hold
+	freed    map[string]Hold // holds of earlier epochs that were released in this log, by id: when, by whom, why
 	erasures []*Erasure // by their first control entry
 	byID     map[string]*Erasure
 	keys     []keyAct // about keys and epochs, oldest first
+	lost     leaf.Items // what prune entries with keep tile name
+	idle     string   // what retention was asked when it last found nothing to remove
+	idleSaid Pruned
 }
 
 // activeHold is a hold in force. It is not changed once others may see it.
@@ -168,7 +175,7 @@ func (b *Book) acts(log LogNo) *logActs {
 	defer b.actsMu.Unlock()
 	a := b.actsOf[log]
 	if a == nil {
-		a = &logActs{turn: make(chan struct{}, 1), byID: map[string]*Erasure{}}
+		a = &logActs{turn: make(chan struct{}, 1), byID: map[string]*Erasure{}, freed: map[string]Hold{}}
 		b.actsOf[log] = a
 	}
 	return a
@@ -250,6 +257,8 @@ func (a *logActs) take(org OrgID, e *packed) error {
 		return a.key(text, e)
 	case c.Op == opErase:
 		a.erased(org, c, e)
+	case c.Op == opPrune && c.form() == formNone:
+		a.lost = append(a.lost[:len(a.lost):len(a.lost)], c.items...) // ascending: they name more and more of the log
 	case c.Op == opHold && c.State == holdPlaced:
 		return a.placed(c, e)
 	case c.Op == opHold && c.State == holdReleased:
@@ -299,13 +308,18 @@ func (b *Book) knownActs(ctx context.Context, org OrgID) (a *logActs, done func(
 	if err != nil || v.head.Log == 0 {
 		return nil, nil, err
 	}
+	return b.actsKnownTo(ctx, v, func() (view, error) { return b.view(ctx, org) })
+}
+
+// actsKnownTo is knownActs of the log of v, of which again takes a new picture.
+func (b *Book) actsKnownTo(ctx context.Context, v view, again func() (view, error)) (a *logActs, done func(), err error) {
 	a = b.acts(v.head.Log)
 	a.mu.Lock()
 	for range 10 {
 		if err = a.catchUp(ctx, b, &v); !errors.Is(err, ErrNotExist) {
 			break
 		}
-		if v, err = b.view(ctx, org); err != nil { // folded and swapped meanwhile
+		if v, err = again(); err != nil { // folded and swapped meanwhile
 			break
 		}
 	}
@@ -314,6 +328,33 @@ func (b *Book) knownActs(ctx context.Context, org OrgID) (a *logActs, done func(
 		return nil, nil, err
 	}
 	return a, a.mu.Unlock, nil
+}
+
+// actsOfLog is knownActs for one log, of whatever epoch.
+func (b *Book) actsOfLog(ctx context.Context, s *shard, t *logTail) (a *logActs, done func(), err error) {
+	look := func() (view, error) {
+		s.mu.RLock()
+		defer s.mu.RUnlock()
+		return s.viewOf(t), nil
+	}
+	v, err := look()
+	if err != nil {
+		return nil, nil, err
+	}
+	if a, done, err = b.actsKnownTo(ctx, v, look); err != nil {
+		return nil, nil, fmt.Errorf("read the control entries of %s: %w", t.org, err)
+	}
+	return a, done, nil
+}
+
+// lost returns the runs that have lost their leaf hashes, or are about to. Behind the last one the log is whole.
+func (l *Log) lost(ctx context.Context) (leaf.Items, error) {
+	a, done, err := l.b.actsKnownTo(ctx, l.view(), func() (view, error) { return l.view(), nil })
+	if err != nil {
+		return nil, err
+	}
+	defer done()
+	return a.lost, nil
 }
 
 // itemList says which entries and fields are named, as they are met in the order of the log. Neighbours of which the same is named become

@@ -55,6 +55,9 @@ type Options struct {
 	Anchors   Documents
 	Witnesses []Witness
 
+	// Schemas holds what producers record against the schemas of their actions; nil: nothing is.
+	Schemas Schemas
+
 	MaxQueueBytes     int64         // of requests that wait for the sequencer, default 32 MiB; beyond it CodeOverloaded
 	CommitTimeout     time.Duration // after which a commit of unknown outcome is answered as such, default 30 s
 	IdempotencyWindow time.Duration // for which an idempotency key is kept, default 7 days, at least 24 h
@@ -67,6 +70,11 @@ type Options struct {
 	// copies elsewhere, such as exports, removes them now. After an error, and after a crash, it is called again. Nothing is merged
 	// while it runs, and it must not record. Nil: nobody keeps copies.
 	Erased func(ctx context.Context, e Erasure) error
+
+	// Dropped is called when the logs of an org are closed for good, and before their bytes go: whoever keeps something else of the org,
+	// such as its keys and settings, removes it now. After an error, and after a crash, it is called again. Nothing is merged while it runs,
+	// and it must not record. Nil: nobody keeps anything.
+	Dropped func(ctx context.Context, org OrgID) error
 
 	SearchTime   time.Duration // what one search may take before it answers with what it has, default 250 ms
 	SearchBlocks int           // what one search may decode, default 1,500 blocks
@@ -144,7 +152,7 @@ func Open(ctx context.Context, store Store, o Options) (*Book, error) {
 
 func newShard(b *Book, no int) *shard {
 	return &shard{
-		b: b, no: no, orgs: map[OrgID]*logTail{}, logs: map[LogNo]*logTail{}, changed: make(chan struct{}),
+		b: b, no: no, orgs: map[OrgID]*logTail{}, logs: map[LogNo]*logTail{}, gone: map[LogNo]struct{}{}, changed: make(chan struct{}),
 		wake: make(chan struct{}, 1), room: make(chan struct{}, 1), done: make(chan struct{}), stop: make(chan struct{}),
 		ids:   newIDFilter(b.now()),
 		batch: batch{index: map[*logTail]int{}, ids: map[explicitID]struct{}{}, hashes: map[KeyRef]struct{}{}},

@@ -206,13 +206,9 @@ func (c *blockCache) block(ctx context.Context, s Store, log LogNo, ref BlockRef
 		return e.block, nil
 	}
 	c.mu.Unlock()
-	data, err := s.Read(ctx, log, []BlockRef{ref})
+	b, err := readBlock(ctx, s, log, ref, nil)
 	if err != nil {
-		return nil, fmt.Errorf("read block %d of log %d: %w", ref.First, log, err)
-	}
-	b, err := unpackBlock(data[0])
-	if err != nil {
-		return nil, fmt.Errorf("unpack block %d of log %d: %w", ref.First, log, err)
+		return nil, err
 	}
 	c.mu.Lock()
 	defer c.mu.Unlock()
@@ -220,6 +216,30 @@ func (c *blockCache) block(ctx context.Context, s Store, log LogNo, ref BlockRef
 		e := &cached{log: log, ref: ref, block: b, bytes: int64(b.bytes())}
 		l.blocks[ref] = e
 		c.add(&c.blocks, e)
+	}
+	return b, nil
+}
+
+// pass returns a block without keeping it: what reads a whole log would push out what searches need. Unless it is cached it stands in
+// into, and is good until that is used again.
+func (c *blockCache) pass(ctx context.Context, s Store, log LogNo, ref BlockRef, into *[]byte) (*block, error) {
+	c.mu.Lock()
+	if e := c.open(log).blocks[ref]; e != nil {
+		c.mu.Unlock()
+		return e.block, nil
+	}
+	c.mu.Unlock()
+	return readBlock(ctx, s, log, ref, into)
+}
+
+func readBlock(ctx context.Context, s Store, log LogNo, ref BlockRef, into *[]byte) (*block, error) {
+	data, err := s.Read(ctx, log, []BlockRef{ref})
+	if err != nil {
+		return nil, fmt.Errorf("read block %d of log %d: %w", ref.First, log, err)
+	}
+	b, err := unpackBlockInto(data[0], into)
+	if err != nil {
+		return nil, fmt.Errorf("unpack block %d of log %d: %w", ref.First, log, err)
 	}
 	return b, nil
 }

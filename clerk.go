@@ -124,6 +124,7 @@ func (c *Clerk) Record(ctx context.Context, e Event) (Receipt, error) {
 	}
 	receipt, err := c.to.Record(ctx, e.Org, e)
 	if err == nil {
+		noteRecorded(ctx)
 		return receipt, nil
 	}
 	receipt = Receipt{ID: e.ID, Org: e.Org}
@@ -235,7 +236,7 @@ func (c *Clerk) completed(ctx context.Context, e Event) (Event, error) {
 	if e.ID.IsZero() {
 		e.ID = c.o.NewID()
 	}
-	return redacted(e, c.o.Redact)
+	return redacted(e, c.redactorFor(ctx))
 }
 
 // policy returns what holds for action.

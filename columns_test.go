@@ -114,17 +114,17 @@ func TestInflate(t *testing.T) {
 	plain := bytes.Repeat([]byte("what was said "), 1000)
 	for _, codec := range []byte{codecZstd, codecS2} {
 		frame := deflate([]byte("before"), plain, codec)[len("before"):]
-		got, err := inflate(codec, frame, len(plain))
+		got, err := inflate(codec, frame, len(plain), nil)
 		if err != nil || !bytes.Equal(got, plain) {
 			t.Fatalf("codec %d: round trip: %d bytes, %v", codec, len(got), err)
 		}
 		for _, size := range []int{0, 1, len(plain) - 1, len(plain) + 1} {
-			if _, err := inflate(codec, frame, size); CodeOf(err) != CodeTampered {
+			if _, err := inflate(codec, frame, size, nil); CodeOf(err) != CodeTampered {
 				t.Errorf("codec %d: a frame of %d bytes announced as %d: %v", codec, len(plain), size, err)
 			}
 		}
 	}
-	if _, err := inflate(2, nil, 0); !errors.Is(err, ErrNewer) {
+	if _, err := inflate(2, nil, 0, nil); !errors.Is(err, ErrNewer) {
 		t.Errorf("an unknown codec: %v", err)
 	}
 }

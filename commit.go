@@ -94,7 +94,7 @@ func unpackCommit(n CommitNo, b []byte) (*tailCommit, error) {
 		copy(e.id[6:], b[48:58])
 		b = b[entrySize:]
 	}
-	plain, err := inflate(codec, b, plainLen)
+	plain, err := inflate(codec, b, plainLen, nil)
 	if err != nil {
 		return nil, fmt.Errorf("commit %d: %w", n, err)
 	}

@@ -148,7 +148,7 @@ func (m *merger) surveyStep(ctx context.Context) (worked bool, err error) {
 	if v.at = to; to == end {
 		v.heads, v.at = v.heads[1:], 0
 	}
-	if from == to {
+	if from == to || h.State == LogClosed || m.drops.has(h.Log) {
 		return true, nil
 	}
 	return true, m.surveyLog(ctx, h.Log, from, to) // what fails is left to the next start: it costs time, not correctness

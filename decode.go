@@ -17,6 +17,8 @@ type accepted struct {
 	idAt        int    // 1 + offset in text of the 30 characters of the id; 0: none
 	occurred    int64  // µs since 1970 (UTC), finer digits cut off
 	hasOccurred bool
+	action      int // index in the Doc of the field action
+	version     int // 0: none is named
 }
 
 // accept reads one event of a producer: the text is read strictly (docs/reference/integrity.md, section 2.1) and held against the

@@ -356,3 +356,14 @@ func (w *differ) differs(s spot) bool {
 	probe.walk(s)
 	return len(probe.changes) > 0
 }
+
+// EqualJSON reports whether two JSON texts are one value: numbers are compared exactly, strings as they are after unescaping, lists in
+// their order, objects whatever the order of members. What is not JSON equals nothing.
+func EqualJSON(a, b json.RawMessage) bool {
+	x, err := parseNode(a)
+	if err != nil || x == nil {
+		return false
+	}
+	y, err := parseNode(b)
+	return err == nil && x.equal(y)
+}

@@ -239,7 +239,7 @@ func (s *selection) run(ctx context.Context, b *Book) error {
 
 // entry takes one entry that matches.
 func (s *selection) entry(sc *scan, e *packed) error {
-	if e.form == formLeaf || s.r.Whole && e.kind == KindControl {
+	if e.gone() || s.r.Whole && e.kind == KindControl {
 		return nil // nothing is left of it, or nobody may
 	}
 	var fields []int

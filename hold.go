@@ -133,10 +133,12 @@ func (b *Book) ReleaseHold(ctx context.Context, org OrgID, id, reason string, by
 	}
 	defer a.unlock()
 	h, ok := a.hold(id)
-	switch {
-	case !ok:
-		return Hold{}, &Error{Code: CodeNotFound, Message: "there is no hold " + truncate(id, 64)}
-	case h.ReleasedAt != 0:
+	if !ok {
+		if h, err = b.Hold(ctx, org, id); err != nil { // of an earlier epoch, whose log says nothing more: this one does
+			return Hold{}, err
+		}
+	}
+	if h.ReleasedAt != 0 {
 		return h, nil
 	}
 	c := control{Op: opHold, State: holdReleased, HoldID: id, Reason: reason, By: by}
@@ -161,20 +163,66 @@ func (b *Book) Hold(ctx context.Context, org OrgID, id string) (Hold, error) {
 	return Hold{}, &Error{Code: CodeNotFound, Message: "there is no hold " + truncate(id, 64)}
 }
 
-// Holds returns every hold that was ever placed on the log of org, in the order of placing, those that are released included. They are
-// read from the log's control entries.
+// Holds returns every hold that was ever placed on the logs of org, epoch after epoch in the order of placing, those that are released
+// included. They are read from the logs' control entries.
 func (b *Book) Holds(ctx context.Context, org OrgID) ([]Hold, error) {
+	older, err := b.olderHolds(ctx, org)
+	if err != nil {
+		return nil, err
+	}
 	a, done, err := b.knownActs(ctx, org)
 	if err != nil || a == nil {
 		return nil, err
 	}
 	defer done()
+	a.free(older)
+	return append(older, a.ordered()...), nil
+}
+
+// olderHolds returns the holds of the epochs of org that have ended.
+func (b *Book) olderHolds(ctx context.Context, org OrgID) ([]Hold, error) {
+	v, err := b.view(ctx, org)
+	if err != nil || v.head.Log == 0 || v.head.Epoch == 0 {
+		return nil, err
+	}
+	heads, err := b.store.Epochs(ctx, org)
+	if err != nil {
+		return nil, fmt.Errorf("read the epochs of %s: %w", org, err)
+	}
+	var holds []Hold
+	s := b.shardOf(org)
+	for i := range heads {
+		if heads[i].Epoch >= v.head.Epoch {
+			break
+		}
+		a, done, err := b.actsOfLog(ctx, s, s.logOf(heads[i]))
+		if err != nil {
+			return nil, err
+		}
+		a.free(holds)
+		holds = append(holds, a.ordered()...)
+		done()
+	}
+	return holds, nil
+}
+
+// free says of holds of earlier epochs what this log says of their release. The caller holds mu.
+func (a *logActs) free(older []Hold) {
+	for i := range older {
+		if f, ok := a.freed[older[i].ID]; ok {
+			older[i].ReleasedAt, older[i].ReleasedBy, older[i].ReleasedReason = f.ReleasedAt, f.ReleasedBy, f.ReleasedReason
+		}
+	}
+}
+
+// ordered returns the holds that were placed in this log. The caller holds mu.
+func (a *logActs) ordered() []Hold {
 	holds := slices.Clone(a.released)
 	for _, h := range a.holds {
 		holds = append(holds, h.Hold)
 	}
 	slices.SortFunc(holds, func(x, y Hold) int { return int(x.Seq - y.Seq) })
-	return holds, nil
+	return holds
 }
 
 // hold returns a hold by id, in force or released.
@@ -222,6 +270,7 @@ func (a *logActs) placed(c *control, e *packed) error {
 func (a *logActs) release(c *control, e *packed) {
 	i := slices.IndexFunc(a.holds, func(h *activeHold) bool { return h.ID == c.HoldID })
 	if i < 0 {
+		a.freed[c.HoldID] = Hold{ID: c.HoldID, ReleasedAt: e.received, ReleasedBy: c.By, ReleasedReason: c.Reason}
 		return
 	}
 	h := a.holds[i].Hold

@@ -64,6 +64,7 @@ type follower struct {
 	next     int64 // the first seq not looked at; FollowHead: not known yet
 	told     int64 // the caller knows that everything through here was looked at
 	size     int64
+	log      LogNo // that was read last; 0: the org had none yet
 	every    time.Duration
 }
 
@@ -109,6 +110,10 @@ func (f *follower) read(ctx context.Context) (steps []Step, wake <-chan struct{}
 	if err != nil {
 		return nil, nil, err
 	}
+	if f.log != 0 && v.head.Log == 0 { // what is recorded for this id from now on is another organization's
+		return nil, nil, &Error{Code: CodeNotFound, Message: "there is no such log any more"}
+	}
+	f.log = v.head.Log
 	if f.size = v.size; f.next == FollowHead {
 		f.next, f.told = v.size, v.size-1
 	}

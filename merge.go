@@ -37,7 +37,11 @@ type merger struct {
 	debts      debts
 	survey     survey
 	removals   pendingRemovals
+	drops      drops
 	load       load
+
+	closedMu sync.Mutex
+	closed   []Head // guarded by closedMu: logs that were closed since the merger looked
 }
 
 func newMerger(b *Book) *merger {
@@ -136,6 +140,9 @@ func (m *merger) step(ctx context.Context) (worked bool, err error) {
 	if worked, err := m.removeStep(ctx); worked || err != nil {
 		return worked, err
 	}
+	if worked, err := m.dropStep(ctx); worked || err != nil {
+		return worked, err
+	}
 	if m.owed.Load() > maxDebt || m.load.quiet(m.b, now) {
 		return m.idle(ctx)
 	}
@@ -151,8 +158,10 @@ func (m *merger) pause() time.Duration {
 	}
 	wait := m.b.o.TailAge
 	now := m.b.now()
-	if in := m.removalsIn(now); in >= 0 {
-		wait = min(wait, in)
+	for _, in := range []time.Duration{m.removalsIn(now), m.dropsIn(now)} {
+		if in >= 0 {
+			wait = min(wait, in)
+		}
 	}
 	for _, s := range m.b.shards {
 		s.mu.RLock()
@@ -193,6 +202,13 @@ func (m *merger) settleOnce(ctx context.Context) error {
 		}
 	}
 	for {
+		if worked, err := m.dropStep(ctx); err != nil {
+			return err
+		} else if !worked {
+			break
+		}
+	}
+	for {
 		if worked, err := m.idle(ctx); err != nil || !worked {
 			return err
 		}
@@ -206,12 +222,12 @@ func (s *shard) due(o *Options, now int64) bool {
 	return s.removes || s.tailBytes >= o.TailBytes || s.tailEntries >= o.TailEntries || s.tailSince != 0 && now-s.tailSince >= o.TailAge.Microseconds()
 }
 
-// intact reports whether no log of s is frozen because its commits contradict its head.
+// intact reports whether no log of s that is kept is frozen because its commits contradict its head.
 func (s *shard) intact() bool {
 	s.mu.RLock()
 	defer s.mu.RUnlock()
 	for _, t := range s.logs {
-		if t.fault != nil {
+		if t.fault != nil && t.head.State != LogClosed {
 			return false
 		}
 	}

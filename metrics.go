@@ -1,7 +1,7 @@
 package daybook
 
 // Metrics takes what a Book counts and times. Every field may be nil; none may block. They are called from the sequencer, the
-// merger and whoever searches, one call a commit, a slice or a search, never one an event.
+// merger and whoever searches, one call a commit, a slice or a search, never one an event; only Flag is.
 type Metrics struct {
 	Commit func(entries, bytes int, seconds float64) // a commit that is durable: its entries, its row's bytes, from taking the requests to publishing
 	Wait   func(seconds float64)                     // how long the oldest request of a commit waited for its turn
@@ -10,6 +10,7 @@ type Metrics struct {
 	Freeze func(org OrgID, cause error)              // a log whose entries are not those that were signed: nothing is recorded in it any more
 	// Witness is called after a witness was told a checkpoint of the anchor log, with its error; it may be called concurrently.
 	Witness func(name string, err error)
+	Flag    func(flag string)                 // an event that is recorded although its schema refuses it; one that is sent again counts again
 	Search  func(seconds float64, blocks int) // a page, facets or a histogram, once it may run, and the blocks it unpacked
 }
 

@@ -36,6 +36,11 @@ type Passage struct {
 	org     OrgID
 	entries []packed // the body of a whole one is the accepted JSON, the id in it
 	bytes   int
+	chunks  [][]byte // where the bodies stand; all but the first few may be empty
+	filling int      // the chunk that is being filled
+
+	// released takes p back. It belongs to the one reading, so that its end frees everything, and no collection does so before.
+	released chan *Passage
 
 	// Next is the seq that was not looked at: everything from the passage before to here was. Reading goes on at it, now or after a
 	// restart.
@@ -52,6 +57,7 @@ const (
 	passageEntries = windowSize
 	passageBytes   = 1 << 20
 	passageChunk   = 64 << 10 // what memory for bodies is taken in
+	mostReleased   = 64       // passages that wait to be filled again
 )
 
 // Passages reads a log from First on in its order, for those who take out much of it. What it yields is read but not opened, which is
@@ -75,6 +81,7 @@ func (b *Book) Passages(ctx context.Context, q PassageQuery) iter.Seq2[*Passage,
 			yield(nil, err)
 			return
 		}
+		p.once = true
 		p.pinned, p.logID, p.epoch, p.size = true, v.head.LogID, v.head.Epoch, v.size
 		if q.Size != 0 {
 			if q.Size > v.size || q.Epoch != p.epoch {
@@ -83,8 +90,9 @@ func (b *Book) Passages(ctx context.Context, q PassageQuery) iter.Seq2[*Passage,
 			}
 			p.size = q.Size
 		}
+		released := make(chan *Passage, mostReleased)
 		for next := q.First; next < p.size; {
-			passage, err := b.passage(ctx, p, next)
+			passage, err := b.passage(ctx, p, next, released)
 			if err != nil {
 				yield(nil, err)
 				return
@@ -97,30 +105,73 @@ func (b *Book) Passages(ctx context.Context, q PassageQuery) iter.Seq2[*Passage,
 }
 
 // passage reads the next one.
-func (b *Book) passage(ctx context.Context, p *question, first int64) (*Passage, error) {
+func (b *Book) passage(ctx context.Context, p *question, first int64, released chan *Passage) (*Passage, error) {
 	s, err := b.enterScan(ctx, p)
 	if err != nil {
 		return nil, err
 	}
 	defer s.close()
-	passage := &Passage{org: p.org, entries: make([]packed, 0, passageEntries), Size: p.size, Epoch: p.epoch, Query: p.text}
-	var chunk []byte
+	passage := newPassage(p, released)
 	passage.Next, err = s.walk(first, p.size, true, func(e *packed) (bool, error) {
-		if n := len(e.body) + idTextLen; n > cap(chunk)-len(chunk) {
-			chunk = make([]byte, 0, max(n, passageChunk))
-		}
-		at := len(chunk)
-		if e.form == formWhole {
-			chunk = e.text(chunk)
-		} else {
-			chunk = append(chunk, e.body...)
-		}
-		passage.entries = append(passage.entries, *e)
-		passage.entries[len(passage.entries)-1].body = chunk[at:len(chunk):len(chunk)]
-		passage.bytes += len(chunk) - at
+		passage.add(e)
 		return len(passage.entries) < passageEntries && passage.bytes < passageBytes, nil
 	})
 	return passage, err
+}
+
+func newPassage(q *question, released chan *Passage) *Passage {
+	var p *Passage
+	select {
+	case p = <-released:
+	default:
+		p = &Passage{entries: make([]packed, 0, passageEntries)}
+	}
+	*p = Passage{org: q.org, entries: p.entries[:0], chunks: p.chunks, released: released, Size: q.size, Epoch: q.epoch, Query: q.text}
+	return p
+}
+
+// Release gives the memory of p back, for the next one. Neither p nor what Open returned may be used afterwards. Who does not call it
+// leaves p to the collector.
+func (p *Passage) Release() {
+	kept := 0
+	for _, chunk := range p.chunks {
+		if cap(chunk) == passageChunk && kept < passageBytes/passageChunk {
+			p.chunks[kept] = chunk[:0]
+			kept++
+		}
+	}
+	clear(p.chunks[kept:])
+	p.chunks = p.chunks[:kept]
+	clear(p.entries)
+	select {
+	case p.released <- p:
+	default: // there are enough
+	}
+}
+
+// add keeps a copy of e.
+func (p *Passage) add(e *packed) {
+	room := p.room(len(e.body) + idTextLen)
+	at := len(*room)
+	if e.form == formWhole {
+		*room = e.text(*room)
+	} else {
+		*room = append(*room, e.body...)
+	}
+	p.entries = append(p.entries, *e)
+	p.entries[len(p.entries)-1].body = (*room)[at:len(*room):len(*room)]
+	p.bytes += len(*room) - at
+}
+
+// room returns a chunk that n bytes can be appended to.
+func (p *Passage) room(n int) *[]byte {
+	for ; p.filling < len(p.chunks); p.filling++ {
+		if chunk := &p.chunks[p.filling]; cap(*chunk)-len(*chunk) >= n {
+			return chunk
+		}
+	}
+	p.chunks = append(p.chunks, make([]byte, 0, max(n, passageChunk)))
+	return &p.chunks[p.filling]
 }
 
 // Len returns the number of entries.

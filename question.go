@@ -33,6 +33,9 @@ type question struct {
 
 	at   position
 	done bool // no page follows
+
+	once  bool   // what is read is not read again soon: blocks pass through memory, and not through the cache
+	plain []byte // the last such block, unpacked
 }
 
 // position is where the next page goes on. In the order of the log it begins at seq (ascending) or below it; by occurred_at it

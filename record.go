@@ -95,7 +95,8 @@ type recording struct {
 	twins    []twin
 	receipts []Receipt
 	refused  []EventError
-	early    int // how often the key was found before its entries
+	early    int          // how often the key was found before its entries
+	unfit    []EventError // what a schema refuses, unless it was recorded before
 }
 
 // twin is an event whose id an earlier event of the same request has.
@@ -117,15 +118,26 @@ func (q *recording) accept() error {
 	now := q.b.o.Now().UnixMilli()
 	d := leaf.Get()
 	defer leaf.Put(d)
+	judged, err := q.judged()
+	if err != nil {
+		return err
+	}
 	for i, text := range q.r.Events {
 		a, err := accept(d, text, q.r.Internal)
+		var sent []byte
+		if err == nil && judged {
+			sent = a.text
+			if a, err = q.judge(i, d, a); err != nil && CodeOf(err) == CodeInternal {
+				return err
+			}
+		}
 		if err != nil {
 			if !q.refuse(i, err) {
 				break
 			}
 			continue
 		}
-		p := pending{text: a.text, id: a.id, explicit: a.idAt > 0, idAt: a.idAt, secret: [16]byte(random[32*i:])}
+		p := pending{text: a.text, sent: sent, id: a.id, explicit: a.idAt > 0, idAt: a.idAt, secret: [16]byte(random[32*i:])}
 		if p.explicit && q.isTwin(i, &p, d) {
 			continue
 		}
@@ -180,11 +192,14 @@ func (q *recording) record(ctx context.Context) error {
 		return err
 	}
 	hashes := q.hashes()
-	look := len(hashes) > 0
+	look := len(hashes) > 0 || len(q.unfit) > 0
 	for {
 		if look {
 			done, err := q.lookUp(ctx, hashes)
 			if done || err != nil {
+				return err
+			}
+			if err := q.refuseUnfit(); err != nil {
 				return err
 			}
 		}

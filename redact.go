@@ -66,6 +66,9 @@ func maskedChange(v json.RawMessage) json.RawMessage {
 	return list[1 : len(list)-1]
 }
 
+// SecretName reports whether DefaultRedactor masks what has this name: see there for the words.
+func SecretName(name string) bool { return isSecret(name) }
+
 // isSecret reports whether one of the words of name is a secret's.
 func isSecret(name string) bool {
 	rest := []rune(name)

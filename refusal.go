@@ -27,7 +27,7 @@ var (
 )
 
 // reservedNames are the members that a log itself adds to an entry.
-var reservedNames = []string{"org", "received_at", "seq", "leaf_hash", "erased_fields", "masked_fields"}
+var reservedNames = []string{"org", "received_at", "seq", "leaf_hash", "erased_fields", "masked_fields", flagsName}
 
 // refused returns the refusal of an event; message is a sentence.
 func refused(rule, field, message string) error {

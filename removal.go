@@ -29,6 +29,7 @@ type removal struct {
 	log  LogNo
 	seq  int64
 	next int64 // everything below is carried out, or kept for a hold
+	lost int64 // the runs below have lost their hashes, if they are to
 	held bool  // something was kept
 	at   int64 // not before this time, µs
 }
@@ -86,7 +87,7 @@ func (m *merger) removeStep(ctx context.Context) (worked bool, err error) {
 	}
 	if m.released.Swap(false) {
 		for _, r := range m.removals.queue {
-			r.at, r.next = 0, 0
+			r.at, r.next, r.lost = 0, 0, 0
 		}
 	}
 	now := m.b.now()
@@ -100,10 +101,10 @@ func (m *merger) removeStep(ctx context.Context) (worked bool, err error) {
 			continue // somebody else decides about this log just now
 		case err == nil, errors.Is(err, ErrBroken), ctx.Err() != nil:
 		case errors.Is(err, ErrSwapped), errors.Is(err, ErrNotExist):
-			r.next, err = 0, nil
+			r.next, r.lost, err = 0, 0, nil
 			r.at = now + quietPeriod.Microseconds()
 		default: // the tail must go on, whatever is wrong with this log
-			r.next, r.at = 0, now+removalRetry.Microseconds()
+			r.next, r.lost, r.at = 0, 0, now+removalRetry.Microseconds()
 			m.b.o.Logger.ErrorContext(ctx, "removal failed", slog.Int64("log", int64(r.log)), slog.Int64("seq", r.seq), slog.Any("error", err),
 				slog.Duration("retry_in", removalRetry))
 			err = nil
@@ -122,7 +123,9 @@ func (m *merger) surveyRemovals(ctx context.Context) error {
 		return fmt.Errorf("list logs after %d: %w", p.after, err)
 	}
 	for i := range heads {
-		if err := m.findRemovals(ctx, heads[i].Log); err != nil {
+		if heads[i].State == LogClosed {
+			m.drops.add(&heads[i])
+		} else if err := m.findRemovals(ctx, heads[i].Log); err != nil {
 			return err
 		}
 		p.after = heads[i].Log
@@ -181,11 +184,14 @@ func (m *merger) remove(ctx context.Context, r *removal) (worked bool, err error
 	}
 	defer m.dropScratch()
 	more, err := m.removeBlocks(ctx, r, c, &v.head, a.inForce())
+	if err == nil && !more && c.Op == opPrune && c.form() == formNone {
+		more, err = m.loseRuns(ctx, r, c, &v.head, a.inForce())
+	}
 	if err != nil || more {
 		return true, err
 	}
 	if r.held {
-		r.held, r.next, r.at = false, 0, m.b.now()+heldRetry.Microseconds()
+		r.held, r.next, r.lost, r.at = false, 0, 0, m.b.now()+heldRetry.Microseconds()
 		return true, nil
 	}
 	if err := m.finishRemoval(ctx, r, c, &v.head); err != nil {
@@ -286,15 +292,19 @@ func (m *merger) removeFrom(ctx context.Context, c *control, h *Head, meta *Bloc
 		return held, nil
 	}
 	out := []piece{p}
-	if p.Gen++; len(m.open[h.Log]) > 0 { // they name the block that goes
-		m.openPieces -= len(m.open[h.Log])
-		delete(m.open, h.Log)
-	}
+	p.Gen++
+	m.forgetOpen(h.Log) // they name the block that goes
 	if err := m.put(ctx, nil, &newBlock{head: h, into: p, out: out, entries: es, fresh: len(es)}); err != nil {
 		return held, err
 	}
 	m.slice.count(h.Log, &b.days)
 	return held, nil
+}
+
+// forgetOpen forgets the pieces of a log's last window.
+func (m *merger) forgetOpen(log LogNo) {
+	m.openPieces -= len(m.open[log])
+	delete(m.open, log)
 }
 
 // fieldsOf returns the fields that items name of the entry at seq; nil with named: all of it.
@@ -313,18 +323,18 @@ func fieldsOf(items leaf.Items, seq int64) (fields []int, named bool) {
 
 // removeEntry returns e without what c names of it, and moves what the days count.
 func (m *merger) removeEntry(c *control, org OrgID, e *packed, fields []int) (packed, bool, error) {
-	why, by := RemovedByErasure, c.ErasureID
-	if c.Op == opPrune {
-		why, by = RemovedByRetention, c.Policy
-		if e.form == formLeaf && !e.pruned() {
-			return *e, false, nil
-		}
-	}
 	b := &m.removals.builder
 	if err := b.count(org, e, -1); err != nil {
 		return *e, false, err
 	}
-	out, changed, err := e.erase(b.doc, fields, c.Names != namesErased, why, by)
+	var out packed
+	var changed bool
+	var err error
+	if c.Op == opPrune { // a run loses its hashes later, as a whole
+		out, changed, err = e.reduce(b.doc, min(c.form(), formHash), RemovedByRetention, c.Policy)
+	} else {
+		out, changed, err = e.erase(b.doc, fields, c.Names != namesErased, RemovedByErasure, c.ErasureID)
+	}
 	if err != nil {
 		return *e, false, err
 	}
@@ -371,7 +381,8 @@ func (m *merger) finishRemoval(ctx context.Context, r *removal, c *control, h *H
 		return fmt.Errorf("trim through commit %d: %w", through, err)
 	}
 	m.b.cache.forget(h.Log)
-	if c.Op == opErase {
+	m.b.nodes.forgetRuns(h.Log)
+	if c.Op == opErase || c.form() > formLeaf { // who repeats the request would be shown what is gone
 		meets := func(first int64, n int) bool {
 			_, ok := c.items.Meets(leaf.Items{{First: first, Last: first + int64(n) - 1}})
 			return n > 0 && ok
@@ -379,6 +390,8 @@ func (m *merger) finishRemoval(ctx context.Context, r *removal, c *control, h *H
 		if err := m.b.store.DropKeys(ctx, h.Log, meets); err != nil {
 			return fmt.Errorf("drop idempotency keys: %w", err)
 		}
+	}
+	if c.Op == opErase {
 		if err := m.tellErased(ctx, h, c); err != nil {
 			return err
 		}

@@ -17,7 +17,7 @@ func TestRemoval_faults(t *testing.T) {
 	for _, step := range storetest.Steps() {
 		switch step {
 		case storetest.StepGet, storetest.StepPut, storetest.StepDelete, storetest.StepKeys,
-			storetest.StepNotes, storetest.StepPutNote, storetest.StepEpoch: // no removal takes these
+			storetest.StepNotes, storetest.StepPutNote, storetest.StepEpoch, storetest.StepClose, storetest.StepDropLog: // no removal takes these
 			continue
 		default:
 		}

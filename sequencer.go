@@ -27,6 +27,7 @@ type shard struct {
 	mu          sync.RWMutex
 	orgs        map[OrgID]*logTail
 	logs        map[LogNo]*logTail
+	gone        map[LogNo]struct{} // closed by this process: nobody finds them any more
 	commits     []*tailCommit // ascending, those not trimmed
 	last        CommitNo      // the newest durable commit
 	merged      CommitNo
@@ -76,6 +77,7 @@ type job struct {
 // pending is one event on its way: everything about it that needs no place in the log.
 type pending struct {
 	text     []byte // accepted JSON
+	sent     []byte // the same before it was stamped; nil: it was not
 	body     []byte // the same without the id text
 	id       ID
 	explicit bool // the producer gave the id

@@ -129,6 +129,11 @@ func (g *signer) sign(ctx context.Context, s *shard, t *logTail) (Checkpoint, er
 	if err := g.retire(ctx, s, t); err != nil {
 		return Checkpoint{}, err
 	}
+	return g.signHead(ctx, s, t)
+}
+
+// signHead is sign with the keys as they are.
+func (g *signer) signHead(ctx context.Context, s *shard, t *logTail) (Checkpoint, error) {
 	keys, err := g.signers(ctx, s, t)
 	if err != nil {
 		return Checkpoint{}, err

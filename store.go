@@ -106,6 +106,15 @@ type Keeper interface {
 	// DropKeys removes the idempotency keys of log for whose entries, n from seq first, covers returns true. covers may be called
 	// concurrently with other methods but not with itself. It is as durable as a Replace, and keys added meanwhile may stay.
 	DropKeys(ctx context.Context, log LogNo, covers func(first int64, n int) bool) error
+
+	// CloseLogs makes every log of org LogClosed, in one transaction, durable on return. Nothing opens them again: Heads returns the newest
+	// of them, with create too, until they are dropped, and then the org has none. An org without a log is no error.
+	CloseLogs(ctx context.Context, org OrgID) error
+
+	// DropLog removes a part of a LogClosed log: its blocks, slips, checkpoints and idempotency keys, and with the last part its head.
+	// gone says that nothing is left, and that there is no log of this number. Each call is one transaction, as durable as a Replace, and
+	// small enough for commits to wait for. A log that is not closed is an error, and nothing is removed.
+	DropLog(ctx context.Context, log LogNo) (gone bool, err error)
 }
 
 // StoredNote is a checkpoint as it is kept beside its log.
@@ -251,6 +260,9 @@ type Documents interface {
 	Put(ctx context.Context, d Document) (version int64, err error)
 	// Delete removes a document if version is the stored one: ErrVersionMoved, ErrNotExist.
 	Delete(ctx context.Context, kind string, org OrgID, id string, version int64) error
+	// DeleteOrg removes every document of org, of whatever kind and version; a crash may leave some. What others put meanwhile may stay.
+	// The empty org is refused.
+	DeleteOrg(ctx context.Context, org OrgID) error
 }
 
 // Document is one record of [Documents].

@@ -160,6 +160,12 @@ func (s *shard) open(ctx context.Context, org OrgID, create bool) (*logTail, err
 	if t := s.orgs[org]; t != nil {
 		return t, nil
 	}
+	if _, gone := s.gone[heads[0].Log]; gone || heads[0].State == LogClosed {
+		if create {
+			return nil, errOrgErasing(org)
+		}
+		return nil, nil
+	}
 	t = s.logs[heads[0].Log]
 	if t == nil {
 		t = s.addLog(heads[0])
@@ -249,6 +255,7 @@ func (s *shard) setFolded(h Head) {
 			kept = append(kept, r.from(h.Packed))
 		}
 	}
+	h.State = max(h.State, t.head.State) // it may have ended since the cut
 	t.head, t.runs = h, kept
 }
 

@@ -39,6 +39,7 @@ type checker struct {
 	d        *leaf.Doc
 	text     []byte
 	reserved bool // actions that begin with "daybook." are allowed
+	flags    bool // and flags: the text was stamped here
 
 	i      int    // the field at hand
 	path   []byte // its path
@@ -98,7 +99,7 @@ func (c *checker) member() error {
 	case "outcome":
 		return c.outcome(end)
 	case "version":
-		return c.integer(end, 1)
+		return c.version(end)
 	case "reason", "correlation_id":
 		return c.str(end)
 	case "metadata":
@@ -112,6 +113,9 @@ func (c *checker) member() error {
 	case "after":
 		c.side(end, metAfter)
 	default:
+		if c.flags && string(name) == flagsName {
+			return nil
+		}
 		return c.unknown(0, eventNames)
 	}
 	return nil
@@ -121,8 +125,19 @@ func (c *checker) action(end int) error {
 	if err := c.name(end, metAction); err != nil || c.typ != 's' {
 		return err
 	}
+	c.out.action = c.i
 	if v := c.d.Value(c.i); !c.reserved && len(v) >= len(reservedAction) && string(v[:len(reservedAction)]) == reservedAction {
 		return refused("reserved_action", "/action", `action must not begin with "daybook.": those actions are the log's own.`)
+	}
+	return nil
+}
+
+func (c *checker) version(end int) error {
+	if err := c.integer(end, 1); err != nil || c.typ != 'n' {
+		return err
+	}
+	for _, digit := range c.d.Value(c.i) {
+		c.out.version = c.out.version*10 + int(digit-'0')
 	}
 	return nil
 }

@@ -27,11 +27,13 @@ func (p *Party) String() string {
 type RetentionRule struct {
 	Match string `json:"match"`
 	Keep  string `json:"keep"`
+	Leave string `json:"leave,omitempty"` // what is left then: leaf, hash or tile; empty: as Retention says
 }
 
-// Retention is how a log is kept. On setting, a nil Floor or Approvers leaves them as they are.
+// Retention is how a log is kept. On setting, a nil Floor or Approvers and an empty Leave leave them as they are.
 type Retention struct {
 	Rules     []RetentionRule `json:"rules"`
+	Leave     string          `json:"leave,omitempty"` // what the rules leave that do not say it
 	Floor     *string         `json:"floor,omitempty"`
 	Approvers *int            `json:"erasure_approvers,omitempty"`
 	UpdatedAt string          `json:"updated_at,omitempty"`
@@ -48,6 +50,7 @@ type RetentionPlan struct {
 // RulePlan is what one rule would remove now.
 type RulePlan struct {
 	Rule    string           `json:"rule"`
+	Leave   string           `json:"leave"`
 	Before  string           `json:"before"`
 	Entries int64            `json:"entries"`
 	Bytes   int64            `json:"bytes"`
@@ -146,12 +149,13 @@ func (c *Client) SetRetention(ctx context.Context, r Retention) (Retention, erro
 	return out, err
 }
 
-// PlanRetention says what rules would remove now; nil: those in force. Nothing is removed.
-func (c *Client) PlanRetention(ctx context.Context, rules []RetentionRule) (RetentionPlan, error) {
+// PlanRetention says what the Rules and Leave of r would remove now; without them, those in force. Nothing is removed.
+func (c *Client) PlanRetention(ctx context.Context, r Retention) (RetentionPlan, error) {
 	var out RetentionPlan
 	err := c.post(ctx, http.MethodPost, "/v1/retention/plan", struct {
 		Rules []RetentionRule `json:"rules,omitempty"`
-	}{rules}, &out, true)
+		Leave string          `json:"leave,omitempty"`
+	}{r.Rules, r.Leave}, &out, true)
 	return out, err
 }
 
@@ -243,5 +247,82 @@ func (c *Client) WithdrawErasure(ctx context.Context, id string) error {
 func (c *Client) ErasureCertificate(ctx context.Context, id string) (json.RawMessage, error) {
 	var out json.RawMessage
 	err := c.get(ctx, "/v1/erasures/"+segment(id)+"/certificate", nil, "", &out)
+	return out, err
+}
+
+// OrgErasurePreview is what the erasure of an organization would remove.
+type OrgErasurePreview struct {
+	Org       string   `json:"org"`
+	Epochs    int      `json:"epochs"`
+	Entries   int64    `json:"entries"`
+	Keys      int      `json:"keys"`
+	Exports   int      `json:"exports"`
+	Holds     []string `json:"holds"`
+	Approvers int      `json:"approvers"`
+}
+
+// OrgErasure is the erasure of an organization and how far it is: State is awaiting_approval, pending or done.
+type OrgErasure struct {
+	ID          string `json:"id"`
+	Org         string `json:"org"`
+	State       string `json:"state"`
+	Reason      string `json:"reason"`
+	LegalBasis  string `json:"legal_basis"`
+	By          *Party `json:"by"`
+	ApprovedBy  *Party `json:"approved_by,omitempty"`
+	RequestedAt string `json:"requested_at"`
+	CompletedAt string `json:"completed_at"`
+}
+
+// PreviewOrgErasure says what the erasure of an organization would remove. Nothing is removed.
+func (c *Client) PreviewOrgErasure(ctx context.Context, org string) (OrgErasurePreview, error) {
+	var out OrgErasurePreview
+	err := c.post(ctx, http.MethodPost, "/v1/organizations/"+segment(org)+"/erasure/preview", struct{}{}, &out, true)
+	return out, err
+}
+
+// EraseOrg erases an organization with all that is kept of it. Its answer comes when the log is closed for good, or awaits a second
+// person; ask [Client.OrgErasure] until it is done. It is not repeated by itself: the second request would be another one.
+func (c *Client) EraseOrg(ctx context.Context, org, reason, basis string) (OrgErasure, error) {
+	var out OrgErasure
+	err := c.post(ctx, http.MethodPost, "/v1/organizations/"+segment(org)+"/erasure", struct {
+		Reason     string `json:"reason"`
+		LegalBasis string `json:"legal_basis,omitempty"`
+	}{reason, basis}, &out, false)
+	return out, err
+}
+
+// OrgErasure returns the erasure of an organization.
+func (c *Client) OrgErasure(ctx context.Context, id string) (OrgErasure, error) {
+	var out OrgErasure
+	err := c.get(ctx, "/v1/organization-erasures/"+segment(id), nil, "", &out)
+	return out, err
+}
+
+// OrgErasures returns the erasures of organizations of the last 30 days.
+func (c *Client) OrgErasures(ctx context.Context) ([]OrgErasure, error) {
+	var out struct {
+		Erasures []OrgErasure `json:"erasures"`
+	}
+	err := c.get(ctx, "/v1/organization-erasures", nil, "", &out)
+	return out.Erasures, err
+}
+
+// ApproveOrgErasure agrees to the erasure of an organization, with another key than the one that asked.
+func (c *Client) ApproveOrgErasure(ctx context.Context, id string) (OrgErasure, error) {
+	var out OrgErasure
+	err := c.post(ctx, http.MethodPost, "/v1/organization-erasures/"+segment(id)+"/approve", struct{}{}, &out, false)
+	return out, err
+}
+
+// WithdrawOrgErasure takes back the erasure of an organization that awaits a second person.
+func (c *Client) WithdrawOrgErasure(ctx context.Context, id string) error {
+	return c.json(ctx, call{method: http.MethodDelete, path: "/v1/organization-erasures/" + segment(id), once: true}, nil)
+}
+
+// OrgErasureCertificate returns the certificate of the erasure of an organization, as the server wrote it.
+func (c *Client) OrgErasureCertificate(ctx context.Context, id string) (json.RawMessage, error) {
+	var out json.RawMessage
+	err := c.get(ctx, "/v1/organization-erasures/"+segment(id)+"/certificate", nil, "", &out)
 	return out, err
 }

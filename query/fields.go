@@ -67,6 +67,7 @@ const (
 	fieldMeta
 	fieldActorMeta
 	fieldTargetMeta
+	fieldFlag
 	fieldOccurred
 	fieldReceived
 	fieldHas
@@ -115,6 +116,7 @@ var fields = [...]struct {
 	fieldMeta:          {"meta", kindMeta, []slot{slotMeta}, "metadata; KEY: member names joined by a dot"},
 	fieldActorMeta:     {"actor.meta", kindMeta, []slot{slotActorMeta}, "metadata of the actor"},
 	fieldTargetMeta:    {"target.meta", kindMeta, []slot{slotTargetMeta}, "metadata of a target"},
+	fieldFlag:          {"flagged", kindKey, []slot{slotFlag}, "what was found wrong when it was recorded: schema_violation, schema_missing"},
 	fieldOccurred:      {"occurred", kindTime, nil, "when it happened"},
 	fieldReceived:      {"received", kindTime, nil, "when it was recorded"},
 	fieldHas:           {"has", kindHas, nil, "a field that is present and not empty"},

@@ -112,7 +112,7 @@ var firstByte = [slots]byte{
 	slotActorName: 'a', slotActorEmail: 'a', slotActorMeta: 'a', slotViaType: 'a', slotViaID: 'a', slotViaName: 'a', slotViaEmail: 'a',
 	slotTargetType: 't', slotTargetID: 't', slotTargetName: 't', slotTargetMeta: 't', slotIP: 'c', slotUserAgent: 'c', slotRequestID: 'c',
 	slotTraceID: 'c', slotSessionID: 'c', slotMethod: 'c', slotRoute: 'c', slotPath: 'c', slotStatus: 'c', slotErrorCode: 'e',
-	slotErrorMessage: 'e', slotChangePath: 'c', slotChangeValue: 'c', slotMeta: 'm',
+	slotErrorMessage: 'e', slotChangePath: 'c', slotChangeValue: 'c', slotMeta: 'm', slotFlag: 'f',
 }
 
 // Match reports whether r matches q. What an entry does not have fails every condition, so that the negation holds; but an entry with

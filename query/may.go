@@ -209,7 +209,7 @@ func needKey(f fieldNo, p pattern) []Term {
 		return needShort(termActor, p)
 	case fieldTargetID:
 		return needShort(termTarget, p)
-	case fieldRequestID, fieldTraceID, fieldSessionID, fieldCorrelationID, fieldRoute:
+	case fieldRequestID, fieldTraceID, fieldSessionID, fieldCorrelationID, fieldRoute, fieldFlag:
 		return needShort(termValue, p)
 	default:
 	}

@@ -107,7 +107,7 @@ var keyPaths = map[string]string{
 	"session_id": "context session_id", "correlation_id": "correlation_id", "http.route": "context http route", "http.path": "context http path",
 	"actor.name": "actor name", "actor.email": "actor email", "target.name": "targets name", "http.method": "context http method",
 	"error.message": "error message", "reason": "reason", "user_agent": "context user_agent", "http.status_code": "context http status_code",
-	"version": "version", "ip": "context ip", "outcome": "outcome",
+	"version": "version", "flagged": "flags", "ip": "context ip", "outcome": "outcome",
 }
 
 var nameFields = []string{"actor.name", "actor.email", "target.name", "http.method"}

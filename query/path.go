@@ -39,6 +39,7 @@ const (
 	slotChangePath
 	slotChangeValue
 	slotMeta
+	slotFlag
 	slots
 )
 
@@ -64,6 +65,10 @@ func locate(path []byte) (s slot, rest int) {
 			return slotErrorCode, 0
 		case "/error/message":
 			return slotErrorMessage, 0
+		}
+	case 'f':
+		if bytes.HasPrefix(path, []byte("/flags/~#")) {
+			return slotFlag, 0
 		}
 	case 'm':
 		const prefix = len("/metadata")

@@ -126,6 +126,7 @@ func (m maker) event() map[string]any {
 			})
 		},
 		"reason": m.str, "correlation_id": m.str, "metadata": m.metadata,
+		"flags": func() any { return m.list(2, func() any { return pick(m, "schema_violation", "schema_missing") }) },
 	})
 }
 
@@ -195,7 +196,7 @@ func (m maker) condition() *ask {
 	a := &ask{op: "cond", field: pick(m,
 		"", "", "", "id", "seq", "actor", "actor", "actor.id", "actor.type", "actor.name", "actor.email", "via", "via.type", "action", "action", "target", "target",
 		"target.type", "target.id", "target.name", "changed", "outcome", "error.code", "error.message", "reason", "ip", "user_agent", "request_id", "trace_id",
-		"session_id", "correlation_id", "http.method", "http.route", "http.path", "http.status_code", "version", "meta.plan", "meta.a", "meta.a.b",
+		"session_id", "correlation_id", "http.method", "http.route", "http.path", "http.status_code", "version", "flagged", "meta.plan", "meta.a", "meta.a.b",
 		`meta."cost center"`, "meta.n", "meta.x/y", `meta."t~1"`, "actor.meta.plan", "target.meta.a.b", "occurred", "received", "has", "is", "org")}
 	n := 1
 	if m.chance(30) && a.field != "" {
@@ -231,7 +232,7 @@ func (m maker) value(a *ask) (v askValue) {
 	case "is":
 		v.bare = pick(m, "erased", "held", "late", "control")
 	case "has":
-		v.bare = pick(m, "actor", "via", "target", "changed", "reason", "error.code", "ip", "http.path", "version", "outcome", "id", "occurred",
+		v.bare = pick(m, "actor", "via", "target", "changed", "reason", "error.code", "ip", "http.path", "version", "flagged", "outcome", "id", "occurred",
 			"meta.plan", "meta.a", "meta.a.b", "actor.meta.a", "target.meta.plan", "via.type", "meta.cost center", "meta.a.x y", "meta.x/y")
 	case "ip":
 		v.bare = pick(m, "203.0.113.9/32", "203.0.113.0/24", "203.0.0.0/16", "203.0.0.0/9", "10.1.2.3/32", "::1/128", "2001:db8::/48", "2001:db8::/32", "2001:db8::/64")
@@ -239,6 +240,8 @@ func (m maker) value(a *ask) (v askValue) {
 		v.parts = m.parts("/amount", "/lines/2/qty", "/lines", "qty", "a/b", "2", "amount", "/a~1b", "c")
 	case "action":
 		v.parts = m.parts(actions...)
+	case "flagged":
+		v.parts = m.parts("schema_violation", "schema_missing")
 	case "id":
 		v.parts = m.parts("evt_01m7z7rs1affyad5cmxxj94a79", "evt_01m7z7rtk9fc29sdmq1s63t63k")
 	case "actor.type", "via.type", "target.type":

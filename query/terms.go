@@ -293,7 +293,7 @@ func appendText(dst []Term, s slot, value []byte) []Term {
 		return appendValue(dst, termActor, value)
 	case slotTargetID, slotTargetName:
 		return appendValue(dst, termTarget, value)
-	case slotRequestID, slotTraceID, slotSessionID, slotCorrelationID, slotRoute:
+	case slotRequestID, slotTraceID, slotSessionID, slotCorrelationID, slotRoute, slotFlag:
 		return appendValue(dst, termValue, value)
 	case slotActorType, slotViaType:
 		return append(dst, termOf(termActorType, hashFold(fnvOffset, value)))

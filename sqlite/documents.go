@@ -3,6 +3,7 @@ package sqlite
 import (
 	"context"
 	"database/sql/driver"
+	"errors"
 	"fmt"
 
 	"github.com/daybook-audit/daybook"
@@ -14,6 +15,8 @@ const (
 	sqlInsert = `INSERT INTO documents (kind, org, id, version, data) VALUES (?1, ?2, ?3, 1, ?4) ON CONFLICT DO NOTHING`
 	sqlUpdate = `UPDATE documents SET version = version + 1, data = ?4 WHERE kind = ?1 AND org = ?2 AND id = ?3 AND version = ?5`
 	sqlDelete = `DELETE FROM documents WHERE kind = ?1 AND org = ?2 AND id = ?3`
+
+	sqlDeleteOrg = `DELETE FROM documents WHERE rowid IN (SELECT rowid FROM documents WHERE org = ?1 LIMIT 100)`
 )
 
 // Get implements [daybook.Documents].
@@ -91,6 +94,26 @@ func (s *Store) Delete(ctx context.Context, kind string, org daybook.OrgID, id s
 	})
 	if err != nil {
 		return fmt.Errorf("delete document %s %q: %w", kind, id, err)
+	}
+	return nil
+}
+
+// DeleteOrg implements [daybook.Documents], some documents in each transaction. Nothing else is found by its org alone, so each looks at
+// the whole table.
+func (s *Store) DeleteOrg(ctx context.Context, org daybook.OrgID) error {
+	if org == "" {
+		return errors.New("delete the documents of no org")
+	}
+	for n := int64(1); n > 0; {
+		err := s.write(ctx, writing, func(w *conn) (err error) {
+			if n, err = w.exec(sqlDeleteOrg, string(org)); err == nil && n == 0 {
+				err = errNothing
+			}
+			return err
+		})
+		if err != nil {
+			return fmt.Errorf("delete the documents of %s: %w", org, err)
+		}
 	}
 	return nil
 }

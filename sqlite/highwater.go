@@ -22,12 +22,18 @@ const (
 	sqlMoveMark  = `UPDATE marks SET size = ?2, root = ?3, at = ?4 WHERE origin = ?1 AND size = ?5 AND root = ?6 AND at = ?7`
 	sqlResetMark = `INSERT INTO marks (origin, size, root, at) VALUES (?1, ?2, ?3, ?4)
 		ON CONFLICT (origin) DO UPDATE SET size = excluded.size, root = excluded.root, at = excluded.at`
+
+	sqlAddRemoval     = `INSERT INTO removals (origin, seq, text, at) VALUES (?1, ?2, ?3, ?4) ON CONFLICT DO NOTHING`
+	sqlRemovals       = `SELECT origin, seq, text, at FROM removals ORDER BY origin, seq`
+	sqlForgetRemovals = `DELETE FROM removals WHERE at < ?1`
 )
 
 // highWaterSchema are the statements that make each version of the file, from the one before.
 var highWaterSchema = [][]string{{
 	"PRAGMA application_id = 0x44424857",
 	"CREATE TABLE marks (origin TEXT PRIMARY KEY, size INTEGER NOT NULL, root BLOB NOT NULL, at INTEGER NOT NULL) STRICT, WITHOUT ROWID",
+}, {
+	"CREATE TABLE removals (origin TEXT NOT NULL, seq INTEGER NOT NULL, text TEXT NOT NULL, at INTEGER NOT NULL, PRIMARY KEY (origin, seq)) STRICT, WITHOUT ROWID",
 }}
 
 // highWaterFile is what PRAGMA application_id says of a high-water store: "DBHW".
@@ -188,31 +194,67 @@ func (h *HighWater) Reset(ctx context.Context, origin string, to daybook.Mark) e
 	return h.write(ctx, origin, func() (int64, error) { return h.c.exec(sqlResetMark, origin, to.Size, to.Root[:], to.At) })
 }
 
-// write runs one statement, a transaction of its own, that must change one row. After a failed write or fsync nothing is written any
-// more: the kernel reports such a failure once, and a later success would mean nothing.
+// write runs one statement, a transaction of its own, that must change one row.
 func (h *HighWater) write(ctx context.Context, origin string, statement func() (int64, error)) error {
+	n, err := h.change(ctx, statement)
+	if err == nil && n == 0 {
+		err = fmt.Errorf("the mark of %s: %w", origin, daybook.ErrMarkMoved)
+	}
+	return err
+}
+
+// change runs one statement, a transaction of its own, and returns how many rows it has changed. After a failed write or fsync nothing
+// is written any more: the kernel reports such a failure once, and a later success would mean nothing.
+func (h *HighWater) change(ctx context.Context, statement func() (int64, error)) (n int64, err error) {
 	if err := h.enter(ctx); err != nil {
-		return err
+		return 0, err
 	}
 	defer h.mu.Unlock()
 	if h.broken != nil {
-		return fmt.Errorf("high-water store %s: %w (%w)", h.path, daybook.ErrBroken, h.broken)
+		return 0, fmt.Errorf("high-water store %s: %w (%w)", h.path, daybook.ErrBroken, h.broken)
 	}
-	n, err := statement()
-	if err != nil {
+	if n, err = statement(); err != nil {
 		var e *sqlite.Error
 		if errors.As(err, &e) && breaks(e.Code()) {
 			h.broken = err
 		}
-		return fmt.Errorf("high-water store %s: %w", h.path, err)
-	}
-	if n == 0 {
-		return fmt.Errorf("the mark of %s: %w", origin, daybook.ErrMarkMoved)
+		return n, fmt.Errorf("high-water store %s: %w", h.path, err)
 	}
 	if h.writes++; h.writes >= 1000 {
 		if err := h.copyLog(); err != nil {
-			return fmt.Errorf("high-water store %s: copy the write-ahead log: %w", h.path, err)
+			return n, fmt.Errorf("high-water store %s: copy the write-ahead log: %w", h.path, err)
 		}
 	}
-	return nil
+	return n, nil
+}
+
+// AddRemoval implements [daybook.HighWater].
+func (h *HighWater) AddRemoval(ctx context.Context, r daybook.Removal) error {
+	_, err := h.change(ctx, func() (int64, error) { return h.c.exec(sqlAddRemoval, r.Origin, r.Seq, r.Text, r.At) })
+	return err
+}
+
+// Removals implements [daybook.HighWater].
+func (h *HighWater) Removals(ctx context.Context) (rs []daybook.Removal, err error) {
+	if err := h.enter(ctx); err != nil {
+		return nil, err
+	}
+	defer h.mu.Unlock()
+	err = h.c.query(sqlRemovals, func(row []driver.Value) error {
+		r := daybook.Removal{Seq: number(row[1]), At: number(row[3])}
+		r.Origin, _ = row[0].(string)
+		r.Text, _ = row[2].(string)
+		rs = append(rs, r)
+		return nil
+	})
+	if err != nil {
+		return nil, fmt.Errorf("high-water store %s: %w", h.path, err)
+	}
+	return rs, nil
+}
+
+// ForgetRemovals implements [daybook.HighWater].
+func (h *HighWater) ForgetRemovals(ctx context.Context, before int64) error {
+	_, err := h.change(ctx, func() (int64, error) { return h.c.exec(sqlForgetRemovals, before) })
+	return err
 }

@@ -29,17 +29,19 @@ const (
 	StepPutNote Step = "PutNote"
 	StepEpoch   Step = "NewEpoch" // Epochs too
 	StepDrop    Step = "DropKeys"
+	StepClose   Step = "CloseLogs"
+	StepDropLog Step = "DropLog"
 	StepScrub   Step = "Scrub"
 	StepGet     Step = "Get" // List too
 	StepPut     Step = "Put"
-	StepDelete  Step = "Delete"
+	StepDelete  Step = "Delete" // DeleteOrg too
 )
 
 // Steps returns all steps.
 func Steps() []Step {
 	return []Step{
 		StepHeads, StepAppend, StepKeys, StepTail, StepBlocks, StepRead, StepSlips, StepReplace, StepTrim, StepNotes, StepPutNote,
-		StepEpoch, StepDrop, StepScrub, StepGet, StepPut, StepDelete,
+		StepEpoch, StepDrop, StepClose, StepDropLog, StepScrub, StepGet, StepPut, StepDelete,
 	}
 }
 
@@ -264,6 +266,16 @@ func (f *FaultyStore) DropKeys(ctx context.Context, log daybook.LogNo, covers fu
 	return f.run(StepDrop, nil, func() error { return f.Store.DropKeys(ctx, log, covers) })
 }
 
+// CloseLogs implements [daybook.Keeper].
+func (f *FaultyStore) CloseLogs(ctx context.Context, org daybook.OrgID) error {
+	return f.run(StepClose, nil, func() error { return f.Store.CloseLogs(ctx, org) })
+}
+
+// DropLog implements [daybook.Keeper].
+func (f *FaultyStore) DropLog(ctx context.Context, log daybook.LogNo) (bool, error) {
+	return get(f, StepDropLog, nil, func() (bool, error) { return f.Store.DropLog(ctx, log) })
+}
+
 // Scrub implements [daybook.Scrubber]; a store that needs none is scrubbed.
 func (f *FaultyStore) Scrub(ctx context.Context) error {
 	return f.run(StepScrub, nil, func() error {
@@ -315,4 +327,13 @@ func (f *FaultyStore) Delete(ctx context.Context, kind string, org daybook.OrgID
 		return err
 	}
 	return f.run(StepDelete, daybook.ErrVersionMoved, func() error { return d.Delete(ctx, kind, org, id, version) })
+}
+
+// DeleteOrg implements [daybook.Documents].
+func (f *FaultyStore) DeleteOrg(ctx context.Context, org daybook.OrgID) error {
+	d, err := f.documents()
+	if err != nil {
+		return err
+	}
+	return f.run(StepDelete, nil, func() error { return d.DeleteOrg(ctx, org) })
 }

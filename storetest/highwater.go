@@ -1,10 +1,12 @@
 package storetest
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
 	"maps"
+	"slices"
 	"sync"
 
 	"github.com/daybook-audit/daybook"
@@ -12,8 +14,9 @@ import (
 
 // MemoryMarks is a [daybook.HighWater] in memory. It keeps every promise but durability.
 type MemoryMarks struct {
-	mu    sync.Mutex
-	marks map[string]daybook.Mark
+	mu       sync.Mutex
+	marks    map[string]daybook.Mark
+	removals []daybook.Removal // by origin and seq
 }
 
 var _ daybook.HighWater = (*MemoryMarks)(nil)
@@ -25,7 +28,7 @@ func Marks() *MemoryMarks { return &MemoryMarks{marks: map[string]daybook.Mark{}
 func (m *MemoryMarks) Copy() *MemoryMarks {
 	m.mu.Lock()
 	defer m.mu.Unlock()
-	return &MemoryMarks{marks: maps.Clone(m.marks)}
+	return &MemoryMarks{marks: maps.Clone(m.marks), removals: slices.Clone(m.removals)}
 }
 
 // Mark implements [daybook.HighWater].
@@ -64,5 +67,42 @@ func (m *MemoryMarks) Reset(ctx context.Context, origin string, to daybook.Mark)
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	m.marks[origin] = to
+	return nil
+}
+
+// AddRemoval implements [daybook.HighWater].
+func (m *MemoryMarks) AddRemoval(ctx context.Context, r daybook.Removal) error {
+	if err := ctx.Err(); err != nil {
+		return err
+	}
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	i, found := slices.BinarySearchFunc(m.removals, r, func(a, b daybook.Removal) int {
+		return cmp.Or(cmp.Compare(a.Origin, b.Origin), cmp.Compare(a.Seq, b.Seq))
+	})
+	if !found {
+		m.removals = slices.Insert(m.removals, i, r)
+	}
+	return nil
+}
+
+// Removals implements [daybook.HighWater].
+func (m *MemoryMarks) Removals(ctx context.Context) ([]daybook.Removal, error) {
+	if err := ctx.Err(); err != nil {
+		return nil, err
+	}
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	return slices.Clone(m.removals), nil
+}
+
+// ForgetRemovals implements [daybook.HighWater].
+func (m *MemoryMarks) ForgetRemovals(ctx context.Context, before int64) error {
+	if err := ctx.Err(); err != nil {
+		return err
+	}
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	m.removals = slices.DeleteFunc(m.removals, func(r daybook.Removal) bool { return r.At < before })
 	return nil
 }

@@ -33,7 +33,7 @@ type content struct {
 	commits              map[daybook.CommitNo][]byte
 	last, merged, oldest daybook.CommitNo // oldest: the first commit still there, if any is
 	signed               int64
-	logs                 []*memoryLog // log number 1 is logs[0]
+	logs                 []*memoryLog // log number 1 is logs[0]; nil: it was dropped
 	newest               map[daybook.OrgID]*memoryLog
 	keys                 map[daybook.KeyRef]daybook.Key
 	documents            map[documentRef]daybook.Document
@@ -81,6 +81,9 @@ func (m *MemoryStore) Copy() *MemoryStore {
 	c.commits, c.keys, c.documents = maps.Clone(c.commits), maps.Clone(c.keys), maps.Clone(c.documents)
 	c.logs, c.newest = slices.Clone(c.logs), map[daybook.OrgID]*memoryLog{}
 	for i, l := range c.logs {
+		if l == nil {
+			continue
+		}
 		l := &memoryLog{head: cloneHead(l.head), blocks: slices.Clone(l.blocks), slips: maps.Clone(l.slips), notes: slices.Clone(l.notes)}
 		c.logs[i], c.newest[l.head.Org] = l, l // numbers ascend with epochs
 	}
@@ -174,7 +177,7 @@ func (m *MemoryStore) Logs(ctx context.Context, after daybook.LogNo, limit int) 
 	defer m.mu.Unlock()
 	var heads []daybook.Head
 	for _, l := range m.logs {
-		if l.head.Log > after && len(heads) < limit {
+		if l != nil && l.head.Log > after && len(heads) < limit {
 			heads = append(heads, cloneHead(l.head))
 		}
 	}
@@ -189,7 +192,7 @@ func (m *MemoryStore) Epochs(ctx context.Context, org daybook.OrgID) ([]daybook.
 	defer m.mu.Unlock()
 	var heads []daybook.Head
 	for _, l := range m.logs { // numbers ascend with epochs
-		if l.head.Org == org {
+		if l != nil && l.head.Org == org {
 			heads = append(heads, cloneHead(l.head))
 		}
 	}
@@ -202,7 +205,7 @@ func cloneHead(h daybook.Head) daybook.Head {
 }
 
 func (c *content) log(no daybook.LogNo) (*memoryLog, error) {
-	if no < 1 || int(no) > len(c.logs) {
+	if no < 1 || int(no) > len(c.logs) || c.logs[no-1] == nil {
 		return nil, fmt.Errorf("log %d: %w", no, daybook.ErrNotExist)
 	}
 	return c.logs[no-1], nil

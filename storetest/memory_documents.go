@@ -3,7 +3,9 @@ package storetest
 import (
 	"bytes"
 	"context"
+	"errors"
 	"fmt"
+	"maps"
 	"slices"
 	"strings"
 
@@ -74,5 +76,18 @@ func (m *MemoryStore) Delete(ctx context.Context, kind string, org daybook.OrgID
 		return daybook.ErrVersionMoved
 	}
 	delete(m.documents, documentRef{kind, org, id})
+	return nil
+}
+
+// DeleteOrg implements [daybook.Documents].
+func (m *MemoryStore) DeleteOrg(ctx context.Context, org daybook.OrgID) error {
+	if org == "" {
+		return errors.New("delete the documents of no org")
+	}
+	if err := m.enter(ctx); err != nil {
+		return err
+	}
+	defer m.mu.Unlock()
+	maps.DeleteFunc(m.documents, func(ref documentRef, _ daybook.Document) bool { return ref.org == org })
 	return nil
 }

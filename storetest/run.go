@@ -33,6 +33,7 @@ func Run(t *testing.T, open func(tb testing.TB) daybook.Store) {
 		{"Reader", readerPromises},
 		{"Keeper", keeperPromises},
 		{"Signing", signingPromises},
+		{"Drop", dropPromises},
 		{"Documents", documentsPromises},
 	} {
 		t.Run(group.name, func(t *testing.T) {

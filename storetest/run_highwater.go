@@ -3,6 +3,7 @@ package storetest
 import (
 	"errors"
 	"math"
+	"slices"
 	"strconv"
 	"sync"
 	"testing"
@@ -36,6 +37,15 @@ func (x *markTrial) holds(h daybook.HighWater, origin string, want daybook.Mark,
 	got, ok, err := h.Mark(x.Context(), origin)
 	if err != nil || ok != there || got != want {
 		x.Errorf("%s: %+v, %v, %v; want %+v, %v", origin, got, ok, err, want, there)
+	}
+}
+
+// lists fails unless exactly want was kept.
+func (x *markTrial) lists(h daybook.HighWater, want []daybook.Removal) {
+	x.Helper()
+	got, err := h.Removals(x.Context())
+	if err != nil || !slices.Equal(got, want) {
+		x.Errorf("%+v, %v; want %+v", got, err, want)
 	}
 }
 
@@ -132,6 +142,38 @@ var markPromises = []struct {
 			if won != 1 {
 				x.Fatalf("%d of 6 advanced", won)
 			}
+		}
+	}},
+	{"AddRemoval keeps what was removed, each place once, and Removals returns all of it in order", func(x *markTrial) {
+		kept := []daybook.Removal{
+			{Origin: "A", Seq: 3, Text: "{}", At: 9},
+			{Origin: "a", Seq: -1, Text: `{"op":"drop"}`, At: 5},
+			{Origin: "a", Seq: 2, Text: "é", At: 7},
+		}
+		for _, i := range []int{2, 0, 1} {
+			if err := x.AddRemoval(x.Context(), kept[i]); err != nil {
+				x.Fatal(err)
+			}
+		}
+		again := kept[0]
+		again.Text, again.At = "other", 1
+		if err := x.AddRemoval(x.Context(), again); err != nil {
+			x.Fatal(err)
+		}
+		x.lists(x, kept)
+		x.lists(x.open(x.T), kept)
+	}},
+	{"ForgetRemovals removes what was kept before a time, and nothing later", func(x *markTrial) {
+		for at := range int64(6) {
+			if err := x.AddRemoval(x.Context(), daybook.Removal{Origin: "a", Seq: at, At: at}); err != nil {
+				x.Fatal(err)
+			}
+		}
+		for range 2 {
+			if err := x.ForgetRemovals(x.Context(), 4); err != nil {
+				x.Fatal(err)
+			}
+			x.lists(x.open(x.T), []daybook.Removal{{Origin: "a", Seq: 4, At: 4}, {Origin: "a", Seq: 5, At: 5}})
 		}
 	}},
 	{"more marks than fit a write-ahead log", func(x *markTrial) {

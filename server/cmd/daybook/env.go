@@ -90,6 +90,22 @@ func (e *env) confirm(sure bool, what string) error {
 	return nil
 }
 
+// confirmTyped asks for the name of what will be gone, unless it is sure.
+func (e *env) confirmTyped(sure bool, what, name string) error {
+	if sure {
+		return nil
+	}
+	if !e.interactive() {
+		return usage("%s: add --yes to confirm", what)
+	}
+	fmt.Fprintf(e.stderr, "%s. Type %s: ", what, visible(name))
+	var answer string
+	if _, err := fmt.Fscanln(e.stdin, &answer); err != nil || answer != name {
+		return usage("not confirmed: nothing was done")
+	}
+	return nil
+}
+
 // zone is the zone for times without one, and its IANA name for the server.
 func (e *env) zone() (*time.Location, string, error) {
 	name := e.tz

@@ -1,9 +1,7 @@
 package main
 
 import (
-	"bytes"
 	"context"
-	"encoding/json"
 	"fmt"
 	"slices"
 	"strconv"
@@ -22,7 +20,7 @@ var erasureHeads = []heading{{name: "ID"}, {name: "STATE"}, {name: "ENTRIES", ri
 
 func newErase(e *env) *cobra.Command {
 	cmd := &cobra.Command{Use: "erase", Short: "Erase values for good, with proofs kept"}
-	cmd.AddCommand(newErasePreview(e), newEraseRun(e), newEraseLs(e), newEraseCertificate(e), newEraseApprove(e), newEraseWithdraw(e))
+	cmd.AddCommand(newErasePreview(e), newEraseRun(e), newEraseLs(e), newEraseCertificate(e), newEraseApprove(e), newEraseWithdraw(e), newEraseOrg(e))
 	return cmd
 }
 
@@ -259,16 +257,7 @@ func newEraseCertificate(e *env) *cobra.Command {
 			if err != nil {
 				return cannot("get the certificate", err)
 			}
-			var b bytes.Buffer
-			if err := json.Indent(&b, text, "", "  "); err != nil {
-				return cannot("read the certificate", err)
-			}
-			out := b.Bytes()
-			if e.stdoutTTY {
-				out = escapeJSON(out)
-			}
-			_, err = fmt.Fprintf(e.stdout, "%s\n", out)
-			return err
+			return e.printJSON(text)
 		},
 	}
 }

@@ -8,6 +8,8 @@ import (
 	"sync"
 
 	"github.com/daybook-audit/daybook"
+	"github.com/daybook-audit/daybook/server/internal/api"
+	"github.com/daybook-audit/daybook/server/internal/auth"
 	"github.com/daybook-audit/daybook/server/internal/control"
 	"github.com/daybook-audit/daybook/server/internal/export"
 	"github.com/daybook-audit/daybook/server/internal/selfaudit"
@@ -18,6 +20,9 @@ type keeping struct {
 	mu     sync.Mutex
 	export *export.Runner // nil until start: what is erased before waits
 	audit  *selfaudit.Auditor
+	auth   *auth.Authenticator
+
+	eraser *control.Eraser // of organizations
 
 	stop context.CancelFunc
 	done chan struct{} // closed when the job has ended
@@ -26,7 +31,7 @@ type keeping struct {
 // start begins to apply every organization's retention, and lets erasures become complete.
 func (k *keeping) start(m *Main, retentions *control.Retentions) {
 	k.mu.Lock()
-	k.export, k.audit = m.export, m.audit
+	k.export, k.audit, k.auth = m.export, m.audit, m.auth
 	k.mu.Unlock()
 	ctx, stop := context.WithCancel(context.Background())
 	k.stop, k.done = stop, make(chan struct{})
@@ -39,6 +44,10 @@ func (k *keeping) start(m *Main, retentions *control.Retentions) {
 
 // close ends the job. What is erased afterwards becomes complete at the next start.
 func (k *keeping) close() {
+	if k.eraser != nil {
+		k.eraser.Close()
+		k.eraser = nil
+	}
 	if k.stop == nil {
 		return
 	}
@@ -47,7 +56,67 @@ func (k *keeping) close() {
 	k.stop = nil
 	k.mu.Lock()
 	defer k.mu.Unlock()
-	k.export, k.audit = nil, nil
+	k.export, k.audit, k.auth = nil, nil, nil
+}
+
+// prepare makes what erases organizations. The Book may need it while it opens.
+func (k *keeping) prepare(m *Main, orgs *control.Orgs) {
+	k.eraser = &control.Eraser{
+		Erasures: control.NewOrgErasures(m.store, m.Now), Orgs: orgs, Docs: m.store, Logger: m.Logger, Now: m.Now, Forget: k.forget, Silence: k.silence, Done: k.gone,
+	}
+}
+
+// resume goes on with the erasures of organizations that an earlier process left.
+func (k *keeping) resume(ctx context.Context, m *Main) error {
+	k.eraser.Book = m.book
+	if err := k.eraser.Resume(ctx); err != nil {
+		return fmt.Errorf("go on erasing organizations: %w", err)
+	}
+	return nil
+}
+
+// dropped deletes what is kept of an organization beside its logs. It is daybook.Options.Dropped: it must not wait for the Book. While the
+// Book opens there are no exports yet: their files are deleted later, since no export has them.
+func (k *keeping) dropped(ctx context.Context, org daybook.OrgID) error {
+	k.mu.Lock()
+	exports := k.export
+	k.mu.Unlock()
+	if exports != nil {
+		if err := exports.Discard(ctx, org); err != nil {
+			return fmt.Errorf("delete the exports of %s: %w", org, err)
+		}
+	}
+	return k.eraser.Purge(ctx, org)
+}
+
+func (k *keeping) forget(key control.Key) {
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	if k.auth != nil {
+		k.auth.Forget(key)
+	}
+}
+
+func (k *keeping) silence(org daybook.OrgID) {
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	k.audit.Silence(org)
+}
+
+// gone tells the instance's log that an organization is gone. A log that takes nothing does not keep the organization.
+func (k *keeping) gone(ctx context.Context, x control.OrgErasure) error {
+	e, err := api.OrgErased(&x)
+	if err != nil {
+		return err
+	}
+	k.mu.Lock()
+	audit := k.audit
+	k.mu.Unlock()
+	if err := audit.Did(ctx, control.Instance, e); daybook.CodeOf(err) != daybook.CodeUnavailable {
+		return err
+	}
+	audit.After(ctx, control.Instance, e) // the log of the server has it then
+	return nil
 }
 
 // system is who does what nobody asked for just now.

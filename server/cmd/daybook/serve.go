@@ -11,6 +11,7 @@ import (
 	"net/http"
 	"os"
 	"path/filepath"
+	"strings"
 	"time"
 
 	"github.com/spf13/cobra"
@@ -18,6 +19,7 @@ import (
 	"github.com/daybook-audit/daybook"
 	"github.com/daybook-audit/daybook/server/internal/api"
 	"github.com/daybook-audit/daybook/server/internal/auth"
+	"github.com/daybook-audit/daybook/server/internal/compat/workos"
 	"github.com/daybook-audit/daybook/server/internal/config"
 	"github.com/daybook-audit/daybook/server/internal/control"
 	"github.com/daybook-audit/daybook/server/internal/export"
@@ -122,7 +124,8 @@ func (m *Main) handler(ctx context.Context) (*api.Server, error) {
 			slog.String("try", "--origin HOST (DAYBOOK_ORIGIN), the name of this instance in every checkpoint, for ever"))
 	}
 	m.sign.options(&o)
-	o.Erased = m.keep.erased
+	m.keep.prepare(m, orgs)
+	o.Erased, o.Dropped = m.keep.erased, m.keep.dropped
 	o.SignEvery = c.AnchorInterval
 	if m.sign != nil {
 		o.Anchors = m.store
@@ -134,6 +137,11 @@ func (m *Main) handler(ctx context.Context) (*api.Server, error) {
 		d.Metrics = api.NewMetrics()
 		o.Metrics = d.Metrics.Book()
 	}
+	schemas, err := m.schemas(ctx)
+	if err != nil {
+		return nil, err
+	}
+	o.Schemas, d.Schemas = schemas, schemas
 	frozen := &freezes{}
 	if o.Metrics == nil {
 		o.Metrics = &daybook.Metrics{}
@@ -157,8 +165,23 @@ func (m *Main) handler(ctx context.Context) (*api.Server, error) {
 	d.Exports, d.Origin = m.export, origin
 	d.Retentions, d.Erasures, d.BackupsKept = control.NewRetentions(m.store, m.Now), control.NewErasures(m.store, m.Now), c.BackupKeep
 	m.keep.start(m, d.Retentions)
-	d.Doors = m.doors(orgs, origin)
+	if err := m.keep.resume(ctx, m); err != nil {
+		return nil, err
+	}
+	d.Eraser = m.keep.eraser
+	if d.Doors, err = m.doors(ctx, &d, origin); err != nil {
+		return nil, err
+	}
 	return api.New(d)
+}
+
+// schemas reads the schemas, with the rules of the configuration.
+func (m *Main) schemas(ctx context.Context) (*control.Schemas, error) {
+	c := m.Config
+	return control.OpenSchemas(ctx, m.store, control.SchemaOptions{Now: m.Now, Rules: map[string]control.SchemaRules{
+		"":          {Mode: c.SchemaMode, Exact: c.SchemaTargets == "exact", First: c.SchemaVersion == "first"},
+		workos.Name: {Mode: c.WorkOSSchemaMode, Exact: c.WorkOSSchemaTargets == "exact", First: c.WorkOSSchemaVersion == "workos"},
+	}})
 }
 
 // openExports starts what writes exports, with those that the last process left.
@@ -321,6 +344,10 @@ func (e *env) logger(c *config.Config) *slog.Logger {
 func (e *env) serve(ctx context.Context, m *Main, ready func() error) error {
 	for _, text := range e.mistyped() {
 		m.Logger.LogAttrs(ctx, slog.LevelWarn, "a variable does nothing", slog.String("reason", text))
+	}
+	if names := config.Ignored(config.Sources{LookupEnv: e.lookup}); m.Config.TavivoEnabled && len(names) > 0 {
+		m.Logger.LogAttrs(ctx, slog.LevelWarn, "variables that name a database do nothing here",
+			slog.String("variables", strings.Join(names, " ")), slog.String("try", "db (--db, DAYBOOK_DB) says where the log is kept"))
 	}
 	e.tuneMemory()
 	if err := m.Run(ctx); err != nil {

@@ -300,6 +300,15 @@ func (o *oneByOne) DropKeys(ctx context.Context, log daybook.LogNo, covers func(
 	return err
 }
 
+func (o *oneByOne) CloseLogs(ctx context.Context, org daybook.OrgID) error {
+	_, err := ask(o, func() (any, error) { return nil, o.store.CloseLogs(ctx, org) })
+	return err
+}
+
+func (o *oneByOne) DropLog(ctx context.Context, log daybook.LogNo) (bool, error) {
+	return ask(o, func() (bool, error) { return o.store.DropLog(ctx, log) })
+}
+
 func (o *oneByOne) Scrub(ctx context.Context) error {
 	_, err := ask(o, func() (any, error) {
 		if s, ok := o.store.(daybook.Scrubber); ok {

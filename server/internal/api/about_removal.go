@@ -66,6 +66,32 @@ var (
 		id: "withdrawErasure", tag: tagRemoval, summary: "Withdraw an erasure", text: "One that awaits approval. What is in the log cannot be taken back.",
 		path: pathErasure, answers: []answer{{http.StatusNoContent, "Withdrawn.", content{}}},
 	}
+	aboutPreviewOrgErasure = operation{
+		id: "previewOrgErasure", tag: tagRemoval, summary: "Preview the erasure of an organization", text: "Nothing is removed. The body is `{}`.",
+		path: []param{pathOrg}, request: []content{{mediaJSON, nothing{}}}, answers: ok(orgErasurePreview{}, "What would go."), faults: []int{404, 413, 415, 503},
+	}
+	aboutCreateOrgErasure = operation{
+		id: "createOrgErasure", tag: tagRemoval, summary: "Erase an organization",
+		text: "With its log, its keys, settings, exports, and the organization itself. When it answers, the log is signed a last time and closed for good, and its bytes are removed in the " +
+			"background: ask until it is `done`, then fetch the certificate, which holds the last checkpoint. A legal hold in force forbids it: 409 `on_hold`. Where two people are needed " +
+			"(retention, `erasure_approvers`), nothing happens until a second key approves. Who uses the id afterwards makes another organization, with another log.",
+		path: []param{pathOrg}, request: []content{{mediaJSON, newOrgErasure{}}}, answers: accepted(orgErasure{}, "It has begun, or awaits approval."), faults: []int{404, 409, 413, 415, 503, 507},
+	}
+	aboutListOrgErasures   = operation{id: "listOrgErasures", tag: tagRemoval, summary: "List erasures of organizations", answers: ok(orgErasureList{}, "All erasures of the last 30 days.")}
+	aboutGetOrgErasure     = operation{id: "getOrgErasure", tag: tagRemoval, summary: "Get the erasure of an organization", path: pathErasure, answers: ok(orgErasure{}, "The erasure."), faults: []int{404}}
+	aboutApproveOrgErasure = operation{
+		id: "approveOrgErasure", tag: tagRemoval, summary: "Approve the erasure of an organization", text: "With another key than the one that asked. The body is `{}`.",
+		path: pathErasure, request: []content{{mediaJSON, nothing{}}}, answers: accepted(orgErasure{}, "It has begun."), faults: []int{404, 409, 413, 415, 503, 507},
+	}
+	aboutWithdrawOrgErasure = operation{
+		id: "withdrawOrgErasure", tag: tagRemoval, summary: "Withdraw the erasure of an organization", text: "One that awaits approval.",
+		path: pathErasure, answers: []answer{{http.StatusNoContent, "Withdrawn.", content{}}}, faults: []int{404, 409},
+	}
+	aboutGetOrgCertificate = operation{
+		id: "getOrgCertificate", tag: tagRemoval, summary: "Get the certificate of the erasure of an organization",
+		text: "With the last checkpoint of each log. 409 `not_complete` until the last byte is gone; kept for 30 days.",
+		path: pathErasure, answers: ok(orgCertificate{}, "The certificate."), faults: []int{404, 409},
+	}
 	aboutGetCertificate = operation{
 		id: "getCertificate", tag: tagRemoval, summary: "Get the certificate of an erasure", text: "409 `not_complete` until the last value is gone.",
 		path: pathErasure, answers: ok(certificate{}, "The certificate."), faults: []int{409},

@@ -18,7 +18,7 @@ import (
 	"github.com/daybook-audit/daybook/server/internal/selfaudit"
 )
 
-// Deps is what the API stands on. Book, Docs, Orgs, Keys, Auth, Exports, Retentions and Erasures are needed; the rest may be zero.
+// Deps is what the API stands on. Book, Docs, Orgs, Keys, Auth, Exports, Retentions, Schemas, Erasures and Eraser are needed; the rest may be zero.
 type Deps struct {
 	Book Book
 	Docs daybook.Documents // asked by /readyz
@@ -31,7 +31,9 @@ type Deps struct {
 	Audit   *selfaudit.Auditor // nil: what is done through the API is not recorded
 
 	Retentions *control.Retentions
+	Schemas    *control.Schemas
 	Erasures   *control.Erasures
+	Eraser     *control.Eraser // of organizations
 	// BackupsKept is how long backups are kept, for the certificate of an erasure; 0: it is not known.
 	BackupsKept time.Duration
 

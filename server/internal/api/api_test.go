@@ -20,6 +20,7 @@ import (
 	"github.com/daybook-audit/daybook"
 	"github.com/daybook-audit/daybook/server/internal/api"
 	"github.com/daybook-audit/daybook/server/internal/auth"
+	"github.com/daybook-audit/daybook/server/internal/compat/tavivo"
 	"github.com/daybook-audit/daybook/server/internal/compat/togo"
 	"github.com/daybook-audit/daybook/server/internal/compat/workos"
 	"github.com/daybook-audit/daybook/server/internal/control"
@@ -49,26 +50,29 @@ func (c *clock) add(d time.Duration) {
 // fixture is a server over a real Book on a store in memory.
 type fixture struct {
 	*clock
-	t      testing.TB
-	store  *storetest.MemoryStore
-	book   *daybook.Book
-	orgs   *control.Orgs
-	keys   *control.Keys
-	auth   *auth.Authenticator
-	server *api.Server
-	export *export.Runner
-	ended  chan control.Export // exports that are ready or have failed
-	doc    *openapi3.T
-	admin  string // a key for all organizations and every scope
-	acme   string // a key of org_acme with every scope but operate
-	globex string // the same of org_globex
+	t       testing.TB
+	store   *storetest.MemoryStore
+	book    *daybook.Book
+	orgs    *control.Orgs
+	keys    *control.Keys
+	auth    *auth.Authenticator
+	server  *api.Server
+	export  *export.Runner
+	schemas *control.Schemas
+	ended   chan control.Export // exports that are ready or have failed
+	doc     *openapi3.T
+	admin   string // a key for all organizations and every scope
+	acme    string // a key of org_acme with every scope but operate
+	globex  string // the same of org_globex
+	eraser  *control.Eraser
 }
 
 // setup changes what newFixture makes.
 type setup struct {
-	deps func(*api.Deps)
-	book func(daybook.Options) daybook.Options
-	rate float64
+	deps    func(*api.Deps)
+	book    func(daybook.Options) daybook.Options
+	rate    float64
+	schemas map[string]control.SchemaRules
 }
 
 func newFixture(tb testing.TB, s setup) *fixture {
@@ -77,12 +81,18 @@ func newFixture(tb testing.TB, s setup) *fixture {
 	options := daybook.Options{
 		Now: f.now, Origin: "audit.example.com", MasterKey: bytes.Repeat([]byte{7}, 32), HighWater: storetest.Marks(), SignEvery: time.Hour,
 	}
+	f.eraser = &control.Eraser{}
+	options.Dropped = f.eraser.Purge
 	if s.book != nil {
 		options = s.book(options)
 	}
 	metrics := api.NewMetrics()
 	options.Metrics = metrics.Book()
 	var err error
+	if f.schemas, err = control.OpenSchemas(tb.Context(), f.store, control.SchemaOptions{Now: f.now, Rules: s.schemas}); err != nil {
+		tb.Fatal(err)
+	}
+	options.Schemas = f.schemas
 	if f.book, err = daybook.Open(tb.Context(), f.store, options); err != nil {
 		tb.Fatal(err)
 	}
@@ -107,14 +117,25 @@ func newFixture(tb testing.TB, s setup) *fixture {
 	})
 	f.auth = auth.New(f.keys, auth.Options{Now: f.now, RateLimit: s.rate})
 	tb.Cleanup(f.auth.Close)
+	*f.eraser = control.Eraser{
+		Erasures: control.NewOrgErasures(f.store, f.now), Orgs: f.orgs, Docs: f.store, Book: f.book, Exports: f.export, Now: f.now,
+		Logger: slog.New(slog.DiscardHandler), Forget: f.auth.Forget,
+	}
+	tb.Cleanup(f.eraser.Close)
 	deps := api.Deps{
 		Book: f.book, Docs: f.store, Orgs: f.orgs, Keys: f.keys, Auth: f.auth, Exports: f.export, Metrics: metrics, Now: f.now, Version: "0.1.0",
-		Retentions: control.NewRetentions(f.store, f.now), Erasures: control.NewErasures(f.store, f.now), BackupsKept: 30 * 24 * time.Hour,
-		Doors: []auth.Door{
-			workos.New(workos.Deps{Book: f.book, Auth: f.auth, Orgs: f.orgs, Repeats: control.NewRepeats(f.store, f.now), Exports: f.export}),
-			togo.New(togo.Deps{Book: f.book, Auth: f.auth, Orgs: f.orgs}),
-		},
+		Retentions: control.NewRetentions(f.store, f.now), Schemas: f.schemas, Erasures: control.NewErasures(f.store, f.now), BackupsKept: 30 * 24 * time.Hour,
+		Eraser: f.eraser,
 	}
+	deps.Doors = []auth.Door{
+		workos.New(workos.Deps{
+			Book: f.book, Auth: f.auth, Orgs: f.orgs, Repeats: control.NewRepeats(f.store, f.now), Exports: f.export, Schemas: f.schemas,
+			Retentions: deps.Retentions, Portal: control.NewPortal(f.store, f.keys, f.now),
+		}),
+		togo.New(togo.Deps{Book: f.book, Auth: f.auth}),
+		tavivo.New(tavivo.Deps{Book: f.book, Auth: f.auth, Orgs: f.orgs, Settings: tavivo.Settings{Org: "default"}}),
+	}
+	deps.Doors = append(deps.Doors, f.retracedDoor())
 	if s.deps != nil {
 		s.deps(&deps)
 	}

@@ -126,6 +126,12 @@ func (c *call) act(action string, target daybook.Target, details any) daybook.Ev
 	return e
 }
 
+// signed adds to an act who did it and from where.
+func (c *call) signed(e daybook.Event) daybook.Event {
+	e.Actor, e.Context = actorOf(c.principal), c.origin()
+	return e
+}
+
 // did records an act before it happens: an error means that the log does not know of it, and it must not happen. An empty org is
 // that of the instance.
 func (c *call) did(org daybook.OrgID, e daybook.Event) error {

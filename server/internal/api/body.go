@@ -90,17 +90,24 @@ func errTooLarge(limit int64) error {
 	return &requestError{status: http.StatusRequestEntityTooLarge, code: "too_large", detail: fmt.Sprintf("the body is larger than %d bytes.", limit)}
 }
 
+// bodyLimits are the largest body over the wire and after decompression: those of the server, or more when the route of a door says so.
+func (c *call) bodyLimits() (wire, whole int64) {
+	limits := &c.s.limits
+	return max(limits.Body, c.route.body), max(limits.Decompressed, c.route.body)
+}
+
 // readBody reads the whole body, decompressed, within both limits.
 func (c *call) readBody() ([]byte, error) {
-	r, limits := c.r, &c.s.limits
-	if r.ContentLength > limits.Body {
-		return nil, c.hangUp(errTooLarge(limits.Body))
+	r := c.r
+	wire, whole := c.bodyLimits()
+	if r.ContentLength > wire {
+		return nil, c.hangUp(errTooLarge(wire))
 	}
 	var body []byte
 	var err error
 	switch encoding := header(r, "Content-Encoding"); encoding {
 	case "", "identity":
-		body, err = c.body.fill(r.Body, min(limits.Body, limits.Decompressed))
+		body, err = c.body.fill(r.Body, min(wire, whole))
 	case "gzip", "x-gzip":
 		body, err = c.gunzip()
 	case "zstd":
@@ -156,11 +163,12 @@ func (c *call) gunzip() ([]byte, error) {
 		z = new(gzip.Reader)
 	}
 	defer gunzippers.Put(z)
-	wire := &wireReader{r: c.r.Body, left: c.s.limits.Body, limit: c.s.limits.Body}
+	limit, whole := c.bodyLimits()
+	wire := &wireReader{r: c.r.Body, left: limit, limit: limit}
 	if err := z.Reset(wire); err != nil {
 		return nil, wire.blame(err)
 	}
-	body, err := c.body.fill(z, c.s.limits.Decompressed)
+	body, err := c.body.fill(z, whole)
 	return body, wire.blame(err)
 }
 
@@ -170,12 +178,13 @@ func (c *call) unzstd() ([]byte, error) {
 		return nil, errEncoding
 	}
 	defer unzstds.Put(z)
-	wire := &wireReader{r: c.r.Body, left: c.s.limits.Body, limit: c.s.limits.Body}
+	limit, whole := c.bodyLimits()
+	wire := &wireReader{r: c.r.Body, left: limit, limit: limit}
 	if err := z.Reset(wire); err != nil {
 		return nil, wire.blame(err)
 	}
 	defer func() { _ = z.Reset(nil) }() // lets go of the body
-	body, err := c.body.fill(z, c.s.limits.Decompressed)
+	body, err := c.body.fill(z, whole)
 	return body, wire.blame(err)
 }
 

@@ -1,6 +1,7 @@
 package api_test
 
 import (
+	"encoding/json"
 	"net/http"
 	"strings"
 	"testing"
@@ -43,6 +44,35 @@ func TestDoorPaths(t *testing.T) {
 	}
 }
 
+// The door of ta-vivo refuses what never reaches a route in its words, and who may not come in before the body is read.
+func TestTavivoPaths(t *testing.T) {
+	t.Parallel()
+	f := newFixture(t, setup{})
+	large := strings.Repeat("x", 5<<20+1)
+	for name, tt := range map[string]struct {
+		ask         ask
+		status      int
+		body, allow string
+	}{
+		"PUT":              {ask{method: "PUT", path: "/logs"}, 405, `{"message":"Method not allowed"}`, "GET, HEAD, POST"},
+		"DELETE of one":    {ask{method: "DELETE", path: "/logs/1"}, 405, `{"message":"Method not allowed"}`, "GET, HEAD"},
+		"POST to one":      {ask{method: "POST", path: "/logs/1", body: "{}"}, 405, `{"message":"Method not allowed"}`, "GET, HEAD"},
+		"below one":        {ask{path: "/logs/1/2"}, 404, `{"message":"Not found"}`, ""},
+		"slash":            {ask{path: "/logs/"}, 404, `{"message":"Not found"}`, ""},
+		"too large":        {ask{method: "POST", path: "/logs", body: large, key: f.acme}, 413, `{"message":"Payload too large"}`, ""},
+		"large, of nobody": {ask{method: "POST", path: "/logs", body: large}, 401, `{"message":"Unauthorized"}`, ""},
+		"bad encoding":     {ask{method: "POST", path: "/logs", body: "{}", key: f.acme, header: []string{"Content-Encoding", "gzip"}}, 400, `{"message":"Bad Request"}`, ""},
+	} {
+		w := f.do(tt.ask)
+		if w.Code != tt.status || w.Body.String() != tt.body || w.Header().Get("Content-Type") != "application/json" || w.Header().Get("Allow") != tt.allow {
+			t.Errorf("%s: %d %v %s", name, w.Code, w.Header(), w.Body)
+		}
+	}
+	if w := f.do(ask{path: "/logsbook"}); w.Code != 404 || w.Header().Get("Content-Type") != "application/problem+json" {
+		t.Errorf("a path that only begins like it: %d %v", w.Code, w.Header())
+	}
+}
+
 // panickingDoor is the WorkOS door with a handler that fails.
 type panickingDoor struct{ *workos.Door }
 
@@ -59,4 +89,21 @@ func TestDoorPanics(t *testing.T) {
 	if w.Code != 500 || w.Header().Get("Retry-After") != "1" || !strings.Contains(w.Body.String(), `"temporarily_unavailable"`) {
 		t.Errorf("%d %s", w.Code, w.Body)
 	}
+}
+
+// openPortal opens the portal of an organization, and returns the header that its pages ask for.
+func (f *fixture) openPortal(key, org string) string {
+	f.t.Helper()
+	var made struct{ Link string }
+	w := f.do(ask{method: "POST", path: "/portal/generate_link", key: key, body: `{"organization":"` + org + `"}`})
+	if err := json.Unmarshal(w.Body.Bytes(), &made); err != nil || w.Code != http.StatusCreated {
+		f.t.Fatalf("%d %s", w.Code, w.Body)
+	}
+	_, token, _ := strings.Cut(made.Link, "?")
+	w = f.do(ask{method: "POST", path: "/portal", body: token})
+	cookie, _, _ := strings.Cut(w.Header().Get("Set-Cookie"), ";")
+	if w.Code != http.StatusSeeOther || cookie == "" {
+		f.t.Fatalf("%d %s", w.Code, w.Body)
+	}
+	return cookie
 }

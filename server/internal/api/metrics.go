@@ -65,6 +65,8 @@ func (m *Metrics) bookMetrics() *daybook.Metrics {
 	merged := counter("daybook_merge_bytes_total", "Bytes written by the merger.")
 	searches := histogram("daybook_search_seconds", "Time of a search, facets or histogram.", times)
 	decoded := counter("daybook_search_blocks_total", "Blocks unpacked by searches.")
+	flags := prometheus.NewCounterVec(prometheus.CounterOpts{Name: "daybook_flagged_total", Help: "Events recorded although their schema refuses them, by flag."}, []string{"flag"})
+	m.registry.MustRegister(flags)
 	signings := histogram("daybook_sign_seconds", "Time of a round of signing.", times)
 	signed := counter("daybook_signed_logs_total", "Logs signed by rounds.")
 	return &daybook.Metrics{
@@ -78,6 +80,7 @@ func (m *Metrics) bookMetrics() *daybook.Metrics {
 			sizes.Observe(float64(n))
 			commits.Observe(seconds)
 		},
+		Flag: func(flag string) { flags.WithLabelValues(flag).Inc() },
 		Wait: waits.Observe,
 		Merge: func(n, bytes int, seconds float64) {
 			blocks.Add(float64(n))

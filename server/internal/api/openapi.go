@@ -138,7 +138,7 @@ func (rt *route) operation(registry huma.Registry) *huma.Operation {
 		op.Parameters = append(op.Parameters, &huma.Param{Name: p.name, In: "query", Description: p.doc, Schema: &p.schema})
 	}
 	headers := about.headers
-	if rt.org == orgRead || rt.org == orgRecord {
+	if rt.org == orgRead || rt.org == orgRecord || rt.org == orgShared {
 		headers = append(slices.Clip(headers), headerOrg)
 	}
 	for _, p := range headers {

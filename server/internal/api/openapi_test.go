@@ -55,7 +55,7 @@ func TestOpenAPI(t *testing.T) {
 				t.Errorf("%s: the parameter %s says nothing", name, p.Value.Name)
 			}
 		}
-		if !slices.Equal(params, row.Params) {
+		if !row.Door && !slices.Equal(params, row.Params) { // a door takes what its product takes
 			t.Errorf("%s: described %v, taken %v", name, params, row.Params)
 		}
 		if open := op.Security == nil || len(*op.Security) == 0; open != row.Open {

@@ -14,22 +14,33 @@ import (
 	"github.com/daybook-audit/daybook"
 	"github.com/daybook-audit/daybook/query"
 	"github.com/daybook-audit/daybook/server/internal/auth"
+	"github.com/daybook-audit/daybook/server/internal/control"
 )
 
 // problem is an answer of the form application/problem+json (RFC 9457).
 type problem struct {
-	Title     string         `json:"title" doc:"The text of the status." example:"Bad Request"`
-	Status    int            `json:"status" doc:"The HTTP status." example:"400"`
-	Code      string         `json:"code" doc:"What went wrong, as a word for programs." example:"required"`
-	Detail    string         `json:"detail" doc:"What went wrong, for people." example:"actor.id is required."`
-	Field     string         `json:"field,omitempty" doc:"JSON pointer into the event, or the name of a parameter." example:"/actor/id"`
-	Index     *int           `json:"index,omitempty" doc:"The 0-based place of the event in the batch."`
-	Errors    []eventProblem `json:"errors,omitempty" doc:"Every refused event of the batch, at most 100."`
-	Query     *queryProblem  `json:"query_error,omitempty" doc:"Where a query is wrong."`
-	RequestID string         `json:"request_id" doc:"The id of the request, also in X-Request-Id." example:"req_7f3k2q9x4m"`
+	Title      string         `json:"title" doc:"The text of the status." example:"Bad Request"`
+	Status     int            `json:"status" doc:"The HTTP status." example:"400"`
+	Code       string         `json:"code" doc:"What went wrong, as a word for programs." example:"required"`
+	Detail     string         `json:"detail" doc:"What went wrong, for people." example:"actor.id is required."`
+	Field      string         `json:"field,omitempty" doc:"JSON pointer into the event, or the name of a parameter." example:"/actor/id"`
+	Index      *int           `json:"index,omitempty" doc:"The 0-based place of the event in the batch."`
+	Violations []violation    `json:"violations,omitempty" doc:"With schema_violation and schema_missing: all that is wrong with the event, at most 100."`
+	Errors     []eventProblem `json:"errors,omitempty" doc:"Every refused event of the batch, at most 100."`
+	Query      *queryProblem  `json:"query_error,omitempty" doc:"Where a query is wrong."`
+	RequestID  string         `json:"request_id" doc:"The id of the request, also in X-Request-Id." example:"req_7f3k2q9x4m"`
 
 	retryAfter time.Duration // 0: no header
 	allow      string
+}
+
+// violation is one thing that a schema refuses, in the words of JSON Schema validators.
+type violation struct {
+	Field   string         `json:"field" doc:"JSON pointer into the event; empty: the event itself." example:"/metadata/id"`
+	Keyword string         `json:"keyword" example:"type"`
+	Params  map[string]any `json:"params" doc:"What the keyword asks for."`
+	Schema  string         `json:"schema" doc:"Where the schema says so." example:"#/metadata/properties/id/type"`
+	Message string         `json:"message" example:"must be string"`
 }
 
 // eventProblem is one refused event of a batch.
@@ -66,6 +77,7 @@ var statuses = map[daybook.Code]int{
 	daybook.CodeUnauthorized: http.StatusUnauthorized,
 	daybook.CodeForbidden:    http.StatusForbidden,
 	daybook.CodeNotFound:     http.StatusNotFound,
+	daybook.CodeGone:         http.StatusGone,
 	daybook.CodeConflict:     http.StatusConflict,
 	daybook.CodeTooLarge:     http.StatusRequestEntityTooLarge,
 	daybook.CodeOverloaded:   http.StatusServiceUnavailable,
@@ -118,6 +130,11 @@ func codedProblem(e *daybook.Error, err error) *problem {
 		return newProblem(http.StatusInternalServerError, string(daybook.CodeInternal), "internal error", "")
 	}
 	p := newProblem(status, e.RuleName(), e.Message, e.Field)
+	if wrong, ok := errors.AsType[*control.SchemaError](e.Err); ok {
+		for _, v := range wrong.Violations {
+			p.Violations = append(p.Violations, violation{Field: v.InstancePath, Keyword: v.Keyword, Params: v.Params, Schema: v.SchemaPath, Message: v.Message})
+		}
+	}
 	switch e.Code { //nolint:exhaustive // the others have nothing to add
 	case daybook.CodeOverloaded:
 		p.retryAfter = time.Second

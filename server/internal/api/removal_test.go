@@ -17,9 +17,9 @@ const (
 	erasureID = "ers_01m8054e3bek9amg680j6srjmm"
 )
 
-// removes reports whether a route is one of keeping and removing, which show no entry.
-func removes(pattern string) bool {
-	for _, part := range []string{"/v1/retention", "/v1/holds", "/v1/erasures"} {
+// settles reports whether a route is one of keeping and removing, or of schemas, which show no entry.
+func settles(pattern string) bool {
+	for _, part := range []string{"/v1/retention", "/v1/holds", "/v1/erasures", "/v1/actions"} {
 		if strings.HasPrefix(pattern, part) {
 			return true
 		}

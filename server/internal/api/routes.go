@@ -3,6 +3,7 @@ package api
 import (
 	"fmt"
 	"net/http"
+	"slices"
 	"strings"
 
 	"github.com/daybook-audit/daybook"
@@ -23,6 +24,8 @@ type route struct {
 
 	door  auth.Door // nil: ours
 	enter func(w http.ResponseWriter, r *http.Request, body []byte)
+	admit func(w http.ResponseWriter, r *http.Request) *http.Request // nil: everybody
+	body  int64                                                      // the door's own limit on it; 0: that of the server
 
 	s     *Server
 	times *routeTimes
@@ -35,6 +38,7 @@ const (
 	orgNone   orgRule = iota // the route has none, or finds it itself
 	orgRead                  // that of the key, or of Daybook-Org, which must exist
 	orgRecord                // the same; with a key for all organizations an unknown one is made on first use
+	orgShared                // that of the key or of Daybook-Org; with a key for all organizations and without the header none: what all share
 	orgPath                  // that of the path, which the key must reach
 )
 
@@ -70,6 +74,11 @@ func (s *Server) table() []*route {
 		{method: "DELETE", pattern: "/v1/erasures/{id}", scopes: auth.Manage, org: orgRead, handler: withdrawErasure, about: aboutWithdrawErasure},
 		{method: "GET", pattern: "/v1/erasures/{id}/certificate", scopes: auth.Manage, org: orgRead, handler: getCertificate, about: aboutGetCertificate},
 
+		{method: "GET", pattern: "/v1/actions", scopes: auth.Read, org: orgShared, params: []param{paramLimit, paramCursor}, handler: listActions, about: aboutListActions},
+		{method: "POST", pattern: "/v1/actions/{action}/schemas", scopes: auth.Manage, org: orgShared, handler: registerSchema, about: aboutRegisterSchema},
+		{method: "GET", pattern: "/v1/actions/{action}/schemas", scopes: auth.Read, org: orgShared, params: []param{paramLimit, paramCursor}, handler: listSchemas, about: aboutListSchemas},
+		{method: "GET", pattern: "/v1/actions/{action}/schemas/{version}", scopes: auth.Read, org: orgShared, handler: getSchema, about: aboutGetSchema},
+
 		{method: "POST", pattern: "/v1/exports", scopes: auth.Export, org: orgRead, handler: createExport, about: aboutCreateExport},
 		{method: "GET", pattern: "/v1/exports", scopes: auth.Export, org: orgRead, params: []param{paramLimit, paramCursor}, handler: listExports, about: aboutListExports},
 		{method: "GET", pattern: "/v1/exports/{id}", scopes: auth.Export, org: orgRead, handler: getExport, about: aboutGetExport},
@@ -79,6 +88,13 @@ func (s *Server) table() []*route {
 		{method: "POST", pattern: "/v1/organizations", scopes: auth.Operate, handler: createOrg, about: aboutCreateOrg},
 		{method: "GET", pattern: "/v1/organizations", params: []param{paramLimit, paramCursor}, handler: listOrgs, about: aboutListOrgs},
 		{method: "GET", pattern: "/v1/organizations/{org}", handler: getOrg, about: aboutGetOrg},
+		{method: "POST", pattern: "/v1/organizations/{org}/erasure/preview", scopes: auth.Operate, handler: previewOrgErasure, about: aboutPreviewOrgErasure},
+		{method: "POST", pattern: "/v1/organizations/{org}/erasure", scopes: auth.Operate, handler: createOrgErasure, about: aboutCreateOrgErasure},
+		{method: "GET", pattern: "/v1/organization-erasures", scopes: auth.Operate, handler: listOrgErasures, about: aboutListOrgErasures},
+		{method: "GET", pattern: "/v1/organization-erasures/{id}", scopes: auth.Operate, handler: getOrgErasure, about: aboutGetOrgErasure},
+		{method: "POST", pattern: "/v1/organization-erasures/{id}/approve", scopes: auth.Operate, handler: approveOrgErasure, about: aboutApproveOrgErasure},
+		{method: "DELETE", pattern: "/v1/organization-erasures/{id}", scopes: auth.Operate, handler: withdrawOrgErasure, about: aboutWithdrawOrgErasure},
+		{method: "GET", pattern: "/v1/organization-erasures/{id}/certificate", scopes: auth.Operate, handler: getOrgCertificate, about: aboutGetOrgCertificate},
 		{method: "POST", pattern: "/v1/keys", scopes: auth.Manage | auth.Operate, handler: createKey, about: aboutCreateKey},
 		{method: "GET", pattern: "/v1/keys", scopes: auth.Manage | auth.Operate, params: []param{paramLimit, paramCursor}, handler: listKeys, about: aboutListKeys},
 		{method: "DELETE", pattern: "/v1/keys/{id}", scopes: auth.Manage | auth.Operate, handler: revokeKey, about: aboutRevokeKey},
@@ -88,12 +104,11 @@ func (s *Server) table() []*route {
 		{method: "GET", pattern: "/metrics", scopes: auth.Operate, handler: getMetrics, about: aboutGetMetrics},
 		{method: "GET", pattern: "/healthz", open: true, quiet: true, handler: getHealth, about: aboutGetHealth},
 		{method: "GET", pattern: "/readyz", open: true, quiet: true, handler: getReady, about: aboutGetReady},
-		{method: "GET", pattern: "/v1/anchor/checkpoint", scopes: auth.Read, handler: getAnchor, about: aboutGetAnchor},
 		{method: "GET", pattern: "/.well-known/daybook-keys", open: true, handler: getInstanceKeys, about: aboutGetInstanceKeys},
 		{method: "GET", pattern: "/openapi.json", open: true, handler: getOpenAPI, about: aboutGetOpenAPI},
 		{method: "GET", pattern: "/docs/api", open: true, handler: getDocs, about: aboutGetDocs},
 	}
-	return append(routes, logRoutes()...)
+	return slices.Concat(routes, anchorRoutes(), logRoutes())
 }
 
 // mount puts the table and the doors' routes into the mux. Nothing else answers.
@@ -102,8 +117,12 @@ func (s *Server) mount() {
 	s.routes = s.table()
 	for _, door := range s.Doors {
 		for _, r := range door.Routes() {
+			params := make([]param, len(r.Params))
+			for i, name := range r.Params {
+				params[i].name = name
+			}
 			s.routes = append(s.routes, &route{
-				method: r.Method, pattern: r.Pattern, scopes: r.Scopes, open: r.Open, quiet: true, door: door, enter: r.Handler,
+				params: params, method: r.Method, pattern: r.Pattern, scopes: r.Scopes, open: r.Open, quiet: true, door: door, enter: r.Handler, admit: r.Admit, body: r.Body,
 			})
 		}
 	}
@@ -180,6 +199,9 @@ func (c *call) findOrg(rule orgRule) error {
 	if err != nil {
 		return err
 	}
+	if org == "" && rule == orgShared {
+		return nil
+	}
 	if org == "" {
 		return invalid("org_required", "Daybook-Org", "this key is for all organizations: name one in the header Daybook-Org.")
 	}
@@ -238,8 +260,15 @@ func (c *call) namedOrg() (daybook.OrgID, error) {
 // errNotFound is the one answer for what is missing and for what is somebody else's.
 var errNotFound = &daybook.Error{Code: daybook.CodeNotFound, Message: "there is no such thing, or it is not yours."}
 
-// enterDoor reads the body and lets the door answer.
+// enterDoor lets the door say who may come in, reads the body and lets the door answer.
 func (c *call) enterDoor() {
+	if c.route.admit != nil {
+		r := c.route.admit(c, c.r)
+		if r == nil {
+			return
+		}
+		c.r = r
+	}
 	body, err := c.readBody()
 	if err != nil {
 		c.err = err

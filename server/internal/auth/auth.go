@@ -87,6 +87,20 @@ func (a *Authenticator) Principal(ctx context.Context, authorization string) (*P
 	if !ok {
 		return nil, ErrUnauthorized
 	}
+	e, err := a.entry(ctx, hash)
+	if err != nil {
+		return nil, err
+	}
+	if e.limiter != nil {
+		if err := a.admit(e.limiter, a.now()); err != nil {
+			return nil, err
+		}
+	}
+	return &e.principal, nil
+}
+
+// entry returns what is known of a key that holds, reading it again when that is too old, or ErrUnauthorized.
+func (a *Authenticator) entry(ctx context.Context, hash control.SecretHash) (*entry, error) {
 	now := a.now()
 	a.mu.RLock()
 	e := a.known[hash]
@@ -100,12 +114,7 @@ func (a *Authenticator) Principal(ctx context.Context, authorization string) (*P
 	if !e.valid || !e.expires.IsZero() && !now.Before(e.expires) {
 		return nil, ErrUnauthorized
 	}
-	if e.limiter != nil {
-		if err := a.admit(e.limiter, now); err != nil {
-			return nil, err
-		}
-	}
-	return &e.principal, nil
+	return e, nil
 }
 
 // bearer cuts the credential out of the header; the scheme's name has no case.

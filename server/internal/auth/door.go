@@ -22,7 +22,13 @@ type Door interface {
 type DoorRoute struct {
 	Method, Pattern string // Pattern as in http.ServeMux, without method and host
 	Scopes          Scopes
-	Open            bool // no key is needed: the handler knows who may by other means
+	Open            bool     // no key is needed: the handler knows who may by other means
+	Params          []string // of the query string, in the order of the document, for the tests that compare them; the handler checks
+	// Admit, if set, runs before the body is read and returns the request that Handler gets, such as one whose context says who asks. Nil
+	// means that it has answered.
+	Admit func(w http.ResponseWriter, r *http.Request) *http.Request
+	// Body is the largest body in bytes, before and after decompression, when the server's own limits are lower; 0: they hold.
+	Body int64
 	// Handler answers. The body is complete, decompressed and within the limits; it is valid until Handler returns.
 	Handler func(w http.ResponseWriter, r *http.Request, body []byte)
 }

@@ -3,6 +3,7 @@ package auth
 import (
 	"net/http"
 	"net/netip"
+	"slices"
 	"strings"
 )
 
@@ -33,15 +34,36 @@ func (o Origin) URL(r *http.Request) string {
 	return scheme + "://" + host
 }
 
-func (o Origin) trusts(remote string) bool {
-	peer, err := netip.ParseAddrPort(remote)
+// Client returns the address that a request came from: the rightmost of X-Forwarded-For that is no trusted proxy, if the peer is one;
+// else the peer's. It is empty when the peer has none.
+func (o Origin) Client(r *http.Request) string {
+	peer, err := netip.ParseAddrPort(r.RemoteAddr)
 	if err != nil {
-		return false
+		return ""
 	}
-	for _, p := range o.Proxies {
-		if p.Contains(peer.Addr().Unmap()) {
-			return true
+	addr := peer.Addr().Unmap()
+	if len(o.Proxies) == 0 || !o.trustsAddr(addr) {
+		return addr.String()
+	}
+	hops := strings.Split(strings.Join(r.Header["X-Forwarded-For"], ","), ",")
+	for _, hop := range slices.Backward(hops) {
+		hop, err := netip.ParseAddr(strings.TrimSpace(hop))
+		if err != nil {
+			break // what stands left of it is not to be believed either
+		}
+		addr = hop.Unmap()
+		if !o.trustsAddr(addr) {
+			break
 		}
 	}
-	return false
+	return addr.String()
+}
+
+func (o Origin) trusts(remote string) bool {
+	peer, err := netip.ParseAddrPort(remote)
+	return err == nil && o.trustsAddr(peer.Addr().Unmap())
+}
+
+func (o Origin) trustsAddr(addr netip.Addr) bool {
+	return slices.ContainsFunc(o.Proxies, func(p netip.Prefix) bool { return p.Contains(addr) })
 }

@@ -17,8 +17,8 @@ type Config struct {
 	// Configuration file (YAML). Without it, daybook.yaml of the working folder is read if it is there.
 	File string `key:"config"`
 
-	// Address to listen on, HOST:PORT. An empty host means every address of the machine.
-	Listen string `key:"listen" default:"127.0.0.1:8080"`
+	// Address to listen on, HOST:PORT. An empty host means every address of the machine. Without it, port PORT (or else API_PORT) of every address, if the environment or .env names one.
+	Listen string `key:"listen" default:"127.0.0.1:8080" or:"PORT,API_PORT"`
 	// The SQLite file in which the log is kept, made on the first start. There is no driver for another database yet.
 	DB string `key:"db" default:"daybook.db" secret:"url"`
 	// Certificate chain (PEM file). With tls_key the server speaks HTTPS.
@@ -92,6 +92,14 @@ type Config struct {
 	// First key, for all organizations and every scope: stored (as its hash) when there is no key yet, ignored afterwards.
 	BootstrapKey string `key:"bootstrap_key" secret:"all"`
 
+	// What becomes of an event that does not keep to a schema: open and strict refuse it, quarantine records and flags it. An action without
+	// a schema is free when open, flagged in quarantine and refused when strict.
+	SchemaMode string `key:"schema_mode" default:"open" oneof:"open|quarantine|strict"`
+	// What a schema says of targets: contains (each type occurs) or exact (these types, each as often).
+	SchemaTargets string `key:"schema_targets" default:"contains" oneof:"contains|exact"`
+	// Which version holds for an event that names none: newest (the newest that it keeps to) or first.
+	SchemaVersion string `key:"schema_version" default:"newest" oneof:"newest|first"`
+
 	// Whether the WorkOS door (POST /audit_logs/events) is open.
 	WorkOSEnabled bool `key:"workos_enabled" default:"true"`
 	// What the WorkOS door does with an organization it does not know: create (with a key for all organizations) or reject.
@@ -102,8 +110,43 @@ type Config struct {
 	WorkOSKeyReuse string `key:"workos_key_reuse" default:"reject" oneof:"reject|new"`
 	// Whether cells in the CSV of the WorkOS door are guarded against formulas, which changes them.
 	WorkOSCSVGuard bool `key:"workos_csv_guard" default:"false"`
+	// The same as schema_mode, for the WorkOS door; strict is as WorkOS.
+	WorkOSSchemaMode string `key:"workos_schema_mode" default:"open" oneof:"open|quarantine|strict"`
+	// The same as schema_targets, for the WorkOS door.
+	WorkOSSchemaTargets string `key:"workos_schema_targets" default:"contains" oneof:"contains|exact"`
+	// Which version holds for an event of the WorkOS door that names none: newest (the newest that it keeps to) or workos (1).
+	WorkOSSchemaVersion string `key:"workos_schema_version" default:"newest" oneof:"newest|workos"`
+	// Which retention the WorkOS door takes: any number of days, or as WorkOS 30 and 365 alone.
+	WorkOSRetention string `key:"workos_retention" default:"any" oneof:"any|workos"`
 	// Whether the WorkOS door takes an equal event without a key, within 24 hours, for a repeat.
 	WorkOSKeylessDedupe bool `key:"workos_keyless_dedupe" default:"true"`
+
 	// Whether the togo door (/api/audit/…) is open.
 	TogoEnabled bool `key:"togo_enabled" default:"true"`
+
+	// Whether the ta-vivo door (/logs) is open.
+	TavivoEnabled bool `key:"tavivo_enabled" default:"true"`
+	// Secret with which the JSON Web Tokens of the ta-vivo door are signed (HS256, HS384 or HS512). Without it, JWT_SECRET of the environment or of .env; with neither, only API keys are accepted there.
+	TavivoJWTSecret string `key:"tavivo_jwt_secret" secret:"all" or:"JWT_SECRET"`
+	// File with that secret, which wins; line ends at its end are not part of it.
+	TavivoJWTSecretFile string `key:"tavivo_jwt_secret_file"`
+	// Organization of what comes to the ta-vivo door with a JSON Web Token.
+	TavivoOrg string `key:"tavivo_org" default:"default"`
+	// Whether a JSON Web Token may also read at the ta-vivo door; false: reading needs an API key.
+	TavivoRead bool `key:"tavivo_read" default:"true"`
+	// Whether the ta-vivo door answers 403 without a credential and 400 to a bad token, like the original, instead of 401.
+	TavivoLegacyStatus bool `key:"tavivo_legacy_status" default:"false"`
+	// Names of members whose values the ta-vivo door masks, beside those that look like secrets, separated by commas.
+	TavivoMask []string `key:"tavivo_mask"`
+	// Names of members that look like secrets to the ta-vivo door and are none, separated by commas.
+	TavivoMaskAllow []string `key:"tavivo_mask_allow"`
+
+	// Whether the Retraced door (/auditlog/publisher/v1/…) is open.
+	RetracedEnabled bool `key:"retraced_enabled" default:"true"`
+	// Organization of events that come through the Retraced door without a group, with a key for all organizations.
+	RetracedOrg string `key:"retraced_org" default:"default"`
+	// Most events of one bulk request at the Retraced door.
+	RetracedBulkMax int `key:"retraced_bulk_max" default:"50"`
+	// How long a session of the Retraced viewer holds.
+	RetracedSessionTTL time.Duration `key:"retraced_session_ttl" default:"1h"`
 }

@@ -10,6 +10,8 @@ import (
 	"strconv"
 	"strings"
 	"time"
+
+	"github.com/daybook-audit/daybook"
 )
 
 // Size is a number of bytes. It is written as a number, or a number with KiB, MiB or GiB.
@@ -50,7 +52,8 @@ func parseSize(text string) (Size, error) {
 type key struct {
 	name, fallback string
 	oneOf          []string
-	secret         string // "all": never shown; "url": without the password
+	or             []string // variables of other programs that are read when nothing else says anything
+	secret         string   // "all": never shown; "url": without the password
 	help           string
 	field          int
 }
@@ -86,6 +89,9 @@ func keys() []key {
 		k := key{name: f.Tag.Get("key"), fallback: f.Tag.Get("default"), secret: f.Tag.Get("secret"), field: i}
 		if of := f.Tag.Get("oneof"); of != "" {
 			k.oneOf = strings.Split(of, "|")
+		}
+		if or := f.Tag.Get("or"); or != "" {
+			k.or = strings.Split(or, ",")
 		}
 		k.help = help[k.name]
 		ks = append(ks, k)
@@ -223,6 +229,12 @@ func (c *Config) check() error {
 		return fmt.Errorf("public_url must be http:// or https:// and a host, without a path, is %q", maskURL(c.PublicURL))
 	case c.AuditReadsWindow < time.Second:
 		return fmt.Errorf("audit_reads_window must be at least 1s, is %s", c.AuditReadsWindow)
+	case !daybook.OrgID(c.TavivoOrg).Valid():
+		return errors.New("tavivo_org must be 1 to 128 characters of A-Z a-z 0-9 . _ : @ -")
+	case !daybook.OrgID(c.RetracedOrg).Valid():
+		return fmt.Errorf("retraced_org must be 1 to 128 characters of A-Z a-z 0-9 . _ : @ -, is %q", c.RetracedOrg)
+	case c.RetracedBulkMax < 1 || c.RetracedSessionTTL < time.Minute:
+		return errors.New("retraced_bulk_max must be at least 1, and retraced_session_ttl at least 1m")
 	case c.CommitTimeout <= 0 || c.ShutdownTimeout <= 0:
 		return errors.New("commit_timeout and shutdown_timeout must be more than 0")
 	}

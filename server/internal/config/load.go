@@ -11,6 +11,7 @@ import (
 	"path/filepath"
 	"regexp"
 	"slices"
+	"strconv"
 	"strings"
 
 	"github.com/joho/godotenv"
@@ -93,6 +94,10 @@ func Load(s Sources) (*Config, []Setting, error) {
 		if !ok {
 			if v, in := values[k.name]; in {
 				value, from = v.text, fmt.Sprintf("%s:%d", name, v.line)
+			} else if value, from, ok = k.foreign(lookup, dotenv); ok {
+				if value, err = k.translate(value); err != nil {
+					return nil, nil, fmt.Errorf("%s (%s): %w", k.name, from, err)
+				}
 			} else {
 				value, from = k.fallback, "default"
 			}
@@ -109,6 +114,47 @@ func Load(s Sources) (*Config, []Setting, error) {
 		return nil, nil, err
 	}
 	return c, settings, nil
+}
+
+// foreign returns what a variable of another program says about k.
+func (k key) foreign(lookup func(string) (string, bool), dotenv map[string]string) (value, from string, ok bool) {
+	for _, name := range k.or {
+		if v, ok := lookup(name); ok && v != "" {
+			return v, "environment " + name, true
+		}
+		if v := dotenv[name]; v != "" {
+			return v, ".env " + name, true
+		}
+	}
+	return "", "", false
+}
+
+// translate makes a setting of what another program's variable says: of a port, every address of the machine with it.
+func (k key) translate(value string) (string, error) {
+	if k.name != "listen" {
+		return value, nil
+	}
+	if port, err := strconv.ParseUint(value, 10, 16); err != nil || port == 0 {
+		return "", fmt.Errorf("%q is not a port: write a number from 1 to 65535", value)
+	}
+	return ":" + value, nil
+}
+
+// database are the variables with which ta-vivo-audit-log names its database.
+var database = []string{"DB_HOST", "DB_PORT", "DB_NAME", "DB_USER", "DB_PASSWORD"}
+
+// Ignored returns the variables of the environment and of .env that name the database of another program whose API this server answers.
+// They do nothing here.
+func Ignored(s Sources) []string {
+	lookup := s.LookupEnv
+	if lookup == nil {
+		lookup = os.LookupEnv
+	}
+	dotenv, _ := readDotEnv(filepath.Join(s.Dir, ".env")) // one that cannot be read holds nothing; Load says why
+	return slices.DeleteFunc(slices.Clone(database), func(name string) bool {
+		v, _ := lookup(name)
+		return v == "" && dotenv[name] == ""
+	})
 }
 
 // setFrom is set, but never shows a secret in its error.

@@ -260,18 +260,7 @@ func (e *Exports) Forget(ctx context.Context, before time.Time) error {
 
 // drop deletes a document whatever its version; one that is gone is no error.
 func (e *Exports) drop(ctx context.Context, kind string, org daybook.OrgID, id string) error {
-	for {
-		d, err := e.docs.Get(ctx, kind, org, id)
-		if err == nil {
-			err = e.docs.Delete(ctx, kind, org, id, d.Version)
-		}
-		switch {
-		case err == nil || errors.Is(err, daybook.ErrNotExist):
-			return nil
-		case !errors.Is(err, daybook.ErrVersionMoved):
-			return fmt.Errorf("delete document %s: %w", kind, err)
-		}
-	}
+	return drop(ctx, e.docs, kind, org, id)
 }
 
 // ExportKey returns the key that signs the addresses of files, made at the first call on a store.

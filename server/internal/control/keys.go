@@ -19,6 +19,7 @@ type Key struct {
 	Name       string        //
 	Org        daybook.OrgID // empty: all organizations
 	Scopes     []string      // the words of auth.Scope
+	Labels     []string      // words that a door may ask for beside the scopes
 	CreatedAt  time.Time     //
 	ExpiresAt  time.Time     // zero: never
 	LastUsedAt time.Time     // zero: not yet; kept to the minute
@@ -36,6 +37,7 @@ type keyDocument struct {
 	Name       string        `json:"name"`
 	Org        daybook.OrgID `json:"org"`
 	Scopes     []string      `json:"scopes"`
+	Labels     []string      `json:"labels,omitempty"`
 	CreatedAt  moment        `json:"created_at"`
 	ExpiresAt  moment        `json:"expires_at,omitempty"`
 	LastUsedAt moment        `json:"last_used_at,omitempty"`
@@ -44,7 +46,7 @@ type keyDocument struct {
 
 func (d *keyDocument) key(h SecretHash) Key {
 	return Key{
-		ID: d.ID, Name: d.Name, Org: d.Org, Scopes: d.Scopes, CreatedAt: d.CreatedAt.time(),
+		ID: d.ID, Name: d.Name, Org: d.Org, Scopes: d.Scopes, Labels: d.Labels, CreatedAt: d.CreatedAt.time(),
 		ExpiresAt: d.ExpiresAt.time(), LastUsedAt: d.LastUsedAt.time(), RevokedAt: d.RevokedAt.time(), Hash: h,
 	}
 }
@@ -63,6 +65,7 @@ type NewKey struct {
 	Name      string
 	Org       daybook.OrgID // empty: all organizations
 	Scopes    []string      // at least one; auth.ParseScopes knows the words
+	Labels    []string      // at most 32 words of 1 to 128 bytes, without commas and spaces
 	ExpiresAt time.Time     // zero: never
 	// Before, if set, is told of the key when all of it is known and nothing is stored; its error keeps the key from being made.
 	Before func(ctx context.Context, k Key) error
@@ -85,7 +88,7 @@ func (k *Keys) store(ctx context.Context, n NewKey, secret string) (Key, error) 
 		return Key{}, &daybook.Error{Code: daybook.CodeInvalid, Rule: "invalid_format", Message: "this is not the text of a key."}
 	}
 	doc := keyDocument{
-		ID: typeid.New("key"), Name: n.Name, Org: n.Org, Scopes: n.Scopes, CreatedAt: at(k.now()), ExpiresAt: at(n.ExpiresAt),
+		ID: typeid.New("key"), Name: n.Name, Org: n.Org, Scopes: n.Scopes, Labels: n.Labels, CreatedAt: at(k.now()), ExpiresAt: at(n.ExpiresAt),
 	}
 	if n.Before != nil {
 		if err := n.Before(ctx, doc.key(hash)); err != nil {
@@ -114,12 +117,22 @@ func (k *Keys) check(n NewKey) error {
 		return invalid("/name", "name is longer than 512 bytes.")
 	case len(n.Scopes) == 0:
 		return &daybook.Error{Code: daybook.CodeInvalid, Rule: "required", Field: "/scopes", Message: "a key needs at least one scope."}
+	case len(n.Labels) > maxLabels || slices.ContainsFunc(n.Labels, badLabel):
+		return invalid("/labels", "labels are at most 32 words of 1 to 128 bytes, without commas, spaces, and + or ! in front.")
 	case n.Org != "" && slices.Contains(n.Scopes, "operate"):
 		return invalid("/scopes", `the scope "operate" is the instance's: a key that has it is for all organizations.`)
 	case !n.ExpiresAt.IsZero() && !n.ExpiresAt.After(k.now()):
 		return invalid("/expires_at", "expires_at is in the past.")
 	}
 	return nil
+}
+
+// maxLabels is how many labels a key can have.
+const maxLabels = 32
+
+// badLabel reports whether a word cannot be a label.
+func badLabel(l string) bool {
+	return l == "" || len(l) > 128 || strings.ContainsAny(l, ", \t\r\n") || l[0] == '+' || l[0] == '!'
 }
 
 // None reports whether no key was ever made.

@@ -38,7 +38,9 @@ var ErrReserved = &daybook.Error{
 type Orgs struct {
 	docs  daybook.Documents
 	now   func() time.Time
-	known sync.Map // OrgID → struct{}: organizations seen; they are never deleted, so it never lies
+	known sync.Map // OrgID → struct{}: organizations seen, and not forgotten since
+
+	leaving sync.Map // OrgID → struct{}: organizations that are being erased
 }
 
 // NewOrgs returns the organizations kept in docs.
@@ -57,6 +59,9 @@ func (o *Orgs) Create(ctx context.Context, id daybook.OrgID, name string) (Org, 
 	}
 	if id == Instance {
 		return Org{}, ErrReserved
+	}
+	if _, ok := o.leaving.Load(id); ok {
+		return Org{}, errLeaving(id)
 	}
 	if len(name) > MaxName {
 		return Org{}, &daybook.Error{Code: daybook.CodeInvalid, Rule: "invalid_value", Field: "/name", Message: "name is longer than 512 bytes."}
@@ -101,10 +106,29 @@ func (o *Orgs) Ensure(ctx context.Context, id daybook.OrgID) error {
 	return err
 }
 
+// Leave lets nobody make or use an organization until Return: it is being erased.
+func (o *Orgs) Leave(id daybook.OrgID) {
+	o.leaving.Store(id, struct{}{})
+	o.known.Delete(id)
+}
+
+// Return ends what Leave began: who names id now, names another organization.
+func (o *Orgs) Return(id daybook.OrgID) { o.leaving.Delete(id) }
+
+// forget lets go of what is remembered of an organization that is gone.
+func (o *Orgs) forget(id daybook.OrgID) { o.known.Delete(id) }
+
+func errLeaving(id daybook.OrgID) error {
+	return &daybook.Error{Code: daybook.CodeConflict, Rule: "org_erasing", Field: "/id", Message: fmt.Sprintf("organization %s is being erased: wait until that is done.", id)}
+}
+
 // Exists reports whether there is an organization id, or it is Instance.
 func (o *Orgs) Exists(ctx context.Context, id daybook.OrgID) (bool, error) {
 	if id == Instance {
 		return true, nil
+	}
+	if _, ok := o.leaving.Load(id); ok {
+		return false, nil
 	}
 	if _, ok := o.known.Load(id); ok {
 		return true, nil

@@ -40,7 +40,9 @@ func (c compressing) piece(ps []*daybook.Passage) (piece, error) {
 	if err != nil || len(p.bytes) == 0 {
 		return p, err
 	}
-	p.bytes, err = c.compress(p.bytes)
+	plain := p.bytes
+	p.bytes, err = c.compress(plain)
+	giveBytes(plain)
 	return p, err
 }
 
@@ -69,9 +71,8 @@ func gzipped(plain []byte) ([]byte, error) {
 		z = gzip.NewWriter(nil)
 	}
 	defer gzips.Put(z)
-	var out bytes.Buffer
-	out.Grow(len(plain) / 6)
-	z.Reset(&out)
+	out := bytes.NewBuffer(takeBytes(len(plain) / 6))
+	z.Reset(out)
 	if _, err := z.Write(plain); err != nil {
 		return nil, err
 	}
@@ -81,16 +82,18 @@ func gzipped(plain []byte) ([]byte, error) {
 	return out.Bytes(), nil
 }
 
-// zstdEncoder serves every goroutine: its EncodeAll may be called at once.
-var zstdEncoder = func() *zstd.Encoder {
-	z, err := zstd.NewWriter(nil, zstd.WithEncoderLevel(zstd.SpeedFastest), zstd.WithLowerEncoderMem(true))
+var zstdEncoder = newEncoder(zstd.WithEncoderLevel(zstd.SpeedFastest), zstd.WithLowerEncoderMem(true))
+
+// newEncoder returns an encoder that serves every goroutine: its EncodeAll may be called at once.
+func newEncoder(options ...zstd.EOption) *zstd.Encoder {
+	z, err := zstd.NewWriter(nil, options...)
 	if err != nil {
 		panic(err) // the options are constants
 	}
 	z.EncodeAll([]byte{0}, nil) // makes its channels now: a test in a synctest bubble would tie them to it
 	return z
-}()
+}
 
 func zstdded(plain []byte) ([]byte, error) {
-	return zstdEncoder.EncodeAll(plain, make([]byte, 0, len(plain)/6)), nil
+	return zstdEncoder.EncodeAll(plain, takeBytes(len(plain)/6)), nil
 }

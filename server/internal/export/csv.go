@@ -42,13 +42,13 @@ func (*csvFormat) end([][]byte, int64) ([]byte, error) { return nil, nil }
 
 // eachEntry opens passages and makes a piece of what line appends for each entry; nothing: the entry is not in the file.
 func eachEntry(ps []*daybook.Passage, leaves bool, line func(out []byte, e *daybook.Entry) []byte) (piece, error) {
-	var p piece
-	var es []daybook.Entry
 	size := 0
 	for _, passage := range ps {
 		size += passage.Bytes() + 300*passage.Len()
 	}
-	p.bytes = make([]byte, 0, size)
+	p := piece{bytes: takeBytes(size)}
+	es := takeEntries()
+	defer func() { giveEntries(es) }()
 	for _, passage := range ps {
 		var err error
 		if es, err = passage.Open(es[:0], leaves); err != nil {

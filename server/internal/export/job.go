@@ -259,6 +259,9 @@ func (j *job) copy() error {
 		wait.Go(func() {
 			for s := range todo {
 				p, err := j.format.piece(s.passages)
+				for _, passage := range s.passages {
+					passage.Release() // a piece has copied what it shows
+				}
 				s.passages = nil
 				s.made <- made{p, err}
 			}
@@ -277,6 +280,7 @@ func (j *job) copy() error {
 		if err := j.add(m.piece, s.next); err != nil {
 			return err
 		}
+		giveBytes(m.bytes)
 	}
 	// order is closed after the last write of readErr.
 	return readErr
@@ -289,8 +293,8 @@ func (j *job) read(ctx context.Context, give func(*slot) bool) error {
 		return err
 	}
 	const (
-		mostBytes    = 16 << 20 // of one piece
-		mostPassages = 4096     // that hold little
+		mostBytes    = 8 << 20 // of one piece: a few of them are in memory
+		mostPassages = 4096    // that hold little
 	)
 	s := &slot{made: make(chan made, 1)}
 	rows, bytes := 0, 0

@@ -9,10 +9,12 @@ import (
 	"reflect"
 	"slices"
 	"strconv"
+	"sync"
 	"time"
 
+	"github.com/klauspost/compress/zstd"
 	"github.com/parquet-go/parquet-go"
-	"github.com/parquet-go/parquet-go/compress/zstd"
+	parquetzstd "github.com/parquet-go/parquet-go/compress/zstd"
 	"github.com/parquet-go/parquet-go/encoding/thrift"
 	meta "github.com/parquet-go/parquet-go/format"
 
@@ -25,14 +27,18 @@ import (
 // to where the pieces have come to stand. So row groups are made at once, and a file goes on after a restart. There is no page index: its
 // offsets would have to be moved too, and a row group is small enough to be skipped as a whole.
 type parquetFormat struct {
-	places []place
-	leaves bool
-	schema *parquet.Schema
-	about  []meta.KeyValue
+	places  []place
+	leaves  bool
+	schema  *parquet.Schema
+	writers sync.Pool // of *parquet.GenericWriter[any]: the buffers of their columns are most of what a piece takes
+	about   []meta.KeyValue
 }
 
 // rowGroup is how many rows a row group has: enough for its dictionaries and statistics to pay, few enough that some fit in memory.
 const rowGroup = 16 << 10
+
+// pageBuffer is how many bytes of a column make a page.
+const pageBuffer = 1 << 20
 
 const parquetMagic = "PAR1"
 
@@ -76,8 +82,21 @@ func nodeOf(c *column) parquet.Node {
 	return parquet.Compressed(n, parquetCodec)
 }
 
-// parquetCodec is one for all columns of all files: each would keep encoders of its own, with megabytes of history.
-var parquetCodec = &zstd.Codec{Level: zstd.SpeedFastest, Concurrency: 1}
+// parquetCodec is one for all columns of all files.
+var parquetCodec = pageCodec{new(parquetzstd.Codec)}
+
+// pageCodec is the codec of parquet-go with an encoder that stays: theirs are forgotten at every collection, and each has megabytes of
+// history, so that making them anew was 40 of 100 bytes that an export allocated.
+type pageCodec struct{ *parquetzstd.Codec }
+
+// Encode is part of compress.Codec.
+func (pageCodec) Encode(dst, src []byte) ([]byte, error) {
+	return pageEncoder.EncodeAll(src, dst[:0]), nil
+}
+
+// pageEncoder has the window of the largest page.
+var pageEncoder = newEncoder(zstd.WithEncoderLevel(zstd.SpeedFastest), zstd.WithZeroFrames(true), zstd.WithEncoderCRC(false),
+	zstd.WithWindowSize(pageBuffer), zstd.WithLowerEncoderMem(true))
 
 // parquetGroup is a group whose fields keep their order.
 type parquetGroup struct {
@@ -122,8 +141,13 @@ func (f *parquetFormat) piece(ps []*daybook.Passage) (piece, error) {
 	if rows == 0 {
 		return p, nil
 	}
-	out := bytes.NewBuffer(make([]byte, 0, size/4))
-	w := f.writer(out, int64(rows))
+	out := bytes.NewBuffer(takeBytes(size / 4))
+	w, ok := f.writers.Get().(*parquet.GenericWriter[any])
+	if ok {
+		w.Reset(out)
+	} else {
+		w = f.writer(out)
+	}
 	t, err := f.rows(w.ColumnWriters(), ps)
 	if err != nil {
 		return p, err
@@ -132,6 +156,7 @@ func (f *parquetFormat) piece(ps []*daybook.Passage) (piece, error) {
 	if err := w.Close(); err != nil {
 		return p, fmt.Errorf("write a row group: %w", err)
 	}
+	f.writers.Put(w)
 	body, group, err := cutGroup(out.Bytes())
 	if err != nil {
 		return p, err
@@ -144,10 +169,9 @@ func (f *parquetFormat) piece(ps []*daybook.Passage) (piece, error) {
 	return p, nil
 }
 
-func (f *parquetFormat) writer(out *bytes.Buffer, rows int64) *parquet.GenericWriter[any] {
+func (f *parquetFormat) writer(out *bytes.Buffer) *parquet.GenericWriter[any] {
 	c := parquet.DefaultWriterConfig()
-	c.Schema, c.CreatedBy, c.DataPageStatistics, c.PageBufferSize = f.schema, "daybook", true, 1<<20
-	c.MaxRowsPerRowGroup = max(rows, 1)
+	c.Schema, c.CreatedBy, c.DataPageStatistics, c.PageBufferSize = f.schema, "daybook", true, pageBuffer
 	return parquet.NewGenericWriter[any](out, c)
 }
 
@@ -193,7 +217,8 @@ func readFooter(b []byte) (*meta.FileMetaData, int64, error) {
 // rows writes the entries of ps, column by column, a passage at a time, and counts them.
 func (f *parquetFormat) rows(to []*parquet.ColumnWriter, ps []*daybook.Passage) (t tally, err error) {
 	var r row
-	var es []daybook.Entry
+	es := takeEntries()
+	defer func() { giveEntries(es) }()
 	values, nulls := make([][]parquet.Value, len(f.places)), make([]parquet.Value, len(f.places))
 	for k := range nulls {
 		nulls[k] = parquet.NullValue().Level(0, 0, k)
@@ -289,7 +314,7 @@ func (f *parquetFormat) end(notes [][]byte, size int64) ([]byte, error) {
 // empty returns the footer of a file without rows.
 func (f *parquetFormat) empty() (*meta.FileMetaData, error) {
 	var out bytes.Buffer
-	if err := f.writer(&out, 0).Close(); err != nil {
+	if err := f.writer(&out).Close(); err != nil {
 		return nil, fmt.Errorf("write a file without rows: %w", err)
 	}
 	m, _, err := readFooter(out.Bytes())

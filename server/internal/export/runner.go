@@ -299,6 +299,21 @@ func (r *Runner) Withdraw(ctx context.Context, org daybook.OrgID) error {
 	return nil
 }
 
+// Discard is for the erasure of an organization: what is being written for it ends, and its files are deleted. What is known of its exports
+// stays, for who deletes it next; a file that a crash leaves then is deleted by Sweep, since no export has it.
+func (r *Runner) Discard(ctx context.Context, org daybook.OrgID) error {
+	all, err := r.exports.All(ctx, org)
+	if err != nil {
+		return err
+	}
+	for i := range all {
+		if _, _, err := r.Cancel(ctx, org, all[i].ID); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
 // restart makes x begin from its first entry; a job that writes it does so no longer.
 func restart(x *control.Export) {
 	x.Begun++

@@ -65,6 +65,9 @@ func (a *Auditor) drain(ctx context.Context) (again bool) {
 			if daybook.CodeOf(err) != daybook.CodeOverloaded {
 				a.tries++
 			}
+			a.mu.Lock()
+			a.taken = 0
+			a.mu.Unlock()
 			return true
 		}
 		a.tries = 0
@@ -74,7 +77,7 @@ func (a *Auditor) drain(ctx context.Context) (again bool) {
 				a.lose(&some[i], err.Error())
 			}
 		}
-		a.waiting = a.waiting[len(some):]
+		a.waiting, a.taken = a.waiting[len(some):], 0
 		if len(a.waiting) == 0 {
 			a.waiting = nil // lets go of what was recorded
 		}
@@ -90,6 +93,7 @@ func (a *Auditor) peek() []entry {
 	for n < len(a.waiting) && n < batch && a.waiting[n].org == a.waiting[0].org {
 		n++
 	}
+	a.taken = n
 	return a.waiting[:n:n]
 }
 

@@ -5,6 +5,8 @@ package selfaudit
 import (
 	"context"
 	"log/slog"
+	"maps"
+	"slices"
 	"sync"
 	"time"
 
@@ -58,6 +60,8 @@ type Auditor struct {
 	stats    Stats
 	deadline time.Time // when the next window ends; zero: none is open
 	closed   bool
+
+	taken int // of waiting, those being recorded; guarded by mu
 
 	tries int // of the batch at the head; owned by run, then by Close
 
@@ -140,9 +144,11 @@ func (a *Auditor) Later(org daybook.OrgID, act daybook.Event) {
 	a.push(e)
 }
 
-// entry completes an event: its id, when it happened, how it ended.
+// entry completes an event: its id, if it has none, when it happened, how it ended.
 func (a *Auditor) entry(org daybook.OrgID, e daybook.Event) entry {
-	e.ID = daybook.NewID()
+	if e.ID.IsZero() {
+		e.ID = daybook.NewID()
+	}
 	if e.OccurredAt.IsZero() {
 		e.OccurredAt = a.now()
 	}
@@ -179,6 +185,24 @@ func (a *Auditor) lose(e *entry, why string) {
 	a.log.Error("self-audit event lost", slog.String("reason", why), slog.String("org", string(e.org)),
 		slog.String("action", e.event.Action), slog.String("outcome", string(e.event.Outcome)), slog.String("actor", e.event.Actor.Type+":"+e.event.Actor.ID),
 		slog.String("target", target), slog.Time("occurred_at", e.event.OccurredAt), slog.String("request_id", e.event.Context.RequestID))
+}
+
+// Silence forgets what waits to be recorded in the log of org, and who looked at it: the organization is being erased.
+func (a *Auditor) Silence(org daybook.OrgID) {
+	if a == nil {
+		return
+	}
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	maps.DeleteFunc(a.looks, func(is same, _ *look) bool { return is.org == org })
+	maps.DeleteFunc(a.crowds, func(who principal, _ *sum) bool { return who.org == org })
+	kept := slices.Clone(a.waiting[:a.taken])
+	for _, e := range a.waiting[a.taken:] {
+		if e.org != org {
+			kept = append(kept, e)
+		}
+	}
+	a.waiting = kept
 }
 
 // Stats returns the counts.

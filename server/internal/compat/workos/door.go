@@ -20,9 +20,11 @@ import (
 	"github.com/daybook-audit/daybook/server/internal/selfaudit"
 )
 
-// Recorder is what the door asks of a [daybook.Book].
-type Recorder interface {
+// Book is what the door asks of a [daybook.Book].
+type Book interface {
 	RecordJSON(ctx context.Context, org daybook.OrgID, r daybook.Request) (daybook.Result, error)
+	Search(ctx context.Context, q daybook.EventQuery) (*daybook.Page, error)
+	Info(ctx context.Context, orgs ...daybook.OrgID) ([]daybook.LogInfo, error)
 }
 
 // Settings are the operator's. The zero value is the default.
@@ -31,19 +33,23 @@ type Settings struct {
 	RelaxedLimits    bool // metadata may be nested, long and of many members
 	ReuseRecords     bool // a key used again for another event records it, instead of 400
 	NoKeylessDedupe  bool // an equal event without a key is another event
+	OwnRetention     bool // 30 and 365 days are the only retention that it takes, as WorkOS
 	GuardCSV         bool // cells of a CSV that begin a formula get a quote in front, which changes them
 }
 
 // Deps is what the door stands on; all of it but Audit is needed.
 type Deps struct {
-	Book     Recorder
-	Auth     *auth.Authenticator
-	Orgs     *control.Orgs
-	Repeats  *control.Repeats
-	Exports  *export.Runner
-	Audit    *selfaudit.Auditor // nil: exports are not recorded
-	Origin   auth.Origin        // for the addresses of files
-	Settings Settings
+	Book       Book
+	Auth       *auth.Authenticator
+	Orgs       *control.Orgs
+	Repeats    *control.Repeats
+	Exports    *export.Runner
+	Schemas    *control.Schemas
+	Retentions *control.Retentions
+	Portal     *control.Portal
+	Audit      *selfaudit.Auditor // nil: what is done is not recorded
+	Origin     auth.Origin        // for the addresses of files
+	Settings   Settings
 }
 
 // Door is the door. Safe for concurrent use.
@@ -54,11 +60,11 @@ var _ auth.Door = (*Door)(nil)
 // New returns the door over d.
 func New(d Deps) *Door { return &Door{d} }
 
-// name scopes idempotency keys, so that those of other doors do not meet them.
-const name = "workos"
+// Name is the door's: it scopes idempotency keys, so that those of other doors do not meet them, and finds the rules of its schemas.
+const Name = "workos"
 
 // Name is part of auth.Door.
-func (d *Door) Name() string { return name }
+func (d *Door) Name() string { return Name }
 
 // Routes is part of auth.Door.
 func (d *Door) Routes() []auth.DoorRoute {
@@ -67,12 +73,26 @@ func (d *Door) Routes() []auth.DoorRoute {
 		{Method: http.MethodPost, Pattern: "/audit_logs/exports", Scopes: auth.Export, Handler: d.createExport},
 		{Method: http.MethodGet, Pattern: "/audit_logs/exports/{id}", Scopes: auth.Export, Handler: d.getExport},
 		{Method: http.MethodGet, Pattern: "/audit_logs/exports/{id}/file.csv", Open: true, Handler: d.getExportFile},
+		{Method: http.MethodGet, Pattern: "/audit_logs/actions", Scopes: auth.Read, Handler: d.listActions},
+		{Method: http.MethodPost, Pattern: "/audit_logs/actions/{actionName}/schemas", Scopes: auth.Manage, Handler: d.createSchema},
+		{Method: http.MethodGet, Pattern: "/audit_logs/actions/{actionName}/schemas", Scopes: auth.Read, Handler: d.listSchemas},
+		{Method: http.MethodPost, Pattern: "/audit_logs/actions/{path...}", Scopes: auth.Manage, Handler: d.createSchema},
+		{Method: http.MethodGet, Pattern: "/audit_logs/actions/{path...}", Scopes: auth.Read, Handler: d.listSchemas},
+		{Method: http.MethodGet, Pattern: "/organizations/{id}/audit_logs_retention", Scopes: auth.Read, Handler: d.getRetention},
+		{Method: http.MethodPut, Pattern: "/organizations/{id}/audit_logs_retention", Scopes: auth.Manage, Handler: d.putRetention},
+		{Method: http.MethodGet, Pattern: "/organizations/{id}/audit_log_configuration", Scopes: auth.Read, Handler: d.getConfiguration},
+		{Method: http.MethodPost, Pattern: "/portal/generate_link", Scopes: auth.Manage, Handler: d.generateLink},
+		{Method: http.MethodGet, Pattern: "/portal", Open: true, Handler: d.askToOpen},
+		{Method: http.MethodPost, Pattern: "/portal", Open: true, Handler: d.openPortal},
+		{Method: http.MethodGet, Pattern: "/portal/events", Open: true, Handler: d.portalEvents},
+		{Method: http.MethodPost, Pattern: "/portal/exports", Open: true, Handler: d.portalExport},
+		{Method: http.MethodGet, Pattern: "/portal/exports/{id}", Open: true, Handler: d.portalFile},
 	}
 }
 
 // Owns is part of auth.Door: the paths of WorkOS, those that do not exist included.
 func (d *Door) Owns(path string) bool {
-	return strings.HasPrefix(path, "/audit_log") || strings.HasPrefix(path, "/organizations/") || strings.HasPrefix(path, "/portal/")
+	return strings.HasPrefix(path, "/audit_log") || strings.HasPrefix(path, "/organizations/") || path == "/portal" || strings.HasPrefix(path, "/portal/")
 }
 
 //go:embed openapi.json
@@ -93,12 +113,9 @@ func (d *Door) createEvent(w http.ResponseWriter, r *http.Request, body []byte) 
 
 func (d *Door) record(r *http.Request, body []byte) (daybook.Receipt, *fault) {
 	ctx := r.Context()
-	principal, err := d.Auth.Principal(ctx, r.Header.Get("Authorization"))
-	if err != nil {
-		return daybook.Receipt{}, credentialFault(err)
-	}
-	if !principal.Scopes.Has(auth.Record) {
-		return daybook.Receipt{}, forbidden()
+	principal, f := d.principal(r, auth.Record)
+	if f != nil {
+		return daybook.Receipt{}, f
 	}
 	doc := leaf.Get()
 	defer leaf.Put(doc)
@@ -109,11 +126,11 @@ func (d *Door) record(r *http.Request, body []byte) (daybook.Receipt, *fault) {
 	if f := d.admit(ctx, principal, in.org); f != nil {
 		return daybook.Receipt{}, f
 	}
-	request := daybook.Request{Events: [][]byte{in.event}, Door: name, Key: boundedKey(r.Header.Get("Idempotency-Key"))}
+	request := daybook.Request{Events: [][]byte{in.event}, Door: Name, Key: boundedKey(r.Header.Get("Idempotency-Key"))}
 	if !d.Settings.NoKeylessDedupe {
 		// The same fields give the same root whatever their order, white space and escapes; numbers count as they are written.
 		fingerprint := doc.Root(&[16]byte{})
-		store, known, err := d.Repeats.Hashes(ctx, name, fingerprint[:])
+		store, known, err := d.Repeats.Hashes(ctx, Name, fingerprint[:])
 		if err != nil {
 			return daybook.Receipt{}, unavailable()
 		}
@@ -122,7 +139,7 @@ func (d *Door) record(r *http.Request, body []byte) (daybook.Receipt, *fault) {
 	result, err := d.Book.RecordJSON(ctx, daybook.OrgID(in.org), request)
 	var coded *daybook.Error
 	if d.Settings.ReuseRecords && errors.As(err, &coded) && coded.Rule == "key_conflict" {
-		result, err = d.Book.RecordJSON(ctx, daybook.OrgID(in.org), daybook.Request{Events: request.Events, Door: name})
+		result, err = d.Book.RecordJSON(ctx, daybook.OrgID(in.org), daybook.Request{Events: request.Events, Door: Name})
 	}
 	if err != nil {
 		return daybook.Receipt{}, recordFault(err, r.Header.Get("Idempotency-Key"))

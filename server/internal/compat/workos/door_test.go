@@ -51,6 +51,7 @@ type fixture struct {
 	door    *workos.Door
 	keys    *control.Keys
 	exports *export.Runner
+	schemas *control.Schemas
 	ended   chan control.Export
 	every   string // a key for all organizations
 	acme    string // a key of org_acme
@@ -58,10 +59,19 @@ type fixture struct {
 
 func newFixture(t *testing.T, s workos.Settings, change ...func(*workos.Deps)) *fixture {
 	t.Helper()
+	return newFixtureWith(t, s, control.SchemaRules{}, change...)
+}
+
+func newFixtureWith(t *testing.T, s workos.Settings, rules control.SchemaRules, change ...func(*workos.Deps)) *fixture {
+	t.Helper()
 	f := &fixture{clock: &clock{t: time.Date(2026, 2, 2, 16, 35, 39, 0, time.UTC)}, t: t}
 	store := storetest.Memory()
 	var err error
-	if f.book, err = daybook.Open(t.Context(), store, daybook.Options{Now: f.now}); err != nil {
+	f.schemas, err = control.OpenSchemas(t.Context(), store, control.SchemaOptions{Now: f.now, Rules: map[string]control.SchemaRules{workos.Name: rules}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if f.book, err = daybook.Open(t.Context(), store, daybook.Options{Now: f.now, Schemas: f.schemas}); err != nil {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() {
@@ -84,7 +94,10 @@ func newFixture(t *testing.T, s workos.Settings, change ...func(*workos.Deps)) *
 			t.Error(err)
 		}
 	})
-	deps := workos.Deps{Exports: f.exports, Book: f.book, Auth: authenticator, Orgs: control.NewOrgs(store, f.now), Repeats: control.NewRepeats(store, f.now), Settings: s}
+	deps := workos.Deps{
+		Schemas: f.schemas, Retentions: control.NewRetentions(store, f.now), Portal: control.NewPortal(store, f.keys, f.now),
+		Exports: f.exports, Book: f.book, Auth: authenticator, Orgs: control.NewOrgs(store, f.now), Repeats: control.NewRepeats(store, f.now), Settings: s,
+	}
 	for _, c := range change {
 		c(&deps)
 	}
@@ -422,7 +435,10 @@ func TestSettings(t *testing.T) {
 }
 
 // failingBook refuses with err.
-type failingBook struct{ err error }
+type failingBook struct {
+	*daybook.Book
+	err error
+}
 
 func (b failingBook) RecordJSON(context.Context, daybook.OrgID, daybook.Request) (daybook.Result, error) {
 	return daybook.Result{}, b.err
@@ -436,7 +452,7 @@ func TestPassingFailures(t *testing.T) {
 		&daybook.Error{Code: daybook.CodeUnavailable, Rule: "log_frozen"}, daybook.ErrUnknownOutcome, context.DeadlineExceeded,
 		&daybook.Error{Code: daybook.CodeInternal, Message: "secret"},
 	} {
-		f := newFixture(t, workos.Settings{}, func(d *workos.Deps) { d.Book = failingBook{err} })
+		f := newFixture(t, workos.Settings{}, func(d *workos.Deps) { d.Book = failingBook{err: err} })
 		w := f.post(f.every, "", body("org_1", ""))
 		if w.Code != 500 || w.Body.String() != `{"message":"Temporarily unavailable, please retry.","code":"temporarily_unavailable"}` || w.Header().Get("Retry-After") != "1" {
 			t.Errorf("%v: %d %s", err, w.Code, w.Body)

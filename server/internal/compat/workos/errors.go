@@ -1,9 +1,7 @@
 package workos
 
 import (
-	"bytes"
 	"encoding/base64"
-	"encoding/json"
 	"errors"
 	"fmt"
 	"math"
@@ -14,6 +12,7 @@ import (
 	"github.com/daybook-audit/daybook"
 	"github.com/daybook-audit/daybook/leaf"
 	"github.com/daybook-audit/daybook/server/internal/auth"
+	"github.com/daybook-audit/daybook/server/internal/control"
 )
 
 // fault is an answer that says no. Its body is always a JSON object with message, and never with error: Node's SDK would take that for
@@ -58,13 +57,7 @@ func (f *fault) send(w http.ResponseWriter) {
 	if f.retryAfter > 0 {
 		w.Header().Set("Retry-After", strconv.Itoa(f.retryAfter))
 	}
-	var b bytes.Buffer
-	enc := json.NewEncoder(&b)
-	enc.SetEscapeHTML(false)
-	if err := enc.Encode(f.body); err != nil {
-		panic(err) // our own structs always encode
-	}
-	send(w, f.status, bytes.TrimSuffix(b.Bytes(), []byte("\n")))
+	sendJSON(w, f.status, f.body)
 }
 
 var contentType = []string{"application/json; charset=utf-8"}
@@ -151,10 +144,31 @@ func validationFault(errs []fieldError) *fault {
 	return &fault{status: http.StatusUnprocessableEntity, body: faultBody{Message: "Validation failed.", Errors: errs}}
 }
 
+// limitFault repeats the first failure in the message: some SDKs show nothing else.
 func limitFault(errs []limitError) *fault {
+	message := errs[0].Message
+	if errs[0].InstancePath != "" {
+		message = errs[0].InstancePath + ": " + message
+	}
 	return &fault{status: http.StatusBadRequest, body: faultBody{
-		Message: fmt.Sprintf("Invalid Audit Log event. %s: %s", errs[0].InstancePath, errs[0].Message), Code: "invalid_audit_log_event", Errors: errs,
+		Message: "Invalid Audit Log event. " + message, Code: "invalid_audit_log_event", Errors: errs,
 	}}
+}
+
+// violationFault is the refusal of an event by its schema, or for want of one.
+func violationFault(rule string, wrong *control.SchemaError) *fault {
+	errs := make([]limitError, 0, len(wrong.Violations))
+	for _, v := range wrong.Violations {
+		if v.InstancePath == "/context/ip" {
+			v.InstancePath = "/context/location"
+		}
+		errs = append(errs, limitError(v))
+	}
+	f := limitFault(errs)
+	if rule == control.FlagMissing {
+		f.body.Message = fmt.Sprintf("Invalid Audit Log event. No schema is registered for action '%s'.", wrong.Action)
+	}
+	return f
 }
 
 // recordFault translates what the Book refused.
@@ -173,6 +187,9 @@ func recordFault(err error, key string) *fault {
 	case daybook.CodeTooLarge:
 		return tooLarge()
 	case daybook.CodeInvalid:
+		if wrong, ok := errors.AsType[*control.SchemaError](err); ok {
+			return violationFault(e.Rule, wrong)
+		}
 		return validationFault([]fieldError{{Code: fieldCode(e.RuleName()), Field: fieldName(e.Field)}})
 	}
 	return unavailable()

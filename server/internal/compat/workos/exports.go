@@ -1,10 +1,8 @@
 package workos
 
 import (
-	"bytes"
 	"cmp"
 	"context"
-	"encoding/json"
 	"errors"
 	"fmt"
 	"net/http"
@@ -45,13 +43,7 @@ func (d *Door) sendExport(w http.ResponseWriter, r *http.Request, status int, x 
 		url := d.Origin.URL(r) + "/audit_logs/exports/" + x.ID + "/file.csv?" + query
 		body.URL = &url
 	}
-	var b bytes.Buffer
-	enc := json.NewEncoder(&b)
-	enc.SetEscapeHTML(false)
-	if err := enc.Encode(body); err != nil {
-		panic(err) // our own structs always encode
-	}
-	send(w, status, bytes.TrimSuffix(b.Bytes(), []byte("\n")))
+	sendJSON(w, status, body)
 }
 
 func milliseconds(micros int64) string {
@@ -60,7 +52,7 @@ func milliseconds(micros int64) string {
 
 // createExport is POST /audit_logs/exports.
 func (d *Door) createExport(w http.ResponseWriter, r *http.Request, body []byte) {
-	principal, f := d.exporter(r)
+	principal, f := d.principal(r, auth.Export)
 	if f != nil {
 		f.send(w)
 		return
@@ -73,18 +65,6 @@ func (d *Door) createExport(w http.ResponseWriter, r *http.Request, body []byte)
 	d.sendExport(w, r, http.StatusCreated, &x)
 }
 
-// exporter authenticates who may export.
-func (d *Door) exporter(r *http.Request) (*auth.Principal, *fault) {
-	principal, err := d.Auth.Principal(r.Context(), r.Header.Get("Authorization"))
-	if err != nil {
-		return nil, credentialFault(err)
-	}
-	if !principal.Scopes.Has(auth.Export) {
-		return nil, forbidden()
-	}
-	return principal, nil
-}
-
 func (d *Door) beginExport(r *http.Request, p *auth.Principal, body []byte) (control.Export, *fault) {
 	doc := leaf.Get()
 	defer leaf.Put(doc)
@@ -95,16 +75,9 @@ func (d *Door) beginExport(r *http.Request, p *auth.Principal, body []byte) (con
 	if f != nil {
 		return control.Export{}, f
 	}
-	ctx, org := r.Context(), daybook.OrgID(in.org)
-	if !org.Valid() || !p.Reaches(org) || org == control.Instance {
-		return control.Export{}, orgNotFound(in.org)
-	}
-	if p.Org == "" {
-		if exists, err := d.Orgs.Exists(ctx, org); err != nil {
-			return control.Export{}, unavailable()
-		} else if !exists {
-			return control.Export{}, orgNotFound(in.org)
-		}
+	org, f := d.existing(r, p, in.org)
+	if f != nil {
+		return control.Export{}, f
 	}
 	if in.badRange || !in.start.Before(in.end) {
 		return control.Export{}, &fault{status: http.StatusBadRequest, body: faultBody{
@@ -112,13 +85,11 @@ func (d *Door) beginExport(r *http.Request, p *auth.Principal, body []byte) (con
 			Errors: []placeError{{InstancePath: "/range_start", Message: "must be before range_end"}},
 		}}
 	}
-	x, err := d.Exports.Create(ctx, export.Request{Export: control.Export{
-		Org: org, Format: export.WorkOS, Door: name, Raw: !d.Settings.GuardCSV, By: p.KeyID, Query: in.query(),
+	x, err := d.Exports.Create(r.Context(), export.Request{Export: control.Export{
+		Org: org, Format: export.WorkOS, Door: Name, Raw: !d.Settings.GuardCSV, By: p.KeyID, Query: in.query(),
 		From: in.start.UnixMicro(), To: cmp.Or(in.end.UnixMicro(), -1), // 0 would be open; there is nothing before 1970
 	}, Before: func(ctx context.Context, x control.Export) error {
-		e := export.Act(export.ActCreated, &x)
-		e.Actor, e.Context = daybook.Actor{Type: "api_key", ID: p.KeyID, Name: p.Key.Name}, origin(r)
-		return d.Audit.Did(ctx, x.Org, e)
+		return d.did(ctx, r, p, x.Org, export.Act(export.ActCreated, &x))
 	}})
 	var coded *daybook.Error
 	switch {
@@ -207,7 +178,7 @@ func (d *decoder) strings(members []member, name string) []string {
 
 // getExport is GET /audit_logs/exports/{id}.
 func (d *Door) getExport(w http.ResponseWriter, r *http.Request, _ []byte) {
-	principal, f := d.exporter(r)
+	principal, f := d.principal(r, auth.Export)
 	if f != nil {
 		f.send(w)
 		return
@@ -215,7 +186,7 @@ func (d *Door) getExport(w http.ResponseWriter, r *http.Request, _ []byte) {
 	id := r.PathValue("id")
 	x, err := d.Exports.Find(r.Context(), id)
 	switch {
-	case errors.Is(err, control.ErrNotFound) || err == nil && (x.Door != name || !principal.Reaches(x.Org)):
+	case errors.Is(err, control.ErrNotFound) || err == nil && (x.Door != Name || !principal.Reaches(x.Org)):
 		exportNotFound(id).send(w)
 	case err != nil:
 		unavailable().send(w)

@@ -1,0 +1,2 @@
+// Package daybooktest is for the tests of applications that record events, and of adapters.
+package daybooktest

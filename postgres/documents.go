@@ -1,0 +1,106 @@
+package postgres
+
+import (
+	"context"
+	"errors"
+	"fmt"
+
+	"github.com/jackc/pgx/v5"
+	"github.com/jackc/pgx/v5/pgxpool"
+
+	"github.com/daybook-audit/daybook"
+)
+
+const (
+	sqlGet    = `SELECT version, data FROM @documents WHERE kind = $1 AND org = $2 AND id = $3`
+	sqlList   = `SELECT id, version, data FROM @documents WHERE kind = $1 AND org = $2 AND id > $3 ORDER BY id LIMIT $4`
+	sqlInsert = `INSERT INTO @documents (kind, org, id, version, data) VALUES ($1, $2, $3, 1, $4) ON CONFLICT DO NOTHING`
+	sqlUpdate = `UPDATE @documents SET version = version + 1, data = $4 WHERE kind = $1 AND org = $2 AND id = $3 AND version = $5`
+	sqlDelete = `DELETE FROM @documents WHERE kind = $1 AND org = $2 AND id = $3 AND version = $4`
+)
+
+// Get implements [daybook.Documents].
+func (s *Store) Get(ctx context.Context, kind string, org daybook.OrgID, id string) (daybook.Document, error) {
+	d := daybook.Document{Kind: kind, Org: org, ID: id}
+	err := s.read(ctx, func(ctx context.Context, c *pgxpool.Conn) error {
+		return c.QueryRow(ctx, s.sql(sqlGet), kind, org, id).Scan(&d.Version, (*[]byte)(&d.Data))
+	})
+	if errors.Is(err, pgx.ErrNoRows) {
+		err = daybook.ErrNotExist
+	}
+	if err != nil {
+		return daybook.Document{}, fmt.Errorf("document %s %q: %w", kind, id, err)
+	}
+	return d, nil
+}
+
+// List implements [daybook.Documents].
+func (s *Store) List(ctx context.Context, kind string, org daybook.OrgID, after string, limit int) ([]daybook.Document, error) {
+	var out []daybook.Document
+	err := s.read(ctx, func(ctx context.Context, c *pgxpool.Conn) error {
+		rows, err := c.Query(ctx, s.sql(sqlList), kind, org, after, max(limit, 0))
+		if err != nil {
+			return err
+		}
+		d := daybook.Document{Kind: kind, Org: org}
+		_, err = pgx.ForEachRow(rows, []any{&d.ID, &d.Version, (*[]byte)(&d.Data)}, func() error {
+			out = append(out, d)
+			return nil
+		})
+		return err
+	})
+	return out, err
+}
+
+// Put implements [daybook.Documents].
+func (s *Store) Put(ctx context.Context, d daybook.Document) (int64, error) {
+	if len(d.Data) > daybook.MaxDocument {
+		return 0, fmt.Errorf("document %s %q of %d bytes is over the limit", d.Kind, d.ID, len(d.Data))
+	}
+	text, args := sqlUpdate, []any{d.Kind, d.Org, d.ID, notNull(d.Data), d.Version}
+	if d.Version == 0 {
+		text, args = sqlInsert, args[:4]
+	}
+	err := s.transact(ctx, false, func(ctx context.Context, tx pgx.Tx) error {
+		done, err := tx.Exec(ctx, s.sql(text), args...)
+		if err == nil && done.RowsAffected() == 0 {
+			err = daybook.ErrVersionMoved
+		}
+		return err
+	})
+	if err != nil {
+		return 0, fmt.Errorf("put document %s %q: %w", d.Kind, d.ID, err)
+	}
+	return d.Version + 1, nil
+}
+
+// Delete implements [daybook.Documents].
+func (s *Store) Delete(ctx context.Context, kind string, org daybook.OrgID, id string, version int64) error {
+	err := s.transact(ctx, false, func(ctx context.Context, tx pgx.Tx) error {
+		done, err := tx.Exec(ctx, s.sql(sqlDelete), kind, org, id, version)
+		if err != nil || done.RowsAffected() == 1 {
+			return err
+		}
+		var stored int64
+		var data []byte
+		switch err := tx.QueryRow(ctx, s.sql(sqlGet), kind, org, id).Scan(&stored, &data); {
+		case errors.Is(err, pgx.ErrNoRows):
+			return daybook.ErrNotExist
+		case err != nil:
+			return err
+		}
+		return daybook.ErrVersionMoved
+	})
+	if err != nil {
+		return fmt.Errorf("delete document %s %q: %w", kind, id, err)
+	}
+	return nil
+}
+
+// notNull turns a nil slice into an empty one: nil would be stored as NULL.
+func notNull(b []byte) []byte {
+	if b == nil {
+		return []byte{}
+	}
+	return b
+}

@@ -1,0 +1,25 @@
+package resthapi_test
+
+import (
+	"crypto/hmac"
+	"crypto/sha256"
+	"encoding/base64"
+	"io"
+	"net/http"
+	"strconv"
+	"testing"
+)
+
+func copyAll(w io.Writer, r *http.Request) (int64, error) { return io.Copy(w, r.Body) }
+
+func itoa(n int64) string { return strconv.FormatInt(n, 10) }
+
+// signed returns a token with HS256.
+func signed(t *testing.T, secret []byte, claims string) string {
+	t.Helper()
+	enc := base64.RawURLEncoding
+	text := enc.EncodeToString([]byte(`{"alg":"HS256","typ":"JWT"}`)) + "." + enc.EncodeToString([]byte(claims))
+	mac := hmac.New(sha256.New, secret)
+	mac.Write([]byte(text))
+	return text + "." + enc.EncodeToString(mac.Sum(nil))
+}

@@ -44,10 +44,13 @@ type control struct {
 	By        Party  `json:"by"`
 	// ApprovedBy is the second of two who agreed to an erasure.
 	ApprovedBy *Party `json:"approved_by,omitempty"`
-	Part       int    `json:"part,omitempty"`
-	Parts      int    `json:"parts,omitempty"`
+	// Of is the origin of an earlier epoch of the same org, from which OfItems are erased again after a restore; such an entry has no Items.
+	Of      string `json:"of,omitempty"`
+	OfItems string `json:"of_items,omitempty"`
+	Part    int    `json:"part,omitempty"`
+	Parts   int    `json:"parts,omitempty"`
 
-	items leaf.Items // of Items; nil when there are none
+	items, ofItems leaf.Items // of Items and OfItems; nil when there are none
 }
 
 // parseControl reads the payload of a control entry. Members that it does not know are ignored.
@@ -56,12 +59,14 @@ func parseControl(text []byte) (*control, error) {
 	if err := json.Unmarshal(text, c); err != nil {
 		return nil, fmt.Errorf("read a control entry: %w", err)
 	}
-	if c.Items == "" {
-		return c, nil
-	}
-	var err error
-	if c.items, err = leaf.ParseItems(c.Items); err != nil {
-		return nil, fmt.Errorf("items of a control entry: %w", err)
+	for text, items := range map[string]*leaf.Items{c.Items: &c.items, c.OfItems: &c.ofItems} {
+		if text == "" {
+			continue
+		}
+		var err error
+		if *items, err = leaf.ParseItems(text); err != nil {
+			return nil, fmt.Errorf("items of a control entry: %w", err)
+		}
 	}
 	return c, nil
 }
@@ -74,6 +79,9 @@ func removes(text []byte) bool {
 	c, err := parseControl(text)
 	return err == nil && c.removes()
 }
+
+// form returns the form to which c reduces what it names as a whole.
+func (c *control) form() byte { return Leave(c.Keep).form() }
 
 // newID returns a new public id with a prefix, such as ers_….
 func newID(prefix string) string { return typeid.New(prefix) }
@@ -151,9 +159,12 @@ type logActs struct {
 	holds    []*activeHold
 	released []Hold
 	freed    map[string]Hold // holds of earlier epochs that were released in this log, by id: when, by whom, why
-	erasures []*Erasure // by their first control entry
+	erasures []*Erasure      // by their first control entry
 	byID     map[string]*Erasure
-	keys     []keyAct // about keys and epochs, oldest first
+	keys     []keyAct   // about keys and epochs, oldest first
+	lost     leaf.Items // what prune entries with keep tile name
+	idle     string     // what retention was asked when it last found nothing to remove
+	idleSaid Pruned
 }
 
 // activeHold is a hold in force. It is not changed once others may see it.
@@ -251,6 +262,8 @@ func (a *logActs) take(org OrgID, e *packed) error {
 		return a.key(text, e)
 	case c.Op == opErase:
 		a.erased(org, c, e)
+	case c.Op == opPrune && c.form() == formNone:
+		a.lost = append(a.lost[:len(a.lost):len(a.lost)], c.items...) // ascending: they name more and more of the log
 	case c.Op == opHold && c.State == holdPlaced:
 		return a.placed(c, e)
 	case c.Op == opHold && c.State == holdReleased:
@@ -300,13 +313,18 @@ func (b *Book) knownActs(ctx context.Context, org OrgID) (a *logActs, done func(
 	if err != nil || v.head.Log == 0 {
 		return nil, nil, err
 	}
+	return b.actsKnownTo(ctx, v, func() (view, error) { return b.view(ctx, org) })
+}
+
+// actsKnownTo is knownActs of the log of v, of which again takes a new picture.
+func (b *Book) actsKnownTo(ctx context.Context, v view, again func() (view, error)) (a *logActs, done func(), err error) {
 	a = b.acts(v.head.Log)
 	a.mu.Lock()
 	for range 10 {
 		if err = a.catchUp(ctx, b, &v); !errors.Is(err, ErrNotExist) {
 			break
 		}
-		if v, err = b.view(ctx, org); err != nil { // folded and swapped meanwhile
+		if v, err = again(); err != nil { // folded and swapped meanwhile
 			break
 		}
 	}
@@ -319,21 +337,29 @@ func (b *Book) knownActs(ctx context.Context, org OrgID) (a *logActs, done func(
 
 // actsOfLog is knownActs for one log, of whatever epoch.
 func (b *Book) actsOfLog(ctx context.Context, s *shard, t *logTail) (a *logActs, done func(), err error) {
-	a = b.acts(t.no)
-	a.mu.Lock()
-	for range 10 {
+	look := func() (view, error) {
 		s.mu.RLock()
-		v := s.viewOf(t)
-		s.mu.RUnlock()
-		if err = a.catchUp(ctx, b, &v); !errors.Is(err, ErrNotExist) { // else folded and swapped meanwhile
-			break
-		}
+		defer s.mu.RUnlock()
+		return s.viewOf(t), nil
 	}
+	v, err := look()
 	if err != nil {
-		a.mu.Unlock()
+		return nil, nil, err
+	}
+	if a, done, err = b.actsKnownTo(ctx, v, look); err != nil {
 		return nil, nil, fmt.Errorf("read the control entries of %s: %w", t.org, err)
 	}
-	return a, a.mu.Unlock, nil
+	return a, done, nil
+}
+
+// lost returns the runs that have lost their leaf hashes, or are about to. Behind the last one the log is whole.
+func (l *Log) lost(ctx context.Context) (leaf.Items, error) {
+	a, done, err := l.b.actsKnownTo(ctx, l.view(), func() (view, error) { return l.view(), nil })
+	if err != nil {
+		return nil, err
+	}
+	defer done()
+	return a.lost, nil
 }
 
 // itemList says which entries and fields are named, as they are met in the order of the log. Neighbours of which the same is named become

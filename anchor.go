@@ -112,7 +112,7 @@ func (a *anchorLog) leafAt(ctx context.Context, n int64) (anchorDocument, error)
 	if err != nil {
 		return leaf, fmt.Errorf("read leaf %d of the anchor log: %w", n, err)
 	}
-	if err := json.Unmarshal(d.Data, &leaf); err != nil || len(leaf.Leaf) != anchorLeafSize || len(leaf.Hashes) == 0 || len(leaf.Batch)%batchEntrySize != 0 {
+	if err := json.Unmarshal(d.Data, &leaf); err != nil || len(leaf.Leaf) != anchorLeafSize || len(leaf.Hashes) == 0 || len(leaf.Batch)%BatchEntrySize != 0 {
 		return leaf, damaged("leaf %d of the anchor log", n)
 	}
 	return leaf, nil
@@ -292,7 +292,7 @@ func (a *anchorLog) appendBatch(ctx context.Context, batch []anchoredHead) error
 	for i := range batch {
 		at = max(at, wholeSeconds(batch[i].at)*1_000_000)
 	}
-	doc := anchorDocument{Batch: make([]byte, 0, len(batch)*batchEntrySize)}
+	doc := anchorDocument{Batch: make([]byte, 0, len(batch)*BatchEntrySize)}
 	for i := range batch {
 		doc.Batch = batch[i].append(doc.Batch)
 	}

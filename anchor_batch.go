@@ -13,9 +13,11 @@ import (
 const (
 	anchorLeafSize  = 65
 	anchorLeafMagic = "DAYA\x01"
-	batchEntrySize  = 72
 	maxBatch        = 8192 // of logs in one leaf: a document of 0.8 MiB
 )
+
+// BatchEntrySize is the length of what a batch holds of one log: SHA-256 of its origin, u64 size, root.
+const BatchEntrySize = 72
 
 // anchoredHead is what an anchor says of one log.
 type anchoredHead struct {
@@ -59,8 +61,8 @@ func batchTree(batch []byte) (tlog.HashReader, error) {
 		}
 		return hs, nil
 	})
-	for i := range len(batch) / batchEntrySize {
-		hs, err := tlog.StoredHashes(int64(i), batch[i*batchEntrySize:(i+1)*batchEntrySize], read)
+	for i := range len(batch) / BatchEntrySize {
+		hs, err := tlog.StoredHashes(int64(i), batch[i*BatchEntrySize:(i+1)*BatchEntrySize], read)
 		if err != nil {
 			return nil, fmt.Errorf("hash a batch of checkpoints: %w", err)
 		}
@@ -74,5 +76,5 @@ func batchRoot(batch []byte) (tlog.Hash, error) {
 	if err != nil {
 		return tlog.Hash{}, err
 	}
-	return tlog.TreeHash(int64(len(batch)/batchEntrySize), read)
+	return tlog.TreeHash(int64(len(batch)/BatchEntrySize), read)
 }

@@ -58,16 +58,16 @@ func (a *anchorLog) find(ctx context.Context, origin string, atMost int64) (*anc
 		if !ok {
 			continue
 		}
-		entry := doc.Batch[i*batchEntrySize:]
+		entry := doc.Batch[i*BatchEntrySize:]
 		found := &anchorOf{
-			size: int64(binary.BigEndian.Uint64(entry[32:])), root: tlog.Hash(entry[40:batchEntrySize]), batchIndex: int64(i), leaf: doc.Leaf, note: note,
+			size: int64(binary.BigEndian.Uint64(entry[32:])), root: tlog.Hash(entry[40:BatchEntrySize]), batchIndex: int64(i), leaf: doc.Leaf, note: note,
 		}
 		if found.size > atMost {
 			continue
 		}
 		read, err := batchTree(doc.Batch)
 		if err == nil {
-			found.batchProof, err = tlog.ProveRecord(int64(len(doc.Batch)/batchEntrySize), int64(i), read)
+			found.batchProof, err = tlog.ProveRecord(int64(len(doc.Batch)/BatchEntrySize), int64(i), read)
 		}
 		if err == nil {
 			found.proof, err = tlog.ProveRecord(size, n, a.hashes(ctx))
@@ -82,8 +82,8 @@ func (a *anchorLog) find(ctx context.Context, origin string, atMost int64) (*anc
 
 // find returns the place of a log in the batch, which is sorted by tag.
 func (d *anchorDocument) find(tag [32]byte) (int, bool) {
-	n := len(d.Batch) / batchEntrySize
-	at := func(i int) []byte { return d.Batch[i*batchEntrySize:][:32] }
+	n := len(d.Batch) / BatchEntrySize
+	at := func(i int) []byte { return d.Batch[i*BatchEntrySize:][:32] }
 	i := sort.Search(n, func(i int) bool { return bytes.Compare(at(i), tag[:]) >= 0 })
 	return i, i < n && bytes.Equal(at(i), tag[:])
 }
@@ -93,25 +93,22 @@ func (l *Log) anchorLine(ctx context.Context, size int64) ([]byte, error) {
 	if l.b.signer == nil || l.b.signer.anchors == nil {
 		return nil, nil
 	}
-	found, err := l.b.signer.anchors.find(ctx, l.b.signer.origin(l.t), size)
-	if err != nil || found == nil {
+	a, err := l.Anchor(ctx, size)
+	if err != nil {
+		if CodeOf(err) == CodeNotFound {
+			err = nil
+		}
 		return nil, err
 	}
-	proof := []tlog.Hash{}
-	if found.size > 0 && found.size < size {
-		if proof, err = l.b.treeReader(ctx, l.view()).consistency(found.size, size); err != nil {
-			return nil, err
-		}
-	}
 	line := append([]byte(nil), `{"t":"anchor"`...)
-	line = appendNumber(line, "size", found.size)
-	line = appendBytesMember(line, "root", found.root[:])
-	line = appendHashes(line, "consistency", proof)
-	line = appendNumber(line, "batch_index", found.batchIndex)
-	line = appendHashes(line, "batch_proof", found.batchProof)
-	line = appendBytesMember(line, "leaf", found.leaf)
-	line = appendHashes(line, "proof", found.proof)
-	return appendMember(line, "note", string(found.note)), nil
+	line = appendNumber(line, "size", a.Size)
+	line = appendBytesMember(line, "root", a.Root[:])
+	line = appendHashes(line, "consistency", a.Consistency)
+	line = appendNumber(line, "batch_index", a.BatchIndex)
+	line = appendHashes(line, "batch_proof", a.BatchProof)
+	line = appendBytesMember(line, "leaf", a.Leaf)
+	line = appendHashes(line, "proof", a.Proof)
+	return appendMember(line, "note", string(a.Note)), nil
 }
 
 // RenewAnchors begins a new anchor log, with an origin and a key of its own, if the one there is contradicts what was signed of it: it was
@@ -121,16 +118,4 @@ func (b *Book) RenewAnchors(ctx context.Context) (bool, error) {
 		return false, nil
 	}
 	return b.signer.anchors.renew(ctx)
-}
-
-// AnchorNote returns the newest checkpoint of the instance's anchor log with the signatures of its witnesses. An *Error of CodeNotFound:
-// nothing was anchored yet, or there is no anchor log.
-func (b *Book) AnchorNote(ctx context.Context) ([]byte, error) {
-	if b.signer != nil && b.signer.anchors != nil {
-		_, note, err := b.signer.anchors.note(ctx)
-		if !errors.Is(err, ErrNotExist) {
-			return note, err
-		}
-	}
-	return nil, &Error{Code: CodeNotFound, Message: "nothing is anchored yet"}
 }

@@ -50,20 +50,30 @@ func (w *blockWriter) append(dst []byte, h *Head, es []packed, codec byte) []byt
 	dst = binary.BigEndian.AppendUint32(dst, uint32(len(w.plain)))
 	dst = append(dst, 0, 0, 0, 0) // frame length, below
 	for i := range es {
-		e := &es[i]
-		if e.form == formWhole {
-			dst = append(dst, e.secret[:]...)
-		}
-		dst = append(dst, e.id[6:]...)
-		if e.form == formLeaf {
-			dst = append(dst, e.root[:]...)
-		}
+		dst = appendKept(dst, &es[i])
 	}
 	at := len(dst)
 	binary.BigEndian.PutUint32(dst[start+32:], uint32(at-start-blockHeader))
 	dst = deflate(dst, w.plain, codec)
 	binary.BigEndian.PutUint32(dst[start+40:], uint32(len(dst)-at))
 	return binary.BigEndian.AppendUint32(dst, crc32.Checksum(dst[start:], castagnoli))
+}
+
+// appendKept adds what the keep section holds of e.
+func appendKept(dst []byte, e *packed) []byte {
+	switch e.form {
+	case formHash:
+		return append(dst, e.leaf[:]...)
+	case formNone:
+		return dst
+	case formWhole:
+		dst = append(dst, e.secret[:]...)
+	}
+	dst = append(dst, e.id[6:]...)
+	if e.form == formLeaf {
+		dst = append(dst, e.root[:]...)
+	}
+	return dst
 }
 
 // packBlock returns the block of es, consecutive entries of the log that h names, of one window and at most 2 MiB of bodies. Who
@@ -154,7 +164,7 @@ func (b *block) placeKept() bool {
 // first returns the seq of the first entry.
 func (b *block) first() int64 { return b.seq }
 
-// entry returns entry i, without a leaf hash: blocks do not keep it while the body lives.
+// entry returns entry i, without a leaf hash unless it is of formHash: blocks do not keep it while it can be made.
 func (b *block) entry(i int) packed {
 	p := b.columns.entry(i)
 	p.seq = b.seq + int64(i)
@@ -166,6 +176,12 @@ func (b *block) entry(i int) packed {
 	}
 	k := b.keep[b.kept[i]:]
 	switch p.form {
+	case formHash:
+		p.leaf = tlog.Hash(k)
+		fallthrough
+	case formNone:
+		p.id = ID{}
+		return p
 	case formWhole:
 		p.secret = [16]byte(k)
 		k = k[16:]

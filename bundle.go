@@ -2,6 +2,7 @@ package daybook
 
 import (
 	"bufio"
+	"cmp"
 	"context"
 	"crypto/sha256"
 	"encoding/json"
@@ -22,7 +23,8 @@ type BundleQuery struct {
 	Org OrgID
 
 	// First and End are the seqs that the bundle covers, [First, End); End 0: to the end of the tree. Every one of them is in it: shown,
-	// or as a leaf or leaf hash.
+	// or as a leaf or leaf hash. Where the beginning of the log was pruned with its hashes, First 0 is LogInfo.MinIndex, and the prune
+	// entries that say so are in the bundle.
 	First, End int64
 	// Size is that of the tree, of a stored checkpoint; 0: of the newest, which is signed first if there is anything unsigned.
 	Size int64
@@ -64,6 +66,7 @@ type bundler struct {
 	ctx      context.Context //nolint:containedctx // of the one call that a bundler lives for
 	q        *BundleQuery
 	e        *evidence
+	begin    int64 // below it whole runs were pruned with their hashes
 	tree     *treeReader
 	scan     *scan
 	filter   string // empty: everything is shown
@@ -79,7 +82,8 @@ type bundler struct {
 //
 // What was written when it fails is worthless: begin again. Rule removed_since (CodeConflict) says that something in the range was erased
 // or pruned after the checkpoint of q.Size: begin again with a newer one.
-// An *Error of CodeNotFound: no such org, or no checkpoint of a size that was asked for; of CodeInvalid: what is wrong with q.
+// An *Error of CodeNotFound: no such org, or no checkpoint of a size that was asked for; of CodeInvalid: what is wrong with q; of CodeGone:
+// the range holds what was pruned with its hashes.
 func (b *Book) WriteBundle(ctx context.Context, w io.Writer, q BundleQuery) (BundleStat, error) {
 	if !q.Org.Valid() {
 		return BundleStat{}, errInvalidOrg(q.Org)
@@ -104,19 +108,29 @@ func (l *Log) WriteBundle(ctx context.Context, w io.Writer, q BundleQuery) (Bund
 	if q.End == 0 {
 		q.End = e.size
 	}
+	s := &bundler{l: l, ctx: ctx, q: &q, e: e}
+	lost, err := l.lost(ctx)
+	if err != nil {
+		return BundleStat{}, err
+	}
+	if s.begin = lost.Last() + 1; q.First == 0 && s.begin < q.End {
+		q.First = s.begin
+	}
+	if _, ok := lost.Meets(leaf.Items{{First: q.First, Last: q.End - 1}}); ok {
+		return BundleStat{}, errPruned("entries below %d were removed by retention together with their hashes: begin there", s.begin)
+	}
 	if q.First >= q.End || q.End > e.size {
 		return BundleStat{}, q.noRange(e.size)
 	}
-	lines := &bundleLines{w: bufio.NewWriterSize(w, 64<<10), sum: sha256.New(), stat: BundleStat{First: q.First, End: q.End, Size: e.size}}
-	s := &bundler{l: l, ctx: ctx, q: &q, e: e, out: lines}
+	s.out = &bundleLines{w: bufio.NewWriterSize(w, 64<<10), sum: sha256.New(), stat: BundleStat{First: q.First, End: q.End, Size: e.size}}
 	if err := s.open(); err != nil {
 		return BundleStat{}, err
 	}
 	defer s.scan.close()
 	if err := s.write(); err != nil {
-		return lines.stat, fmt.Errorf("write a bundle of %s: %w", q.Org, err)
+		return s.out.stat, fmt.Errorf("write a bundle of %s: %w", q.Org, err)
 	}
-	return lines.stat, nil
+	return s.out.stat, nil
 }
 
 // open reads the question and takes a picture of the log.
@@ -306,6 +320,9 @@ func (s *bundler) entries() error {
 // entry writes one entry of the range.
 func (s *bundler) entry(e *packed, d *leaf.Doc) error {
 	h, err := e.leafHash(d)
+	if CodeOf(err) == CodeGone { // which may be news to the reader
+		err = cmp.Or(s.explained(e), err)
+	}
 	if err != nil {
 		return err
 	}
@@ -318,10 +335,13 @@ func (s *bundler) entry(e *packed, d *leaf.Doc) error {
 			return s.hide(e.seq, h)
 		}
 	}
-	if err := s.flushHidden(); err != nil {
+	if err := s.explained(e); err != nil {
 		return err
 	}
-	if err := s.explained(e); err != nil {
+	if e.form == formHash {
+		return s.hide(e.seq, h)
+	}
+	if err := s.flushHidden(); err != nil {
 		return err
 	}
 	var mask []string

@@ -13,6 +13,7 @@ import (
 type explanation struct {
 	entry packed
 	items leaf.Items // of a removal
+	form  byte       // to which it reduces what it names as a whole
 }
 
 // controls writes the control entries outside the bundle's range that explain what is missing in it. With them come all holds, placed
@@ -21,7 +22,8 @@ func (s *bundler) controls() error {
 	if err := s.findExplanations(s.tree.v); err != nil {
 		return err
 	}
-	if !slices.ContainsFunc(s.why, func(r explanation) bool { return r.items != nil && s.outside(r.entry.seq) }) {
+	whole := s.begin > 0 && s.q.First == s.begin // what came before must be judged without seeing it
+	if !whole && !slices.ContainsFunc(s.why, func(r explanation) bool { return r.items != nil && s.outside(r.entry.seq) }) {
 		return nil
 	}
 	d := leaf.Get()
@@ -65,10 +67,12 @@ func (s *bundler) findExplanations(v view) error {
 		}
 		r := explanation{entry: *e}
 		if c.removes() {
-			if _, ok := c.items.Meets(covered); !ok {
+			// A bundle that begins with what is left of the log shows who removed what came before.
+			_, ok := c.items.Meets(covered)
+			if !ok && (c.form() != formNone || s.q.First != s.begin) {
 				return nil
 			}
-			r.items = c.items
+			r.items, r.form = c.items, c.form()
 		} else if c.Op != opHold {
 			return nil
 		}
@@ -91,15 +95,15 @@ func (s *bundler) explained(e *packed) error {
 		return err
 	}
 	for _, field := range missing {
-		if s.removed(e.seq, field, s.e.size) {
+		if s.removed(e, field, s.e.size) {
 			continue
 		}
-		if !s.removed(e.seq, field, math.MaxInt64) {
+		if !s.removed(e, field, math.MaxInt64) {
 			if err := s.findExplanations(s.l.view()); err != nil {
 				return err
 			}
 		}
-		if s.removed(e.seq, field, math.MaxInt64) {
+		if s.removed(e, field, math.MaxInt64) {
 			return &Error{
 				Code: CodeConflict, Rule: "removed_since",
 				Message: fmt.Sprintf("something of entry %d was removed after the checkpoint of size %d: begin again with a newer one", e.seq, s.e.size),
@@ -109,9 +113,11 @@ func (s *bundler) explained(e *packed) error {
 	return nil
 }
 
-// removed reports whether a control entry below size covers field of the entry at seq; -1: the whole of it.
-func (s *bundler) removed(seq int64, field int, size int64) bool {
-	return slices.ContainsFunc(s.why, func(r explanation) bool { return r.entry.seq < size && r.items.Covers(seq, field) })
+// removed reports whether a control entry below size explains that field of e is gone; -1: the whole of it.
+func (s *bundler) removed(e *packed, field int, size int64) bool {
+	return slices.ContainsFunc(s.why, func(r explanation) bool {
+		return r.entry.seq < size && r.items.Covers(e.seq, field) && r.form >= min(e.form, formHash)
+	})
 }
 
 // fields returns the fields of p with their salts, as far as they are there. It reads into d; the result is nobody else's.
@@ -125,13 +131,10 @@ func (p *packed) fields(d *leaf.Doc) ([]leaf.Field, error) {
 	return d.Fields(&p.secret), nil
 }
 
-// gone reports whether nothing but the leaf is left of p.
-func (p *packed) gone() bool { return p.form == formLeaf }
-
 // missing returns the indexes of the fields of p that are gone; -1 alone: all of them.
 func (p *packed) missing() ([]int, error) {
 	switch p.form {
-	case formLeaf:
+	case formLeaf, formHash, formNone:
 		return []int{-1}, nil
 	case formFields:
 		fs, err := readFields(p.body)

@@ -54,6 +54,7 @@ type ClerkOptions struct {
 	Actor   ActorPolicy   // default RequireActor
 	Failure []FailureRule // the first match holds; none: FailClosed
 	Redact  Redactor      // default DefaultRedactor
+	Secret  []byte        // ≥ 32 bytes: the key of `hash` tags in a History, and of carriers
 	Logger  *slog.Logger  // default: discards; only losses are logged
 
 	Now   func() time.Time // default time.Now; when an event happened that is delivered later
@@ -89,6 +90,9 @@ func NewClerk(to Recorder, o ClerkOptions) (*Clerk, error) {
 		if r.Policy != FailClosed && r.Policy != FailOpen {
 			return nil, fmt.Errorf("daybook: the failure policy %d of %q is none", r.Policy, r.Action)
 		}
+	}
+	if o.Secret != nil && len(o.Secret) < minSecret {
+		return nil, fmt.Errorf("daybook: ClerkOptions.Secret must have at least %d bytes", minSecret)
 	}
 	if o.Redact == nil {
 		o.Redact = DefaultRedactor{}

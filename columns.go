@@ -24,8 +24,8 @@ const (
 const maxColumnBytes = 1 + 4*binary.MaxVarintLen64
 
 // appendColumns adds the frame of es to dst, not compressed: state, received_at (only with times: the first, then differences),
-// the first 6 bytes of the id (differences), id_at, body length, then the bodies. Nothing in it depends on a seq, and nothing on
-// a time without times.
+// the first 6 bytes of the id (differences), id_at, body length, then the bodies. An entry without a leaf is left out of the columns of
+// times, ids and id_at. Nothing in it depends on a seq, and nothing on a time without times.
 func appendColumns(dst []byte, es []packed, times bool) []byte {
 	for i := range es {
 		e := &es[i]
@@ -36,28 +36,42 @@ func appendColumns(dst []byte, es []packed, times bool) []byte {
 		dst = append(dst, state)
 	}
 	if times {
-		for i := range es {
-			if i == 0 {
-				dst = binary.AppendVarint(dst, es[0].received)
-			} else {
-				dst = binary.AppendUvarint(dst, uint64(es[i].received-es[i-1].received))
-			}
-		}
+		dst = appendTimes(dst, es)
 	}
 	var before int64
 	for i := range es {
-		high := idHigh(&es[i].id)
-		dst = binary.AppendVarint(dst, high-before)
-		before = high
+		if hasLeaf(es[i].form) {
+			high := idHigh(&es[i].id)
+			dst = binary.AppendVarint(dst, high-before)
+			before = high
+		}
 	}
 	for i := range es {
-		dst = binary.AppendUvarint(dst, uint64(es[i].idAt))
+		if hasLeaf(es[i].form) {
+			dst = binary.AppendUvarint(dst, uint64(es[i].idAt))
+		}
 	}
 	for i := range es {
 		dst = binary.AppendUvarint(dst, uint64(len(es[i].body)))
 	}
 	for i := range es {
 		dst = append(dst, es[i].body...)
+	}
+	return dst
+}
+
+func appendTimes(dst []byte, es []packed) []byte {
+	first, before := true, int64(0)
+	for i := range es {
+		switch {
+		case !hasLeaf(es[i].form):
+			continue
+		case first:
+			dst = binary.AppendVarint(dst, es[i].received)
+		default:
+			dst = binary.AppendUvarint(dst, uint64(es[i].received-before))
+		}
+		first, before = false, es[i].received
 	}
 	return dst
 }
@@ -70,7 +84,7 @@ func idHigh(id *ID) int64 {
 // columns is a frame that has been read, and keeps it.
 type columns struct {
 	state    []byte
-	received []int64  // nil when the frame holds no times
+	received []int64  // nil when the frame holds no times; 0: the entry has none any more
 	high     []int64  // bytes 0–5 of the ids
 	idAt     []uint32 // 1 + offset of the id text, 0: none
 	end      []uint32 // where each body ends in bodies
@@ -81,17 +95,14 @@ type columns struct {
 // ascend and ids out of range are refused. A form or kind that is not known is [ErrNewer].
 func readColumns(frame []byte, n int, times bool) (columns, error) {
 	var c columns
-	perEntry := 4
-	if times {
-		perEntry++
-	}
+	const perEntry = 2 // at least: state and body length
 	if n < 0 || n > len(frame)/perEntry {
 		return c, damaged("a frame of %d bytes cannot hold %d entries", len(frame), n)
 	}
 	c.state = frame[:n:n]
 	last := byte(formWhole) // in a commit, which has no times
 	if times {
-		last = formLeaf
+		last = formNone
 	}
 	for _, s := range c.state {
 		if s&stateForm > last || s>>stateKind > 1 {
@@ -103,13 +114,15 @@ func readColumns(frame []byte, n int, times bool) (columns, error) {
 	c.high = wide[:n:n]
 	if times {
 		c.received = wide[n:]
-		r.times(c.received)
+		r.times(c.state, c.received)
 	}
-	r.highs(c.high)
+	r.highs(c.state, c.high)
 	narrow := make([]uint32, 2*n)
 	c.idAt, c.end = narrow[:n:n], narrow[n:]
-	for i := range c.idAt {
-		c.idAt[i] = uint32(r.uvarint(1 << 31))
+	for i, s := range c.state {
+		if hasLeaf(s & stateForm) {
+			c.idAt[i] = uint32(r.uvarint(1 << 31))
+		}
 	}
 	var end uint64
 	for i := range c.end {
@@ -157,12 +170,15 @@ func (r *columnReader) varint() int64 {
 }
 
 // times reads received_at: it strictly increases.
-func (r *columnReader) times(dst []int64) {
+func (r *columnReader) times(state []byte, dst []int64) {
 	const furthest = 1 << 62
-	var at int64
-	for i := range dst {
-		if i == 0 {
-			at = r.varint()
+	first, at := true, int64(0)
+	for i, s := range state {
+		if !hasLeaf(s & stateForm) {
+			continue
+		}
+		if first {
+			first, at = false, r.varint()
 		} else {
 			delta := r.uvarint(furthest)
 			if delta == 0 {
@@ -178,10 +194,13 @@ func (r *columnReader) times(dst []int64) {
 	}
 }
 
-func (r *columnReader) highs(dst []int64) {
+func (r *columnReader) highs(state []byte, dst []int64) {
 	const limit = 1 << 48
 	var at int64
-	for i := range dst {
+	for i, s := range state {
+		if !hasLeaf(s & stateForm) {
+			continue
+		}
 		delta := r.varint()
 		if delta <= -limit || delta >= limit {
 			r.bad = true

@@ -39,13 +39,16 @@ func (d *describer) begin(meta *BlockMeta) {
 // add adds the next entry of the run, one of org; to days only if it is fresh: not counted there yet. It leaves e's payload in doc.
 func (d *describer) add(meta *BlockMeta, org OrgID, e *packed, doc *leaf.Doc, fresh bool) error {
 	meta.Raw += len(e.body)
-	meta.Received.add(e.received)
 	if e.kind == KindControl {
 		meta.State |= stateControl
 	}
 	if e.form != formWhole {
 		meta.State |= stateErased
 	}
+	if !hasLeaf(e.form) {
+		return nil
+	}
+	meta.Received.add(e.received)
 	d.terms = append(d.terms, query.NewTerm('i', e.id[:]))
 	if e.pruned() { // no search finds it, and nothing counts it, but its id does
 		return nil

@@ -156,6 +156,9 @@ func (q *recording) answerIDs(ctx context.Context, v view, before int64) error {
 // of members and the escapes. Of an entry that is not whole the secret is gone: then nothing is compared, and what was erased is not
 // recorded again. It also returns the receipt of e.
 func (q *recording) compare(p *pending, e *packed) (same bool, rc Receipt, err error) {
+	if !hasLeaf(e.form) { // found by a key that was stored while its entry was being removed
+		return true, Receipt{ID: p.id, Org: q.job.org, Seq: e.seq, LeafHash: e.leaf, Duplicate: true}, nil
+	}
 	d := leaf.Get()
 	defer leaf.Put(d)
 	l, err := e.leafOf(d)

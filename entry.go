@@ -1,7 +1,6 @@
 package daybook
 
 import (
-	"encoding/base64"
 	"slices"
 	"strconv"
 	"time"
@@ -29,7 +28,8 @@ type Entry struct {
 	// order of members; of a removed one it is nil.
 	Payload []byte
 
-	// Removed says why nothing of the entry is left but its place, id and time; RemovedBy names the erasure, or the retention rule.
+	// Removed says why nothing of the entry is left but its place, id and time; RemovedBy names the erasure, or the retention rule. What
+	// retention has left a hash of has no ID and no ReceivedAt; what it has left nothing of, no LeafHash and no RemovedBy either.
 	Removed   Why
 	RemovedBy string
 
@@ -68,7 +68,8 @@ func (e *Entry) Event() (Event, error) {
 
 // AppendJSON appends the entry as one line of JSON without a newline: org, seq, id, received_at and leaf_hash, then the recorded
 // bytes as they are, so that numbers keep their digits. The id is left out in front when the recorded bytes carry it, and
-// occurred_at is added when they do not. A removed entry is a tombstone: removed and by follow leaf_hash, and nothing else. When
+// occurred_at is added when they do not. A removed entry is a tombstone: removed and by follow leaf_hash, and nothing else, and what
+// is not known of it any more is left out. When
 // fields are erased, erased_fields follows leaf_hash.
 func (e *Entry) AppendJSON(dst []byte) []byte {
 	top := e.top
@@ -79,21 +80,24 @@ func (e *Entry) AppendJSON(dst []byte) []byte {
 	dst = append(dst, e.Org...) // the form of an org id needs no escapes
 	dst = append(dst, `","seq":`...)
 	dst = strconv.AppendInt(dst, e.Seq, 10)
-	if top&topID == 0 {
+	if top&topID == 0 && !e.ID.IsZero() {
 		dst = append(dst, `,"id":"`...)
 		dst = e.ID.Append(dst)
 		dst = append(dst, '"')
 	}
-	dst = append(dst, `,"received_at":"`...)
-	dst = AppendTime(dst, e.ReceivedAt)
-	dst = append(dst, `","leaf_hash":"`...)
-	dst = base64.StdEncoding.AppendEncode(dst, e.LeafHash[:])
-	dst = append(dst, '"')
+	if e.ReceivedAt != 0 || e.Removed == NotRemoved {
+		dst = append(dst, `,"received_at":"`...)
+		dst = append(AppendTime(dst, e.ReceivedAt), '"')
+	}
+	if e.LeafHash != (tlog.Hash{}) || e.Removed == NotRemoved {
+		dst = appendBytesMember(dst, "leaf_hash", e.LeafHash[:])
+	}
 	if e.Removed != NotRemoved {
-		dst = append(dst, `,"removed":"`...)
-		dst = append(dst, e.Removed.String()...)
-		dst = append(dst, `","by":`...)
-		return append(appendString(dst, []byte(e.RemovedBy)), '}')
+		dst = appendMember(dst, "removed", e.Removed.String())
+		if e.RemovedBy != "" {
+			dst = appendMember(dst, "by", e.RemovedBy)
+		}
+		return append(dst, '}')
 	}
 	if e.Erased > 0 {
 		dst = append(dst, `,"erased_fields":[`...)

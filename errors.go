@@ -15,6 +15,7 @@ const (
 	CodeUnauthorized Code = "unauthorized" // no credential, or one that does not hold
 	CodeForbidden    Code = "forbidden"    // the credential may not do this
 	CodeNotFound     Code = "not_found"    // there is no such thing for this caller
+	CodeGone         Code = "gone"         // it was there and retention has removed it
 	CodeConflict     Code = "conflict"     // the same key or id stands for other content
 	CodeTooLarge     Code = "too_large"    // over a limit
 	CodeOverloaded   Code = "overloaded"   // nothing was recorded: try again later

@@ -25,7 +25,8 @@ func (b *Book) Entry(ctx context.Context, org OrgID, id ID) (Entry, error) {
 	return p.open(org, d)
 }
 
-// EntryAt returns the entry of org at seq. If the log does not reach that far, or there is no such org: an *Error of CodeNotFound.
+// EntryAt returns the entry of org at seq. If the log does not reach that far, or there is no such org: an *Error of CodeNotFound; of
+// CodeGone if retention has left nothing of it.
 func (b *Book) EntryAt(ctx context.Context, org OrgID, seq int64) (Entry, error) {
 	v, err := b.view(ctx, org)
 	if err != nil {
@@ -37,6 +38,9 @@ func (b *Book) EntryAt(ctx context.Context, org OrgID, seq int64) (Entry, error)
 	es, err := b.entries(ctx, v, seq, seq+1)
 	if err != nil {
 		return Entry{}, err
+	}
+	if es[0].form == formNone {
+		return Entry{}, errPruned("entry %d was removed by retention, with the hashes of its whole run", seq)
 	}
 	d := leaf.Get()
 	defer leaf.Put(d)
@@ -120,7 +124,7 @@ func (f *finder) since(ctx context.Context, at int64) (int64, error) {
 			return 0, err
 		}
 		for _, m := range slices.Backward(list.metas) {
-			if m.Received.Max < at {
+			if m.Received.Max < at && m.Received.Min <= m.Received.Max {
 				return seq, nil
 			}
 			seq = min(seq, m.First)
@@ -170,7 +174,7 @@ func (f *finder) block(ctx context.Context, m *BlockMeta, id ID) error {
 		return err
 	}
 	for i := range blk.len() {
-		if e := blk.entry(i); e.id == id {
+		if e := blk.entry(i); e.id == id && hasLeaf(e.form) {
 			if e.seq < f.v.head.Packed {
 				f.found[id] = e
 				delete(f.ids, id)

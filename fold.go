@@ -288,6 +288,7 @@ type newBlock struct {
 	entries []packed
 	fresh   int  // the first of entries that was in no block
 	fold    bool // head is to be stored with it
+	joined  bool // it goes into the slice of the one before, however large
 }
 
 // put makes a block and adds it to the slice, applying the slice before if it is full.
@@ -296,7 +297,7 @@ func (m *merger) put(ctx context.Context, s *shard, r *newBlock) error {
 	if err != nil {
 		return err
 	}
-	if !m.slice.fits(blockSize(&b), len(r.out)) {
+	if !r.joined && !m.slice.fits(blockSize(&b), len(r.out)) {
 		if err := m.flush(ctx, s); err != nil {
 			return err
 		}

@@ -17,10 +17,15 @@ const (
 	formWhole  = 0 // body: the accepted JSON
 	formFields = 1 // some fields are erased. body: every field with its own salt, or its commitment; the secret is gone
 	formLeaf   = 2 // erased whole, or pruned. body: why; the payload root is kept, so that the leaf can be made again
+	formHash   = 3 // pruned. body: why; the leaf hash is kept, and neither id nor time
+	formNone   = 4 // pruned, with the whole run of rootWidth that it lies in: nothing is kept of it
 )
 
 // keepOf is what the keep section of a block holds of an entry, by form.
-var keepOf = [...]int{formWhole: 26, formFields: 10, formLeaf: 42}
+var keepOf = [...]int{formWhole: 26, formFields: 10, formLeaf: 42, formHash: tlog.HashSize, formNone: 0}
+
+// hasLeaf reports whether an entry of this form has an id and a time, so that its leaf can be made.
+func hasLeaf(form byte) bool { return form < formHash }
 
 // Why is the reason for which an entry is gone.
 type Why byte
@@ -44,13 +49,16 @@ func (w Why) String() string {
 	return ""
 }
 
-// appendTombstone adds the body of an entry of formLeaf: why it is gone, and the erasure or rule that removed it.
+// appendTombstone adds the body of an entry of formLeaf or formHash: why it is gone, and the erasure or rule that removed it.
 func appendTombstone(dst []byte, why Why, by string) []byte {
 	return append(append(dst, byte(why)), by...)
 }
 
-// tombstone reads the body of an entry of formLeaf.
+// tombstone says why p, of which no payload is left, is gone, and the erasure or rule that removed it, if that is known.
 func (p *packed) tombstone() (why Why, by string, err error) {
+	if p.form == formNone {
+		return RemovedByRetention, "", nil
+	}
 	if len(p.body) == 0 || p.body[0] < byte(RemovedByErasure) || p.body[0] > byte(RemovedByRetention) {
 		return 0, "", damaged("entry %d does not say why it is gone", p.seq)
 	}
@@ -59,7 +67,15 @@ func (p *packed) tombstone() (why Why, by string, err error) {
 
 // pruned reports whether retention has removed the entry. Searches leave it out; an erased entry they show as what is left of it.
 func (p *packed) pruned() bool {
-	return p.form == formLeaf && len(p.body) > 0 && p.body[0] == byte(RemovedByRetention)
+	return !hasLeaf(p.form) || p.form == formLeaf && len(p.body) > 0 && p.body[0] == byte(RemovedByRetention)
+}
+
+// gone reports whether nothing of the payload of p is left.
+func (p *packed) gone() bool { return p.form >= formLeaf }
+
+// errPruned is the refusal of what retention has left nothing of.
+func errPruned(format string, args ...any) error {
+	return &Error{Code: CodeGone, Rule: "pruned", Message: fmt.Sprintf(format, args...)}
 }
 
 // appendFields adds the body of an entry of formFields: uvarint number of fields, then of each its type, salt, path and value, the
@@ -129,10 +145,12 @@ func (r *columnReader) take(n int) []byte {
 	return b
 }
 
-// leafOf computes the leaf of p, of whatever form it is. It reads into d.
+// leafOf computes the leaf of p. It reads into d. CodeGone: pruning has left no leaf.
 func (p *packed) leafOf(d *leaf.Doc) (leaf.Leaf, error) {
 	l := leaf.Leaf{Kind: p.kind, Seq: p.seq, ReceivedAt: p.received, ID: p.id}
 	switch p.form {
+	case formHash, formNone:
+		return l, errPruned("the leaf of entry %d was removed by retention", p.seq)
 	case formLeaf:
 		l.Root = p.root
 	case formFields:
@@ -160,7 +178,7 @@ func (p *packed) remainder() ([]byte, error) {
 			return nil, err
 		}
 		return appendShown(nil, fs), nil
-	case formLeaf:
+	case formLeaf, formHash, formNone:
 		return []byte("{}"), nil
 	}
 	return p.body, nil
@@ -309,16 +327,10 @@ func unescaped(name []byte) []byte {
 func (p *packed) erase(d *leaf.Doc, fields []int, names bool, why Why, by string) (out packed, changed bool, err error) {
 	out = *p
 	switch {
-	case p.form == formLeaf:
+	case p.gone():
 		return out, false, nil
 	case fields == nil:
-		l, err := p.leafOf(d)
-		if err != nil {
-			return out, false, err
-		}
-		out.form, out.root, out.secret, out.idAt = formLeaf, tlog.Hash(l.Root), [16]byte{}, 0
-		out.body = appendTombstone(nil, why, by)
-		return out, true, nil
+		return p.reduce(d, formLeaf, why, by)
 	}
 	var fs []leaf.Field
 	if p.form == formFields {
@@ -343,4 +355,22 @@ func (p *packed) erase(d *leaf.Doc, fields []int, names bool, why Why, by string
 		out.form, out.secret, out.idAt, out.body = formFields, [16]byte{}, 0, appendFields(nil, fs)
 	}
 	return out, changed, nil
+}
+
+// reduce returns p as formLeaf or formHash; changed is false when no more than that was left of it. It reads into d.
+func (p *packed) reduce(d *leaf.Doc, form byte, why Why, by string) (out packed, changed bool, err error) {
+	if p.form >= form {
+		return *p, false, nil
+	}
+	l, err := p.leafOf(d)
+	if err != nil {
+		return *p, false, err
+	}
+	out = packed{seq: p.seq, kind: p.kind, form: form, body: appendTombstone(nil, why, by)}
+	if form == formLeaf {
+		out.id, out.received, out.root = p.id, p.received, tlog.Hash(l.Root)
+	} else {
+		out.leaf = l.Hash()
+	}
+	return out, true, nil
 }

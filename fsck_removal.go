@@ -2,7 +2,9 @@ package daybook
 
 import (
 	"cmp"
+	"errors"
 	"fmt"
+	"maps"
 	"slices"
 
 	"golang.org/x/mod/sumdb/tlog"
@@ -14,36 +16,61 @@ import (
 // removals is what a check of one log has met of removed entries and fields, and of control entries that explain them. What is whole
 // and neighbours is kept as one range.
 type removals struct {
-	whole  leaf.Items // gone
-	fields leaf.Items // gone, each of one entry
+	whole  [formNone + 1]leaf.Items // gone, by form
+	fields leaf.Items               // gone, each of one entry
 	erases []leaf.Items
-	acts   leaf.Items // whole entries named by erase and prune entries, in no order
+	acts   [formNone + 1]leaf.Items // whole entries named by erase and prune entries, by the form that they allow, in no order
+	holds  map[string][]leaf.Items  // in force, by id
 }
 
-// control takes a control entry. What is none that removes, or cannot be read, explains nothing.
-func (r *removals) control(seq int64, text []byte) {
-	c, err := parseControl(text)
-	if err != nil || c.Op != opErase && c.Op != opPrune || c.items.Last() >= seq {
-		return
+// control takes a control entry. What cannot be read explains nothing.
+func (c *logCheck) control(seq int64, text []byte) {
+	r := &c.removals
+	says, err := parseControl(text)
+	switch {
+	case err != nil:
+	case says.Op == opHold && says.State == holdPlaced:
+		if r.holds == nil {
+			r.holds = map[string][]leaf.Items{}
+		}
+		r.holds[says.HoldID] = append(r.holds[says.HoldID], says.items)
+	case says.Op == opHold && says.State == holdReleased:
+		delete(r.holds, says.HoldID)
+	case says.removes() && says.items.Last() < seq:
+		r.act(says)
+		for _, id := range slices.Sorted(maps.Keys(r.holds)) {
+			for _, items := range r.holds[id] {
+				if first, ok := items.Meets(says.items); ok {
+					c.find(seq, "hold_violated", "the %s entry names entry %d, which %s holds", says.Op, first, id)
+					break
+				}
+			}
+		}
 	}
+}
+
+// act takes what a control entry removes.
+func (r *removals) act(c *control) {
 	if c.Op == opErase {
 		r.erases = append(r.erases, c.items)
 	}
 	for _, it := range c.items {
 		if it.Fields == nil {
-			r.acts = append(r.acts, it)
+			r.acts[c.form()] = append(r.acts[c.form()], it)
 		}
 	}
 }
 
 // remainder is entry for one that is not whole.
 func (c *logCheck) remainder(e *packed) (tlog.Hash, bool) {
-	l, err := e.leafOf(c.doc)
+	h, err := e.leafHash(c.doc)
 	if err != nil {
 		c.find(e.seq, "payload_damaged", "%v", err)
 		return tlog.Hash{}, false
 	}
-	if c.gone = e.pruned(); c.gone {
+	if c.gone = e.pruned(); !hasLeaf(e.form) {
+		c.record, c.terms = query.Record{Seq: e.seq}, c.terms[:0]
+	} else if c.gone {
 		c.record = query.Record{Org: string(c.head.Org), Seq: e.seq, Received: e.received, Occurred: e.received}
 		c.terms = append(c.terms[:0], query.NewTerm('i', e.id[:]))
 	} else if err := e.record(c.head.Org, c.doc, &c.record); err != nil {
@@ -53,23 +80,89 @@ func (c *logCheck) remainder(e *packed) (tlog.Hash, bool) {
 		c.terms = query.AppendTerms(c.terms[:0], &c.record)
 	}
 	if text, err := e.remainder(); err == nil && e.kind == KindControl {
-		c.removals.control(e.seq, text) // what it does is still there: only reason and by may be erased
+		c.control(e.seq, text) // what it does is still there: only reason and by may be erased
 	}
 	if err := c.removals.gone(e); err != nil {
 		c.find(e.seq, "payload_damaged", "%v", err)
 		return tlog.Hash{}, false
 	}
-	return l.Hash(), true
+	return h, true
+}
+
+// lostEntry takes an entry of a run that has lost its leaf hashes. At the end of the run, of which the meta m has the root, the tree is
+// continued. It returns false when that cannot be.
+func (c *logCheck) lostEntry(m *BlockMeta, e *packed) bool {
+	c.timeless = true
+	if e.form != formNone || c.lost != int(e.seq%rootWidth) {
+		c.find(e.seq, "root_mismatch", "only a part of the run of 256 entries has lost its hashes")
+		return false
+	}
+	if err := c.removals.gone(e); err != nil {
+		c.find(e.seq, "payload_damaged", "%v", err)
+	}
+	if c.lost++; c.lost < rootWidth {
+		return true
+	}
+	c.lost = 0
+	list := metaChunk{metas: []BlockMeta{*m}}
+	root, err := list.root(e.seq / rootWidth)
+	if err != nil {
+		c.find(e.seq, "root_mismatch", "%v", err)
+		return false
+	}
+	c.roots = append(c.roots, root[:]...)
+	c.edges(e.seq/rootWidth, root)
+	c.tree.appendSubtree(runLevel, root)
+	c.compareSigned()
+	return true
+}
+
+// edges compares the edges of a run that has lost its leaf hashes with its root and with the checkpoints inside it.
+func (c *logCheck) edges(no int64, root tlog.Hash) {
+	s := &c.signed
+	for s.more && s.note.Size < (no+1)*rootWidth {
+		size := s.note.Size
+		left, whole, err := c.edge(no, size)
+		run := c.tree
+		run.hashes = slices.Clone(run.hashes)
+		run.appendSubtree(runLevel, root)
+		switch {
+		case err != nil:
+			c.find(size-1, "checkpoint_mismatch", "nothing shows any more that the checkpoint of size %d is one of this log: %v", size, err)
+		case left != s.note.Root || whole != run.root():
+			c.find(size-1, "checkpoint_mismatch", "the edge that was kept of the checkpoint of size %d does not give its root", size)
+		}
+		c.nextSigned()
+	}
+}
+
+// edge returns the roots that the edge of a checkpoint gives: of its size, and of the log to the end of its run.
+func (c *logCheck) edge(no, size int64) (left, whole tlog.Hash, err error) {
+	r, err := readLostRun(c.ctx, c.f.store, c.head.Log, no)
+	if err != nil {
+		return left, whole, err
+	}
+	t := c.tree
+	t.hashes = slices.Clone(t.hashes)
+	edgeNodes(size, func(level int, n int64) {
+		h, missing := r.subtree(level, n)
+		err = errors.Join(err, missing)
+		if t.appendSubtree(level, h); t.size == size {
+			left = t.root()
+		}
+	})
+	return left, t.root(), err
 }
 
 // gone notes what of e is gone.
 func (r *removals) gone(e *packed) error {
-	if e.form == formLeaf {
+	if e.gone() {
 		_, _, err := e.tombstone()
-		if n := len(r.whole); n > 0 && r.whole[n-1].Last == e.seq-1 {
-			r.whole[n-1].Last = e.seq
+		list := &r.whole[e.form]
+		if n := len(*list); n > 0 && (*list)[n-1].Last == e.seq-1 {
+			(*list)[n-1].Last = e.seq
 		} else {
-			r.whole = append(r.whole, leaf.Item{First: e.seq, Last: e.seq})
+			*list = append(*list, leaf.Item{First: e.seq, Last: e.seq})
 		}
 		return err
 	}
@@ -94,16 +187,23 @@ func (r *removals) gone(e *packed) error {
 // lawful finds what is gone and was named by no control entry that removes.
 func (c *logCheck) lawful() {
 	r := &c.removals
-	slices.SortFunc(r.acts, func(a, b leaf.Item) int { return cmp.Compare(a.First, b.First) })
-	i, through := 0, int64(-1)
-	for _, gone := range r.whole {
-		for seq := gone.First; seq <= gone.Last; seq = max(seq, through) + 1 {
-			for ; i < len(r.acts) && r.acts[i].First <= seq; i++ {
-				through = max(through, r.acts[i].Last)
-			}
-			if through < seq {
-				c.find(seq, "unauthorised_removal", "the entry is gone, and no erase or prune entry names it")
-				break
+	for _, items := range c.f.erased[logIDOf(originOf("", c.head.LogID))] {
+		r.act(&control{Op: opErase, items: items})
+	}
+	var acts leaf.Items
+	for form := formNone; form >= formLeaf; form-- { // who may take more may take less
+		acts = append(acts, r.acts[form]...)
+		slices.SortFunc(acts, func(a, b leaf.Item) int { return cmp.Compare(a.First, b.First) })
+		i, through := 0, int64(-1)
+		for _, gone := range r.whole[form] {
+			for seq := gone.First; seq <= gone.Last; seq = max(seq, through) + 1 {
+				for ; i < len(acts) && acts[i].First <= seq; i++ {
+					through = max(through, acts[i].Last)
+				}
+				if through < seq {
+					c.find(seq, "unauthorised_removal", "the entry is gone, and no erase or prune entry that leaves as little names it")
+					break
+				}
 			}
 		}
 	}

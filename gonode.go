@@ -30,6 +30,7 @@ var (
 type builder struct {
 	err   error // the first wrong tag
 	depth int
+	kept  bool // without fields that encoding/json leaves out by their tag
 }
 
 // root returns the node of what pointer points to, nil for a nil pointer.
@@ -184,7 +185,7 @@ func (b *builder) object(v reflect.Value) *node {
 	n := &node{kind: 'o'}
 	for _, f := range shape.fields {
 		field, err := v.FieldByIndexErr(f.index)
-		if err != nil {
+		if err != nil || b.kept && f.unkept {
 			continue // below an embedded pointer that is nil: the members are absent
 		}
 		kid := b.node(field)
@@ -271,6 +272,8 @@ type shapeField struct {
 	index []int
 	treat treatment
 	key   bool
+
+	unkept bool // encoding/json leaves it out
 }
 
 // shapes holds the shape of every struct type met, by reflect.Type.
@@ -314,7 +317,7 @@ func newShape(t reflect.Type) *structShape {
 		if tag == "-" || !f.IsExported() && (!f.Anonymous || f.Type.Kind() != reflect.Struct) {
 			continue
 		}
-		field := shapeField{name: name, index: f.Index}
+		field := shapeField{name: name, index: f.Index, unkept: f.Tag.Get("json") == "-"}
 		if name == "" || taken[name] { // of equal names the outer field keeps it, the other is called as in Go
 			field.name = f.Name
 		}

@@ -16,6 +16,7 @@ type LogInfo struct {
 	Size       int64     // number of entries
 	Root       tlog.Hash // of the tree of Size
 	ReceivedAt int64     // of the newest entry, µs; 0 when empty
+	MinIndex   int64     // bundles and inclusion proofs begin here: runs below were pruned with their hashes; only Book.LogInfo and Log.Info fill it in
 
 	// What is signed; only Book.LogInfo fills it in.
 	Origin     string
@@ -92,16 +93,9 @@ func (s *shard) infoOf(t *logTail) LogInfo {
 // LogInfo returns how org's log stands and what a reader needs to check it. An *Error of CodeNotFound: no such org. With signing off
 // the members about signing are zero.
 func (b *Book) LogInfo(ctx context.Context, org OrgID) (LogInfo, error) {
-	infos, err := b.Info(ctx, org)
+	l, err := b.Log(ctx, org, NewestEpoch)
 	if err != nil {
 		return LogInfo{}, err
 	}
-	if info := infos[0]; b.signer == nil && info.Exists {
-		return info, nil
-	}
-	s, t, err := b.signed(ctx, org)
-	if err != nil {
-		return LogInfo{}, err
-	}
-	return b.signer.info(ctx, s, t, infos[0])
+	return l.Info(ctx)
 }

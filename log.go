@@ -51,8 +51,9 @@ func (l *Log) view() view {
 // Info says how the log stands and what a reader needs to check it, like Book.LogInfo.
 func (l *Log) Info(ctx context.Context) (LogInfo, error) {
 	info := l.s.infoOf(l.t)
-	if l.b.signer == nil {
-		return info, nil
+	lost, err := l.lost(ctx)
+	if info.MinIndex = lost.Last() + 1; err != nil || l.b.signer == nil {
+		return info, err
 	}
 	return l.b.signer.info(ctx, l.s, l.t, info)
 }

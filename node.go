@@ -21,7 +21,7 @@ import (
 
 // node is one value of a document that is compared. A nil node is absent.
 type node struct {
-	kind  byte     // s n t f z o a as in a payload; u: cannot be encoded
+	kind  byte     // s n t f z o a as in a payload; u: cannot be encoded; m: hidden in a version, see kindMark
 	text  string   // s: the string; n: the token; u: what tells it from others
 	names []string // o: sorted bytewise, one for each of kids
 	kids  []*node
@@ -163,6 +163,9 @@ func appendQuoted(dst []byte, s string) []byte {
 
 // tag returns the keyed hash of n, equal for equal values: HMAC-SHA-256 of its canonical JSON, in base64.
 func (n *node) tag(secret []byte) string {
+	if n.kind == kindMark {
+		return n.text // of the value that it stands for
+	}
 	h := hmac.New(sha256.New, secret)
 	h.Write(n.append(nil, true))
 	if n.kind == 'u' {

@@ -29,8 +29,13 @@ type removal struct {
 	log  LogNo
 	seq  int64
 	next int64 // everything below is carried out, or kept for a hold
+	lost int64 // the runs below have lost their hashes, if they are to
 	held bool  // something was kept
-	at   int64 // not before this time, µs
+
+	listed  bool  // beside the high-water marks
+	changed bool  // a block was rewritten
+	clear   bool  // nothing of it is left in blocks, so that nobody reads it
+	at      int64 // not before this time, µs
 }
 
 // pendingRemovals is what the merger has to carry out. It is guarded by the merger's mu.
@@ -86,7 +91,7 @@ func (m *merger) removeStep(ctx context.Context) (worked bool, err error) {
 	}
 	if m.released.Swap(false) {
 		for _, r := range m.removals.queue {
-			r.at, r.next = 0, 0
+			r.at, r.next, r.lost = 0, 0, 0
 		}
 	}
 	now := m.b.now()
@@ -100,10 +105,10 @@ func (m *merger) removeStep(ctx context.Context) (worked bool, err error) {
 			continue // somebody else decides about this log just now
 		case err == nil, errors.Is(err, ErrBroken), ctx.Err() != nil:
 		case errors.Is(err, ErrSwapped), errors.Is(err, ErrNotExist):
-			r.next, err = 0, nil
+			r.next, r.lost, err = 0, 0, nil
 			r.at = now + quietPeriod.Microseconds()
 		default: // the tail must go on, whatever is wrong with this log
-			r.next, r.at = 0, now+removalRetry.Microseconds()
+			r.next, r.lost, r.at = 0, 0, now+removalRetry.Microseconds()
 			m.b.o.Logger.ErrorContext(ctx, "removal failed", slog.Int64("log", int64(r.log)), slog.Int64("seq", r.seq), slog.Any("error", err),
 				slog.Duration("retry_in", removalRetry))
 			err = nil
@@ -178,23 +183,69 @@ func (m *merger) remove(ctx context.Context, r *removal) (worked bool, err error
 	if err != nil {
 		return true, err
 	}
-	if c.items.Last() >= min(r.seq, v.head.Packed) {
-		return true, damaged("control entry %d names entries up to %d", r.seq, c.items.Last())
+	if err := m.listRemoval(ctx, r, c, &v.head, text); err != nil {
+		return true, err
+	}
+	from, holds, err := m.removesFrom(ctx, r, c, a, &v.head)
+	if err != nil {
+		return true, err
 	}
 	defer m.dropScratch()
-	more, err := m.removeBlocks(ctx, r, c, &v.head, a.inForce())
+	more, err := m.removeBlocks(ctx, r, c, from, holds)
+	if err == nil && !more && c.Op == opPrune && c.form() == formNone {
+		more, err = m.loseRuns(ctx, r, c, from, holds)
+	}
 	if err != nil || more {
 		return true, err
 	}
+	r.clear = true
 	if r.held {
-		r.held, r.next, r.at = false, 0, m.b.now()+heldRetry.Microseconds()
+		r.held, r.next, r.lost, r.at = false, 0, 0, m.b.now()+heldRetry.Microseconds()
 		return true, nil
 	}
-	if err := m.finishRemoval(ctx, r, c, &v.head); err != nil {
+	if err := m.finishRemoval(ctx, r, c, &v.head, from); err != nil {
 		return true, err
 	}
 	m.removals.queue = slices.DeleteFunc(m.removals.queue, func(x *removal) bool { return x == r })
 	return true, nil
+}
+
+// listRemoval lists an erasure beside the high-water marks, before the first byte of it goes: a copy of the store that is restored later
+// knows nothing of it.
+func (m *merger) listRemoval(ctx context.Context, r *removal, c *control, h *Head, text []byte) error {
+	if m.b.signer == nil || c.Op != opErase || r.listed {
+		return nil
+	}
+	row := Removal{Origin: originOf(m.b.o.Origin, h.LogID), Seq: r.seq, Text: string(text), At: m.b.now()}
+	if err := m.b.o.HighWater.AddRemoval(ctx, row); err != nil {
+		return fmt.Errorf("list what control entry %d removes: %w", r.seq, err)
+	}
+	r.listed = true
+	return nil
+}
+
+// removesFrom returns the head of the log that c removes from: its own, h, or that of an epoch that has ended, and the holds that keep
+// something there. What was erased before the epoch ended is erased again whatever was on hold there: a hold was asked then.
+func (m *merger) removesFrom(ctx context.Context, r *removal, c *control, a *logActs, h *Head) (*Head, []*activeHold, error) {
+	if c.Of == "" {
+		if c.items.Last() >= min(r.seq, h.Packed) {
+			return nil, nil, damaged("control entry %d names entries up to %d", r.seq, c.items.Last())
+		}
+		return h, a.inForce(), nil
+	}
+	heads, err := m.b.store.Epochs(ctx, h.Org)
+	if err != nil {
+		return nil, nil, fmt.Errorf("read the epochs of %s: %w", h.Org, err)
+	}
+	i := slices.IndexFunc(heads, func(x Head) bool { return originOf("", x.LogID) == "/o/"+logIDOf(c.Of) })
+	if i < 0 {
+		return nil, nil, damaged("control entry %d removes from %s, which is no log of this organization", r.seq, c.Of)
+	}
+	if c.ofItems.Last() >= heads[i].Packed { // its last entries are not merged yet
+		return nil, nil, fmt.Errorf("control entry %d names entries up to %d: %w", r.seq, c.ofItems.Last(), ErrNotExist)
+	}
+	c.items = c.ofItems
+	return &heads[i], nil, nil
 }
 
 // viewOf is the picture of a log, which need not be the newest of its org.
@@ -233,6 +284,7 @@ func (m *merger) removeBlocks(ctx context.Context, r *removal, c *control, h *He
 			break
 		}
 	}
+	r.changed = r.changed || len(m.slice.swaps) > 0
 	// A crash before this leaves what was removed in the store, and after it the store says nothing of how far r is: the next start
 	// begins again with the first block and finds nothing left in it.
 	if err := m.flush(ctx, nil); err != nil {
@@ -288,15 +340,19 @@ func (m *merger) removeFrom(ctx context.Context, c *control, h *Head, meta *Bloc
 		return held, nil
 	}
 	out := []piece{p}
-	if p.Gen++; len(m.open[h.Log]) > 0 { // they name the block that goes
-		m.openPieces -= len(m.open[h.Log])
-		delete(m.open, h.Log)
-	}
+	p.Gen++
+	m.forgetOpen(h.Log) // they name the block that goes
 	if err := m.put(ctx, nil, &newBlock{head: h, into: p, out: out, entries: es, fresh: len(es)}); err != nil {
 		return held, err
 	}
 	m.slice.count(h.Log, &b.days)
 	return held, nil
+}
+
+// forgetOpen forgets the pieces of a log's last window.
+func (m *merger) forgetOpen(log LogNo) {
+	m.openPieces -= len(m.open[log])
+	delete(m.open, log)
 }
 
 // fieldsOf returns the fields that items name of the entry at seq; nil with named: all of it.
@@ -315,18 +371,18 @@ func fieldsOf(items leaf.Items, seq int64) (fields []int, named bool) {
 
 // removeEntry returns e without what c names of it, and moves what the days count.
 func (m *merger) removeEntry(c *control, org OrgID, e *packed, fields []int) (packed, bool, error) {
-	why, by := RemovedByErasure, c.ErasureID
-	if c.Op == opPrune {
-		why, by = RemovedByRetention, c.Policy
-		if e.form == formLeaf && !e.pruned() {
-			return *e, false, nil
-		}
-	}
 	b := &m.removals.builder
 	if err := b.count(org, e, -1); err != nil {
 		return *e, false, err
 	}
-	out, changed, err := e.erase(b.doc, fields, c.Names != namesErased, why, by)
+	var out packed
+	var changed bool
+	var err error
+	if c.Op == opPrune { // a run loses its hashes later, as a whole
+		out, changed, err = e.reduce(b.doc, min(c.form(), formHash), RemovedByRetention, c.Policy)
+	} else {
+		out, changed, err = e.erase(b.doc, fields, c.Names != namesErased, RemovedByErasure, c.ErasureID)
+	}
 	if err != nil {
 		return *e, false, err
 	}
@@ -355,10 +411,27 @@ func recordedOutcome(d *leaf.Doc) []byte {
 	return []byte(Success)
 }
 
-// finishRemoval removes the copies that are not in blocks, and says in the store that c is carried out.
+// finishRemoval removes the copies that are not in blocks, and says in the log of h that c is carried out.
 //
 // A crash before the slip is durable leaves c to be carried out again, which changes nothing but the time of completion.
-func (m *merger) finishRemoval(ctx context.Context, r *removal, c *control, h *Head) error {
+func (m *merger) finishRemoval(ctx context.Context, r *removal, c *control, h, from *Head) error {
+	if err := m.purge(ctx, from, c); err != nil {
+		return err
+	}
+	if c.Op == opErase {
+		if err := m.tellErased(ctx, h, c); err != nil {
+			return err
+		}
+	}
+	done := controlSlip{seq: r.seq, removes: true, done: m.b.now()}
+	if err := m.b.store.Replace(ctx, []Swap{{Log: h.Log, Slips: []Slip{done.slip()}}}); err != nil {
+		return fmt.Errorf("note that control entry %d is carried out: %w", r.seq, err)
+	}
+	return m.scrub(ctx) // it also makes the slip durable
+}
+
+// purge removes what c names from everything of the store but the blocks of h, where it is gone.
+func (m *merger) purge(ctx context.Context, h *Head, c *control) error {
 	s := m.b.shardOf(h.Org)
 	if err := m.mergeTail(ctx, s); err != nil { // the commits that hold what was removed are trimmed with the others
 		return err
@@ -373,7 +446,8 @@ func (m *merger) finishRemoval(ctx context.Context, r *removal, c *control, h *H
 		return fmt.Errorf("trim through commit %d: %w", through, err)
 	}
 	m.b.cache.forget(h.Log)
-	if c.Op == opErase {
+	m.b.nodes.forgetRuns(h.Log)
+	if c.Op == opErase || c.form() > formLeaf { // who repeats the request would be shown what is gone
 		meets := func(first int64, n int) bool {
 			_, ok := c.items.Meets(leaf.Items{{First: first, Last: first + int64(n) - 1}})
 			return n > 0 && ok
@@ -381,18 +455,8 @@ func (m *merger) finishRemoval(ctx context.Context, r *removal, c *control, h *H
 		if err := m.b.store.DropKeys(ctx, h.Log, meets); err != nil {
 			return fmt.Errorf("drop idempotency keys: %w", err)
 		}
-		if err := m.tellErased(ctx, h, c); err != nil {
-			return err
-		}
 	}
-	if err := m.scrub(ctx); err != nil {
-		return err
-	}
-	done := controlSlip{seq: r.seq, removes: true, done: m.b.now()}
-	if err := m.b.store.Replace(ctx, []Swap{{Log: h.Log, Slips: []Slip{done.slip()}}}); err != nil {
-		return fmt.Errorf("note that control entry %d is carried out: %w", r.seq, err)
-	}
-	return m.scrub(ctx) // it also makes the slip durable
+	return m.scrub(ctx)
 }
 
 // tellErased tells whoever keeps copies.

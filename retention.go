@@ -2,10 +2,8 @@ package daybook
 
 import (
 	"context"
-	"encoding/json"
 	"fmt"
 	"math"
-	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -59,10 +57,46 @@ func (p Period) String() string { return p.text }
 // Duration returns the length.
 func (p Period) Duration() time.Duration { return p.d }
 
-// RetentionRule says how long the entries that it matches are kept.
+// Leave says what is left in the log of an entry whose time has passed. Its payload and secret go in any case; what leaves less proves less.
+type Leave string
+
+// What can be left. The empty text is LeaveLeaf.
+const (
+	// LeaveLeaf leaves id, time, kind and payload root: the entry's leaf, and with it every proof.
+	LeaveLeaf Leave = "leaf"
+	// LeaveHash leaves the leaf hash: every proof of others, and of this entry for who kept its leaf. Its id, time and kind are gone.
+	LeaveHash Leave = "hash"
+	// LeaveTile leaves, of whole aligned runs of 256 at the beginning of the log, only the root of each run: nothing shows the single
+	// entry any more, and nobody can prove that it was there. Where a run is not whole yet it leaves the hash.
+	LeaveTile Leave = "tile"
+)
+
+// Check returns an *Error unless l is one of the above, or empty.
+func (l Leave) Check() error {
+	switch l {
+	case "", LeaveLeaf, LeaveHash, LeaveTile:
+		return nil
+	}
+	return &Error{Code: CodeInvalid, Rule: "invalid_value", Field: "leave", Message: "leave is leaf, hash or tile."}
+}
+
+// form returns the form of an entry of which so much is left.
+func (l Leave) form() byte {
+	switch l {
+	case LeaveHash:
+		return formHash
+	case LeaveTile:
+		return formNone
+	case LeaveLeaf:
+	}
+	return formLeaf
+}
+
+// RetentionRule says how long the entries that it matches are kept, and what is left of them then.
 type RetentionRule struct {
 	Match string // a query of action, actor.type and target.type; empty or "*": every entry
 	Keep  Period // counted from received_at
+	Leave Leave
 
 	Of *query.Query // for a rule that a program makes: what it matches beside Match; nil: nothing more is asked
 }
@@ -79,7 +113,8 @@ func (r *RetentionRule) name() string {
 }
 
 // Retention says how long the entries of one log are kept. The first rule that matches an entry counts for it; one that no rule matches
-// is kept for ever.
+// is kept for ever. Of an entry that is gone already no query knows more than that it is one: for it counts the first rule that matches
+// whatever there is.
 type Retention struct {
 	Rules []RetentionRule
 	By    Party // who answers for what it removes; zero: system retention
@@ -99,6 +134,9 @@ func (p *Retention) definite(now int64) ([]retentionRule, error) {
 		r := &p.Rules[i]
 		if r.Keep.d <= 0 {
 			return nil, &Error{Code: CodeInvalid, Rule: "required", Field: fmt.Sprintf("/rules/%d/keep", i), Message: "a retention rule says how long it keeps."}
+		}
+		if err := r.Leave.Check(); err != nil {
+			return nil, fmt.Errorf("rule %d: %w", i, err)
 		}
 		match := r.Match
 		if match == "*" { // as it is written in lists of rules
@@ -154,8 +192,9 @@ type RetentionPlan struct {
 // RulePlan is what one rule would remove.
 type RulePlan struct {
 	Rule    string
+	Leave   Leave            // what would be left of them
 	Before  int64            // received_at before which entries go, µs
-	Entries int64            // that would go
+	Entries int64            // of which something would go
 	Bytes   int64            // of their bodies
 	Later   int64            // entries that the rule matches and still keeps
 	Next    int64            // when the oldest of those is due, µs; 0: there is none
@@ -179,27 +218,29 @@ func (b *Book) PlanRetention(ctx context.Context, org OrgID, p Retention) (Reten
 	done()
 	plan := RetentionPlan{Rules: make([]RulePlan, len(rules))}
 	for i := range rules {
-		plan.Rules[i] = RulePlan{Rule: rules[i].name(), Before: rules[i].cutoff, Held: map[string]int64{}}
+		plan.Rules[i] = RulePlan{Rule: rules[i].name(), Leave: rules[i].Leave, Before: rules[i].cutoff, Held: map[string]int64{}}
 	}
-	err = b.sweep(ctx, org, nil, sweepOptions{}, func(s *scan, e *packed) (bool, error) {
+	d := due{rules: rules, holds: holds}
+	err = b.sweep(ctx, org, nil, sweepOptions{skip: d.skip, tombstones: true}, func(s *scan, e *packed) (bool, error) {
 		plan.Size = s.size
-		i := ruleOf(rules, s, e)
+		i, says, h := d.judge(s, e)
 		if i < 0 {
 			plan.Kept++
 			return true, nil
 		}
-		r := &plan.Rules[i]
-		switch h := holding(holds, &s.rec); {
-		case e.received >= r.Before:
+		switch r := &plan.Rules[i]; says {
+		case notYet:
 			r.Later++
-			if due := dueAt(e.received, rules[i].Keep.d); r.Next == 0 || due < r.Next {
-				r.Next = due
+			if at := dueAt(e.received, rules[i].Keep.d); r.Next == 0 || at < r.Next {
+				r.Next = at
 			}
-		case h != nil:
+		case held:
 			r.Held[h.ID]++
-		default:
-			r.Entries++
-			r.Bytes += int64(len(e.body))
+		case goes:
+			if r.Entries++; !e.gone() {
+				r.Bytes += int64(len(e.body))
+			}
+		case passed:
 		}
 		return true, nil
 	})
@@ -208,149 +249,3 @@ func (b *Book) PlanRetention(ctx context.Context, org OrgID, p Retention) (Reten
 	}
 	return plan, nil
 }
-
-// ruleOf returns the place of the rule that counts for the entry that s has just matched, −1 if none does. Control entries are never
-// removed, and of an erased entry nothing is left to remove.
-func ruleOf(rules []retentionRule, s *scan, e *packed) int {
-	if e.kind == KindControl || e.form == formLeaf {
-		return -1
-	}
-	for i := range rules {
-		if rules[i].query.Match(&s.rec) {
-			return i
-		}
-	}
-	return -1
-}
-
-// maxPrune bounds how many entries one ApplyRetention names.
-const maxPrune = 500_000
-
-// Pruned says what an ApplyRetention has asked for.
-type Pruned struct {
-	Entries int64   // that are named by prune entries now
-	Held    int64   // entries that are due and that a hold keeps
-	Seqs    []int64 // of the prune entries
-	More    bool    // there is more to remove: apply it again when this is carried out
-}
-
-// ApplyRetention removes what is due: it records prune entries that name it, durable when it returns, and the merger carries them out in
-// the background, over restarts. Nothing is recorded when nothing is due, and none while earlier prune entries of the log are not
-// carried out. Entries under a hold stay; control entries and the tombstones of erased entries do too. The proofs of everything that
-// goes stay possible: its leaf is kept.
-func (b *Book) ApplyRetention(ctx context.Context, org OrgID, p Retention) (Pruned, error) {
-	now := b.now()
-	rules, err := p.definite(now)
-	if err != nil || len(rules) == 0 {
-		return Pruned{}, err
-	}
-	if p.By == (Party{}) {
-		p.By = Party{Type: "system", ID: "retention"}
-	}
-	a, v, err := b.lockActs(ctx, org)
-	if err != nil {
-		return Pruned{}, fmt.Errorf("apply retention: %w", err)
-	}
-	defer a.unlock()
-	if waits, err := b.prunePending(ctx, &v); err != nil || waits {
-		return Pruned{More: waits}, err
-	}
-	d := due{rules: rules, holds: a.inForce(), lists: make([]itemList, len(rules))}
-	for i := range rules {
-		d.until = max(d.until, rules[i].cutoff)
-	}
-	if err := b.sweep(ctx, org, nil, sweepOptions{skip: d.skip}, d.entry); err != nil {
-		return Pruned{}, fmt.Errorf("find what is due: %w", err)
-	}
-	return b.recordPrunes(ctx, org, &p, &d)
-}
-
-// prunePending reports whether a prune entry of the log is not carried out.
-func (b *Book) prunePending(ctx context.Context, v *view) (bool, error) {
-	for _, r := range v.runs {
-		for i := range r.len() {
-			if r.c.entries[r.at+i].state>>stateKind != KindControl {
-				continue
-			}
-			if c, err := parseControl(r.entry(i).body); err == nil && c.Op == opPrune {
-				return true, nil
-			}
-		}
-	}
-	slips, err := b.controlSlips(ctx, v.head.Log)
-	if err != nil {
-		return false, err
-	}
-	return slices.ContainsFunc(slips, func(s controlSlip) bool { return s.removes && s.done == 0 }), nil
-}
-
-// due is what an ApplyRetention finds.
-type due struct {
-	rules []retentionRule
-	holds []*activeHold
-	until int64 // no rule removes what was received at this time or later
-	lists []itemList
-	found int64
-	held  int64
-	more  bool
-}
-
-// skip passes over blocks of which nothing is left, and ends where nothing can be due.
-func (d *due) skip(m *BlockMeta) (skip, end bool) { return m.Live == 0, m.Received.Min >= d.until }
-
-func (d *due) entry(s *scan, e *packed) (more bool, err error) {
-	if e.received >= d.until {
-		return false, nil
-	}
-	i := ruleOf(d.rules, s, e)
-	if i < 0 || e.received >= d.rules[i].cutoff {
-		return true, nil
-	}
-	if holding(d.holds, &s.rec) != nil {
-		d.held++
-		return true, nil
-	}
-	if d.found == maxPrune {
-		d.more = true
-		return false, nil
-	}
-	d.found++
-	return true, d.lists[i].add(e.seq, nil)
-}
-
-// recordPrunes records the prune entries of what was found: those of all rules in one commit.
-func (b *Book) recordPrunes(ctx context.Context, org OrgID, p *Retention, d *due) (Pruned, error) {
-	out := Pruned{Entries: d.found, Held: d.held, More: d.more}
-	var texts [][]byte
-	for i := range d.lists {
-		parts := d.lists[i].texts()
-		for k, items := range parts {
-			c := control{
-				Op: opPrune, Items: items, Keep: keepLeaf, Policy: d.rules[i].name(), Before: string(AppendTime(nil, d.rules[i].cutoff)), By: p.By,
-			}
-			if c.Count = d.lists[i].entries; len(parts) > 1 {
-				c.Part, c.Parts = k+1, len(parts)
-			}
-			text, err := json.Marshal(&c)
-			if err != nil {
-				return Pruned{}, fmt.Errorf("write a control entry: %w", err)
-			}
-			texts = append(texts, text)
-		}
-	}
-	if len(texts) == 0 {
-		return out, nil
-	}
-	// A crash before this leaves nothing; after it the merger finds the entries in the log and does what they say.
-	receipts, err := b.recordControls(ctx, org, texts)
-	if err != nil {
-		return Pruned{}, fmt.Errorf("apply retention: %w", err)
-	}
-	for i := range receipts {
-		out.Seqs = append(out.Seqs, receipts[i].Seq)
-	}
-	return out, nil
-}
-
-// keepLeaf in a prune entry says that the leaf of what goes stays, and with it every proof.
-const keepLeaf = "leaf"

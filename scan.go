@@ -201,12 +201,15 @@ func (s *scan) read(m *BlockMeta) (*block, error) {
 func (p *packed) open(org OrgID, d *leaf.Doc) (Entry, error) {
 	e := Entry{Org: org, Seq: p.seq, ID: p.id, ReceivedAt: p.received, LeafHash: p.leaf, Kind: p.kind}
 	switch p.form {
-	case formLeaf:
+	case formLeaf, formHash, formNone:
 		why, by, err := p.tombstone()
 		if err != nil {
 			return Entry{}, fmt.Errorf("log of %s: %w", org, err)
 		}
 		e.Removed, e.RemovedBy = why, by
+		if p.form == formNone {
+			return e, nil
+		}
 	case formFields:
 		fs, err := readFields(p.body)
 		if err != nil {
@@ -259,7 +262,7 @@ func (s *scan) searched() (Searched, error) {
 }
 
 // extent is the time that is asked for; an open bound is that of the oldest or newest entry.
-func (s *scan) extent() (Span, error) {
+func (s *scan) extent() (_ Span, err error) {
 	e := Span{Min: s.from, Max: s.to}
 	if e.Max == openTo {
 		e.Max = s.view.received
@@ -269,14 +272,27 @@ func (s *scan) extent() (Span, error) {
 	}
 	if s.view.head.Packed == 0 {
 		e.Min = s.view.runs[0].recvd
-	} else {
-		list, err := s.b.cache.metas(s.ctx, s.b.store, s.view.head.Log, 0, 1, false)
-		if err != nil {
-			return Span{}, err
-		}
-		e.Min = list.metas[0].Received.Min
+	} else if e.Min, err = s.oldest(); err != nil {
+		return Span{}, err
 	}
 	return Span{min(e.Min, e.Max), e.Max}, nil
+}
+
+// oldest returns the time of the first entry in blocks that has one.
+func (s *scan) oldest() (int64, error) {
+	for seq := int64(0); seq < s.view.head.Packed; {
+		list, err := s.b.cache.metas(s.ctx, s.b.store, s.view.head.Log, seq, s.view.head.Packed, false)
+		if err != nil {
+			return 0, err
+		}
+		for i := list.find(seq); i < len(list.metas); i++ {
+			if m := &list.metas[i]; m.Received.Min <= m.Received.Max {
+				return m.Received.Min, nil
+			}
+			seq = list.metas[i].end()
+		}
+	}
+	return s.view.received, nil
 }
 
 // days returns the number of whole days from one time to another, at least one.

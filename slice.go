@@ -86,6 +86,13 @@ func (s *mergeSlice) addControls(es []packed) {
 	}
 }
 
+// addSlips adds slips of the log of the last swap.
+func (s *mergeSlice) addSlips(slips []Slip) {
+	swap := &s.swaps[len(s.swaps)-1]
+	swap.Slips = append(swap.Slips, slips...)
+	s.rows += len(slips)
+}
+
 // noticeRemovals queues what a swap that was applied has brought to be removed.
 func (m *merger) noticeRemovals(swap *Swap) error {
 	for i := range swap.Slips {

@@ -28,6 +28,7 @@ type treeReader struct {
 	b    *Book
 	v    view
 	last []tlog.Hash // the leaf hashes of the incomplete run at the end, once read
+	lost lostRun     // the last run met that has lost its leaf hashes
 }
 
 func (b *Book) treeReader(ctx context.Context, v view) *treeReader {
@@ -52,7 +53,16 @@ func (r *treeReader) ReadHashes(indexes []int64) ([]tlog.Hash, error) {
 // be in the picture.
 func (r *treeReader) subtree(level int, n int64) (tlog.Hash, error) {
 	if level < runLevel {
-		leaves, err := r.run(n >> (runLevel - level))
+		no := n >> (runLevel - level)
+		if r.lost.hashes != nil && r.lost.no == no {
+			return r.lost.subtree(level, n)
+		}
+		leaves, err := r.run(no)
+		if CodeOf(err) == CodeGone {
+			if r.lost, err = readLostRun(r.ctx, r.b.store, r.v.head.Log, no); err == nil {
+				return r.lost.subtree(level, n)
+			}
+		}
 		if err != nil {
 			return tlog.Hash{}, err
 		}
@@ -223,7 +233,8 @@ func (b *Book) readBlock(ctx context.Context, log LogNo, m *BlockMeta) (*block, 
 	return blk, nil
 }
 
-// leafHash returns the leaf hash of p: entries of the tail have theirs, those of blocks get it from their payload.
+// leafHash returns the leaf hash of p: entries of the tail have theirs, those of blocks get it from their payload, unless it alone is left.
+// CodeGone: pruning has left none.
 func (p *packed) leafHash(d *leaf.Doc) (tlog.Hash, error) {
 	if p.leaf != (tlog.Hash{}) {
 		return p.leaf, nil
@@ -277,6 +288,17 @@ func (c *nodeCache) run(ref nodeRef) []tlog.Hash {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	return c.runs[ref]
+}
+
+// forgetRuns drops the leaf hashes of a log.
+func (c *nodeCache) forgetRuns(log LogNo) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	for ref := range c.runs {
+		if ref.log == log {
+			delete(c.runs, ref)
+		}
+	}
 }
 
 func (c *nodeCache) putRun(ref nodeRef, leaves []tlog.Hash) {

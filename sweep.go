@@ -15,10 +15,12 @@ type sweepOptions struct {
 	size int64 // below which entries are looked at; 0: all there are when it begins
 	// skip, if set, may pass over a whole block or window of the tail by what its meta says; end ends the sweep before it.
 	skip func(m *BlockMeta) (skip, end bool)
+	// tombstones says that what retention has removed is looked at too, as far as anything is left of it.
+	tombstones bool
 }
 
-// sweep calls each for every entry of org that q matches, in the order of the log; nil matches all. What retention has removed is left out. Unlike a search it has no budget: it ends at the size that the log had when it began, at an
-// error, or with ctx. It holds no picture of the log for longer than a search may.
+// sweep calls each for every entry of org that q matches, in the order of the log; nil matches all. What retention has removed is left
+// out, unless o asks for it. Unlike a search it has no budget: it ends at the size that the log had when it began, at an error, or with ctx. It holds no picture of the log for longer than a search may.
 func (b *Book) sweep(ctx context.Context, org OrgID, q *query.Query, o sweepOptions, each sweepVisit) error {
 	if q == nil {
 		q = &query.Query{}
@@ -41,7 +43,7 @@ func (b *Book) sweepPart(ctx context.Context, p *question, at int64, o sweepOpti
 		return at, err
 	}
 	defer s.close()
-	s.need, s.ids = true, true
+	s.need, s.ids, s.tombstones = true, true, o.tombstones
 	size := p.size
 	if o.size > 0 {
 		size = min(size, o.size)

@@ -20,14 +20,17 @@ func (f *frontier) set(g *frontier) {
 }
 
 // append adds one leaf hash. Amortized it computes one node hash.
-func (f *frontier) append(h tlog.Hash) {
-	for n := f.size; n&1 == 1; n >>= 1 {
+func (f *frontier) append(h tlog.Hash) { f.appendSubtree(0, h) }
+
+// appendSubtree adds the hash of the perfect subtree of a level that begins where f ends.
+func (f *frontier) appendSubtree(level int, h tlog.Hash) {
+	for n := f.size >> level; n&1 == 1; n >>= 1 {
 		last := len(f.hashes) - 1
 		h = nodeHash(&f.hashes[last], &h)
 		f.hashes = f.hashes[:last]
 	}
 	f.hashes = append(f.hashes, h)
-	f.size++
+	f.size += 1 << level
 }
 
 // root returns the tree's root; of the empty tree it is SHA-256 of nothing (RFC 6962 §2.1).

@@ -275,7 +275,9 @@ func (w *walker) unit(u *unit) (stop int64, err error) {
 		}
 		if !more {
 			w.ended = true
-			w.saw(Span{e.received, e.received})
+			if e.received != 0 {
+				w.saw(Span{e.received, e.received})
+			}
 			w.sawEdge(u, w.asc)
 			return w.far(e.seq, e.seq+1), nil
 		}
@@ -287,11 +289,15 @@ func (w *walker) unit(u *unit) (stop int64, err error) {
 
 // sawEdge notes the first or last entry of u.
 func (s *scan) sawEdge(u *unit, first bool) {
-	at := u.received(u.n - 1)
-	if first {
-		at = u.received(0)
+	at := int64(0) // entries that retention has removed may have no time
+	for i := 0; i < u.n && at == 0; i++ {
+		if at = u.received(u.n - 1 - i); first {
+			at = u.received(i)
+		}
 	}
-	s.saw(Span{at, at})
+	if at != 0 {
+		s.saw(Span{at, at})
+	}
 }
 
 // received returns received_at of entry i.
@@ -329,8 +335,8 @@ func (u *unit) body(i int) ([]byte, bool) {
 // match reports whether e is looked for: what retention has removed is not, unless tombstones are. rec then holds its record, unless
 // every entry is and nobody needs it.
 func (s *scan) match(e *packed) (bool, error) {
-	if e.pruned() {
-		return s.tombstones, nil
+	if !s.tombstones && e.pruned() {
+		return false, nil
 	}
 	if s.all && !s.need {
 		return true, nil

@@ -59,7 +59,7 @@ func (p *Problem) Error() string {
 // codes maps a status to the coarse class.
 var codes = map[int]daybook.Code{
 	http.StatusBadRequest: daybook.CodeInvalid, http.StatusUnauthorized: daybook.CodeUnauthorized, http.StatusForbidden: daybook.CodeForbidden,
-	http.StatusNotFound: daybook.CodeNotFound, http.StatusMethodNotAllowed: daybook.CodeInvalid, http.StatusConflict: daybook.CodeConflict,
+	http.StatusNotFound: daybook.CodeNotFound, http.StatusGone: daybook.CodeGone, http.StatusMethodNotAllowed: daybook.CodeInvalid, http.StatusConflict: daybook.CodeConflict,
 	http.StatusRequestEntityTooLarge: daybook.CodeTooLarge, http.StatusUnsupportedMediaType: daybook.CodeInvalid, http.StatusUnprocessableEntity: daybook.CodeInvalid,
 	http.StatusTooManyRequests: daybook.CodeOverloaded, http.StatusInsufficientStorage: daybook.CodeOverloaded, http.StatusNotImplemented: daybook.CodeInvalid,
 }

@@ -27,11 +27,13 @@ func (p *Party) String() string {
 type RetentionRule struct {
 	Match string `json:"match"`
 	Keep  string `json:"keep"`
+	Leave string `json:"leave,omitempty"` // what is left then: leaf, hash or tile; empty: as Retention says
 }
 
-// Retention is how a log is kept. On setting, a nil Floor or Approvers leaves them as they are.
+// Retention is how a log is kept. On setting, a nil Floor or Approvers and an empty Leave leave them as they are.
 type Retention struct {
 	Rules     []RetentionRule `json:"rules"`
+	Leave     string          `json:"leave,omitempty"` // what the rules leave that do not say it
 	Floor     *string         `json:"floor,omitempty"`
 	Approvers *int            `json:"erasure_approvers,omitempty"`
 	UpdatedAt string          `json:"updated_at,omitempty"`
@@ -48,6 +50,7 @@ type RetentionPlan struct {
 // RulePlan is what one rule would remove now.
 type RulePlan struct {
 	Rule    string           `json:"rule"`
+	Leave   string           `json:"leave"`
 	Before  string           `json:"before"`
 	Entries int64            `json:"entries"`
 	Bytes   int64            `json:"bytes"`
@@ -146,12 +149,13 @@ func (c *Client) SetRetention(ctx context.Context, r Retention) (Retention, erro
 	return out, err
 }
 
-// PlanRetention says what rules would remove now; nil: those in force. Nothing is removed.
-func (c *Client) PlanRetention(ctx context.Context, rules []RetentionRule) (RetentionPlan, error) {
+// PlanRetention says what the Rules and Leave of r would remove now; without them, those in force. Nothing is removed.
+func (c *Client) PlanRetention(ctx context.Context, r Retention) (RetentionPlan, error) {
 	var out RetentionPlan
 	err := c.post(ctx, http.MethodPost, "/v1/retention/plan", struct {
 		Rules []RetentionRule `json:"rules,omitempty"`
-	}{rules}, &out, true)
+		Leave string          `json:"leave,omitempty"`
+	}{r.Rules, r.Leave}, &out, true)
 	return out, err
 }
 

@@ -167,9 +167,11 @@ func (a *anchors) round(ws ...daybook.Witness) {
 	}); err != nil {
 		a.t.Fatal(err)
 	}
-	if a.note, err = b.AnchorNote(a.t.Context()); err != nil {
+	anchors, err := b.Anchors(a.t.Context())
+	if err != nil {
 		a.t.Fatal(err)
 	}
+	a.note = anchors.Note
 	if err := b.Close(); err != nil {
 		a.t.Fatal(err)
 	}

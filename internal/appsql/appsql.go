@@ -29,6 +29,7 @@ type Statements struct {
 	Holder  string // no arguments → holder
 	Abandon string // holder
 
+	Claim         string // org, target_type, target_id: before LatestVersion, where the dialect needs it; else empty
 	Keep          string // the columns of a version in their order; no row when the number is taken
 	LastVersion   string // org, target_type, target_id → a version
 	LatestVersion string // the same past the transaction's snapshot, where the dialect has such a read
@@ -53,12 +54,16 @@ func For(dialect string) (*Statements, error) {
 var all = map[string]*Statements{SQLite: statements(SQLite), Postgres: statements(Postgres), MySQL: statements(MySQL)}
 
 func statements(dialect string) *Statements {
-	const one = " FROM daybook_versions WHERE org = ? AND target_type = ? AND target_id = ?"
+	const one = " FROM daybook_versions WHERE org = ? AND target_type = ? AND target_id = ? AND number > 0"
 	const last = "SELECT " + versionColumns + one + " ORDER BY number DESC LIMIT 1"
-	insert, ifFree, latest := "INSERT INTO", " ON CONFLICT DO NOTHING", last
+	ifFree, claim, latest := " ON CONFLICT DO NOTHING", "", last
 	if dialect == MySQL {
+		// The row with the number 0 is no version: whoever saves takes its lock, and the others of that id wait their turn. Without it
+		// locking reads would lock the gap behind the last version for two at a time, and both would be deadlocked.
+		claim = "INSERT INTO daybook_versions (org, target_type, target_id, " + versionColumns +
+			") VALUES (?, ?, ?, 0, '', 0, '{}', 0, 0, 0, '') ON DUPLICATE KEY UPDATE number = daybook_versions.number"
 		// A locking read sees what is committed; a plain one the snapshot of the transaction's first read.
-		insert, ifFree, latest = "INSERT IGNORE INTO", "", last+" FOR UPDATE"
+		ifFree, latest = "", last+" FOR UPDATE"
 	}
 	s := &Statements{
 		dialect: dialect, Savepoint: "SAVEPOINT daybook", RollbackTo: "ROLLBACK TO SAVEPOINT daybook", Release: "RELEASE SAVEPOINT daybook",
@@ -71,16 +76,16 @@ func statements(dialect string) *Statements {
 		Holder:  "SELECT holder FROM daybook_relay WHERE one = 1",
 		Abandon: "UPDATE daybook_relay SET until_at = 0 WHERE one = 1 AND holder = ?",
 
-		Keep: insert + " daybook_versions (org, target_type, target_id, " + versionColumns + ") VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)" + ifFree,
+		Keep: "INSERT INTO daybook_versions (org, target_type, target_id, " + versionColumns + ") VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)" + ifFree,
 
-		LastVersion: last, LatestVersion: latest,
+		Claim: claim, LastVersion: last, LatestVersion: latest,
 		VersionNo:   "SELECT " + versionColumns + one + " AND number = ?",
 		VersionAsOf: "SELECT " + versionColumns + one + " AND at_micros <= ? ORDER BY number DESC LIMIT 1",
 		Versions:    "SELECT " + versionColumns + one + " AND number < ? ORDER BY number DESC LIMIT ?",
-		VersionOf:   "SELECT target_type, target_id, " + versionColumns + " FROM daybook_versions WHERE org = ? AND event_id = ?",
+		VersionOf:   "SELECT target_type, target_id, " + versionColumns + " FROM daybook_versions WHERE org = ? AND event_id = ? AND number > 0",
 	}
 	for _, text := range [...]*string{
-		&s.Post, &s.Refuse, &s.Count, &s.Lease, &s.Abandon, &s.Keep, &s.LastVersion, &s.LatestVersion, &s.VersionNo, &s.VersionAsOf, &s.Versions,
+		&s.Post, &s.Refuse, &s.Count, &s.Lease, &s.Abandon, &s.Claim, &s.Keep, &s.LastVersion, &s.LatestVersion, &s.VersionNo, &s.VersionAsOf, &s.Versions,
 		&s.VersionOf,
 	} {
 		*text = s.numbered(*text)

@@ -54,7 +54,7 @@ var exits = []struct {
 // codeExits maps what a caller can act on to exit codes.
 var codeExits = map[daybook.Code]int{
 	daybook.CodeInvalid: exitUsage, daybook.CodeTooLarge: exitUsage, daybook.CodeUnauthorized: exitDenied, daybook.CodeForbidden: exitDenied,
-	daybook.CodeNotFound: exitNotFound, daybook.CodeConflict: exitConflict, daybook.CodeTampered: exitTampered,
+	daybook.CodeNotFound: exitNotFound, daybook.CodeGone: exitNotFound, daybook.CodeConflict: exitConflict, daybook.CodeTampered: exitTampered,
 	daybook.CodeOverloaded: exitFailed, daybook.CodeUnavailable: exitFailed, daybook.CodeInternal: exitFailed,
 }
 

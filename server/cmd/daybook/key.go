@@ -12,6 +12,7 @@ import (
 	"github.com/daybook-audit/daybook/client"
 	"github.com/daybook-audit/daybook/query"
 	"github.com/daybook-audit/daybook/server/internal/auth"
+	"github.com/daybook-audit/daybook/server/internal/config"
 	"github.com/daybook-audit/daybook/server/internal/control"
 )
 
@@ -84,7 +85,13 @@ With --db the key is made in the store itself, while no server runs: that is how
 			default:
 				k.Org = &org
 			}
-			made, err := e.makeKey(cmd.Context(), db, k)
+			var conf *config.Config
+			if db != "" {
+				if conf, _, err = e.configuration(cmd); err != nil {
+					return err
+				}
+			}
+			made, err := e.makeKey(cmd.Context(), conf, db, k)
 			if err != nil {
 				return cannot("make the key", err)
 			}
@@ -125,7 +132,7 @@ func (e *env) expiry(s string) (*time.Time, error) {
 }
 
 // makeKey asks the server, or with db writes into the store.
-func (e *env) makeKey(ctx context.Context, db string, k client.NewKey) (client.Key, error) {
+func (e *env) makeKey(ctx context.Context, c *config.Config, db string, k client.NewKey) (client.Key, error) {
 	if db == "" {
 		c, err := e.connect()
 		if err != nil {
@@ -140,7 +147,7 @@ func (e *env) makeKey(ctx context.Context, db string, k client.NewKey) (client.K
 	defer store.Close() //nolint:errcheck // the key is durable when Create returns
 	n := control.NewKey{Name: k.Name, Scopes: k.Scopes, Labels: k.Labels, Before: func(ctx context.Context, k control.Key) error {
 		org, act := keyMade(program("key create"), k)
-		return e.recordOffline(ctx, store, org, act)
+		return e.recordOffline(ctx, c, store, org, act)
 	}}
 	if k.Org != nil {
 		n.Org = daybook.OrgID(*k.Org)

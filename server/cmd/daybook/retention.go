@@ -1,6 +1,7 @@
 package main
 
 import (
+	"cmp"
 	"encoding/json"
 	"fmt"
 	"io"
@@ -20,7 +21,7 @@ func newRetention(e *env) *cobra.Command {
 	return cmd
 }
 
-const retentionFields = "rules,floor,erasure_approvers,updated_at,updated_by"
+const retentionFields = "rules,leave,floor,erasure_approvers,updated_at,updated_by"
 
 func newRetentionShow(e *env) *cobra.Command {
 	return &cobra.Command{
@@ -31,7 +32,7 @@ func newRetentionShow(e *env) *cobra.Command {
 		Annotations: map[string]string{fieldsNote: retentionFields, exitsNote: "0 shown · 3 there is no such organization · 4 not allowed"},
 		Args:        exactArgs(),
 		RunE: func(cmd *cobra.Command, _ []string) error {
-			p, err := e.printer(splitFields(retentionFields), heading{name: "RULE"}, heading{name: "KEEP"})
+			p, err := e.printer(splitFields(retentionFields), heading{name: "RULE"}, heading{name: "KEEP"}, heading{name: "LEAVE"})
 			if err != nil {
 				return err
 			}
@@ -47,7 +48,7 @@ func newRetentionShow(e *env) *cobra.Command {
 				return p.one(r)
 			}
 			for _, rule := range r.Rules {
-				if err := p.addValue(rule, cell{text: ruleName(rule.Match)}, cell{text: rule.Keep}); err != nil {
+				if err := p.addValue(rule, cell{text: ruleName(rule.Match)}, cell{text: rule.Keep}, cell{text: cmp.Or(rule.Leave, r.Leave)}); err != nil {
 					return err
 				}
 			}
@@ -79,29 +80,30 @@ func retentionNote(r *client.Retention) string {
 	return text
 }
 
-const planFields = "rule,before,entries,bytes,later,next,held"
+const planFields = "rule,leave,before,entries,bytes,later,next,held"
 
-var planHeads = []heading{{name: "RULE"}, {name: "WOULD REMOVE", right: true}, {name: "BYTES", right: true}, {name: "NEXT"}, {name: "HELD"}}
+var planHeads = []heading{{name: "RULE"}, {name: "LEAVE"}, {name: "WOULD REMOVE", right: true}, {name: "BYTES", right: true}, {name: "NEXT"}, {name: "HELD"}}
 
 func newRetentionPlan(e *env) *cobra.Command {
 	return &cobra.Command{
 		Use: "plan [FILE]", Short: "What rules would remove now; nothing is removed",
 		Long: `FILE holds rules as retention show -o json prints them, - is stdin; without it the rules in force are planned. The first rule that matches
-an entry counts for it. Lengths: 60 (seconds), 90s, 15m, 2h, 30d, 1w, 1y.`,
+an entry counts for it. Lengths: 60 (seconds), 90s, 15m, 2h, 30d, 1w, 1y. LEAVE is what is left: leaf (every proof), hash (neither id nor
+time), tile (of whole runs of 256 entries one hash).`,
 		Example: `  $ daybook retention plan rules.json
   $ daybook retention plan
   $ echo '{"rules":[{"match":"action:auth.*","keep":"400d"},{"match":"","keep":"90d"}]}' | daybook retention plan -`,
 		Annotations: map[string]string{fieldsNote: planFields, exitsNote: "0 planned · 2 a rule is wrong · 3 there is no such log · 4 not allowed"},
 		Args:        cobra.MaximumNArgs(1),
 		RunE: func(cmd *cobra.Command, args []string) error {
-			var rules []client.RetentionRule
+			var rules client.Retention
 			apply := "daybook retention apply FILE"
 			if len(args) == 1 {
-				r, err := e.readRules(args[0])
-				if err != nil {
+				var err error
+				if rules, err = e.readRules(args[0]); err != nil {
 					return err
 				}
-				rules, apply = r.Rules, "daybook retention apply "+args[0]
+				apply = "daybook retention apply " + args[0]
 			}
 			p, err := e.printer(splitFields(planFields), planHeads...)
 			if err != nil {
@@ -136,12 +138,12 @@ func planRow(r *client.RulePlan) []cell {
 	}
 	slices.Sort(held)
 	next, _, _ := strings.Cut(r.Next, ".")
-	row := []cell{{text: r.Rule}, {text: strconv.FormatInt(r.Entries, 10)}, {text: strconv.FormatInt(r.Bytes, 10)}, {text: next}, {text: strings.Join(held, ", ")}}
+	row := []cell{{text: r.Rule}, {text: r.Leave}, {text: strconv.FormatInt(r.Entries, 10)}, {text: strconv.FormatInt(r.Bytes, 10)}, {text: next}, {text: strings.Join(held, ", ")}}
 	if r.Entries > 0 {
-		row[1].tone = red
+		row[2].tone = red
 	}
 	if len(held) > 0 {
-		row[4].tone = amber
+		row[5].tone = amber
 	}
 	return row
 }
@@ -170,7 +172,7 @@ Look first: daybook retention plan FILE.`,
 			if err != nil {
 				return err
 			}
-			plan, err := c.PlanRetention(cmd.Context(), r.Rules)
+			plan, err := c.PlanRetention(cmd.Context(), r)
 			if err != nil {
 				return cannot("plan", err)
 			}

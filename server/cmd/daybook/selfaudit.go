@@ -5,8 +5,6 @@ import (
 	"crypto/sha256"
 	"encoding/hex"
 	"encoding/json"
-	"fmt"
-	"log/slog"
 	"maps"
 	"os"
 	"slices"
@@ -106,19 +104,4 @@ func keyMade(by daybook.Actor, k control.Key) (org daybook.OrgID, e daybook.Even
 		e.Metadata = text
 	}
 	return org, e
-}
-
-// recordOffline opens the Book over a store that no server uses, and records one act in it: durable when it returns nil.
-func (e *env) recordOffline(ctx context.Context, s store, org daybook.OrgID, act daybook.Event) error {
-	book, err := daybook.Open(ctx, s, daybook.Options{Now: e.now})
-	if err != nil {
-		return fmt.Errorf("open the log: %w", err)
-	}
-	audit := selfaudit.New(book, selfaudit.Options{Now: e.now, Logger: slog.New(slog.DiscardHandler)})
-	err = audit.Did(ctx, org, act)
-	audit.Close(ctx)
-	if closed := book.Close(); err == nil && closed != nil {
-		err = fmt.Errorf("close the log: %w", closed)
-	}
-	return err
 }

@@ -153,6 +153,9 @@ func (m *Main) handler(ctx context.Context) (*api.Server, error) {
 	m.auth = auth.New(keys, auth.Options{Now: m.Now, RateLimit: c.RateLimit})
 	m.audit = m.newAuditor()
 	frozen.tell(ctx, m.audit)
+	for _, r := range m.book.Reapplied() {
+		m.audit.After(ctx, control.Instance, reappliedEvent(program("serve"), &r))
+	}
 	d.Book, d.Auth, d.Audit = m.book, m.auth, m.audit
 	if d.Metrics != nil {
 		d.Metrics.Watch(m.book.Stats)

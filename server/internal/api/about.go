@@ -123,14 +123,14 @@ var (
 			"them. N stands in groups of three digits, all but the last with `x` in front: 1234067 is `x001/x234/067`. An entry bundle holds no payload, so it outlives " +
 			"erasure. Nothing reaches beyond the newest checkpoint.",
 		path:    []param{pathOrg, {"path", "What follows `tile/`. Its slashes stand as they are.", text}},
-		answers: []answer{{http.StatusOK, "Hashes of 32 bytes each, or leaves.", content{"application/octet-stream", nil}}}, faults: []int{503},
+		answers: []answer{{http.StatusOK, "Hashes of 32 bytes each, or leaves.", content{"application/octet-stream", nil}}}, faults: []int{410, 503},
 	}
 	aboutGetInclusion = operation{
-		id: "getInclusion", tag: "Log", summary: "Prove that an entry is in the log", path: []param{pathOrg}, answers: ok(inclusion{}, "The proof."), faults: []int{503},
+		id: "getInclusion", tag: "Log", summary: "Prove that an entry is in the log", path: []param{pathOrg}, answers: ok(inclusion{}, "The proof."), faults: []int{410, 503},
 	}
 	aboutGetConsistency = operation{
 		id: "getConsistency", tag: "Log", summary: "Prove that the log only grew", text: "That the tree of size `from` is the beginning of the tree of size `to`.",
-		path: []param{pathOrg}, answers: ok(consistency{}, "The proof."), faults: []int{503},
+		path: []param{pathOrg}, answers: ok(consistency{}, "The proof."), faults: []int{410, 503},
 	}
 	aboutGetProof = operation{
 		id: "getProof", tag: "Log", summary: "Download the proof of an event",
@@ -141,7 +141,7 @@ var (
 		id: "getBundle", tag: "Log", summary: "Download an evidence bundle",
 		text: "`daybook-bundle/v1`: every entry of the range with what proves it, to be checked offline with the log's verifier key. It is whole if its last line is the " +
 			"footer. A range of which something was removed after the checkpoint of `size` is a conflict: ask again without `size`.",
-		path: []param{pathOrg}, answers: []answer{{http.StatusOK, "The bundle, one JSON object a line.", content{"application/x-ndjson", nil}}}, faults: []int{409, 503},
+		path: []param{pathOrg}, answers: []answer{{http.StatusOK, "The bundle, one JSON object a line.", content{"application/x-ndjson", nil}}}, faults: []int{409, 410, 503},
 	}
 	aboutGetLogInfo = operation{
 		id: "getLogInfo", tag: "Log", summary: "Get a log's keys and sizes", path: []param{pathOrg}, answers: ok(logInfo{}, "How it stands."),
@@ -225,8 +225,40 @@ var (
 	}
 	aboutGetAnchor = operation{
 		id: "getAnchor", tag: "Instance", summary: "Get the newest checkpoint of the anchor log",
-		text:    "A signed note over the checkpoints of all logs, with the signatures of its witnesses. Which anchor a log is in stands in its evidence bundle.",
+		text:    "A signed note over the checkpoints of all logs, with the signatures of its witnesses. Which anchor a log is in says its own route `anchor`, and its evidence bundle.",
 		answers: note("The note."), faults: []int{404},
+	}
+	aboutGetAnchorAt = operation{
+		id: "getAnchorAt", tag: "Instance", summary: "Get a checkpoint of the anchor log by size", text: "One that was signed before, of exactly this size.",
+		path: []param{{"size", "The size of its tree.", text}}, answers: note("The note."), faults: []int{404},
+	}
+	aboutGetAnchorTile = operation{
+		id: "getAnchorTile", tag: "Instance", summary: "Get a tile or an entry bundle of the anchor log",
+		text:    "As the tiles of a log. A leaf has 65 bytes: when, how many logs, and the root over their heads. None names a log.",
+		path:    []param{{"path", "What follows `tile/`. Its slashes stand as they are.", text}},
+		answers: []answer{{http.StatusOK, "Hashes of 32 bytes each, or leaves.", content{"application/octet-stream", nil}}}, faults: []int{404},
+	}
+	aboutGetAnchorInclusion = operation{
+		id: "getAnchorInclusion", tag: "Instance", summary: "Prove that a leaf is in the anchor log", answers: ok(inclusion{}, "The proof."), faults: []int{404},
+	}
+	aboutGetAnchorConsistency = operation{
+		id: "getAnchorConsistency", tag: "Instance", summary: "Prove that the anchor log only grew", text: "That the tree of size `from` is the beginning of the tree of size `to`.",
+		answers: ok(consistency{}, "The proof."), faults: []int{404},
+	}
+	aboutGetAnchorInfo = operation{
+		id: "getAnchorInfo", tag: "Instance", summary: "Get the anchor log's key and size", answers: ok(anchorInfo{}, "How it stands."), faults: []int{404},
+	}
+	aboutGetAnchorBatch = operation{
+		id: "getAnchorBatch", tag: "Instance", summary: "Get what a leaf of the anchor log is the root of",
+		text: "An entry for every log that grew, of every organization, by the hash of its origin: it says how many grew and by how much, so it is the operator's. " +
+			"What one log needs says its own route `anchor`.",
+		path: []param{{"index", "Place of the leaf, from 0.", text}}, answers: ok(anchorBatch{}, "The batch."), faults: []int{404},
+	}
+	aboutGetLogAnchor = operation{
+		id: "getLogAnchor", tag: "Log", summary: "Prove that the log is anchored",
+		text: "The newest anchor of the log at a size of at most `size`: its own head, that it is in a batch, the batch in a leaf, and the leaf in a checkpoint of the " +
+			"anchor log, which others hold. It says nothing about another log.",
+		path: []param{pathOrg}, answers: ok(anchored{}, "The proofs, as the `anchor` line of a bundle has them."), faults: []int{404, 503},
 	}
 	aboutGetInstanceKeys = operation{
 		id: "getInstanceKeys", tag: "Instance", summary: "Get the keys of clock and anchor log", text: "They say nothing about any organization. The key of a log is in its `info`.",

@@ -18,7 +18,7 @@ type Book interface {
 	Facets(ctx context.Context, q daybook.FacetQuery) (*daybook.Facets, error)
 	Follow(ctx context.Context, q daybook.FollowQuery) iter.Seq2[daybook.Step, error]
 	InstanceVkeys(ctx context.Context) (daybook.InstanceVkeys, error)
-	AnchorNote(ctx context.Context) ([]byte, error)
+	Anchors(ctx context.Context) (*daybook.Anchors, error)
 	Log(ctx context.Context, org daybook.OrgID, epoch int) (*daybook.Log, error)
 	RotateKey(ctx context.Context, org daybook.OrgID, by daybook.Party) (daybook.Vkey, error)
 	Remover

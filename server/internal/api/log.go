@@ -73,6 +73,7 @@ func logRoutes() []*route {
 			{pattern: "/consistency", looks: proved("consistency"), params: []param{paramFromSize, paramToSize}, handler: getConsistency, about: aboutGetConsistency},
 			{pattern: "/proof/{file}", looks: proved("proof"), handler: getProof, about: aboutGetProof},
 			{pattern: "/bundle", scopes: auth.Export, looks: watched("bundle"), params: []param{paramBundleFrom, paramBundleTo, paramSize}, handler: getBundle, about: aboutGetBundle},
+			{pattern: "/anchor", looks: proved("anchor"), params: []param{paramSize}, handler: getLogAnchor, about: aboutGetLogAnchor},
 			{pattern: "/info", handler: getLogInfo, about: aboutGetLogInfo},
 		}
 		for _, rt := range rows {
@@ -115,19 +116,6 @@ func getInstanceKeys(c *call) error {
 		return errNotFound
 	}
 	c.send(http.StatusOK, jsonType, marshal(instanceKeys{ClockVkey: keys.Clock, AnchorVkey: keys.Anchor}))
-	return nil
-}
-
-// getAnchor answers with the newest checkpoint of the anchor log. It names no organization and proves nothing about any by itself.
-func getAnchor(c *call) error {
-	note, err := c.s.Book.AnchorNote(c.r.Context())
-	if daybook.CodeOf(err) == daybook.CodeNotFound {
-		return errNotFound
-	}
-	if err != nil {
-		return err
-	}
-	c.sendNote(note, askAgain)
 	return nil
 }
 
@@ -196,7 +184,7 @@ func getLogInfo(c *call) error {
 		return err
 	}
 	shown := logInfo{
-		Origin: info.Origin, Epoch: info.Epoch, State: logStates[info.State], Size: info.Size, SignedSize: max(info.SignedSize, 0),
+		Origin: info.Origin, Epoch: info.Epoch, State: logStates[info.State], Size: info.Size, SignedSize: max(info.SignedSize, 0), MinIndex: info.MinIndex,
 		AnchorInterval: int64(info.SignEvery.Seconds()), Keys: []vkeyRow{}, ClockVkey: info.ClockVkey, AnchorVkey: info.AnchorVkey,
 	}
 	for _, k := range info.Keys {
@@ -225,7 +213,6 @@ func (c *call) signedSize(l *daybook.Log) (int64, error) {
 	return info.SignedSize, err
 }
 
-// getTile answers with hashes or leaves. What lies beyond the newest checkpoint is not there yet.
 func getTile(c *call) error {
 	t, ok := parseTile(c.r.PathValue("path"))
 	if !ok {
@@ -239,24 +226,7 @@ func getTile(c *call) error {
 	if err != nil {
 		return err
 	}
-	if t.size() > signed {
-		return errNotFound
-	}
-	var data []byte
-	if t.entries {
-		data, err = l.EntryBundle(c.r.Context(), t.n, t.width)
-	} else {
-		data, err = l.Tile(c.r.Context(), t.level, t.n, t.width)
-	}
-	if daybook.CodeOf(err) == daybook.CodeNotFound {
-		return errNotFound
-	}
-	if err != nil {
-		return err
-	}
-	c.w.Header()["Cache-Control"] = neverStales
-	c.send(http.StatusOK, binaryType, data)
-	return nil
+	return c.sendTile(l, t, signed)
 }
 
 func getInclusion(c *call) error {

@@ -32,23 +32,26 @@ var (
 	text = huma.Schema{Type: huma.TypeString}
 	yes  = huma.Schema{Type: huma.TypeBoolean, Default: false}
 
-	paramPartial = param{"partial", "Record the good events of a batch although others are refused.", yes}
-	paramQ       = param{"q", "A query, such as `actor:usr_1 action:invoice.* outcome:failure`. Empty: everything.", text}
-	paramFrom    = param{"from", "Only what occurred at or after this moment: `2026-11-21`, `2026-11-21T14:22:07Z`, `now-7d`, `today`.", text}
-	paramTo      = param{"to", "Only what occurred before this moment.", text}
-	paramTZ      = param{"tz", "IANA time zone in which dates without an offset are read and days are cut.", huma.Schema{Type: huma.TypeString, Default: "UTC"}}
-	paramOrder   = param{"order", "`log`: in the order of recording; `occurred`: by occurred_at.", huma.Schema{Type: huma.TypeString, Enum: []any{"log", "occurred"}, Default: "log"}}
-	paramAsc     = param{"asc", "Oldest first.", yes}
-	paramLimit   = param{"limit", "Most rows of one page.", number(1, maxLimit, defaultLimit)}
-	paramCursor  = param{"cursor", "`next_cursor` of the page before. Everything but `limit` must be as it was, or left out.", text}
-	paramFromSeq = param{"from_seq", "Start at this seq. `Last-Event-ID` wins over it; without either, what is recorded from now on is sent.", number(0, 0, 0)}
-	paramBars    = param{"bars", "Most bars.", number(1, maxBars, 60)}
-	paramFields  = param{"fields", "Which facets, separated by commas: `action`, `actor.id`, `actor.type`, `target.type`, `outcome`. Left out: all; empty: the count alone.", text}
-	paramSeq     = param{"seq", "The entry's seq.", number(0, 0, 0)}
-	paramSize    = param{"size", "Size of the tree, at most that of the newest checkpoint. Left out: that, after signing what is unsigned.", number(1, 0, 0)}
-	paramExp     = param{"exp", "Until when the address opens the file.", text}
-	paramSig     = param{"sig", "What shows that the server has made it.", text}
-	paramTop     = param{"top", "Most values of one facet.", number(1, maxTop, 20)}
+	paramPartial     = param{"partial", "Record the good events of a batch although others are refused.", yes}
+	paramQ           = param{"q", "A query, such as `actor:usr_1 action:invoice.* outcome:failure`. Empty: everything.", text}
+	paramFrom        = param{"from", "Only what occurred at or after this moment: `2026-11-21`, `2026-11-21T14:22:07Z`, `now-7d`, `today`.", text}
+	paramTo          = param{"to", "Only what occurred before this moment.", text}
+	paramTZ          = param{"tz", "IANA time zone in which dates without an offset are read and days are cut.", huma.Schema{Type: huma.TypeString, Default: "UTC"}}
+	paramOrder       = param{"order", "`log`: in the order of recording; `occurred`: by occurred_at.", huma.Schema{Type: huma.TypeString, Enum: []any{"log", "occurred"}, Default: "log"}}
+	paramAsc         = param{"asc", "Oldest first.", yes}
+	paramLimit       = param{"limit", "Most rows of one page.", number(1, maxLimit, defaultLimit)}
+	paramCursor      = param{"cursor", "`next_cursor` of the page before. Everything but `limit` must be as it was, or left out.", text}
+	paramFromSeq     = param{"from_seq", "Start at this seq. `Last-Event-ID` wins over it; without either, what is recorded from now on is sent.", number(0, 0, 0)}
+	paramBars        = param{"bars", "Most bars.", number(1, maxBars, 60)}
+	paramFields      = param{"fields", "Which facets, separated by commas: `action`, `actor.id`, `actor.type`, `target.type`, `outcome`. Left out: all; empty: the count alone.", text}
+	paramSeq         = param{"seq", "The entry's seq.", number(0, 0, 0)}
+	paramSize        = param{"size", "Size of the tree, at most that of the newest checkpoint. Left out: that, after signing what is unsigned.", number(1, 0, 0)}
+	paramAnchorIndex = param{"seq", "Place of the leaf, from 0.", number(0, 0, 0)}
+	paramAnchorSize  = param{"size", "Size of the tree, at most that of the newest checkpoint. Left out: that.", number(1, 0, 0)}
+	paramAnchorTo    = param{"to", "Size of the newer tree, at most that of the newest checkpoint. Left out: that.", number(1, 0, 0)}
+	paramExp         = param{"exp", "Until when the address opens the file.", text}
+	paramSig         = param{"sig", "What shows that the server has made it.", text}
+	paramTop         = param{"top", "Most values of one facet.", number(1, maxTop, 20)}
 )
 
 var (

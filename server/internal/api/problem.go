@@ -77,6 +77,7 @@ var statuses = map[daybook.Code]int{
 	daybook.CodeUnauthorized: http.StatusUnauthorized,
 	daybook.CodeForbidden:    http.StatusForbidden,
 	daybook.CodeNotFound:     http.StatusNotFound,
+	daybook.CodeGone:         http.StatusGone,
 	daybook.CodeConflict:     http.StatusConflict,
 	daybook.CodeTooLarge:     http.StatusRequestEntityTooLarge,
 	daybook.CodeOverloaded:   http.StatusServiceUnavailable,

@@ -12,10 +12,12 @@ import (
 type retentionRule struct {
 	Match string `json:"match" doc:"A query of action, actor.type and target.type; empty: every entry." example:"action:auth.*"`
 	Keep  string `json:"keep" doc:"How long, from received_at: 60 (seconds), 90s, 15m, 2h, 30d, 1w, 1y." example:"400d"`
+	Leave string `json:"leave,omitempty" enum:"leaf,hash,tile" doc:"What is left in the log then; left out: as the rules say together." example:"hash"`
 }
 
 type retention struct {
 	Rules     []retentionRule `json:"rules" nullable:"false" doc:"The first that matches an entry counts; what none matches is kept for ever."`
+	Leave     string          `json:"leave" enum:"leaf,hash,tile" doc:"What the rules leave that do not say it: the leaf, the leaf hash, or of whole runs of 256 entries the root." example:"leaf"`
 	Floor     *string         `json:"floor" doc:"No rule may keep less; null: any length." example:"365d"`
 	Approvers int             `json:"erasure_approvers" doc:"How many people an erasure needs." example:"1"`
 	UpdatedAt *stamp          `json:"updated_at" format:"date-time"`
@@ -24,12 +26,14 @@ type retention struct {
 
 type newRetention struct {
 	Rules     []retentionRule `json:"rules" nullable:"false" maxItems:"100"`
+	Leave     *string         `json:"leave,omitempty" enum:"leaf,hash,tile" doc:"Left out: as it is." example:"leaf"`
 	Floor     *string         `json:"floor,omitempty" doc:"Left out: as it is. It may only rise, unless the key may operate the instance." example:"365d"`
 	Approvers *int            `json:"erasure_approvers,omitempty" minimum:"1" maximum:"2" doc:"Left out: as it is. It may only rise, unless the key may operate the instance."`
 }
 
 type planRequest struct {
 	Rules []retentionRule `json:"rules,omitempty" nullable:"false" maxItems:"100" doc:"Left out: those in force."`
+	Leave *string         `json:"leave,omitempty" enum:"leaf,hash,tile" doc:"Left out: as it is in force." example:"leaf"`
 }
 
 type retentionPlan struct {
@@ -40,8 +44,9 @@ type retentionPlan struct {
 
 type rulePlan struct {
 	Rule    string           `json:"rule" example:"action:auth.* 400d"`
+	Leave   string           `json:"leave" enum:"leaf,hash,tile" doc:"What would be left." example:"leaf"`
 	Before  stamp            `json:"before" format:"date-time" doc:"What was received before goes."`
-	Entries int64            `json:"entries" doc:"That would go now."`
+	Entries int64            `json:"entries" doc:"Of which something would go now."`
 	Bytes   int64            `json:"bytes" doc:"Of their payloads."`
 	Later   int64            `json:"later" doc:"Entries that the rule matches and that are not due."`
 	Next    *stamp           `json:"next" format:"date-time" doc:"When the first of them is due; null: there are none."`
@@ -75,7 +80,7 @@ func (c *call) by() daybook.Party {
 }
 
 func showRetention(r *control.Retention) retention {
-	out := retention{Rules: []retentionRule{}, Approvers: r.Approvers, UpdatedAt: maybeStamp(r.UpdatedAt), UpdatedBy: showParty(r.UpdatedBy)}
+	out := retention{Rules: []retentionRule{}, Leave: r.Leave, Approvers: r.Approvers, UpdatedAt: maybeStamp(r.UpdatedAt), UpdatedBy: showParty(r.UpdatedBy)}
 	for _, rule := range r.Rules {
 		out.Rules = append(out.Rules, retentionRule(rule))
 	}
@@ -115,6 +120,9 @@ func putRetention(c *call) error {
 		return err
 	}
 	want.Rules, want.UpdatedBy = rulesOf(in.Rules), c.by()
+	if in.Leave != nil {
+		want.Leave = *in.Leave
+	}
 	if in.Floor != nil {
 		want.Floor = *in.Floor
 	}
@@ -144,6 +152,9 @@ func planRetention(c *call) error {
 	if in.Rules != nil {
 		r.Rules, r.Floor = rulesOf(in.Rules), "" // what may be set is asked when it is
 	}
+	if in.Leave != nil {
+		r.Leave = *in.Leave
+	}
 	policy, err := r.Policy()
 	if err != nil {
 		return err
@@ -155,7 +166,7 @@ func planRetention(c *call) error {
 	out := retentionPlan{Size: plan.Size, Kept: plan.Kept, Rules: []rulePlan{}}
 	for _, rule := range plan.Rules {
 		out.Rules = append(out.Rules, rulePlan{
-			Rule: rule.Rule, Before: stampOf(rule.Before), Entries: rule.Entries, Bytes: rule.Bytes, Later: rule.Later,
+			Rule: rule.Rule, Leave: string(rule.Leave), Before: stampOf(rule.Before), Entries: rule.Entries, Bytes: rule.Bytes, Later: rule.Later,
 			Next: microStamp(rule.Next), Held: rule.Held,
 		})
 	}

@@ -3,6 +3,7 @@ package api
 import (
 	"fmt"
 	"net/http"
+	"slices"
 	"strings"
 
 	"github.com/daybook-audit/daybook"
@@ -103,12 +104,11 @@ func (s *Server) table() []*route {
 		{method: "GET", pattern: "/metrics", scopes: auth.Operate, handler: getMetrics, about: aboutGetMetrics},
 		{method: "GET", pattern: "/healthz", open: true, quiet: true, handler: getHealth, about: aboutGetHealth},
 		{method: "GET", pattern: "/readyz", open: true, quiet: true, handler: getReady, about: aboutGetReady},
-		{method: "GET", pattern: "/v1/anchor/checkpoint", scopes: auth.Read, handler: getAnchor, about: aboutGetAnchor},
 		{method: "GET", pattern: "/.well-known/daybook-keys", open: true, handler: getInstanceKeys, about: aboutGetInstanceKeys},
 		{method: "GET", pattern: "/openapi.json", open: true, handler: getOpenAPI, about: aboutGetOpenAPI},
 		{method: "GET", pattern: "/docs/api", open: true, handler: getDocs, about: aboutGetDocs},
 	}
-	return append(routes, logRoutes()...)
+	return slices.Concat(routes, anchorRoutes(), logRoutes())
 }
 
 // mount puts the table and the doors' routes into the mux. Nothing else answers.

@@ -48,6 +48,12 @@ func tenantTrials(f *fixture, of tenant) map[string][]trial {
 	cursor := func(path, theirs string) trial {
 		return trial{get(path + "?cursor=" + theirs), get(path + "?cursor=c_AAAA")}
 	}
+	instance := func(paths ...string) (list []trial) { // names no organization: naming one changes nothing
+		for _, path := range paths {
+			list = append(list, trial{get(path, "Daybook-Org", "org_acme"), get(path)})
+		}
+		return list
+	}
 	doorExport := func(org string) ask { return send("POST", "/audit_logs/exports", exportBody(org)) }
 	door := func(org string) ask {
 		return send("POST", "/audit_logs/events", `{"organization_id":"`+org+`","event":{"action":"a.b","occurred_at":"2026-02-02T16:35:39Z",`+
@@ -121,6 +127,12 @@ func tenantTrials(f *fixture, of tenant) map[string][]trial {
 		"POST /logs":                                     other("POST", "/logs", `{"userId":1,"action":"x"}`),
 		"GET /logs":                                      {header("/logs"), {ask: get("/logs?all=true&limit=500")}, cursor("/logs", of.logCursor)},
 		"GET /logs/{id}":                                 {{get("/logs/" + of.event + "?all=true"), get("/logs/" + noEvent + "?all=true")}, header("/logs/" + of.event), header("/logs/1"), {get("/logs/1?all=true"), get("/logs/2?all=true")}},
+		"GET /v1/anchor/checkpoints/{size}":              instance("/v1/anchor/checkpoints/1"),
+		"GET /v1/anchor/tile/{path}":                     instance("/v1/anchor/tile/0/000.p/1", "/v1/anchor/tile/entries/000.p/1"),
+		"GET /v1/anchor/inclusion":                       instance("/v1/anchor/inclusion?seq=0"),
+		"GET /v1/anchor/consistency":                     instance("/v1/anchor/consistency?from=1"),
+		"GET /v1/anchor/info":                            instance("/v1/anchor/info"),
+		"GET /v1/anchor/batch/{index}":                   instance("/v1/anchor/batch/0"),
 	}
 	maps.Copy(trials, map[string][]trial{
 		"GET /audit_logs/actions":                         {{ask: get("/audit_logs/actions?limit=100")}},
@@ -155,6 +167,7 @@ func tenantTrials(f *fixture, of tenant) map[string][]trial {
 			at + "/consistency":        ofLog("/consistency?from=1&to=2"),
 			at + "/bundle":             ofLog("/bundle", "/bundle?from=0&to=1&size=1"),
 			at + "/info":               ofLog("/info"),
+			at + "/anchor":             ofLog("/anchor", "/anchor?size=1"),
 			at + "/proof/{file}": {
 				{get("/v1/organizations/org_acme" + log + "/proof/" + of.event + ".tlog-proof"), get("/v1/organizations/org_none" + log + "/proof/" + noEvent + ".tlog-proof")},
 				{get("/v1/organizations/org_globex" + log + "/proof/" + of.event + ".tlog-proof"), get("/v1/organizations/org_globex" + log + "/proof/" + noEvent + ".tlog-proof")},
@@ -342,6 +355,12 @@ func scopeTrials(f *fixture) map[string]ask {
 		"POST /v1/organization-erasures/{id}/approve":    {method: "POST", path: "/v1/organization-erasures/ers_01m7z7rs1affyad5cmxxj94a70/approve", body: `{}`},
 		"DELETE /v1/organization-erasures/{id}":          {method: "DELETE", path: "/v1/organization-erasures/ers_01m7z7rs1affyad5cmxxj94a70"},
 		"GET /v1/organization-erasures/{id}/certificate": {path: "/v1/organization-erasures/ers_01m7z7rs1affyad5cmxxj94a70/certificate"},
+		"GET /v1/anchor/checkpoints/{size}":              {path: "/v1/anchor/checkpoints/1"},
+		"GET /v1/anchor/tile/{path}":                     {path: "/v1/anchor/tile/0/000.p/1"},
+		"GET /v1/anchor/inclusion":                       {path: "/v1/anchor/inclusion?seq=0"},
+		"GET /v1/anchor/consistency":                     {path: "/v1/anchor/consistency?from=1"},
+		"GET /v1/anchor/info":                            {path: "/v1/anchor/info"},
+		"GET /v1/anchor/batch/{index}":                   {path: "/v1/anchor/batch/0"},
 		"POST /audit_logs/events": {method: "POST", path: "/audit_logs/events", body: `{"organization_id":"org_acme","event":{"action":"a.b",` +
 			`"occurred_at":"2026-02-02T16:35:39Z","actor":{"id":"u","type":"user"},"targets":[],"context":{"location":""}}}`},
 		"POST /logs":                            {method: "POST", path: "/logs", body: `{"userId":1,"action":"x"}`, header: acme},
@@ -380,6 +399,7 @@ func scopeTrials(f *fixture) map[string]ask {
 			at + "/proof/{file}":       {path: ofLog + "/proof/" + firstID + ".tlog-proof"},
 			at + "/bundle":             {path: ofLog + "/bundle"},
 			at + "/info":               {path: ofLog + "/info"},
+			at + "/anchor":             {path: ofLog + "/anchor"},
 		})
 	}
 	retracedScopes(f, asks)

@@ -42,6 +42,7 @@ func (s *Schema) members() map[string]any {
 func RetentionChanged(org daybook.OrgID, before, after *Retention) daybook.Event {
 	e := daybook.Event{Action: "daybook.retention.changed", Targets: []daybook.Target{{Type: "log", ID: string(org)}}}
 	changed(&e, "/rules", before.rules(), after.rules())
+	changed(&e, "/leave", before.Leave, after.Leave)
 	changed(&e, "/floor", before.Floor, after.Floor)
 	changed(&e, "/erasure_approvers", before.Approvers, after.Approvers)
 	return e

@@ -180,6 +180,10 @@ func drop(ctx context.Context, docs daybook.Documents, kind string, org daybook.
 	}
 }
 
+// Documents of these kinds stand under the empty org and say in their member "org" whose they are; those of kindRetention and kindOrg have
+// the ids of organizations. Everything else of an organization stands under it. A new kind that does not is added here.
+var ownedKinds = []string{kindKey, kindExportAt, kindExportOpen, kindSchema, kindViewerToken}
+
 // PurgeOrg deletes everything that documents say of an organization but its erasure: what stands under it, its keys, its rules, where its
 // exports are to be found, and last the organization itself. It returns the keys. A crash leaves some; the next call goes on.
 func PurgeOrg(ctx context.Context, docs daybook.Documents, org daybook.OrgID) ([]Key, error) {
@@ -187,15 +191,12 @@ func PurgeOrg(ctx context.Context, docs daybook.Documents, org daybook.OrgID) ([
 	if err != nil {
 		return nil, err
 	}
-	for i := range mine {
-		if err := drop(ctx, docs, kindKey, "", mine[i].Hash.String()); err != nil {
-			return mine, err
-		}
-	}
-	for _, kind := range []string{kindExportAt, kindExportOpen} {
+	for _, kind := range ownedKinds {
 		err := list(ctx, docs, kind, func(d daybook.Document) error {
-			var at exportAt
-			if err := json.Unmarshal(d.Data, &at); err != nil || at.Org != org {
+			var of struct {
+				Org daybook.OrgID `json:"org"`
+			}
+			if err := json.Unmarshal(d.Data, &of); err != nil || of.Org != org {
 				return err
 			}
 			return drop(ctx, docs, kind, "", d.ID)
@@ -207,7 +208,7 @@ func PurgeOrg(ctx context.Context, docs daybook.Documents, org daybook.OrgID) ([
 	if err := docs.DeleteOrg(ctx, org); err != nil {
 		return mine, err
 	}
-	for _, kind := range []string{kindRetention, kindOrg} { // their ids are those of organizations
+	for _, kind := range []string{kindRetention, kindOrg} {
 		if err := drop(ctx, docs, kind, "", string(org)); err != nil {
 			return mine, err
 		}

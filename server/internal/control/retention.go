@@ -1,6 +1,7 @@
 package control
 
 import (
+	"cmp"
 	"context"
 	"encoding/json"
 	"errors"
@@ -17,11 +18,13 @@ const kindRetention = "retention"
 type RetentionRule struct {
 	Match string // a query of action, actor.type, target.type; empty: every entry
 	Keep  string // a length of time, as daybook.ParsePeriod reads it
+	Leave string // what is left then: leaf, hash or tile; empty: as Retention says
 }
 
 // Retention is how one organization's log is kept.
 type Retention struct {
 	Rules     []RetentionRule // the first that matches counts; what none matches is kept for ever
+	Leave     string          // what the rules leave that do not say it themselves; empty: leaf
 	Floor     string          // no rule may keep less; empty: any length
 	Approvers int             // how many people an erasure needs: 1 or 2
 	UpdatedAt time.Time       // zero: nothing was ever set
@@ -31,10 +34,12 @@ type Retention struct {
 type ruleDocument struct {
 	Match string `json:"match"`
 	Keep  string `json:"keep"`
+	Leave string `json:"leave,omitempty"`
 }
 
 type retentionDocument struct {
 	Rules     []ruleDocument `json:"rules"`
+	Leave     string         `json:"leave,omitempty"`
 	Floor     string         `json:"floor,omitempty"`
 	Approvers int            `json:"approvers,omitempty"`
 	UpdatedAt moment         `json:"updated_at"`
@@ -42,7 +47,7 @@ type retentionDocument struct {
 }
 
 func (d *retentionDocument) retention() Retention {
-	r := Retention{Floor: d.Floor, Approvers: max(1, d.Approvers), UpdatedAt: d.UpdatedAt.time(), UpdatedBy: d.UpdatedBy}
+	r := Retention{Leave: cmp.Or(d.Leave, string(daybook.LeaveLeaf)), Floor: d.Floor, Approvers: max(1, d.Approvers), UpdatedAt: d.UpdatedAt.time(), UpdatedBy: d.UpdatedBy}
 	for _, rule := range d.Rules {
 		r.Rules = append(r.Rules, RetentionRule(rule))
 	}
@@ -56,6 +61,9 @@ func (r *Retention) Policy() (daybook.Retention, error) {
 	if err != nil {
 		return p, err
 	}
+	if err := daybook.Leave(r.Leave).Check(); err != nil {
+		return p, inField(err, "/leave")
+	}
 	for i, rule := range r.Rules {
 		keep, err := daybook.ParsePeriod(rule.Keep)
 		if err != nil {
@@ -67,7 +75,10 @@ func (r *Retention) Policy() (daybook.Retention, error) {
 				Message: fmt.Sprintf("rule %d keeps for %s, and nothing may be kept for less than %s.", i, keep, floor),
 			}
 		}
-		p.Rules = append(p.Rules, daybook.RetentionRule{Match: rule.Match, Keep: keep})
+		if err := daybook.Leave(rule.Leave).Check(); err != nil {
+			return p, inField(err, fmt.Sprintf("/rules/%d/leave", i))
+		}
+		p.Rules = append(p.Rules, daybook.RetentionRule{Match: rule.Match, Keep: keep, Leave: daybook.Leave(cmp.Or(rule.Leave, r.Leave))})
 	}
 	return p, p.Check()
 }
@@ -113,7 +124,7 @@ func (r *Retentions) Get(ctx context.Context, org daybook.OrgID) (Retention, err
 func (r *Retentions) get(ctx context.Context, org daybook.OrgID) (Retention, int64, error) {
 	d, err := r.docs.Get(ctx, kindRetention, "", string(org))
 	if errors.Is(err, daybook.ErrNotExist) {
-		return Retention{Approvers: 1}, 0, nil
+		return Retention{Leave: string(daybook.LeaveLeaf), Approvers: 1}, 0, nil
 	}
 	if err != nil {
 		return Retention{}, 0, fmt.Errorf("read the retention of %s: %w", org, err)
@@ -146,7 +157,7 @@ func (r *Retentions) Set(ctx context.Context, org daybook.OrgID, want Retention,
 		if err := tightens(&before, &want); err != nil && !loosen {
 			return before, after, err
 		}
-		doc := retentionDocument{Floor: want.Floor, Approvers: want.Approvers, UpdatedAt: at(r.now()), UpdatedBy: want.UpdatedBy}
+		doc := retentionDocument{Leave: want.Leave, Floor: want.Floor, Approvers: want.Approvers, UpdatedAt: at(r.now()), UpdatedBy: want.UpdatedBy}
 		for _, rule := range want.Rules {
 			doc.Rules = append(doc.Rules, ruleDocument(rule))
 		}

@@ -1,7 +1,6 @@
 package retraced
 
 import (
-	"bytes"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -15,6 +14,7 @@ import (
 
 	"github.com/daybook-audit/daybook"
 	"github.com/daybook-audit/daybook/leaf"
+	"github.com/daybook-audit/daybook/server/internal/rawjson"
 )
 
 // violation is one thing that is wrong with an event.
@@ -67,33 +67,9 @@ func invalidJSON(e *leaf.Error) violation {
 	return violation{Message: fmt.Sprintf("Invalid JSON: %s at byte %d.", what, e.Offset), Violation: "invalid"}
 }
 
-// member is one name of an object and the text of its value.
-type member struct {
-	name  string
-	value json.RawMessage
-}
-
 // members returns the members of an object that is strict JSON, in their order, without those that are null.
-func members(text []byte) []member {
-	return slices.DeleteFunc(everyMember(text), func(m member) bool { return string(m.value) == "null" })
-}
-
-func everyMember(text []byte) []member {
-	var list []member
-	dec := json.NewDecoder(bytes.NewReader(text))
-	if _, err := dec.Token(); err != nil {
-		return nil
-	}
-	for dec.More() {
-		token, err := dec.Token()
-		name, ok := token.(string)
-		m := member{name: name}
-		if err != nil || !ok || dec.Decode(&m.value) != nil {
-			return list
-		}
-		list = append(list, m)
-	}
-	return list
+func members(text []byte) []rawjson.Member {
+	return slices.DeleteFunc(rawjson.Members(text), func(m rawjson.Member) bool { return string(m.Value) == "null" })
 }
 
 // decoder collects what is wrong. The order is that of Retraced: what is missing, what cannot be read, then the types.
@@ -120,7 +96,7 @@ type raw struct {
 	created json.RawMessage
 }
 
-func (d *decoder) event(list []member) Event {
+func (d *decoder) event(list []rawjson.Member) Event {
 	r := raw{}
 	for _, m := range list {
 		d.member(&r, m)
@@ -130,16 +106,16 @@ func (d *decoder) event(list []member) Event {
 	return r.Event
 }
 
-func (d *decoder) member(r *raw, m member) {
-	switch m.name {
+func (d *decoder) member(r *raw, m rawjson.Member) {
+	switch m.Name {
 	case "action":
-		r.Action = d.str(m.name, m.value)
+		r.Action = d.str(m.Name, m.Value)
 	case "crud":
-		r.CRUD = d.str(m.name, m.value)
+		r.CRUD = d.str(m.Name, m.Value)
 	case "group":
 		r.Group = d.group(m)
 	case "created":
-		r.created = m.value
+		r.created = m.Value
 	case "actor":
 		if p := d.party(m, false); p != nil {
 			r.Actor = &Actor{ID: p.ID, Name: p.Name, Href: p.Href, Fields: p.Fields}
@@ -147,25 +123,25 @@ func (d *decoder) member(r *raw, m member) {
 	case "target":
 		r.Target = d.party(m, true)
 	case "source_ip":
-		r.SourceIP = d.str(m.name, m.value)
+		r.SourceIP = d.str(m.Name, m.Value)
 	case "description":
-		r.Description = d.str(m.name, m.value)
+		r.Description = d.str(m.Name, m.Value)
 	case "is_failure":
 		r.IsFailure = d.boolean(m)
 	case "is_anonymous":
 		r.IsAnonymous = d.boolean(m)
 	case "fields":
-		r.Fields = d.pairs(m.name, m.value)
+		r.Fields = d.pairs(m.Name, m.Value)
 	case "metadata":
-		r.Metadata = d.pairs(m.name, m.value)
+		r.Metadata = d.pairs(m.Name, m.Value)
 	case "component":
-		r.Component = d.str(m.name, m.value)
+		r.Component = d.str(m.Name, m.Value)
 	case "version":
-		r.Version = d.str(m.name, m.value)
+		r.Version = d.str(m.Name, m.Value)
 	case "external_id":
-		r.ExternalID = d.str(m.name, m.value)
+		r.ExternalID = d.str(m.Name, m.Value)
 	default:
-		d.typed(m.name, m.value, "is not allowed")
+		d.typed(m.Name, m.Value, "is not allowed")
 	}
 }
 
@@ -315,10 +291,10 @@ func (d *decoder) str(field string, value json.RawMessage) string {
 	return s
 }
 
-func (d *decoder) boolean(m member) bool {
+func (d *decoder) boolean(m rawjson.Member) bool {
 	var b bool
-	if json.Unmarshal(m.value, &b) != nil {
-		d.typed(m.name, m.value, "must be a boolean")
+	if json.Unmarshal(m.Value, &b) != nil {
+		d.typed(m.Name, m.Value, "must be a boolean")
 	}
 	return b
 }
@@ -330,68 +306,68 @@ func (d *decoder) pairs(field string, value json.RawMessage) map[string]string {
 		d.typed(field, value, "must be of type object")
 		return m
 	}
-	for _, one := range everyMember(value) {
-		if one.value[0] == '"' {
-			m[one.name] = d.str(field, one.value)
+	for _, one := range rawjson.Members(value) {
+		if one.Value[0] == '"' {
+			m[one.Name] = d.str(field, one.Value)
 		} else {
-			d.typed(field+"."+one.name, one.value, "must be a string")
+			d.typed(field+"."+one.Name, one.Value, "must be a string")
 		}
 	}
 	return m
 }
 
-func (d *decoder) group(m member) *Group {
+func (d *decoder) group(m rawjson.Member) *Group {
 	list, ok := d.object(m)
 	if !ok {
 		return nil
 	}
 	g := &Group{}
 	for _, in := range list {
-		switch in.name {
+		switch in.Name {
 		case "id":
-			g.ID = d.str("group.id", in.value)
+			g.ID = d.str("group.id", in.Value)
 		case "name":
-			g.Name = d.str("group.name", in.value)
+			g.Name = d.str("group.name", in.Value)
 		default:
-			d.typed("group."+in.name, in.value, "is not allowed")
+			d.typed("group."+in.Name, in.Value, "is not allowed")
 		}
 	}
 	return g
 }
 
 // party reads an actor or a target; nil: absent or empty.
-func (d *decoder) party(m member, target bool) *Target {
+func (d *decoder) party(m rawjson.Member, target bool) *Target {
 	list, ok := d.object(m)
 	if !ok {
 		return nil
 	}
 	p := &Target{}
 	for _, in := range list {
-		field := m.name + "." + in.name
+		field := m.Name + "." + in.Name
 		switch {
-		case in.name == "id":
-			p.ID = d.str(field, in.value)
-		case in.name == "name":
-			p.Name = d.str(field, in.value)
-		case in.name == "href":
-			p.Href = d.str(field, in.value)
-		case in.name == "type" && target:
-			p.Type = d.str(field, in.value)
-		case in.name == "fields":
-			p.Fields = d.pairs(field, in.value)
+		case in.Name == "id":
+			p.ID = d.str(field, in.Value)
+		case in.Name == "name":
+			p.Name = d.str(field, in.Value)
+		case in.Name == "href":
+			p.Href = d.str(field, in.Value)
+		case in.Name == "type" && target:
+			p.Type = d.str(field, in.Value)
+		case in.Name == "fields":
+			p.Fields = d.pairs(field, in.Value)
 		default:
-			d.typed(field, in.value, "is not allowed")
+			d.typed(field, in.Value, "is not allowed")
 		}
 	}
 	return p
 }
 
-func (d *decoder) object(m member) (list []member, ok bool) {
-	if m.value[0] != '{' {
-		d.typed(m.name, m.value, "must be of type object")
+func (d *decoder) object(m rawjson.Member) (list []rawjson.Member, ok bool) {
+	if m.Value[0] != '{' {
+		d.typed(m.Name, m.Value, "must be of type object")
 		return nil, false
 	}
-	list = members(m.value)
+	list = members(m.Value)
 	return list, len(list) > 0
 }
 

@@ -5,8 +5,10 @@ import (
 	"encoding/json"
 	"errors"
 	"net/http"
+	"regexp"
 	"slices"
 	"strconv"
+	"strings"
 	"time"
 
 	"github.com/daybook-audit/daybook"
@@ -94,28 +96,48 @@ func (d *Door) putRetention(w http.ResponseWriter, r *http.Request, body []byte)
 	}
 }
 
-// decodeDays reads the body of a PUT of the retention.
+// periodForm is how Node 10 and later write a period: 1_MONTH to 11_MONTHS and 1_YEAR to 10_YEARS.
+var periodForm = regexp.MustCompile(`^(?:(1_MONTH|(?:[2-9]|1[01])_MONTHS)|(1_YEAR|(?:[2-9]|10)_YEARS))$`)
+
+// decodeDays reads the body of a PUT of the retention: a number of days, or a period, in which a month has 30 days and a year 365.
 func (d *Door) decodeDays(body []byte) (int64, *fault) {
-	const field = "retention_period_in_days"
+	const inDays, inWords = "retention_period_in_days", "retention_period"
 	doc := leaf.Get()
 	defer leaf.Put(doc)
 	if err := doc.Read(body); err != nil {
 		return 0, jsonFault(err)
 	}
-	wrong := func(code string) *fault { return validationFault([]fieldError{{Code: code, Field: field}}) }
-	v := find(object(body[skip(body, 0):]), field)
+	wrong := func(code, field string) *fault { return validationFault([]fieldError{{Code: code, Field: field}}) }
+	members := object(body[skip(body, 0):])
+	if v := find(members, inWords); v != nil && v[0] != 'n' {
+		if v[0] != '"' {
+			return 0, wrong("invalid_type", inWords)
+		}
+		text := unquote(v)
+		form := periodForm.FindStringSubmatch(text)
+		number, _, _ := strings.Cut(text, "_")
+		n, err := strconv.ParseInt(number, 10, 64)
+		switch {
+		case form == nil || err != nil:
+			return 0, wrong("invalid_value", inWords)
+		case form[1] != "":
+			return 30 * n, nil
+		}
+		return 365 * n, nil
+	}
+	v := find(members, inDays)
 	if v == nil || v[0] == 'n' {
-		return 0, wrong("required")
+		return 0, wrong("required", inDays)
 	}
 	if v[0] != '-' && (v[0] < '0' || v[0] > '9') {
-		return 0, wrong("invalid_type")
+		return 0, wrong("invalid_type", inDays)
 	}
 	n, err := strconv.ParseInt(string(v), 10, 64)
 	switch {
 	case err != nil && bytes.ContainsAny(v, ".eE"):
-		return 0, wrong("invalid_type")
+		return 0, wrong("invalid_type", inDays)
 	case err != nil || n < 1 || n > maxDays || d.Settings.OwnRetention && n != 30 && n != 365:
-		return 0, wrong("invalid_value")
+		return 0, wrong("invalid_value", inDays)
 	}
 	return n, nil
 }

@@ -166,7 +166,11 @@ func schemaFault(err error) *fault {
 		return tooLarge()
 	case daybook.CodeInvalid:
 		field := strings.ReplaceAll(strings.TrimPrefix(e.Field, "/"), "/", ".")
-		f := validationFault([]fieldError{{Code: cmp.Or(e.Rule, "invalid_value"), Field: field}})
+		code := "invalid_value"
+		if e.Rule == "invalid_schema" || e.Rule == "required" {
+			code = e.Rule
+		}
+		f := validationFault([]fieldError{{Code: code, Field: field}})
 		f.body.Message = "Validation failed. " + field + ": " + e.Message
 		return f
 	}

@@ -31,13 +31,13 @@ type keeping struct {
 }
 
 // start begins to apply every organization's retention, and lets erasures become complete.
-func (k *keeping) start(m *Main, retentions *control.Retentions) {
+func (k *keeping) start(m *Main, retentions *control.Retentions, also *control.Everywhere) {
 	k.mu.Lock()
 	k.export, k.audit, k.auth = m.export, m.audit, m.auth
 	k.mu.Unlock()
 	ctx, stop := context.WithCancel(context.Background())
 	k.stop = stop
-	job := &control.Keeping{Retentions: retentions, Book: m.book, Logger: m.Logger, Applied: k.applied}
+	job := &control.Keeping{Retentions: retentions, Book: m.book, Logger: m.Logger, Applied: k.applied, Also: also}
 	k.jobs.Go(func() { job.Run(ctx) })
 	k.late = control.Overdue{Book: m.book, Logger: m.Logger, Missed: k.overdue}
 	k.jobs.Go(func() { k.late.Run(ctx) })

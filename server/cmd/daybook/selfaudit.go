@@ -89,8 +89,9 @@ func keyMade(by daybook.Actor, k control.Key) (org daybook.OrgID, e daybook.Even
 	d := struct {
 		Org       *daybook.OrgID `json:"org"`
 		Scopes    []string       `json:"scopes"`
+		Labels    []string       `json:"labels,omitempty"`
 		ExpiresAt *string        `json:"expires_at"`
-	}{Scopes: k.Scopes}
+	}{Scopes: k.Scopes, Labels: k.Labels}
 	org = control.Instance
 	if k.Org != "" {
 		org, d.Org = k.Org, &k.Org

@@ -169,7 +169,11 @@ func (m *Main) handler(ctx context.Context) (*api.Server, error) {
 	}
 	d.Exports, d.Origin = m.export, origin
 	d.Retentions, d.Erasures, d.BackupsKept = control.NewRetentions(m.store, m.Now), control.NewErasures(m.store, m.Now), c.BackupKeep
-	m.keep.start(m, d.Retentions)
+	ttl, err := m.restHapiTTL(orgs)
+	if err != nil {
+		return nil, err
+	}
+	m.keep.start(m, d.Retentions, ttl)
 	if err := m.keep.resume(ctx, m); err != nil {
 		return nil, err
 	}

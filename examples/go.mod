@@ -1,0 +1,3 @@
+module github.com/daybook-audit/daybook/examples
+
+go 1.26.0

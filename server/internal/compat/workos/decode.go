@@ -19,7 +19,7 @@ type incoming struct {
 }
 
 // decode reads a body of POST /audit_logs/events. Unknown members are dropped, as WorkOS ignores them. doc holds the whole body
-// afterwards.
+// afterwards. With a fault it returns the organization if that is known.
 func decode(doc *leaf.Doc, body []byte, relaxed bool) (incoming, *fault) {
 	if err := doc.Read(body); err != nil {
 		return incoming{}, jsonFault(err)
@@ -32,11 +32,19 @@ func decode(doc *leaf.Doc, body []byte, relaxed bool) (incoming, *fault) {
 	}
 	switch {
 	case len(d.missing) > 0:
-		return incoming{}, validationFault(d.missing)
+		return incoming{org: textOf(org)}, validationFault(d.missing)
 	case len(d.broken) > 0:
-		return incoming{}, limitFault(d.broken)
+		return incoming{org: textOf(org)}, limitFault(d.broken)
 	}
 	return incoming{org: rawjson.Text(org), event: d.out}, nil
+}
+
+// textOf is the value of a string that may be missing.
+func textOf(v []byte) string {
+	if v == nil {
+		return ""
+	}
+	return rawjson.Text(v)
 }
 
 // decoder checks and translates in one pass; the failures stand in the order in which WorkOS lists the members.

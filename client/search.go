@@ -5,6 +5,7 @@ import (
 	"context"
 	"encoding/base64"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"time"
 
@@ -17,7 +18,7 @@ import (
 func (c *Client) Search(ctx context.Context, q daybook.EventQuery) (*daybook.Page, error) {
 	ask := Query{Org: q.Org, Text: q.Text, From: q.FromText, To: q.ToText, Asc: q.Asc, Limit: q.Limit, Cursor: q.Cursor}
 	if q.Query != nil || q.Within != nil {
-		return nil, fmt.Errorf("search: a question for a server is text")
+		return nil, errors.New("search: a question for a server is text")
 	}
 	if q.From != 0 {
 		ask.From = micros(q.From)

@@ -105,3 +105,8 @@ func keyMade(by daybook.Actor, k control.Key) (org daybook.OrgID, e daybook.Even
 	}
 	return org, e
 }
+
+// orgMade tells the log of the instance of an organization that a key for all organizations has made by recording in it.
+func (m *Main) orgMade(_ context.Context, org daybook.OrgID) {
+	m.audit.Later(control.Instance, removalEvent("daybook.org.created", program("serve"), daybook.Target{Type: "org", ID: string(org)}, map[string]any{"implicit": true}))
+}

@@ -49,6 +49,8 @@ type Config struct {
 	HighWater string `key:"highwater"`
 	// How often every changed log is signed; at least 10s.
 	AnchorInterval time.Duration `key:"anchor_interval" default:"5m"`
+	// How often the server recomputes its whole store beside its work, as daybook fsck does, and records the outcome; 0: never.
+	VerifyEvery time.Duration `key:"verify_every" default:"24h"`
 	// Who is told the checkpoints of the anchor log, separated by commas: folder:DIR, post:URL, timestamp:URL DIR (RFC 3161), witness:URL VKEY (C2SP).
 	AnchorTo []string `key:"anchor_to" secret:"all"`
 
@@ -146,6 +148,9 @@ type Config struct {
 	RetracedBulkMax int `key:"retraced_bulk_max" default:"50"`
 	// How long a session of the Retraced viewer holds.
 	RetracedSessionTTL time.Duration `key:"retraced_session_ttl" default:"1h"`
+
+	// Whether the togo door (/api/audit/…) is open.
+	TogoEnabled bool `key:"togo_enabled" default:"true"`
 
 	// Whether the rest-hapi door (/auditLog) is open.
 	RestHapiEnabled bool `key:"resthapi_enabled" default:"true"`

@@ -342,8 +342,8 @@ func (c *logCheck) block(m *BlockMeta, data []byte) bool {
 		c.find(m.First, "block_damaged", "%v", err)
 		return false
 	}
-	if m.First != c.tree.size || b.first() != m.First || b.len() != m.N {
-		c.find(c.tree.size, "gap", "expected entry %d, the block holds %d entries from %d", c.tree.size, b.len(), b.first())
+	if next := c.tree.size + int64(c.lost); m.First != next || b.first() != m.First || b.len() != m.N {
+		c.find(next, "gap", "expected entry %d, the block holds %d entries from %d", next, b.len(), b.first())
 		return false
 	}
 	c.roots = c.roots[:0]

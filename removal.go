@@ -113,7 +113,7 @@ func (m *merger) removeStep(ctx context.Context) (worked bool, err error) {
 				slog.Duration("retry_in", removalRetry))
 			err = nil
 		}
-		m.pendingCount.Store(int64(len(m.removals.queue)))
+		m.countRemovals()
 		return true, err
 	}
 	return false, nil
@@ -149,7 +149,7 @@ func (m *merger) findRemovals(ctx context.Context, log LogNo) error {
 			m.removals.add(log, s.seq)
 		}
 	}
-	m.pendingCount.Store(int64(len(m.removals.queue)))
+	m.countRemovals()
 	return nil
 }
 

@@ -89,8 +89,9 @@ func keyMade(by daybook.Actor, k control.Key) (org daybook.OrgID, e daybook.Even
 	d := struct {
 		Org       *daybook.OrgID `json:"org"`
 		Scopes    []string       `json:"scopes"`
+		Labels    []string       `json:"labels,omitempty"`
 		ExpiresAt *string        `json:"expires_at"`
-	}{Scopes: k.Scopes}
+	}{Scopes: k.Scopes, Labels: k.Labels}
 	org = control.Instance
 	if k.Org != "" {
 		org, d.Org = k.Org, &k.Org
@@ -103,4 +104,9 @@ func keyMade(by daybook.Actor, k control.Key) (org daybook.OrgID, e daybook.Even
 		e.Metadata = text
 	}
 	return org, e
+}
+
+// orgMade tells the log of the instance of an organization that a key for all organizations has made by recording in it.
+func (m *Main) orgMade(_ context.Context, org daybook.OrgID) {
+	m.audit.Later(control.Instance, removalEvent("daybook.org.created", program("serve"), daybook.Target{Type: "org", ID: string(org)}, map[string]any{"implicit": true}))
 }

@@ -44,10 +44,13 @@ type control struct {
 	By        Party  `json:"by"`
 	// ApprovedBy is the second of two who agreed to an erasure.
 	ApprovedBy *Party `json:"approved_by,omitempty"`
-	Part       int    `json:"part,omitempty"`
-	Parts      int    `json:"parts,omitempty"`
+	// Of is the origin of an earlier epoch of the same org, from which OfItems are erased again after a restore; such an entry has no Items.
+	Of      string `json:"of,omitempty"`
+	OfItems string `json:"of_items,omitempty"`
+	Part    int    `json:"part,omitempty"`
+	Parts   int    `json:"parts,omitempty"`
 
-	items leaf.Items // of Items; nil when there are none
+	items, ofItems leaf.Items // of Items and OfItems; nil when there are none
 }
 
 // parseControl reads the payload of a control entry. Members that it does not know are ignored.
@@ -56,12 +59,14 @@ func parseControl(text []byte) (*control, error) {
 	if err := json.Unmarshal(text, c); err != nil {
 		return nil, fmt.Errorf("read a control entry: %w", err)
 	}
-	if c.Items == "" {
-		return c, nil
-	}
-	var err error
-	if c.items, err = leaf.ParseItems(c.Items); err != nil {
-		return nil, fmt.Errorf("items of a control entry: %w", err)
+	for text, items := range map[string]*leaf.Items{c.Items: &c.items, c.OfItems: &c.ofItems} {
+		if text == "" {
+			continue
+		}
+		var err error
+		if *items, err = leaf.ParseItems(text); err != nil {
+			return nil, fmt.Errorf("items of a control entry: %w", err)
+		}
 	}
 	return c, nil
 }
@@ -154,11 +159,11 @@ type logActs struct {
 	holds    []*activeHold
 	released []Hold
 	freed    map[string]Hold // holds of earlier epochs that were released in this log, by id: when, by whom, why
-	erasures []*Erasure // by their first control entry
+	erasures []*Erasure      // by their first control entry
 	byID     map[string]*Erasure
-	keys     []keyAct // about keys and epochs, oldest first
+	keys     []keyAct   // about keys and epochs, oldest first
 	lost     leaf.Items // what prune entries with keep tile name
-	idle     string   // what retention was asked when it last found nothing to remove
+	idle     string     // what retention was asked when it last found nothing to remove
 	idleSaid Pruned
 }
 

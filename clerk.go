@@ -188,14 +188,24 @@ func outcomeOf(err error, fault *EventFault) (Outcome, *EventFault) {
 // Stats returns the counts.
 func (c *Clerk) Stats() ClerkStats { return ClerkStats{Unknown: c.unknown.Load(), Lost: c.lost.Load()} }
 
+// Org returns the org for which events under ctx are recorded; empty when neither ctx nor the options name one.
+func (c *Clerk) Org(ctx context.Context) OrgID {
+	if org := scopeOf(ctx).Org; org != "" {
+		return org
+	}
+	return c.o.Org
+}
+
+// Complete returns e as Record would record it under ctx: completed, redacted, and with an id. Recording what it returned records the
+// same event. An event that cannot be completed is an error, as there.
+func (c *Clerk) Complete(ctx context.Context, e Event) (Event, error) { return c.completed(ctx, e) }
+
 // completed returns e with what it leaves open taken from ctx and the options, redacted, with Org and ID set. OccurredAt stays
 // open: a repeat of the same event is then the same event, and reads as of when it was first received.
 func (c *Clerk) completed(ctx context.Context, e Event) (Event, error) {
 	s := scopeOf(ctx)
-	for _, org := range [...]OrgID{s.Org, c.o.Org} {
-		if e.Org == "" {
-			e.Org = org
-		}
+	if e.Org == "" {
+		e.Org = c.Org(ctx)
 	}
 	if e.Org == "" {
 		return e, &Error{

@@ -365,10 +365,7 @@ func (v *stored) columns() []any {
 
 // where returns the org of ctx and the statements of q.
 func (h *History[T]) where(ctx context.Context, q Querier) (OrgID, *appsql.Statements, error) {
-	org := scopeOf(ctx).Org
-	if org == "" {
-		org = h.clerk.o.Org
-	}
+	org := h.clerk.Org(ctx)
 	if !org.Valid() {
 		return "", nil, errInvalidOrg(org)
 	}

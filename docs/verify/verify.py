@@ -326,6 +326,10 @@ class Bundle:
         if op not in ("erase", "prune") and (op != "hold" or e.state == "released"):
             self.controls.append(e)
             return
+        if op == "erase" and "/of" in says and "/items" not in says:  # from the log of an earlier epoch, after a restore
+            e.items = []
+            self.controls.append(e)
+            return
         if "/items" not in says:
             raise Bad("control_withheld", "entry %d does not say what it covers" % e.seq) if e.withheld else malformed("a control entry has no items")
         if op == "hold" and says["/items"] == "*":

@@ -23,6 +23,7 @@ type Statements struct {
 
 	Post    string // event_id, org, event, written_at
 	Posted  string // no arguments → event_id, org, event; in the order of posting
+	Waits   string // org, event_id → event
 	Refuse  string // tries, next_at, dead, fault, n
 	Count   string // dead → how many, the oldest written_at or 0
 	Lease   string // holder, until_at, holder, now
@@ -36,7 +37,6 @@ type Statements struct {
 	VersionNo     string // org, target_type, target_id, number → a version
 	VersionAsOf   string // org, target_type, target_id, at → a version
 	Versions      string // org, target_type, target_id, below, limit → versions, newest first
-	VersionOf     string // org, event_id → target_type, target_id, a version
 }
 
 // versionColumns are those of a version in the order in which all statements give them.
@@ -70,6 +70,7 @@ func statements(dialect string) *Statements {
 
 		Post:    "INSERT INTO daybook_outbox (event_id, org, event, written_at) VALUES (?, ?, ?, ?)",
 		Posted:  "SELECT event_id, org, event FROM daybook_outbox ORDER BY n",
+		Waits:   "SELECT event FROM daybook_outbox WHERE org = ? AND event_id = ?",
 		Refuse:  "UPDATE daybook_outbox SET tries = ?, next_at = ?, dead = ?, fault = ? WHERE n = ?",
 		Count:   "SELECT COUNT(*), COALESCE(MIN(written_at), 0) FROM daybook_outbox WHERE dead = ?",
 		Lease:   "UPDATE daybook_relay SET holder = ?, until_at = ? WHERE one = 1 AND (holder = ? OR until_at <= ?)",
@@ -82,11 +83,9 @@ func statements(dialect string) *Statements {
 		VersionNo:   "SELECT " + versionColumns + one + " AND number = ?",
 		VersionAsOf: "SELECT " + versionColumns + one + " AND at_micros <= ? ORDER BY number DESC LIMIT 1",
 		Versions:    "SELECT " + versionColumns + one + " AND number < ? ORDER BY number DESC LIMIT ?",
-		VersionOf:   "SELECT target_type, target_id, " + versionColumns + " FROM daybook_versions WHERE org = ? AND event_id = ? AND number > 0",
 	}
 	for _, text := range [...]*string{
-		&s.Post, &s.Refuse, &s.Count, &s.Lease, &s.Abandon, &s.Claim, &s.Keep, &s.LastVersion, &s.LatestVersion, &s.VersionNo, &s.VersionAsOf, &s.Versions,
-		&s.VersionOf,
+		&s.Post, &s.Waits, &s.Refuse, &s.Count, &s.Lease, &s.Abandon, &s.Claim, &s.Keep, &s.LastVersion, &s.LatestVersion, &s.VersionNo, &s.VersionAsOf, &s.Versions,
 	} {
 		*text = s.numbered(*text)
 	}

@@ -42,7 +42,6 @@ CREATE TABLE IF NOT EXISTS daybook_versions (
   doc TEXT NOT NULL,
   PRIMARY KEY (org, target_type, target_id, number)
 );
-CREATE INDEX IF NOT EXISTS daybook_versions_event ON daybook_versions (event_id);
 `,
 	Postgres: `CREATE TABLE IF NOT EXISTS daybook_outbox (
   n bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
@@ -76,7 +75,6 @@ CREATE TABLE IF NOT EXISTS daybook_versions (
   doc text NOT NULL,
   PRIMARY KEY (org, target_type, target_id, number)
 );
-CREATE INDEX IF NOT EXISTS daybook_versions_event ON daybook_versions (event_id);
 `,
 	// Ids are VARBINARY: every text collation of MySQL takes some different ids for equal, be it in case or in spaces at the end.
 	MySQL: `CREATE TABLE IF NOT EXISTS daybook_outbox (
@@ -109,8 +107,7 @@ CREATE TABLE IF NOT EXISTS daybook_versions (
   schema_no INT NOT NULL,
   restored_from BIGINT NOT NULL,
   doc LONGTEXT CHARACTER SET utf8mb4 COLLATE utf8mb4_bin NOT NULL,
-  PRIMARY KEY (org, target_type, target_id, number),
-  KEY daybook_versions_event (event_id)
+  PRIMARY KEY (org, target_type, target_id, number)
 ) ENGINE=InnoDB;
 `,
 }

@@ -8,6 +8,7 @@ import (
 	"github.com/daybook-audit/daybook/server/internal/api"
 	"github.com/daybook-audit/daybook/server/internal/auth"
 	"github.com/daybook-audit/daybook/server/internal/compat/retraced"
+	"github.com/daybook-audit/daybook/server/internal/compat/togo"
 	"github.com/daybook-audit/daybook/server/internal/compat/workos"
 	"github.com/daybook-audit/daybook/server/internal/control"
 )
@@ -27,6 +28,16 @@ func (m *Main) doors(ctx context.Context, d *api.Deps, origin auth.Origin) ([]au
 	}
 	if m.Config.RetracedEnabled {
 		door, err := m.retraced(ctx, d, origin)
+		if err != nil {
+			return nil, err
+		}
+		doors = append(doors, door)
+	}
+	if m.Config.TogoEnabled {
+		doors = append(doors, m.togo(origin))
+	}
+	if m.Config.RestHapiEnabled {
+		door, err := m.restHapi(d)
 		if err != nil {
 			return nil, err
 		}
@@ -66,4 +77,8 @@ func (m *Main) retraced(ctx context.Context, d *api.Deps, origin auth.Origin) (a
 		Book: m.book, Auth: m.auth, Viewers: viewers, Orgs: d.Orgs, CursorKey: cursorKey, Origin: origin, Audit: m.audit,
 		Settings: retraced.Settings{Org: daybook.OrgID(c.RetracedOrg), BulkMax: c.RetracedBulkMax},
 	}), nil
+}
+
+func (m *Main) togo(origin auth.Origin) auth.Door {
+	return togo.New(togo.Deps{Book: m.book, Auth: m.auth, Audit: m.audit, TrustedProxies: origin.Proxies})
 }

@@ -141,7 +141,8 @@ var (
 	aboutGetBundle = operation{
 		id: "getBundle", tag: "Log", summary: "Download an evidence bundle",
 		text: "`daybook-bundle/v1`: every entry of the range with what proves it, to be checked offline with the log's verifier key. It is whole if its last line is the " +
-			"footer. A range of which something was removed after the checkpoint of `size` is a conflict: ask again without `size`.",
+			"footer. A range of which something was removed after the checkpoint of `size` is a conflict: ask again without `size`. With `q` the other entries are " +
+			"their hashes, so that completeness of the selection is not proved, and the bundle says so.",
 		path: []param{pathOrg}, answers: []answer{{http.StatusOK, "The bundle, one JSON object a line.", content{"application/x-ndjson", nil}}}, faults: []int{409, 410, 503},
 	}
 	aboutGetLogInfo = operation{

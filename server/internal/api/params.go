@@ -57,6 +57,9 @@ var (
 )
 
 var (
+	paramMask  = param{"mask", "Paths of fields that are withheld, such as `/actor/email`, separated by commas. The bundle says that it is masked.", text}
+	paramSince = param{"since", "Sizes of older checkpoints that the reader may remember, separated by commas: the bundle links them to its own.", text}
+
 	paramBundleFrom = param{"from", "Seq of the first entry. Left out: 0.", number(0, 0, 0)}
 	paramBundleTo   = param{"to", "Seq after the last entry. Left out: to the end of the tree.", number(1, 0, 0)}
 

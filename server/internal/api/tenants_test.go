@@ -19,8 +19,8 @@ const kept = "acmesecret"
 
 // tenant is what org_acme has, for org_globex to try.
 type tenant struct {
-	event, key, cursor, actorCursor, logCursor, crmCursor, hold, erasure, orgErasure, export, doorExport string
-	session, theirs                                                                                      string // the cookie of its portal, as a text, and that of org_globex as a header
+	event, key, cursor, actorCursor, logCursor, hold, erasure, orgErasure, export, doorExport, snapshot, crmCursor string
+	session, theirs                                                                                                string // the cookie of its portal, as a text, and that of org_globex as a header
 }
 
 // logPath begins the routes of a log.
@@ -143,6 +143,11 @@ func tenantTrials(f *fixture, of tenant) map[string][]trial {
 		"GET /v1/anchor/consistency":                     instance("/v1/anchor/consistency?from=1"),
 		"GET /v1/anchor/info":                            instance("/v1/anchor/info"),
 		"GET /v1/anchor/batch/{index}":                   instance("/v1/anchor/batch/0"),
+		"GET /api/audit/activity":                        {header("/api/audit/activity"), {ask: get("/api/audit/activity?limit=1000")}, {ask: get("/api/audit/activity?cursor=9")}},
+		"GET /api/audit/subjects/{type}/{id}":            {header("/api/audit/subjects/invoice/42"), {ask: get("/api/audit/subjects/invoice/42")}},
+		"GET /api/audit/versions/{type}/{id}":            {header("/api/audit/versions/invoice/42"), {ask: get("/api/audit/versions/invoice/42?data=true")}},
+		"GET /api/audit/dashboard":                       {header("/api/audit/dashboard"), {ask: get("/api/audit/dashboard")}},
+		"POST /api/audit/versions/{id}/restore":          {{send("POST", "/api/audit/versions/"+of.snapshot+"/restore", ""), send("POST", "/api/audit/versions/"+noEvent+"/restore", "")}, {send("POST", "/api/audit/versions/"+of.snapshot+"/restore", "", "Daybook-Org", "org_acme"), send("POST", "/api/audit/versions/"+noEvent+"/restore", "", "Daybook-Org", "org_none")}},
 	}
 	maps.Copy(trials, map[string][]trial{
 		"GET /audit_logs/actions":                         {{ask: get("/audit_logs/actions?limit=100")}},
@@ -185,6 +190,7 @@ func tenantTrials(f *fixture, of tenant) map[string][]trial {
 		})
 	}
 	retracedTrials(f, trials)
+	restHapiTrials(f, of, trials)
 	return trials
 }
 
@@ -239,6 +245,7 @@ func TestTenants(t *testing.T) {
 		t.Fatalf("%d %s", w.Code, w.Body)
 	}
 	of.orgErasure = pending.ID
+	of.snapshot = f.snapshot(f.acme)
 	of.export = f.exportOf(f.acme, `{"format":"ndjson"}`).ID
 	of.doorExport = f.doorExport(f.acme, "org_acme")
 	_, of.session, _ = strings.Cut(f.openPortal(f.acme, "org_acme"), "=")
@@ -305,6 +312,16 @@ func nextCursor(t *testing.T, w *httptest.ResponseRecorder) string {
 		t.Fatalf("no next_cursor: %v %s", err, w.Body)
 	}
 	return page.NextCursor
+}
+
+// snapshot records one of the togo door for the org of key, and returns its id.
+func (f *fixture) snapshot(key string) string {
+	var receipt struct{ ID string }
+	text := f.record(key, event("invoice.snapshot", `,"targets":[{"type":"invoice","id":"42"}],"metadata":{"togo":{"kind":"snapshot","snapshot":{"x":"`+kept+`"}}}`))
+	if err := json.Unmarshal([]byte(text), &receipt); err != nil {
+		f.t.Fatal(err)
+	}
+	return receipt.ID
 }
 
 // scopeTrials holds, for each row of the table of routes, a request that is right but for the scope. A route without one fails.
@@ -378,6 +395,11 @@ func scopeTrials(f *fixture) map[string]ask {
 		"GET /v1/anchor/consistency":                     {path: "/v1/anchor/consistency?from=1"},
 		"GET /v1/anchor/info":                            {path: "/v1/anchor/info"},
 		"GET /v1/anchor/batch/{index}":                   {path: "/v1/anchor/batch/0"},
+		"GET /api/audit/activity":                        {path: "/api/audit/activity", header: acme},
+		"GET /api/audit/subjects/{type}/{id}":            {path: "/api/audit/subjects/a/b", header: acme},
+		"GET /api/audit/versions/{type}/{id}":            {path: "/api/audit/versions/a/b", header: acme},
+		"GET /api/audit/dashboard":                       {path: "/api/audit/dashboard", header: acme},
+		"POST /api/audit/versions/{id}/restore":          {method: "POST", path: "/api/audit/versions/" + f.snapshot(f.acme) + "/restore", header: acme},
 		"POST /audit_logs/events": {method: "POST", path: "/audit_logs/events", body: `{"organization_id":"org_acme","event":{"action":"a.b",` +
 			`"occurred_at":"2026-02-02T16:35:39Z","actor":{"id":"u","type":"user"},"targets":[],"context":{"location":""}}}`},
 		"GET /v1/crm/enums":                     {path: "/v1/crm/enums", header: acme},
@@ -430,6 +452,7 @@ func scopeTrials(f *fixture) map[string]ask {
 		})
 	}
 	retracedScopes(f, asks)
+	restHapiScopes(asks)
 	return asks
 }
 
@@ -455,6 +478,9 @@ func TestScopes(t *testing.T) {
 			a.key = key
 			got := f.do(a).Code
 			may := row.Open || row.Scopes == auth.None || scopes.Has(row.Scopes)
+			if name == "POST /api/audit/versions/{id}/restore" { // what it gives back must be readable, too
+				may = may && scopes.Has(auth.Read)
+			}
 			if refused := got == http.StatusForbidden || got == http.StatusUnauthorized; refused == may {
 				t.Errorf("%s with %s: %d", name, scopes, got)
 			}

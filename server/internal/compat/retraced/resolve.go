@@ -281,11 +281,9 @@ func (d *Door) resolveCounts(ctx context.Context, args *arguments, who *reader, 
 	if kind == "" {
 		return nil, &askedError{errors.New(`argument "type" is required: action or group`)}
 	}
-	begin, ok := int64(0), true
-	if after != "" {
-		if begin, ok = readPlace(after); !ok {
-			return nil, errCursor
-		}
+	begin, ok := readPlace(after)
+	if !ok {
+		return nil, errCursor
 	}
 	s := &sought{d: d, reader: who, terms: &terms{}}
 	for _, b := range []struct {
@@ -322,7 +320,8 @@ func (d *Door) resolveCounts(ctx context.Context, args *arguments, who *reader, 
 	}
 	return object{
 		{"totalCount", int64(len(list))},
-		{"pageInfo", object{{"hasNextPage", to < int64(len(list))}, {"hasPreviousPage", from > 0}}}, {"edges", edges},
+		{"pageInfo", object{{"hasNextPage", to < int64(len(list))}, {"hasPreviousPage", from > 0}}},
+		{"edges", edges},
 	}, nil
 }
 
@@ -339,7 +338,11 @@ func writePlace(n int64) string {
 	return base64.RawURLEncoding.EncodeToString([]byte(strconv.FormatInt(n, 10)))
 }
 
+// readPlace reads what writePlace wrote; empty is the beginning.
 func readPlace(s string) (int64, bool) {
+	if s == "" {
+		return 0, true
+	}
 	b, err := base64.RawURLEncoding.DecodeString(s)
 	if err != nil {
 		return 0, false

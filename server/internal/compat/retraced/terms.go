@@ -171,9 +171,6 @@ func (t *terms) words(text string, of func(*view) string) string {
 		}
 		return true
 	})
-	for i := range want {
-		want[i] = strings.Clone(want[i])
-	}
 	return quotedWords(want)
 }
 
@@ -276,7 +273,8 @@ func quote(s string) string { return `"` + strings.NewReplacer(`\`, `\\`, `"`, `
 func escape(s string) string {
 	var b strings.Builder
 	for _, r := range s {
-		if !(r >= 'a' && r <= 'z' || r >= 'A' && r <= 'Z' || r >= '0' && r <= '9' || r > 0x7f) {
+		plain := r >= 'a' && r <= 'z' || r >= 'A' && r <= 'Z' || r >= '0' && r <= '9' || r > 0x7f
+		if !plain {
 			b.WriteByte('\\')
 		}
 		b.WriteRune(r)

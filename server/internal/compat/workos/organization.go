@@ -73,14 +73,14 @@ func (d *Door) putRetention(w http.ResponseWriter, r *http.Request, body []byte)
 		unavailable().send(w)
 		return
 	}
-	rule := control.RetentionRule{Keep: strconv.FormatInt(n, 10) + "d"}
+	keep := strconv.FormatInt(n, 10) + "d"
 	want.Rules, want.UpdatedBy = slices.Clone(want.Rules), daybook.Party{Type: "api_key", ID: principal.KeyID}
 	if i := slices.IndexFunc(want.Rules, everything); i >= 0 {
-		want.Rules[i] = rule
+		want.Rules[i].Keep = keep
 	} else {
-		want.Rules = append(want.Rules, rule)
+		want.Rules = append(want.Rules, control.RetentionRule{Keep: keep})
 	}
-	_, after, err := d.Retentions.Set(r.Context(), org, want, principal.Scopes.Has(auth.Operate), func(before, after control.Retention) error {
+	_, after, err := d.Retentions.Set(r.Context(), org, want, principal.Scopes.Has(auth.Operate), func(before, after control.Retention) error { //nolint:contextcheck // within the request
 		return d.did(r.Context(), r, principal, org, control.RetentionChanged(org, &before, &after))
 	})
 	var coded *daybook.Error

@@ -2,6 +2,8 @@ package daybook
 
 import (
 	"context"
+	"crypto/hkdf"
+	"crypto/sha256"
 	"encoding/json"
 	"strings"
 	"sync/atomic"
@@ -12,6 +14,19 @@ import (
 // Policy returns the failure policy that holds for action: a capture layer that still can refuse an operation does so under
 // FailClosed alone.
 func (c *Clerk) Policy(action string) FailurePolicy { return c.policy(action) }
+
+// DeriveKey returns 32 bytes made of ClerkOptions.Secret for one use, so that what is hashed for different uses cannot be compared; nil
+// without a Secret.
+func (c *Clerk) DeriveKey(use string) []byte {
+	if len(c.o.Secret) == 0 {
+		return nil
+	}
+	key, err := hkdf.Key(sha256.New, c.o.Secret, nil, "daybook/"+use+"/v1\n", 32)
+	if err != nil { // 32 bytes are not too many
+		return nil
+	}
+	return key
+}
 
 // Lose counts and logs e as lost: for a capture layer whose caller can no longer learn that recording e failed with err.
 func (c *Clerk) Lose(ctx context.Context, e Event, err error) { c.lose(ctx, &e, err) }

@@ -262,7 +262,7 @@ func (m *model) due(t *rapid.T, rule *daybook.RetentionRule, cutoff int64) (n in
 		g := &m.removed[i]
 		d := leaf.Get()
 		r := g.record(t, d)
-		due := !m.controls[g.Seq] && q.Match(&r) && (g.left() > 2 || g.Received < cutoff)
+		due := !m.controls[g.Seq] && (q.Match(&r) || g.pruned != "" && g.match == rule.Match) && (g.left() > 2 || g.Received < cutoff)
 		leaf.Put(d)
 		switch held := m.isHeld(t, g); {
 		case m.controls[g.Seq] && g.Received < cutoff:
@@ -285,7 +285,7 @@ func (m *model) due(t *rapid.T, rule *daybook.RetentionRule, cutoff int64) (n in
 			}
 		}
 		for _, g := range named[run] {
-			g.pruned = leave
+			g.pruned, g.match = leave, rule.Match
 		}
 		n += int64(len(named[run]))
 	}

@@ -26,6 +26,7 @@ type gone struct {
 	fields map[int]bool
 	whole  bool
 	pruned daybook.Leave // what retention has left; empty: it was not pruned
+	match  string        // of the rule that pruned it last
 }
 
 // left is how much of an entry is left, from 0, all of it, to 4.

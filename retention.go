@@ -113,8 +113,8 @@ func (r *RetentionRule) name() string {
 }
 
 // Retention says how long the entries of one log are kept. The first rule that matches an entry counts for it; one that no rule matches
-// is kept for ever. Of an entry that is gone already no query knows more than that it is one: for it counts the first rule that matches
-// whatever there is.
+// is kept for ever. An entry that retention has removed stays with the rule that did, as long as there is one with its Match; of any other
+// that is gone no query knows more than that it is one: for it counts the first rule that matches whatever there is.
 type Retention struct {
 	Rules []RetentionRule
 	By    Party // who answers for what it removes; zero: system retention

@@ -92,7 +92,7 @@ func (d *schemaDocument) schema() *Schema {
 		Org: d.Org, Action: d.Action, Version: d.Version, CreatedAt: d.CreatedAt.time(), By: d.By,
 		SchemaParts: SchemaParts{Actor: d.Actor, Targets: d.Targets, Metadata: d.Metadata, Event: d.Event},
 	}
-	s.parts = sync.OnceValues(s.SchemaParts.compile)
+	s.parts = sync.OnceValues(s.compile)
 	return s
 }
 
@@ -221,7 +221,7 @@ type NewSchema struct {
 	By daybook.Party
 	// Before, if set, is told of the schema, and of the newest one before it or nil, when nothing is stored yet; its error keeps the
 	// schema from being registered.
-	Before func(ctx context.Context, was *Schema, is *Schema) error
+	Before func(ctx context.Context, was, is *Schema) error
 }
 
 // Register makes the next version of an action's schema, durable on return, and of the action if there was none. A schema whose parts are
@@ -231,7 +231,7 @@ func (s *Schemas) Register(ctx context.Context, n NewSchema) (is *Schema, made b
 	if err := n.check(); err != nil {
 		return nil, false, err
 	}
-	n.SchemaParts = n.SchemaParts.compact()
+	n.SchemaParts = n.compact()
 	for {
 		if err := s.refresh(ctx); err != nil {
 			return nil, false, err
@@ -370,19 +370,17 @@ func (n *NewSchema) check() error {
 	if size > MaxSchema {
 		return &daybook.Error{Code: daybook.CodeTooLarge, Rule: "too_large", Message: "a schema has at most 64 KiB."}
 	}
-	_, err := n.SchemaParts.compile()
+	_, err := n.compile()
 	return err
 }
 
 // compact returns p without white space, and null for what is not there.
-func (p SchemaParts) compact() SchemaParts {
-	p.Actor, p.Metadata, p.Event = compacted(p.Actor), compacted(p.Metadata), compacted(p.Event)
-	targets := make([]SchemaTarget, len(p.Targets))
-	for i, t := range p.Targets {
-		targets[i] = SchemaTarget{t.Type, compacted(t.Metadata)}
+func (p *SchemaParts) compact() SchemaParts {
+	out := SchemaParts{Actor: compacted(p.Actor), Metadata: compacted(p.Metadata), Event: compacted(p.Event)}
+	for _, t := range p.Targets {
+		out.Targets = append(out.Targets, SchemaTarget{t.Type, compacted(t.Metadata)})
 	}
-	p.Targets = targets
-	return p
+	return out
 }
 
 func compacted(raw json.RawMessage) json.RawMessage {

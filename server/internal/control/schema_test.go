@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"strconv"
 	"strings"
 	"sync"
 	"testing"
@@ -92,8 +93,14 @@ func TestRegister(t *testing.T) {
 			version int
 			made    bool
 		}{
-			{first, 1, true}, {`{"metadata":{"properties":{"a":{"type":"string"}}, "type":"object"}}`, 1, false}, {second, 2, true}, {second, 2, false},
-			{first, 3, true}, {`{"targets":[{"type":"team"}]}`, 4, true}, {`{"targets":[{"type":"team","metadata":null}]}`, 4, false}, {`{"targets":[{"type":"team","metadata":{}}]}`, 5, true},
+			{first, 1, true},
+			{`{"metadata":{"properties":{"a":{"type":"string"}}, "type":"object"}}`, 1, false},
+			{second, 2, true},
+			{second, 2, false},
+			{first, 3, true},
+			{`{"targets":[{"type":"team"}]}`, 4, true},
+			{`{"targets":[{"type":"team","metadata":null}]}`, 4, false},
+			{`{"targets":[{"type":"team","metadata":{}}]}`, 5, true},
 		} {
 			if is, made := register(t, s, "org_a", "a.b", step.text); is.Version != step.version || made != step.made {
 				t.Errorf("%d: version %d, made %v", i, is.Version, made)
@@ -191,11 +198,11 @@ func TestRegister(t *testing.T) {
 func TestRegister_refuses(t *testing.T) {
 	t.Parallel()
 	s := newSchemas(t, storetest.Memory(), fixed, control.SchemaRules{})
-	deep := `{"definitions":{"a0":{}`
+	definitions := []string{`"a0":{}`}
 	for i := range 30 {
-		deep += fmt.Sprintf(`,"a%d":{"allOf":[{"$ref":"#/definitions/a%d"},{"$ref":"#/definitions/a%d"}]}`, i+1, i, i)
+		definitions = append(definitions, fmt.Sprintf(`"a%d":{"allOf":[{"$ref":"#/definitions/a%d"},{"$ref":"#/definitions/a%d"}]}`, i+1, i, i))
 	}
-	deep += `},"$ref":"#/definitions/a30"}`
+	deep := `{"definitions":{` + strings.Join(definitions, ",") + `},"$ref":"#/definitions/a30"}`
 	for name, c := range map[string]struct{ action, text, rule, field string }{
 		"no action":         {"", `{}`, "invalid_value", "/action"},
 		"a long action":     {strings.Repeat("x", 513), `{}`, "invalid_value", "/action"},
@@ -278,10 +285,16 @@ func TestCheck_versions(t *testing.T) {
 		want    daybook.Verdict
 		wrong   string
 	}{
-		{s, 0, `true`, daybook.Verdict{Version: 3}, ""}, {s, 0, `7`, daybook.Verdict{Version: 2}, ""}, {s, 0, `"x"`, daybook.Verdict{Version: 1}, ""},
-		{s, 0, `null`, daybook.Verdict{}, "must be boolean"}, {s, 1, `"x"`, daybook.Verdict{Version: 1}, ""}, {s, 1, `7`, daybook.Verdict{}, "must be string"},
+		{s, 0, `true`, daybook.Verdict{Version: 3}, ""},
+		{s, 0, `7`, daybook.Verdict{Version: 2}, ""},
+		{s, 0, `"x"`, daybook.Verdict{Version: 1}, ""},
+		{s, 0, `null`, daybook.Verdict{}, "must be boolean"},
+		{s, 1, `"x"`, daybook.Verdict{Version: 1}, ""},
+		{s, 1, `7`, daybook.Verdict{}, "must be string"},
 		{s, 4, `7`, daybook.Verdict{}, "must be equal to one of the allowed values"},
-		{first, 0, `"x"`, daybook.Verdict{Version: 1}, ""}, {first, 0, `true`, daybook.Verdict{}, "must be string"}, {first, 3, `true`, daybook.Verdict{Version: 3}, ""},
+		{first, 0, `"x"`, daybook.Verdict{Version: 1}, ""},
+		{first, 0, `true`, daybook.Verdict{}, "must be string"},
+		{first, 3, `true`, daybook.Verdict{Version: 3}, ""},
 	} {
 		v, wrong := check(t, c.s, "a.b", c.version, `{"metadata":{"v":`+c.value+`}}`)
 		if v != c.want || (len(wrong) > 0) != (c.wrong != "") || c.wrong != "" && wrong[0].Message != c.wrong {
@@ -312,7 +325,7 @@ func TestCheck_modes(t *testing.T) {
 			if v.Flag != "" {
 				return "flag " + v.Flag
 			}
-			return strings.Replace(fmt.Sprint(v.Version), "0", "", 1)
+			return strings.Replace(strconv.Itoa(v.Version), "0", "", 1)
 		}
 		got := [3]string{said("other", `{}`), said("a.b", `{"metadata":{"x":1}}`), said("a.b", `{}`)}
 		if got != want {
@@ -336,7 +349,7 @@ func TestCheck_exact(t *testing.T) {
 		"x x y": "", "y x x": "", "x y": "/targets", "x x y y": "/targets/3", "x x z": "/targets/2/type", "x x y z": "/targets/3", "": "/targets /targets /targets",
 	} {
 		var list []string
-		for _, kind := range strings.Fields(kinds) {
+		for kind := range strings.FieldsSeq(kinds) {
 			list = append(list, `{"type":"`+kind+`"}`)
 		}
 		_, wrong := check(t, s, "a.b", 0, `{"targets":[`+strings.Join(list, ",")+`]}`)

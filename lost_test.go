@@ -105,7 +105,7 @@ func TestLawful(t *testing.T) {
 	forms := []byte{formLeaf, formHash, formNone}
 	for _, gone := range forms {
 		for _, allowed := range forms {
-			c := &logCheck{}
+			c := &logCheck{f: &fsck{}}
 			c.removals.whole[gone] = leaf.Items{{First: 3, Last: 9}}
 			c.removals.acts[allowed] = leaf.Items{{First: 8, Last: 12}, {First: 0, Last: 7}}
 			if c.lawful(); (len(c.findings) == 0) != (allowed >= gone) {

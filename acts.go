@@ -154,11 +154,11 @@ type logActs struct {
 	holds    []*activeHold
 	released []Hold
 	freed    map[string]Hold // holds of earlier epochs that were released in this log, by id: when, by whom, why
-	erasures []*Erasure // by their first control entry
+	erasures []*Erasure      // by their first control entry
 	byID     map[string]*Erasure
-	keys     []keyAct // about keys and epochs, oldest first
+	keys     []keyAct   // about keys and epochs, oldest first
 	lost     leaf.Items // what prune entries with keep tile name
-	idle     string   // what retention was asked when it last found nothing to remove
+	idle     string     // what retention was asked when it last found nothing to remove
 	idleSaid Pruned
 }
 

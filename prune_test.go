@@ -315,4 +315,3 @@ func TestPrune_holds(t *testing.T) {
 	p.accepted(t, text)
 	p.acceptedOutside(t, text)
 }
-

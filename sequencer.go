@@ -28,8 +28,8 @@ type shard struct {
 	orgs        map[OrgID]*logTail
 	logs        map[LogNo]*logTail
 	gone        map[LogNo]struct{} // closed by this process: nobody finds them any more
-	commits     []*tailCommit // ascending, those not trimmed
-	last        CommitNo      // the newest durable commit
+	commits     []*tailCommit      // ascending, those not trimmed
+	last        CommitNo           // the newest durable commit
 	merged      CommitNo
 	signed      int64
 	tailBytes   int64

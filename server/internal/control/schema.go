@@ -221,7 +221,7 @@ type NewSchema struct {
 	By daybook.Party
 	// Before, if set, is told of the schema, and of the newest one before it or nil, when nothing is stored yet; its error keeps the
 	// schema from being registered.
-	Before func(ctx context.Context, was *Schema, is *Schema) error
+	Before func(ctx context.Context, was, is *Schema) error
 }
 
 // Register makes the next version of an action's schema, durable on return, and of the action if there was none. A schema whose parts are

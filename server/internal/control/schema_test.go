@@ -92,8 +92,14 @@ func TestRegister(t *testing.T) {
 			version int
 			made    bool
 		}{
-			{first, 1, true}, {`{"metadata":{"properties":{"a":{"type":"string"}}, "type":"object"}}`, 1, false}, {second, 2, true}, {second, 2, false},
-			{first, 3, true}, {`{"targets":[{"type":"team"}]}`, 4, true}, {`{"targets":[{"type":"team","metadata":null}]}`, 4, false}, {`{"targets":[{"type":"team","metadata":{}}]}`, 5, true},
+			{first, 1, true},
+			{`{"metadata":{"properties":{"a":{"type":"string"}}, "type":"object"}}`, 1, false},
+			{second, 2, true},
+			{second, 2, false},
+			{first, 3, true},
+			{`{"targets":[{"type":"team"}]}`, 4, true},
+			{`{"targets":[{"type":"team","metadata":null}]}`, 4, false},
+			{`{"targets":[{"type":"team","metadata":{}}]}`, 5, true},
 		} {
 			if is, made := register(t, s, "org_a", "a.b", step.text); is.Version != step.version || made != step.made {
 				t.Errorf("%d: version %d, made %v", i, is.Version, made)
@@ -278,10 +284,16 @@ func TestCheck_versions(t *testing.T) {
 		want    daybook.Verdict
 		wrong   string
 	}{
-		{s, 0, `true`, daybook.Verdict{Version: 3}, ""}, {s, 0, `7`, daybook.Verdict{Version: 2}, ""}, {s, 0, `"x"`, daybook.Verdict{Version: 1}, ""},
-		{s, 0, `null`, daybook.Verdict{}, "must be boolean"}, {s, 1, `"x"`, daybook.Verdict{Version: 1}, ""}, {s, 1, `7`, daybook.Verdict{}, "must be string"},
+		{s, 0, `true`, daybook.Verdict{Version: 3}, ""},
+		{s, 0, `7`, daybook.Verdict{Version: 2}, ""},
+		{s, 0, `"x"`, daybook.Verdict{Version: 1}, ""},
+		{s, 0, `null`, daybook.Verdict{}, "must be boolean"},
+		{s, 1, `"x"`, daybook.Verdict{Version: 1}, ""},
+		{s, 1, `7`, daybook.Verdict{}, "must be string"},
 		{s, 4, `7`, daybook.Verdict{}, "must be equal to one of the allowed values"},
-		{first, 0, `"x"`, daybook.Verdict{Version: 1}, ""}, {first, 0, `true`, daybook.Verdict{}, "must be string"}, {first, 3, `true`, daybook.Verdict{Version: 3}, ""},
+		{first, 0, `"x"`, daybook.Verdict{Version: 1}, ""},
+		{first, 0, `true`, daybook.Verdict{}, "must be string"},
+		{first, 3, `true`, daybook.Verdict{Version: 3}, ""},
 	} {
 		v, wrong := check(t, c.s, "a.b", c.version, `{"metadata":{"v":`+c.value+`}}`)
 		if v != c.want || (len(wrong) > 0) != (c.wrong != "") || c.wrong != "" && wrong[0].Message != c.wrong {

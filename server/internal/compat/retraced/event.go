@@ -132,7 +132,14 @@ func crudOf(action string) string {
 
 // verbs are the beginnings of words, so that created and creating count like create.
 var verbs = []struct{ begins, crud string }{
-	{"creat", "c"}, {"add", "c"}, {"insert", "c"},
-	{"read", "r"}, {"view", "r"}, {"list", "r"}, {"get", "r"}, {"export", "r"},
-	{"delet", "d"}, {"remov", "d"},
+	{"creat", "c"},
+	{"add", "c"},
+	{"insert", "c"},
+	{"read", "r"},
+	{"view", "r"},
+	{"list", "r"},
+	{"get", "r"},
+	{"export", "r"},
+	{"delet", "d"},
+	{"remov", "d"},
 }

@@ -109,14 +109,29 @@ func (v *view) node(orgName string) object {
 		k = &kept{Metadata: v.plainMetadata(), IsAnonymous: e.Actor.Type == actorAnonymous}
 	}
 	return object{
-		{"id", eventID(v.entry.ID)}, {"action", e.Action}, {"description", maybe(v.description())}, {"crud", v.crud()},
-		{"group", v.group(orgName)}, {"actor", v.actor()}, {"target", v.targetNode()},
+		{"id", eventID(v.entry.ID)},
+		{"action", e.Action},
+		{"description", maybe(v.description())},
+		{"crud", v.crud()},
+		{"group", v.group(orgName)},
+		{"actor", v.actor()},
+		{"target", v.targetNode()},
 		{"display", object{{"markdown", v.markdown()}}},
-		{"received", stamp(time.UnixMicro(v.entry.ReceivedAt))}, {"created", created}, {"canonical_time", stamp(occurred)},
-		{"is_failure", e.Outcome != daybook.Success && e.Outcome != ""}, {"is_anonymous", k.IsAnonymous},
-		{"source_ip", maybe(e.Context.IP)}, {"country", nil}, {"loc_subdiv1", nil}, {"loc_subdiv2", nil},
-		{"component", maybe(k.Component)}, {"version", maybe(k.Version)}, {"external_id", maybe(e.CorrelationID)}, {"raw", nil},
-		{"fields", pairs(k.Fields)}, {"metadata", pairs(k.Metadata)},
+		{"received", stamp(time.UnixMicro(v.entry.ReceivedAt))},
+		{"created", created},
+		{"canonical_time", stamp(occurred)},
+		{"is_failure", e.Outcome != daybook.Success && e.Outcome != ""},
+		{"is_anonymous", k.IsAnonymous},
+		{"source_ip", maybe(e.Context.IP)},
+		{"country", nil},
+		{"loc_subdiv1", nil},
+		{"loc_subdiv2", nil},
+		{"component", maybe(k.Component)},
+		{"version", maybe(k.Version)},
+		{"external_id", maybe(e.CorrelationID)},
+		{"raw", nil},
+		{"fields", pairs(k.Fields)},
+		{"metadata", pairs(k.Metadata)},
 	}
 }
 

@@ -322,7 +322,8 @@ func (d *Door) resolveCounts(ctx context.Context, args *arguments, who *reader, 
 	}
 	return object{
 		{"totalCount", int64(len(list))},
-		{"pageInfo", object{{"hasNextPage", to < int64(len(list))}, {"hasPreviousPage", from > 0}}}, {"edges", edges},
+		{"pageInfo", object{{"hasNextPage", to < int64(len(list))}, {"hasPreviousPage", from > 0}}},
+		{"edges", edges},
 	}, nil
 }
 

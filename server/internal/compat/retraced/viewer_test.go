@@ -135,7 +135,7 @@ func TestViewerEnds(t *testing.T) {
 			t.Errorf("%s: %d %s", what, w.Code, w.Body)
 		}
 	}
-	holds := func(what string, session string) {
+	holds := func(what, session string) {
 		t.Helper()
 		if w := f.view(session, "", ""); w.Code != 200 {
 			t.Errorf("%s: %d %s", what, w.Code, w.Body)

@@ -184,3 +184,6 @@ func (x *Entry) hide(deleted map[string]bool) {
 		by.ID = null
 	}
 }
+
+// TimeOf is the moment of µs since 1970.
+func TimeOf(micros int64) Time { return Time{time.UnixMicro(micros)} }

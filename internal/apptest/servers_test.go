@@ -64,7 +64,7 @@ func (s *server) end() {
 }
 
 // running starts the server once.
-func (s *server) running(t *testing.T) {
+func (s *server) running(t testing.TB) {
 	t.Helper()
 	s.once.Do(func() {
 		started := make(chan struct{})
@@ -177,7 +177,7 @@ func startPostgres(s *server) error {
 	if out, err := s.command(attr, initdb, "-D", data, "-U", "daybook", "-A", "trust", "-E", "UTF8", "--locale=C.UTF-8", "-N").CombinedOutput(); err != nil {
 		return fmt.Errorf("initdb: %w\n%s", err, out)
 	}
-	cmd := s.command(attr, program, "-D", data, "-k", s.folder, "-c", "listen_addresses=", "-c", "max_connections=100", "-c", "fsync=off")
+	cmd := s.command(attr, program, "-D", data, "-k", s.folder, "-c", "listen_addresses=", "-c", "max_connections=100", "-c", "synchronous_commit=off")
 	return s.launch(cmd, func() error { return ping("pgx", postgresDSN(s, "postgres")) })
 }
 
@@ -252,12 +252,13 @@ func (b base) count(t *testing.T, query string) (n int) {
 	return n
 }
 
+// kinds opens a new database of each kind.
+var kinds = map[daybook.Dialect]func(testing.TB) *sql.DB{daybook.SQLite: openSQLite, daybook.Postgres: openPostgres, daybook.MySQL: openMariaDB}
+
 // onEach runs test on each kind of database.
 func onEach(t *testing.T, test func(b base)) {
 	t.Helper()
-	for d, open := range map[daybook.Dialect]func(*testing.T) *sql.DB{
-		daybook.SQLite: openSQLite, daybook.Postgres: openPostgres, daybook.MySQL: openMariaDB,
-	} {
+	for d, open := range kinds {
 		t.Run(string(d), func(t *testing.T) {
 			t.Parallel()
 			b := base{open(t), t, d}
@@ -278,7 +279,7 @@ func onEach(t *testing.T, test func(b base)) {
 	}
 }
 
-func open(t *testing.T, driver, dsn string) *sql.DB {
+func open(t testing.TB, driver, dsn string) *sql.DB {
 	t.Helper()
 	db, err := sql.Open(driver, dsn)
 	if err != nil {
@@ -287,25 +288,25 @@ func open(t *testing.T, driver, dsn string) *sql.DB {
 	return db
 }
 
-func openSQLite(t *testing.T) *sql.DB {
+func openSQLite(t testing.TB) *sql.DB {
 	t.Helper()
 	return open(t, "sqlite", "file:"+filepath.Join(t.TempDir(), "app.db")+"?_pragma=journal_mode(WAL)&_pragma=busy_timeout(60000)&_pragma=synchronous(OFF)&_txlock=immediate")
 }
 
-func openPostgres(t *testing.T) *sql.DB {
+func openPostgres(t testing.TB) *sql.DB {
 	t.Helper()
 	postgres.running(t)
 	return openNew(t, "pgx", func(base string) string { return postgresDSN(&postgres, base) }, "postgres")
 }
 
-func openMariaDB(t *testing.T) *sql.DB {
+func openMariaDB(t testing.TB) *sql.DB {
 	t.Helper()
 	mariadb.running(t)
 	return openNew(t, "mysql", func(base string) string { return mariadbDSN(&mariadb, base) }, "")
 }
 
 // openNew makes a database on a server.
-func openNew(t *testing.T, driver string, dsn func(base string) string, admin string) *sql.DB {
+func openNew(t testing.TB, driver string, dsn func(base string) string, admin string) *sql.DB {
 	t.Helper()
 	name := fmt.Sprintf("app%d", bases.Add(1))
 	db := open(t, driver, dsn(admin))

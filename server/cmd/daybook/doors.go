@@ -34,7 +34,7 @@ func (m *Main) doors(ctx context.Context, d *api.Deps, origin auth.Origin) ([]au
 		doors = append(doors, door)
 	}
 	if m.Config.TogoEnabled {
-		doors = append(doors, m.togo(d.Orgs, origin))
+		doors = append(doors, m.togo(origin))
 	}
 	if m.Config.RestHapiEnabled {
 		door, err := m.restHapi(d)
@@ -79,6 +79,6 @@ func (m *Main) retraced(ctx context.Context, d *api.Deps, origin auth.Origin) (a
 	}), nil
 }
 
-func (m *Main) togo(orgs *control.Orgs, origin auth.Origin) auth.Door {
-	return togo.New(togo.Deps{Book: m.book, Auth: m.auth, Orgs: orgs, Audit: m.audit, TrustedProxies: origin.Proxies})
+func (m *Main) togo(origin auth.Origin) auth.Door {
+	return togo.New(togo.Deps{Book: m.book, Auth: m.auth, Audit: m.audit, TrustedProxies: origin.Proxies})
 }

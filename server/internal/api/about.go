@@ -59,6 +59,7 @@ var tags = []*huma.Tag{
 	{Name: tagSchemas, Description: "What events of an action must look like. Versions are never changed; an entry says which one it keeps to."},
 	{Name: "Log", Description: "Checkpoints, tiles and proofs (C2SP tlog-checkpoint, tlog-tiles, tlog-proof; RFC 6962). What they say does not depend on who carries it."},
 	{Name: "Keeping and removing", Description: "Everything that is removed was named by a control entry in the log before: proofs of what stays hold, and say what went."},
+	{Name: "CRM", Description: "The audit log of a CRM: numbered actions and entity types, the record before and after, what differs, and who did it in whose name. Read-only for everybody."},
 	{Name: "Export", Description: "Parts of the log as files, written in the background. An export is a consistent cut: what is recorded after it was made is not in it."},
 	{Name: "Organizations and keys", Description: "Who may do what."},
 	{Name: "Instance", Description: "Health, figures, backup, and this document."},

@@ -134,7 +134,7 @@ func newFixture(tb testing.TB, s setup) *fixture {
 			Retentions: deps.Retentions, Portal: control.NewPortal(f.store, f.keys, f.now),
 		}),
 		tavivo.New(tavivo.Deps{Book: f.book, Auth: f.auth, Orgs: f.orgs, Settings: tavivo.Settings{Org: "default"}}),
-		togo.New(togo.Deps{Book: f.book, Auth: f.auth, Orgs: f.orgs}),
+		togo.New(togo.Deps{Book: f.book, Auth: f.auth}),
 	}
 	deps.Doors = append(deps.Doors, f.retracedDoor(), resthapi.New(resthapi.Deps{Book: f.book, Auth: f.auth, Orgs: f.orgs, Now: f.now, Settings: resthapi.Settings{MaxBody: 5 << 20}}))
 	if s.deps != nil {

@@ -34,7 +34,6 @@ type Book interface {
 type Deps struct {
 	Book           Book
 	Auth           *auth.Authenticator
-	Orgs           *control.Orgs
 	Audit          *selfaudit.Auditor // nil: looks are not recorded
 	TrustedProxies []netip.Prefix     // whose X-User-Id and X-Forwarded-For are believed; none: nobody's
 }

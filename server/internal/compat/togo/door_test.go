@@ -49,7 +49,7 @@ func newFixture(t *testing.T, o auth.Options, proxies ...netip.Prefix) *fixture 
 	authenticator := auth.New(f.keys, o)
 	t.Cleanup(authenticator.Close)
 	f.audit = selfaudit.New(f.book, selfaudit.Options{Now: now})
-	f.door = togo.New(togo.Deps{Book: f.book, Auth: authenticator, Orgs: control.NewOrgs(store, now), Audit: f.audit, TrustedProxies: proxies})
+	f.door = togo.New(togo.Deps{Book: f.book, Auth: authenticator, Audit: f.audit, TrustedProxies: proxies})
 	for _, r := range f.door.Routes() {
 		f.mux.HandleFunc(r.Method+" "+r.Pattern, func(w http.ResponseWriter, req *http.Request) {
 			body := make([]byte, max(0, req.ContentLength))

@@ -124,7 +124,7 @@ func (c *Clerk) Record(ctx context.Context, e Event) (Receipt, error) {
 	}
 	receipt, err := c.to.Record(ctx, e.Org, e)
 	if err == nil {
-		noteRecorded(ctx)
+		noteRecorded(ctx, false)
 		return receipt, nil
 	}
 	receipt = Receipt{ID: e.ID, Org: e.Org}

@@ -6,7 +6,6 @@ import (
 	"net/http"
 	"strings"
 	"sync"
-	"sync/atomic"
 
 	"github.com/daybook-audit/daybook"
 )
@@ -110,8 +109,8 @@ func traceID(parent string) string {
 type exchange struct {
 	m        *middleware
 	rule     *rule
-	recorded atomic.Int64 // events that the handler recorded itself
-	request  *requestBody // nil: none is kept
+	recorded daybook.Recorded // events that the handler recorded itself
+	request  *requestBody     // nil: none is kept
 	before   json.RawMessage
 	w        response
 

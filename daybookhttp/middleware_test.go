@@ -395,3 +395,27 @@ func BenchmarkMiddleware(b *testing.B) {
 		})
 	}
 }
+
+// written is a transaction that takes everything.
+type written struct{}
+
+func (written) Query(context.Context, string, ...any) (daybook.Rows, error) { return nil, errOut }
+func (written) Dialect() daybook.Dialect                                    { return daybook.SQLite }
+func (written) Exec(context.Context, string, ...any) (int64, error)         { return 1, nil }
+
+// What the handler wrote within a transaction stands for the request only if that went well.
+func TestMergeInTx(t *testing.T) {
+	t.Parallel()
+	for status, events := range map[int]int{http.StatusOK: 0, http.StatusInternalServerError: 1, http.StatusConflict: 1} {
+		tr := newTrial(t, daybookhttp.Options{Rules: []daybookhttp.Rule{{Level: daybookhttp.Metadata, Merge: true}}})
+		tr.serve(tr.request("POST", "/x", "", ""), func(w http.ResponseWriter, r *http.Request) {
+			if _, err := tr.clerk.RecordTx(r.Context(), written{}, daybook.Event{Action: "a.b"}); err != nil {
+				t.Error(err)
+			}
+			w.WriteHeader(status)
+		})
+		if len(tr.kept.events) != events {
+			t.Errorf("%d: %d events of the request", status, len(tr.kept.events))
+		}
+	}
+}

@@ -7,6 +7,8 @@ import (
 
 	"github.com/spf13/pflag"
 
+	"github.com/daybook-audit/daybook/server/internal/compat/resthapi"
+	"github.com/daybook-audit/daybook/server/internal/compat/retraced"
 	"github.com/daybook-audit/daybook/server/internal/compat/tavivo"
 	"github.com/daybook-audit/daybook/server/internal/compat/workos"
 	"github.com/daybook-audit/daybook/server/internal/dumps"
@@ -77,6 +79,26 @@ meta_data are masked, as the door does.`,
 			dumped:  dumps.Options{Table: "logs", JSON: []string{"meta_data"}, Number: []string{"id", "user_id"}},
 			prepare: asIs(func(text []byte) ([]byte, error) { return tavivo.Import(text, tavivo.Names{}) }),
 		},
+		{
+			name: "rest-hapi", short: "Documents of rest-hapi's collection auditLog",
+			long: `FILE is what mongoexport writes, a document a line or --jsonArray, in either mode of extended JSON, or documents as rest-hapi's API shows
+them. An _id becomes the event's id and is shown again as it was; secrets are masked, as the door does.`,
+			example: `  $ mongoexport --db app --collection auditLog --out auditLog.ndjson && daybook import rest-hapi auditLog.ndjson --dry-run
+  $ mongoexport --db app --collection auditLog --sort '{_id: 1}' --jsonArray --out auditLog.json && daybook import rest-hapi auditLog.json
+  $ daybook import rest-hapi auditLog.ndjson --resume`,
+			prepare: asIs(resthapi.EventOf),
+		},
+		{
+			name: "retraced", short: "Events of Retraced",
+			long: `FILE holds events as Retraced's search or index has them, or as producers sent them: one a line or in an array. What is recorded is what
+the door would have recorded; an event's id is kept. All of them go into the log of --org; their group stays in the metadata.`,
+			example: `  $ daybook import retraced events.ndjson --org org_acme --dry-run
+  $ daybook import retraced events.ndjson --org org_acme
+  $ jq -c '.data.search.edges[].node' page.json | daybook import retraced - --org org_acme`,
+			prepare: asIs(retracedEvent),
+		},
+		togoSource(),
+		crmSource(),
 	}
 }
 
@@ -86,14 +108,20 @@ func workOSEvent(text []byte) (made, error) {
 	return made{event: in.Event, key: in.Key}, err
 }
 
+// retracedEvent is an event of Retraced.
+func retracedEvent(text []byte) ([]byte, error) {
+	d, err := retraced.ReadDump(text)
+	if err != nil {
+		return nil, err
+	}
+	return d.Daybook(), nil
+}
+
 // own are the members of the entry JSON that belong to the log it came from.
 var own = map[string]bool{"org": true, "seq": true, "received_at": true, "leaf_hash": true, "erased_fields": true, "masked_fields": true}
 
-// ownEvent turns a line of the API's JSON into an event; nil for a line that holds none: blank, a checkpoint, a tombstone.
+// ownEvent turns a line of the API's JSON into an event; nil for a line that holds none: a checkpoint, a tombstone.
 func ownEvent(line []byte) ([]byte, error) {
-	if len(line) == 0 {
-		return nil, nil
-	}
 	dec := json.NewDecoder(bytes.NewReader(line))
 	if t, err := dec.Token(); err != nil || t != json.Delim('{') {
 		return nil, errors.New("syntax: the line is no JSON object")

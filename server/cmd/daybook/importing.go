@@ -204,6 +204,9 @@ func (im *importer) read(ctx context.Context, r dumps.Reader, skip importState) 
 
 // take adds one record to the batch, or refuses it.
 func (im *importer) take(ctx context.Context, rec dumps.Record) error {
+	if len(rec.Text) == 0 && rec.Err == nil {
+		return nil // a blank line
+	}
 	m, err := made{}, rec.Err
 	if err == nil {
 		m, err = im.event(rec.Text)

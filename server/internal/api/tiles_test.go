@@ -334,7 +334,7 @@ func TestPruned(t *testing.T) {
 		},
 		daybook.LeaveTile: {
 			"tile/0/000": 410, "tile/0/002.p/9": 200, "tile/entries/000": 410, "tile/1/000.p/2": 200, "inclusion?seq=7": 410, "inclusion?seq=520": 200,
-			"consistency?from=100&to=603": 200, "consistency?from=100&to=200": 410, "consistency?from=101&to=603": 410, "checkpoints/100": 200, "bundle": 200,
+			"consistency?from=100&to=603": 200, "consistency?from=100&to=200": 200, "consistency?from=101&to=603": 410, "checkpoints/100": 200, "bundle": 200,
 			"bundle?from=5&to=9": 410, "bundle?from=512&to=520": 200,
 		},
 	} {

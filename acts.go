@@ -6,6 +6,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"slices"
 	"sync"
 
 	"github.com/daybook-audit/daybook/internal/typeid"
@@ -44,10 +45,13 @@ type control struct {
 	By        Party  `json:"by"`
 	// ApprovedBy is the second of two who agreed to an erasure.
 	ApprovedBy *Party `json:"approved_by,omitempty"`
-	Part       int    `json:"part,omitempty"`
-	Parts      int    `json:"parts,omitempty"`
+	// Of is the origin of an earlier epoch of the same org, from which OfItems are erased again after a restore; such an entry has no Items.
+	Of      string `json:"of,omitempty"`
+	OfItems string `json:"of_items,omitempty"`
+	Part    int    `json:"part,omitempty"`
+	Parts   int    `json:"parts,omitempty"`
 
-	items leaf.Items // of Items; nil when there are none
+	items, ofItems leaf.Items // of Items and OfItems; nil when there are none
 }
 
 // parseControl reads the payload of a control entry. Members that it does not know are ignored.
@@ -56,12 +60,14 @@ func parseControl(text []byte) (*control, error) {
 	if err := json.Unmarshal(text, c); err != nil {
 		return nil, fmt.Errorf("read a control entry: %w", err)
 	}
-	if c.Items == "" {
-		return c, nil
-	}
-	var err error
-	if c.items, err = leaf.ParseItems(c.Items); err != nil {
-		return nil, fmt.Errorf("items of a control entry: %w", err)
+	for text, items := range map[string]*leaf.Items{c.Items: &c.items, c.OfItems: &c.ofItems} {
+		if text == "" {
+			continue
+		}
+		var err error
+		if *items, err = leaf.ParseItems(text); err != nil {
+			return nil, fmt.Errorf("items of a control entry: %w", err)
+		}
 	}
 	return c, nil
 }
@@ -258,7 +264,7 @@ func (a *logActs) take(org OrgID, e *packed) error {
 	case c.Op == opErase:
 		a.erased(org, c, e)
 	case c.Op == opPrune && c.form() == formNone:
-		a.lost = append(a.lost[:len(a.lost):len(a.lost)], c.items...) // ascending: they name more and more of the log
+		a.lost = append(slices.Clip(a.lost), c.items...) // ascending: they name more and more of the log
 	case c.Op == opHold && c.State == holdPlaced:
 		return a.placed(c, e)
 	case c.Op == opHold && c.State == holdReleased:

@@ -45,12 +45,13 @@ var arch = []archModule{
 	{dir: "sqlite", may: []string{""}, lines: [][]string{{"."}}},
 	{dir: "postgres", may: []string{""}, lines: [][]string{{"."}, {"daybookpgx"}, {"capture"}}},
 	{dir: "server", may: []string{"", "sqlite", "postgres"}, lines: [][]string{
-		{"internal/config", "internal/ui", "internal/selfaudit", "internal/rawjson"},
+		{"internal/config", "internal/ui", "internal/selfaudit", "internal/rawjson", "internal/dumps"},
 		{"internal/control"},
 		{"internal/auth", "internal/export", "internal/stream"},
 		{"internal/api", "internal/compat/*"},
 		{"cmd/daybook", "bench"},
 	}},
+	{dir: "examples", may: []string{""}, lines: [][]string{{"*"}}},
 	{dir: "contrib/gin", may: []string{""}, lines: [][]string{{"."}}},
 	{dir: "contrib/echo", may: []string{""}, lines: [][]string{{"."}}},
 	{dir: "contrib/fiber", may: []string{""}, lines: [][]string{{"."}}},
@@ -62,7 +63,7 @@ var arch = []archModule{
 // alone lists packages that only these packages of ours may import, whatever their line says.
 var alone = map[string][]string{
 	"sqlite": {"server/cmd/daybook", "server/bench"}, "postgres": {"server/cmd/daybook", "server/bench", "postgres/daybookpgx", "postgres/capture"},
-	"client": {"server/cmd/daybook"}, "server/internal/config": {"server/cmd/daybook"},
+	"client": {"server/cmd/daybook", "examples/resthapi", "examples/togo", "examples/crm"}, "server/internal/config": {"server/cmd/daybook"},
 }
 
 // TestArchitecture holds the arrows: they point strictly down. It reads imports only and skips tests, testdata, tools and the web

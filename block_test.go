@@ -3,12 +3,18 @@ package daybook
 import (
 	"bytes"
 	"encoding/binary"
+	"encoding/hex"
 	"errors"
 	"hash/crc32"
+	"os"
+	"strings"
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
+	"golang.org/x/mod/sumdb/tlog"
 	"pgregory.net/rapid"
+
+	"github.com/daybook-audit/daybook/leaf"
 )
 
 func sealBlock(b []byte) []byte {
@@ -24,6 +30,52 @@ func smallBlock() ([]packed, []byte) {
 	return es, packBlock(&Head{LogID: [10]byte{1, 2}, Epoch: 3}, es)
 }
 
+// drawForms reduces some entries to what a block keeps of them.
+func drawForms(t *rapid.T, es []packed) {
+	for i := range es {
+		switch e := &es[i]; rapid.ByteRange(formWhole, formNone).Draw(t, "form") {
+		case formFields:
+			e.form, e.secret, e.idAt = formFields, [16]byte{}, 0
+		case formLeaf:
+			e.form, e.secret, e.idAt, e.root = formLeaf, [16]byte{}, 0, tlog.Hash{byte(i), 1}
+		case formHash:
+			*e = packed{seq: e.seq, kind: e.kind, form: formHash, body: e.body, leaf: tlog.Hash{byte(i), 2}}
+		case formNone:
+			*e = packed{seq: e.seq, kind: e.kind, form: formNone, body: []byte{}}
+		}
+	}
+}
+
+// everyForm is a block of one entry of each form.
+func everyForm() []byte {
+	return packBlock(&Head{LogID: [10]byte{1, 2}, Epoch: 3}, []packed{
+		{seq: 256, received: 5, id: ID{1, 2, 3, 4, 5, 6, 7, 8}, secret: [16]byte{9}, idAt: 8, body: []byte(`{"id":"","a":1}`)},
+		{seq: 257, form: formHash, leaf: tlog.Hash{7}, body: appendTombstone(nil, RemovedByRetention, "90d")},
+		{seq: 258, received: 7, id: ID{1, 2, 3, 4, 5, 7, 8}, form: formLeaf, root: tlog.Hash{6}, body: appendTombstone(nil, RemovedByErasure, "ers_1")},
+		{seq: 259, form: formNone},
+		{seq: 260, received: 9, id: ID{1, 2, 3, 4, 5, 8}, form: formFields, body: appendFields(nil, []leaf.Field{{Withheld: true, Commitment: [32]byte{5}}})},
+	})
+}
+
+// TestBlock_golden holds the bytes of every form.
+func TestBlock_golden(t *testing.T) {
+	t.Parallel()
+	const name = "testdata/block.golden"
+	got := hex.Dump(everyForm())
+	if os.Getenv("UPDATE") != "" {
+		if err := os.WriteFile(name, []byte(got), 0o600); err != nil {
+			t.Fatal(err)
+		}
+	}
+	want, err := os.ReadFile(name)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if d := cmp.Diff(strings.Split(string(want), "\n"), strings.Split(got, "\n")); d != "" {
+		t.Errorf("(-want +got):\n%s", d)
+	}
+}
+
 func TestUnpackBlock(t *testing.T) {
 	t.Parallel()
 	t.Run("what was packed comes back", func(t *testing.T) {
@@ -33,6 +85,7 @@ func TestUnpackBlock(t *testing.T) {
 			n := rapid.IntRange(1, 20).Draw(t, "n")
 			first := windowSize*rapid.Int64Range(0, maxSeq/windowSize-1).Draw(t, "window") + rapid.Int64Range(0, int64(windowSize-n)).Draw(t, "at")
 			es := drawEntries(t, first, n)
+			drawForms(t, es)
 			h := Head{LogID: [10]byte{7, 9: 1}, Epoch: rapid.IntRange(0, 1<<16-1).Draw(t, "epoch")}
 			prefix := []byte("before")
 			row := w.append(prefix, &h, es, rapid.SampledFrom([]byte{codecZstd, codecS2}).Draw(t, "codec"))
@@ -45,7 +98,7 @@ func TestUnpackBlock(t *testing.T) {
 			}
 			backslash := false
 			for i, want := range es {
-				backslash = backslash || bytes.IndexByte(want.body, '\\') >= 0
+				backslash = backslash || want.form != formWhole || bytes.IndexByte(want.body, '\\') >= 0
 				if diff := cmp.Diff(want, b.entry(i), cmp.AllowUnexported(packed{})); diff != "" {
 					t.Fatalf("entry %d (-want +got):\n%s", i, diff)
 				}
@@ -122,6 +175,7 @@ func FuzzBlock(f *testing.F) {
 	_, row := smallBlock()
 	f.Add(row, uint32(0), byte(0))
 	f.Add(row, uint32(8*blockHeader+3), byte(4))
+	f.Add(everyForm(), uint32(1), byte(1))
 	f.Add([]byte(blockMagic), uint32(0), byte(0))
 	f.Fuzz(func(t *testing.T, row []byte, at uint32, flip byte) {
 		// Bytes with a right checksum reach what lies behind it: they are read or refused, and what is read packs to the same again.

@@ -3,6 +3,7 @@ package daybook
 import (
 	"context"
 	"crypto/rand"
+	"errors"
 	"fmt"
 	"hash/fnv"
 	"log/slog"
@@ -22,6 +23,9 @@ type Book struct {
 	nodes   *nodeCache
 	limits  *scanLimits
 	signer  *signer // nil: nothing is signed
+
+	reapplyMu sync.Mutex
+	reapplied []Reapplied // guarded by reapplyMu
 
 	actsMu sync.Mutex
 	actsOf map[LogNo]*logActs // guarded by actsMu
@@ -118,7 +122,8 @@ func setDefault[T int | int64 | time.Duration](v *T, d T) {
 }
 
 // Open reads what was committed and not yet merged, checks it against the stored heads, and starts the sequencers and the merger.
-// A log whose head and commits contradict each other is frozen, and the others are served. The Book uses store until Close, which
+// A log whose head and commits contradict each other is frozen, and the others are served. What was erased, and came back with an older copy of the store, is erased again before Open
+// returns: see [Book.Reapplied]. The Book uses store until Close, which
 // does not close it.
 func Open(ctx context.Context, store Store, o Options) (*Book, error) {
 	o = o.withDefaults()
@@ -146,6 +151,9 @@ func Open(ctx context.Context, store Store, o Options) (*Book, error) {
 	b.merger.start() //nolint:contextcheck // it outlives Open; Close ends it
 	if b.signer != nil {
 		b.signer.start() //nolint:contextcheck // it outlives Open; Close ends it
+	}
+	if err := b.reapply(ctx, ""); err != nil {
+		return nil, errors.Join(err, b.Close()) //nolint:contextcheck // Close ends what outlives Open
 	}
 	return b, nil
 }

@@ -22,7 +22,8 @@ func (s *bundler) controls() error {
 	if err := s.findExplanations(s.tree.v); err != nil {
 		return err
 	}
-	if !slices.ContainsFunc(s.why, func(r explanation) bool { return r.items != nil && s.outside(r.entry.seq) }) {
+	whole := s.begin > 0 && s.q.First == s.begin // what came before must be judged without seeing it
+	if !whole && !slices.ContainsFunc(s.why, func(r explanation) bool { return r.items != nil && s.outside(r.entry.seq) }) {
 		return nil
 	}
 	d := leaf.Get()

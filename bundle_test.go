@@ -325,7 +325,7 @@ func TestBundles(t *testing.T) {
 			e.add(t, rapid.IntRange(1, 300).Draw(rt, "events"))
 			actor := fmt.Sprintf("actor:usr_%d", rapid.IntRange(0, 39).Draw(rt, "actor"))
 			var err error
-			switch rapid.IntRange(0, 7).Draw(rt, "step") {
+			switch rapid.IntRange(0, 9).Draw(rt, "step") {
 			case 0:
 				err = e.MergeTail(t.Context())
 			case 1:
@@ -339,18 +339,25 @@ func TestBundles(t *testing.T) {
 			case 5:
 				checkpoint(t, e.Book, "org_a")
 			case 6:
+				_, err = e.RotateKey(t.Context(), "org_a", by)
+			case 7, 8:
 				keep, bad := daybook.ParsePeriod("3s")
 				if bad != nil {
 					rt.Fatal(bad)
 				}
-				_, err = e.ApplyRetention(t.Context(), "org_a", daybook.Retention{Rules: []daybook.RetentionRule{{Match: "action:doc.a", Keep: keep}}})
+				_, err = e.ApplyRetention(t.Context(), "org_a", daybook.Retention{Rules: []daybook.RetentionRule{{
+					Match: rapid.SampledFrom([]string{"", "", "action:doc.a"}).Draw(rt, "match"), Keep: keep,
+					Leave: rapid.SampledFrom([]daybook.Leave{daybook.LeaveLeaf, daybook.LeaveHash, daybook.LeaveTile}).Draw(rt, "leave"),
+				}}})
 			}
 			if code := daybook.CodeOf(err); err != nil && code != daybook.CodeConflict && code != daybook.CodeNotFound {
 				rt.Fatal(err)
 			}
 		}
 		size := checkpoint(t, e.Book, "org_a").Size
-		q := daybook.BundleQuery{First: rapid.Int64Range(0, size-1).Draw(rt, "first")}
+		e.move(time.Second)
+		settle(rt, e.Book)
+		q := daybook.BundleQuery{First: rapid.Int64Range(logInfo(t, e.Book, "org_a").MinIndex, size-1).Draw(rt, "first")}
 		q.End = rapid.Int64Range(q.First+1, size).Draw(rt, "end")
 		q.Text = rapid.SampledFrom([]string{"", "", "outcome:failure", "is:erased"}).Draw(rt, "text")
 		if rapid.Bool().Draw(rt, "masked") {

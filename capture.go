@@ -2,6 +2,8 @@ package daybook
 
 import (
 	"context"
+	"crypto/hkdf"
+	"crypto/sha256"
 	"encoding/json"
 	"strings"
 	"sync/atomic"
@@ -13,22 +15,45 @@ import (
 // FailClosed alone.
 func (c *Clerk) Policy(action string) FailurePolicy { return c.policy(action) }
 
+// DeriveKey returns 32 bytes made of ClerkOptions.Secret for one use, so that what is hashed for different uses cannot be compared; nil
+// without a Secret.
+func (c *Clerk) DeriveKey(use string) []byte {
+	if len(c.o.Secret) == 0 {
+		return nil
+	}
+	key, err := hkdf.Key(sha256.New, c.o.Secret, nil, "daybook/"+use+"/v1\n", 32)
+	if err != nil { // 32 bytes are not too many
+		return nil
+	}
+	return key
+}
+
 // Lose counts and logs e as lost: for a capture layer whose caller can no longer learn that recording e failed with err.
 func (c *Clerk) Lose(ctx context.Context, e Event, err error) { c.lose(ctx, &e, err) }
+
+// Recorded counts the events that Clerks were given under a context.
+type Recorded struct {
+	Durable atomic.Int64 // events that are recorded
+	InTx    atomic.Int64 // events written within a transaction, which may still roll back
+}
 
 // countKey is the key of a counter in a context.
 type countKey struct{}
 
-// CountRecorded returns a context under which every Clerk adds one to n for each event that it has recorded, after the fact. n must
-// outlive the context.
-func CountRecorded(ctx context.Context, n *atomic.Int64) context.Context {
+// CountRecorded returns a context under which every Clerk counts in n, after the fact. n must outlive the context.
+func CountRecorded(ctx context.Context, n *Recorded) context.Context {
 	return context.WithValue(ctx, countKey{}, n)
 }
 
-// noteRecorded tells the counter of ctx, if there is one, that an event was recorded.
-func noteRecorded(ctx context.Context) {
-	if n, ok := ctx.Value(countKey{}).(*atomic.Int64); ok {
-		n.Add(1)
+// noteRecorded tells the counter of ctx, if there is one, that an event was recorded, or written within a transaction.
+func noteRecorded(ctx context.Context, inTx bool) {
+	n, ok := ctx.Value(countKey{}).(*Recorded)
+	switch {
+	case !ok:
+	case inTx:
+		n.InTx.Add(1)
+	default:
+		n.Durable.Add(1)
 	}
 }
 

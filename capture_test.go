@@ -4,7 +4,6 @@ import (
 	"context"
 	"encoding/json"
 	"errors"
-	"sync/atomic"
 	"testing"
 
 	"github.com/daybook-audit/daybook"
@@ -82,15 +81,15 @@ func (refusing) RecordBatch(context.Context, daybook.OrgID, []daybook.Event) ([]
 
 func TestCountRecorded(t *testing.T) {
 	t.Parallel()
-	var n atomic.Int64
+	var n daybook.Recorded
 	ctx := daybook.CountRecorded(t.Context(), &n)
 	e := daybook.Event{Action: "a.b", Actor: daybook.System("test"), Org: "org_acme"}
 	clerk, err := daybook.NewClerk(refusing{}, daybook.ClerkOptions{Failure: []daybook.FailureRule{{Action: "a.*", Policy: daybook.FailOpen}}})
 	if err != nil {
 		t.Fatal(err)
 	}
-	if _, err := clerk.Record(ctx, e); err != nil || n.Load() != 0 {
-		t.Errorf("a lost event: %v, counted %d", err, n.Load())
+	if _, err := clerk.Record(ctx, e); err != nil || n.Durable.Load() != 0 {
+		t.Errorf("a lost event: %v, counted %d", err, n.Durable.Load())
 	}
 	clerk.Lose(ctx, e, errRefusing)
 	if got := clerk.Stats().Lost; got != 2 {
@@ -107,7 +106,7 @@ func TestCountRecorded(t *testing.T) {
 	if clerk, err = daybook.NewClerk(book, daybook.ClerkOptions{}); err != nil {
 		t.Fatal(err)
 	}
-	if _, err := clerk.Record(ctx, e); err != nil || n.Load() != 1 {
-		t.Errorf("a recorded event: %v, counted %d", err, n.Load())
+	if _, err := clerk.Record(ctx, e); err != nil || n.Durable.Load() != 1 {
+		t.Errorf("a recorded event: %v, counted %d", err, n.Durable.Load())
 	}
 }

@@ -346,6 +346,7 @@ func (m *merger) foldDropped(ctx context.Context, d *dropping) error {
 	m.removals.queue = slices.DeleteFunc(m.removals.queue, func(r *removal) bool { return r.log == d.log })
 	m.pendingCount.Store(int64(len(m.removals.queue)))
 	m.b.cache.forget(d.log)
+	m.b.nodes.forgetRuns(d.log)
 	m.b.actsMu.Lock()
 	delete(m.b.actsOf, d.log)
 	m.b.actsMu.Unlock()

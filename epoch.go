@@ -47,6 +47,9 @@ func (b *Book) NewEpoch(ctx context.Context, r EpochRequest) (LogInfo, error) {
 	if err != nil {
 		return LogInfo{}, fmt.Errorf("begin a new epoch of %s: %w", r.Org, err)
 	}
+	if err := b.reapply(ctx, r.Org); err != nil { // what was erased again from the old log is named by the new one
+		return LogInfo{}, err
+	}
 	if _, err := b.Checkpoint(ctx, r.Org); err != nil {
 		return LogInfo{}, err
 	}

@@ -50,6 +50,7 @@ func TestRotateKey(t *testing.T) {
 	t.Parallel()
 	s, marks, now := storetest.Memory(), storetest.Marks(), newClock()
 	b := open(t, s, signing(marks, now))
+	var ended []daybook.Vkey
 	record(t, b, "org_a", daybook.Request{Events: texts(0, 3)})
 	first := logInfo(t, b, "org_a").Keys[0]
 	if held := signers(t, checkpoint(t, b, "org_a").Note, first.Vkey); len(held) != 1 {
@@ -95,7 +96,14 @@ func TestRotateKey(t *testing.T) {
 			t.Fatal(err)
 		}
 		s = s.Reopen()
-		b = open(t, s, signing(marks, now))
+		o := signing(marks, now)
+		o.Metrics = &daybook.Metrics{Retire: func(org daybook.OrgID, key daybook.Vkey) {
+			if org != "org_a" {
+				t.Errorf("a key of %s was retired", org)
+			}
+			ended = append(ended, key)
+		}}
+		b = open(t, s, o)
 	}
 	now.move(31 * 24 * time.Hour)
 	record(t, b, "org_a", daybook.Request{Events: texts(3, 1)})
@@ -108,6 +116,9 @@ func TestRotateKey(t *testing.T) {
 	}
 	if got := states(b); last.Size != 6 || !slices.Equal(got, []string{daybook.KeyRetired, daybook.KeyCurrent}) {
 		t.Errorf("size %d, keys are %v", last.Size, got)
+	}
+	if want := []daybook.Vkey{{Vkey: first.Vkey, Generation: 1, State: daybook.KeyRetired, Seq: 5}}; !slices.Equal(ended, want) {
+		t.Errorf("told of %+v", ended)
 	}
 	if third, err := b.RotateKey(t.Context(), "org_a", by); err != nil || third.Generation != 3 {
 		t.Errorf("the next rotation: %+v, %v", third, err)

@@ -2,6 +2,7 @@ package daybook
 
 import (
 	"bytes"
+	"cmp"
 	"context"
 	"fmt"
 	"slices"
@@ -60,6 +61,7 @@ type Erasure struct {
 	ID          string
 	Seqs        []int64 // of its control entries
 	Items       string  // what they name (docs/reference/integrity.md, section 9), all parts together
+	Of          string  // origin of the epoch whose entries they name, where they were erased again after a restore; empty: the log's own
 	Entries     int64
 	Reason      string
 	LegalBasis  string
@@ -411,10 +413,10 @@ func (s *selection) refusal() error {
 func (a *logActs) erased(org OrgID, c *control, e *packed) {
 	x := a.byID[c.ErasureID]
 	if x == nil {
-		x = &Erasure{Org: org, ID: c.ErasureID, Entries: c.Count, Reason: c.Reason, LegalBasis: c.Basis, By: c.By, ApprovedBy: c.ApprovedBy, RequestedAt: e.received, Items: c.Items}
+		x = &Erasure{Org: org, ID: c.ErasureID, Entries: c.Count, Reason: c.Reason, LegalBasis: c.Basis, By: c.By, ApprovedBy: c.ApprovedBy, RequestedAt: e.received, Items: cmp.Or(c.Items, c.OfItems), Of: c.Of}
 		a.byID[c.ErasureID], a.erasures = x, append(a.erasures, x)
 	} else {
-		x.Items += ";" + c.Items
+		x.Items += ";" + cmp.Or(c.Items, c.OfItems)
 	}
 	x.Seqs = append(x.Seqs, e.seq)
 }

@@ -13,6 +13,7 @@ const (
 	WindowSize = windowSize
 	StateWhole = stateWhole
 	SlipDay    = slipDay
+	SlipEdge   = slipEdge
 )
 
 // BlockEntry is an entry as a block holds it.

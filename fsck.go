@@ -46,7 +46,7 @@ type Finding struct {
 // and that seqs are gapless, times ascend, ids agree, every block's bounds and filter cover what it holds, and every stored checkpoint and
 // the high-water mark are heads that the log had. It writes nothing. An error means that it could not look; what is wrong with the bytes is in the report.
 func Fsck(ctx context.Context, store Store, o FsckOptions) (FsckReport, error) {
-	f := &fsck{store: store, o: o, tails: map[LogNo][]tailRun{}, signed: map[LogNo]signedBefore{}}
+	f := &fsck{store: store, o: o, tails: map[LogNo][]tailRun{}, signed: map[LogNo]signedBefore{}, erased: map[string][]leaf.Items{}}
 	if err := f.readSigned(ctx); err != nil {
 		return f.report, err
 	}
@@ -54,6 +54,9 @@ func Fsck(ctx context.Context, store Store, o FsckOptions) (FsckReport, error) {
 		if err := f.loadTail(ctx, shard); err != nil {
 			return f.report, err
 		}
+	}
+	if err := f.readElsewhere(ctx); err != nil {
+		return f.report, err
 	}
 	ctx, cancel := context.WithCancelCause(ctx)
 	defer cancel(nil)
@@ -83,7 +86,8 @@ type fsck struct {
 	o     FsckOptions
 	tails map[LogNo][]tailRun
 
-	signed map[LogNo]signedBefore // read before the tail: the log had these heads by then
+	erased map[string][]leaf.Items // by log id: what entries of other logs name, and the list beside the marks
+	signed map[LogNo]signedBefore  // read before the tail: the log had these heads by then
 
 	mu     sync.Mutex
 	report FsckReport
@@ -106,6 +110,9 @@ func (f *fsck) feed(ctx context.Context, heads chan<- Head) error {
 	}
 	return nil
 }
+
+// EveryLog yields the folded heads of all logs of a store by number, those of epochs that have ended included, or one error.
+func EveryLog(ctx context.Context, s Reader) iter.Seq2[Head, error] { return everyLog(ctx, s) }
 
 // everyLog yields the folded heads of all logs by number, or one error. The tables of a damaged store may lead in a circle: that is an
 // *Error of CodeTampered, and no endless list.
@@ -335,8 +342,8 @@ func (c *logCheck) block(m *BlockMeta, data []byte) bool {
 		c.find(m.First, "block_damaged", "%v", err)
 		return false
 	}
-	if m.First != c.tree.size || b.first() != m.First || b.len() != m.N {
-		c.find(c.tree.size, "gap", "expected entry %d, the block holds %d entries from %d", c.tree.size, b.len(), b.first())
+	if next := c.tree.size + int64(c.lost); m.First != next || b.first() != m.First || b.len() != m.N {
+		c.find(next, "gap", "expected entry %d, the block holds %d entries from %d", next, b.len(), b.first())
 		return false
 	}
 	c.roots = c.roots[:0]

@@ -187,6 +187,9 @@ func (r *removals) gone(e *packed) error {
 // lawful finds what is gone and was named by no control entry that removes.
 func (c *logCheck) lawful() {
 	r := &c.removals
+	for _, items := range c.f.erased[logIDOf(originOf("", c.head.LogID))] {
+		r.act(&control{Op: opErase, items: items})
+	}
 	var acts leaf.Items
 	for form := formNone; form >= formLeaf; form-- { // who may take more may take less
 		acts = append(acts, r.acts[form]...)

@@ -106,7 +106,10 @@ func (b *Book) recordParts(ctx context.Context, org OrgID, c *control, items []s
 	texts := make([][]byte, len(items))
 	for i, text := range items {
 		part := *c
-		if part.Items = text; len(items) > 1 || c.Op == opErase {
+		if part.Items = text; c.Of != "" {
+			part.Items, part.OfItems = "", text
+		}
+		if len(items) > 1 || c.Op == opErase {
 			part.Part, part.Parts = i+1, len(items)
 		}
 		var err error

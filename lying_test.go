@@ -25,7 +25,8 @@ func TestLyingStore(t *testing.T) {
 	// epochs are begun by hand (TestNewEpoch), and what only a removal does is TestRemoval_faults'.
 	for _, step := range storetest.Steps() {
 		switch step {
-		case storetest.StepGet, storetest.StepPut, storetest.StepDelete, storetest.StepDrop, storetest.StepScrub, storetest.StepEpoch:
+		case storetest.StepGet, storetest.StepPut, storetest.StepDelete, storetest.StepDrop, storetest.StepScrub, storetest.StepEpoch,
+			storetest.StepClose, storetest.StepDropLog:
 			continue
 		default:
 		}

@@ -19,9 +19,10 @@ type merger struct {
 	stop  context.CancelFunc
 	done  chan struct{} // closed when run has returned
 
-	owed         atomic.Int64 // entries in finished windows of several pieces
-	pendingCount atomic.Int64 // removals that are not carried out
-	released     atomic.Bool  // a hold was, since the merger looked
+	owed         atomic.Int64            // entries in finished windows of several pieces
+	pendingCount atomic.Int64            // removals that are not carried out
+	pendingLogs  atomic.Pointer[[]LogNo] // those they are in
+	released     atomic.Bool             // a hold was, since the merger looked
 
 	// mu is held by whoever merges: run, one step at a time, or settle. It owns everything below.
 	mu         sync.Mutex

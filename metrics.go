@@ -8,6 +8,8 @@ type Metrics struct {
 	Merge  func(blocks, bytes int, seconds float64)  // a slice of merging that is durable
 	Sign   func(logs int, seconds float64)           // a round of signing that is stored
 	Freeze func(org OrgID, cause error)              // a log whose entries are not those that were signed: nothing is recorded in it any more
+	// Retire is called when a key of a log signs no longer, because the overlap with the next one is over; from within that log's signing.
+	Retire func(org OrgID, key Vkey)
 	// Witness is called after a witness was told a checkpoint of the anchor log, with its error; it may be called concurrently.
 	Witness func(name string, err error)
 	Flag    func(flag string)                 // an event that is recorded although its schema refuses it; one that is sent again counts again

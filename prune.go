@@ -151,7 +151,7 @@ func (d *due) judge(s *scan, e *packed) (rule int, says judgement, by *activeHol
 	if e.kind == KindControl {
 		return -1, notYet, nil
 	}
-	i := slices.IndexFunc(d.rules, func(r retentionRule) bool { return r.query.Match(&s.rec) })
+	i := d.ruleOf(s, e)
 	switch {
 	case i < 0:
 		return i, notYet, nil
@@ -167,6 +167,18 @@ func (d *due) judge(s *scan, e *packed) (rule int, says judgement, by *activeHol
 		return i, passed, nil
 	}
 	return i, goes, nil
+}
+
+// ruleOf returns the place of the rule that counts for the entry that s has just met, −1: none does.
+func (d *due) ruleOf(s *scan, e *packed) int {
+	if e.pruned() {
+		_, by, _ := e.tombstone() // if that cannot be read, it says nothing
+		i := slices.IndexFunc(d.rules, func(r retentionRule) bool { return r.Match != "" && strings.HasPrefix(by, r.Match+" ") })
+		if i >= 0 {
+			return i
+		}
+	}
+	return slices.IndexFunc(d.rules, func(r retentionRule) bool { return r.query.Match(&s.rec) })
 }
 
 // skip passes over blocks of which no rule removes more, and ends where nothing can be due.

@@ -137,6 +137,9 @@ func leads(path, root string) int {
 	return at
 }
 
+// Redacted returns e as a Clerk with the Redactor r records it: for whoever hands events to a Book without a Clerk.
+func Redacted(e Event, r Redactor) (Event, error) { return redacted(e, r) }
+
 // redacted returns e as r lets it be recorded.
 func redacted(e Event, r Redactor) (Event, error) {
 	text, err := appendEvent(nil, &e)

@@ -2,6 +2,7 @@ package daybook
 
 import (
 	"context"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"log/slog"
@@ -31,7 +32,10 @@ type removal struct {
 	next int64 // everything below is carried out, or kept for a hold
 	lost int64 // the runs below have lost their hashes, if they are to
 	held bool  // something was kept
-	at   int64 // not before this time, µs
+
+	changed bool  // a block was rewritten
+	clear   bool  // nothing of it is left in blocks, so that nobody reads it
+	at      int64 // not before this time, µs
 }
 
 // pendingRemovals is what the merger has to carry out. It is guarded by the merger's mu.
@@ -109,7 +113,7 @@ func (m *merger) removeStep(ctx context.Context) (worked bool, err error) {
 				slog.Duration("retry_in", removalRetry))
 			err = nil
 		}
-		m.pendingCount.Store(int64(len(m.removals.queue)))
+		m.countRemovals()
 		return true, err
 	}
 	return false, nil
@@ -145,7 +149,7 @@ func (m *merger) findRemovals(ctx context.Context, log LogNo) error {
 			m.removals.add(log, s.seq)
 		}
 	}
-	m.pendingCount.Store(int64(len(m.removals.queue)))
+	m.countRemovals()
 	return nil
 }
 
@@ -179,26 +183,69 @@ func (m *merger) remove(ctx context.Context, r *removal) (worked bool, err error
 	if err != nil {
 		return true, err
 	}
-	if c.items.Last() >= min(r.seq, v.head.Packed) {
-		return true, damaged("control entry %d names entries up to %d", r.seq, c.items.Last())
+	from, holds, err := m.removesFrom(ctx, r, c, a, &v.head)
+	if err != nil {
+		return true, err
 	}
 	defer m.dropScratch()
-	more, err := m.removeBlocks(ctx, r, c, &v.head, a.inForce())
+	more, err := m.removeBlocks(ctx, r, c, from, holds)
 	if err == nil && !more && c.Op == opPrune && c.form() == formNone {
-		more, err = m.loseRuns(ctx, r, c, &v.head, a.inForce())
+		more, err = m.loseRuns(ctx, r, c, from, holds)
 	}
 	if err != nil || more {
 		return true, err
 	}
+	r.clear = true
 	if r.held {
 		r.held, r.next, r.lost, r.at = false, 0, 0, m.b.now()+heldRetry.Microseconds()
 		return true, nil
 	}
-	if err := m.finishRemoval(ctx, r, c, &v.head); err != nil {
+	if err := m.finishRemoval(ctx, r, c, &v.head, from); err != nil {
 		return true, err
 	}
 	m.removals.queue = slices.DeleteFunc(m.removals.queue, func(x *removal) bool { return x == r })
 	return true, nil
+}
+
+// listRemoval lists an erasure beside the high-water marks, before it counts as complete: an older copy of the store that is restored later
+// knows nothing of it. It is not listed sooner, because what is listed is carried out before a start serves anybody.
+func (m *merger) listRemoval(ctx context.Context, r *removal, c *control, h *Head) error {
+	if m.b.signer == nil {
+		return nil
+	}
+	text, err := json.Marshal(c)
+	if err != nil {
+		return fmt.Errorf("list what control entry %d removes: %w", r.seq, err)
+	}
+	row := Removal{Origin: originOf(m.b.o.Origin, h.LogID), Seq: r.seq, Text: string(text), At: m.b.now()}
+	if err := m.b.o.HighWater.AddRemoval(ctx, row); err != nil {
+		return fmt.Errorf("list what control entry %d removes: %w", r.seq, err)
+	}
+	return nil
+}
+
+// removesFrom returns the head of the log that c removes from: its own, h, or that of an epoch that has ended, and the holds that keep
+// something there. What was erased before the epoch ended is erased again whatever was on hold there: a hold was asked then.
+func (m *merger) removesFrom(ctx context.Context, r *removal, c *control, a *logActs, h *Head) (*Head, []*activeHold, error) {
+	if c.Of == "" {
+		if c.items.Last() >= min(r.seq, h.Packed) {
+			return nil, nil, damaged("control entry %d names entries up to %d", r.seq, c.items.Last())
+		}
+		return h, a.inForce(), nil
+	}
+	heads, err := m.b.store.Epochs(ctx, h.Org)
+	if err != nil {
+		return nil, nil, fmt.Errorf("read the epochs of %s: %w", h.Org, err)
+	}
+	i := slices.IndexFunc(heads, func(x Head) bool { return originOf("", x.LogID) == "/o/"+logIDOf(c.Of) })
+	if i < 0 {
+		return nil, nil, damaged("control entry %d removes from %s, which is no log of this organization", r.seq, c.Of)
+	}
+	if c.ofItems.Last() >= heads[i].Packed { // its last entries are not merged yet
+		return nil, nil, fmt.Errorf("control entry %d names entries up to %d: %w", r.seq, c.ofItems.Last(), ErrNotExist)
+	}
+	c.items = c.ofItems
+	return &heads[i], nil, nil
 }
 
 // viewOf is the picture of a log, which need not be the newest of its org.
@@ -237,6 +284,7 @@ func (m *merger) removeBlocks(ctx context.Context, r *removal, c *control, h *He
 			break
 		}
 	}
+	r.changed = r.changed || len(m.slice.swaps) > 0
 	// A crash before this leaves what was removed in the store, and after it the store says nothing of how far r is: the next start
 	// begins again with the first block and finds nothing left in it.
 	if err := m.flush(ctx, nil); err != nil {
@@ -363,10 +411,30 @@ func recordedOutcome(d *leaf.Doc) []byte {
 	return []byte(Success)
 }
 
-// finishRemoval removes the copies that are not in blocks, and says in the store that c is carried out.
+// finishRemoval removes the copies that are not in blocks, and says in the log of h that c is carried out.
 //
 // A crash before the slip is durable leaves c to be carried out again, which changes nothing but the time of completion.
-func (m *merger) finishRemoval(ctx context.Context, r *removal, c *control, h *Head) error {
+func (m *merger) finishRemoval(ctx context.Context, r *removal, c *control, h, from *Head) error {
+	if err := m.purge(ctx, from, c); err != nil {
+		return err
+	}
+	if c.Op == opErase {
+		if err := m.tellErased(ctx, h, c); err != nil {
+			return err
+		}
+		if err := m.listRemoval(ctx, r, c, h); err != nil {
+			return err
+		}
+	}
+	done := controlSlip{seq: r.seq, removes: true, done: m.b.now()}
+	if err := m.b.store.Replace(ctx, []Swap{{Log: h.Log, Slips: []Slip{done.slip()}}}); err != nil {
+		return fmt.Errorf("note that control entry %d is carried out: %w", r.seq, err)
+	}
+	return m.scrub(ctx) // it also makes the slip durable
+}
+
+// purge removes what c names from everything of the store but the blocks of h, where it is gone.
+func (m *merger) purge(ctx context.Context, h *Head, c *control) error {
 	s := m.b.shardOf(h.Org)
 	if err := m.mergeTail(ctx, s); err != nil { // the commits that hold what was removed are trimmed with the others
 		return err
@@ -391,19 +459,7 @@ func (m *merger) finishRemoval(ctx context.Context, r *removal, c *control, h *H
 			return fmt.Errorf("drop idempotency keys: %w", err)
 		}
 	}
-	if c.Op == opErase {
-		if err := m.tellErased(ctx, h, c); err != nil {
-			return err
-		}
-	}
-	if err := m.scrub(ctx); err != nil {
-		return err
-	}
-	done := controlSlip{seq: r.seq, removes: true, done: m.b.now()}
-	if err := m.b.store.Replace(ctx, []Swap{{Log: h.Log, Slips: []Slip{done.slip()}}}); err != nil {
-		return fmt.Errorf("note that control entry %d is carried out: %w", r.seq, err)
-	}
-	return m.scrub(ctx) // it also makes the slip durable
+	return m.scrub(ctx)
 }
 
 // tellErased tells whoever keeps copies.

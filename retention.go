@@ -97,10 +97,15 @@ type RetentionRule struct {
 	Match string // a query of action, actor.type and target.type; empty or "*": every entry
 	Keep  Period // counted from received_at
 	Leave Leave
+
+	Of *query.Query // for a rule that a program makes: what it matches beside Match; nil: nothing more is asked
 }
 
 // name is how the rule is called in control entries and tombstones.
 func (r *RetentionRule) name() string {
+	if r.Of != nil {
+		return strings.TrimSpace(r.Match+" "+r.Of.String()) + " " + r.Keep.text
+	}
 	if r.Match == "" {
 		return r.Keep.text
 	}
@@ -108,8 +113,8 @@ func (r *RetentionRule) name() string {
 }
 
 // Retention says how long the entries of one log are kept. The first rule that matches an entry counts for it; one that no rule matches
-// is kept for ever. Of an entry that is gone already no query knows more than that it is one: for it counts the first rule that matches
-// whatever there is.
+// is kept for ever. An entry that retention has removed stays with the rule that did, as long as there is one with its Match; of any other
+// that is gone no query knows more than that it is one: for it counts the first rule that matches whatever there is.
 type Retention struct {
 	Rules []RetentionRule
 	By    Party // who answers for what it removes; zero: system retention
@@ -140,6 +145,9 @@ func (p *Retention) definite(now int64) ([]retentionRule, error) {
 		q, err := query.Parse(match, query.Options{Place: query.Retention})
 		if err != nil {
 			return nil, &Error{Code: CodeInvalid, Rule: "query_invalid", Field: fmt.Sprintf("/rules/%d/match", i), Message: queryMessage(err), Err: err}
+		}
+		if r.Of != nil {
+			q = query.And(q, r.Of)
 		}
 		rules[i] = retentionRule{RetentionRule: r, query: q, cutoff: cutoff(now, r.Keep.d)}
 	}

@@ -264,8 +264,12 @@ func (g *signer) retire(ctx context.Context, s *shard, t *logTail) error {
 			continue
 		}
 		act := &keyAct{Op: opKey, State: keyRetired, Generation: keys[i].generation, Vkey: keys[i].vkey(), By: Party{Type: "system", ID: "rotation"}}
-		if _, err := g.b.recordControl(ctx, t.org, keyText(act)); err != nil {
+		rc, err := g.b.recordControl(ctx, t.org, keyText(act))
+		if err != nil {
 			return fmt.Errorf("retire generation %d of %s: %w", keys[i].generation, t.org, err)
+		}
+		if g.b.metrics.Retire != nil {
+			g.b.metrics.Retire(t.org, Vkey{Vkey: act.Vkey, Generation: act.Generation, State: KeyRetired, Seq: rc.Seq})
 		}
 	}
 	return nil

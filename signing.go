@@ -76,7 +76,7 @@ func (g *signer) checkpoint(ctx context.Context, s *shard, t *logTail) (Checkpoi
 		return t.sig.newest, nil
 	}
 	if err != nil {
-		return Checkpoint{}, err
+		return Checkpoint{}, s.neverSigned(t, err)
 	}
 	s.mu.RLock()
 	size := t.size
@@ -85,6 +85,19 @@ func (g *signer) checkpoint(ctx context.Context, s *shard, t *logTail) (Checkpoi
 		return *c, nil
 	}
 	return g.sign(ctx, s, t)
+}
+
+// neverSigned replaces err where waiting is in vain: an epoch that ended before it was signed gets no checkpoint any more.
+func (s *shard) neverSigned(t *logTail, err error) error {
+	s.mu.RLock()
+	defer s.mu.RUnlock()
+	if !frozenBy(err) || t.head.State == LogOpen {
+		return err
+	}
+	return &Error{
+		Code: CodeNotFound, Rule: "never_signed", Err: err,
+		Message: fmt.Sprintf("epoch %d of this log ended before it was ever signed: its entries are there, and nothing proves them to an outsider", t.epoch),
+	}
 }
 
 // writable returns an *Error with the rule log_frozen if nothing may be appended to t or signed.

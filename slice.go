@@ -107,7 +107,7 @@ func (m *merger) noticeRemovals(swap *Swap) error {
 			m.removals.add(swap.Log, c.seq)
 		}
 	}
-	m.pendingCount.Store(int64(len(m.removals.queue)))
+	m.countRemovals()
 	return nil
 }
 

@@ -28,6 +28,7 @@ type Key struct {
 	Name       string     `json:"name"`
 	Org        *string    `json:"org"` // nil: all orgs
 	Scopes     []string   `json:"scopes"`
+	Labels     []string   `json:"labels,omitempty"`
 	CreatedAt  time.Time  `json:"created_at"`
 	ExpiresAt  *time.Time `json:"expires_at"`
 	LastUsedAt *time.Time `json:"last_used_at"`
@@ -40,6 +41,7 @@ type NewKey struct {
 	Name      string     `json:"name"`
 	Org       *string    `json:"org"` // nil: all orgs
 	Scopes    []string   `json:"scopes"`
+	Labels    []string   `json:"labels,omitempty"` // words that a door may ask for beside the scopes
 	ExpiresAt *time.Time `json:"expires_at"`
 }
 

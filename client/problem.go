@@ -17,16 +17,25 @@ import (
 // Problem is an error answer of the server as it was sent: problem+json and the headers that belong to it. It stands as Err in
 // the *daybook.Error that a call returns.
 type Problem struct { //nolint:errname // the word of RFC 9457
-	Status    int         `json:"status"`
-	Code      string      `json:"code"`
-	Detail    string      `json:"detail"`
-	Field     string      `json:"field"`
-	Index     *int        `json:"index"`
-	Errors    []Refusal   `json:"errors"`
-	Query     *QueryFault `json:"query_error"`
-	RequestID string      `json:"request_id"`
+	Status     int         `json:"status"`
+	Code       string      `json:"code"`
+	Detail     string      `json:"detail"`
+	Field      string      `json:"field"`
+	Index      *int        `json:"index"`
+	Errors     []Refusal   `json:"errors"`
+	Violations []Violation `json:"violations"` // with schema_violation and schema_missing
+	Query      *QueryFault `json:"query_error"`
+	RequestID  string      `json:"request_id"`
 
 	RetryAfter time.Duration `json:"-"`
+}
+
+// Violation is one thing that the schema of an event's action refuses.
+type Violation struct {
+	Field   string `json:"field"` // JSON pointer into the event; empty: the event itself
+	Keyword string `json:"keyword"`
+	Schema  string `json:"schema"` // where the schema says so
+	Message string `json:"message"`
 }
 
 // Refusal is what is wrong with one event of a batch.

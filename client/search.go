@@ -3,27 +3,33 @@ package client
 import (
 	"bytes"
 	"context"
-	"encoding/base64"
 	"encoding/json"
 	"fmt"
-	"time"
+	"strings"
+
+	"golang.org/x/mod/sumdb/tlog"
 
 	"github.com/daybook-audit/daybook"
 )
 
-// Search is [daybook.Book.Search] through the server, so that what reads a log takes either. Query and Within are not sent: a question
-// for a server is text. Entries hold the recorded members without those of the log; what proves them is not among them, see
-// [Client.Bundle].
+// Search asks the server what [daybook.Book.Search] answers in the same process, so that code that looks into a log need not know which of
+// the two it has. Of the question it sends all but Now, which is the server's; Zone goes by its name. Of the answer the entries, the cursor,
+// the size, the query and whether it is complete are filled in; a Payload holds the recorded members, not byte for byte in every case.
 func (c *Client) Search(ctx context.Context, q daybook.EventQuery) (*daybook.Page, error) {
 	ask := Query{Org: q.Org, Text: q.Text, From: q.FromText, To: q.ToText, Asc: q.Asc, Limit: q.Limit, Cursor: q.Cursor}
-	if q.Query != nil || q.Within != nil {
-		return nil, fmt.Errorf("search: a question for a server is text")
+	if q.Query != nil {
+		ask.Text = q.Query.String()
 	}
-	if q.From != 0 {
-		ask.From = micros(q.From)
+	if q.Within != nil && !q.Within.Empty() {
+		ask.Text = strings.TrimSpace(parenthesized(ask.Text) + " " + parenthesized(q.Within.String()))
 	}
-	if q.To != 0 {
-		ask.To = micros(q.To)
+	for _, b := range [...]struct {
+		micros int64
+		text   *string
+	}{{q.From, &ask.From}, {q.To, &ask.To}} {
+		if b.micros != 0 {
+			*b.text = string(daybook.AppendTime(nil, b.micros))
+		}
 	}
 	if q.Zone != nil {
 		ask.TZ = q.Zone.String()
@@ -31,56 +37,65 @@ func (c *Client) Search(ctx context.Context, q daybook.EventQuery) (*daybook.Pag
 	if q.Order == daybook.OrderOccurred {
 		ask.Order = "occurred"
 	}
-	found, err := c.Events(ctx, ask)
+	if q.Cursor != "" { // it keeps everything else
+		ask = Query{Org: q.Org, Limit: q.Limit, Cursor: q.Cursor}
+	}
+	page, err := c.Events(ctx, ask)
 	if err != nil {
 		return nil, err
 	}
-	page := &daybook.Page{NextCursor: found.NextCursor, Size: found.Size, Query: found.Query, Entries: make([]daybook.Entry, len(found.Entries))}
-	page.Searched = daybook.Searched{
-		Days: found.Searched.Days, OfDays: found.Searched.OfDays, Blocks: found.Searched.Blocks, Complete: found.Searched.Complete, Reason: found.Searched.Reason,
+	out := &daybook.Page{
+		NextCursor: page.NextCursor, Size: page.Size, Query: page.Query,
+		Searched: daybook.Searched{Days: page.Searched.Days, OfDays: page.Searched.OfDays, Blocks: page.Searched.Blocks, Complete: page.Searched.Complete, Reason: page.Searched.Reason},
 	}
-	for i := range found.Entries {
-		if page.Entries[i], err = found.Entries[i].entry(); err != nil {
-			return nil, fmt.Errorf("search: entry %d: %w", found.Entries[i].Seq, err)
+	for i := range page.Entries {
+		entry, err := page.Entries[i].entry()
+		if err != nil {
+			return nil, fmt.Errorf("entry %d: %w", page.Entries[i].Seq, err)
 		}
+		out.Entries = append(out.Entries, entry)
 	}
-	return page, nil
+	return out, nil
 }
 
-func micros(at int64) string { return time.UnixMicro(at).UTC().Format("2006-01-02T15:04:05.000000Z") }
+func parenthesized(text string) string {
+	if text == "" {
+		return ""
+	}
+	return "(" + text + ")"
+}
 
-// entry is e as a Book gives it.
+// entry returns e as a Book gives it.
 func (e *Entry) entry() (daybook.Entry, error) {
 	out := daybook.Entry{
-		Org: e.Org, Seq: e.Seq, ReceivedAt: e.ReceivedAt.UnixMicro(), RemovedBy: e.By, ErasedFields: e.ErasedFields, Erased: len(e.ErasedFields),
+		Org: e.Org, Seq: e.Seq, ReceivedAt: e.ReceivedAt.UnixMicro(), RemovedBy: e.By, Erased: len(e.ErasedFields), ErasedFields: e.ErasedFields,
 	}
 	var err error
 	if out.ID, err = daybook.ParseID(e.ID); err != nil {
 		return out, err
 	}
-	hash, err := base64.StdEncoding.DecodeString(e.LeafHash)
-	if err != nil || len(hash) != len(out.LeafHash) {
-		return out, fmt.Errorf("leaf_hash %q is no hash", e.LeafHash)
+	if out.LeafHash, err = tlog.ParseHash(e.LeafHash); err != nil {
+		return out, err
 	}
-	copy(out.LeafHash[:], hash)
-	switch e.Removed {
-	case "":
-	case daybook.RemovedByErasure.String():
-		out.Removed = daybook.RemovedByErasure
-	default:
-		out.Removed = daybook.RemovedByRetention
-	}
-	if e.Op != "" {
+	switch {
+	case e.Op != "":
 		out.Kind = daybook.KindControl
+	case e.Removed == daybook.RemovedByErasure.String():
+		out.Removed = daybook.RemovedByErasure
+		return out, nil
+	case e.Removed != "":
+		out.Removed = daybook.RemovedByRetention
+		return out, nil
 	}
-	if out.Removed == daybook.NotRemoved {
-		out.Payload, err = recorded(e.JSON)
-	}
+	out.Payload, err = payload(e.JSON)
 	return out, err
 }
 
-// recorded returns the JSON of an entry without the members that the log has put in front.
-func recorded(text []byte) ([]byte, error) {
+// placed are the members in front of an entry's JSON that say where it stands, not what was recorded.
+var placed = map[string]bool{"org": true, "seq": true, "received_at": true, "leaf_hash": true, "erased_fields": true}
+
+// payload returns the recorded members of an entry's JSON.
+func payload(text []byte) ([]byte, error) {
 	d := json.NewDecoder(bytes.NewReader(text))
 	if _, err := d.Token(); err != nil {
 		return nil, err
@@ -95,18 +110,18 @@ func recorded(text []byte) ([]byte, error) {
 		if err := d.Decode(&value); err != nil {
 			return nil, err
 		}
-		switch name {
-		case "org", "seq", "received_at", "leaf_hash", "erased_fields":
+		word, ok := name.(string)
+		if !ok || placed[word] {
 			continue
 		}
-		key, err := json.Marshal(name)
+		quoted, err := json.Marshal(word)
 		if err != nil {
 			return nil, err
 		}
 		if len(out) > 1 {
 			out = append(out, ',')
 		}
-		out = append(append(append(out, key...), ':'), value...)
+		out = append(append(append(out, quoted...), ':'), value...)
 	}
 	return append(out, '}'), nil
 }

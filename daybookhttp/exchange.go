@@ -24,7 +24,7 @@ type Exchange struct {
 
 // event makes the event of a request that has been served; false: there is none to record.
 func (x *exchange) event(outer *http.Request, panicked bool) (daybook.Event, bool) {
-	if x.rule.Merge && x.recorded.Load() > 0 && !panicked {
+	if x.merged(panicked) {
 		return daybook.Event{}, false
 	}
 	m := x.m
@@ -55,6 +55,15 @@ func (x *exchange) event(outer *http.Request, panicked bool) (daybook.Event, boo
 		return daybook.Event{}, false
 	}
 	return e, true
+}
+
+// merged reports whether an event of the handler's stands for the request. One that was written within a transaction does when the
+// request went well: else the transaction may have been rolled back, and the event with it.
+func (x *exchange) merged(panicked bool) bool {
+	if !x.rule.Merge || panicked {
+		return false
+	}
+	return x.recorded.Durable.Load() > 0 || x.recorded.InTx.Load() > 0 && x.status(false) < http.StatusBadRequest
 }
 
 // maxName is the longest id of a target.

@@ -6,7 +6,6 @@ import (
 	"net/http"
 	"strings"
 	"sync"
-	"sync/atomic"
 
 	"github.com/daybook-audit/daybook"
 )
@@ -18,7 +17,7 @@ import (
 // What the handler records itself has the request: its address, user agent, method, path. A request that no rule matches costs no
 // more than that.
 //
-// Under FailClosed, and only there, the answer is held back up to MaxBody bytes or the first Flush, so that a failure to record can
+// Unless its action fails open, the answer is held back up to MaxBody bytes or the first Flush, so that a failure to record can
 // become 500; an event that is lost although the answer was out is counted and logged by the Clerk. Recording does not end with the
 // request's context. A panic of the handler is recorded, and goes on.
 //
@@ -28,7 +27,7 @@ func Middleware(c *daybook.Clerk, o Options) func(http.Handler) http.Handler {
 	if err != nil {
 		panic(err)
 	}
-	m := &middleware{clerk: c, Options: o, rules: rules, redactor: redactor{names: o.Names, secret: o.Secret}}
+	m := &middleware{clerk: c, Options: o, rules: rules, redactor: redactor{names: o.Names, secret: c.DeriveKey("http")}}
 	return func(next http.Handler) http.Handler {
 		return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 			rule := find(m.rules, r.Method, cleaned(r.URL.Path))
@@ -110,8 +109,8 @@ func traceID(parent string) string {
 type exchange struct {
 	m        *middleware
 	rule     *rule
-	recorded atomic.Int64 // events that the handler recorded itself
-	request  *requestBody // nil: none is kept
+	recorded daybook.Recorded // events that the handler recorded itself
+	request  *requestBody     // nil: none is kept
 	before   json.RawMessage
 	w        response
 
@@ -169,15 +168,15 @@ func (m *middleware) serve(w http.ResponseWriter, r *http.Request, rule *rule, n
 	x.known = r
 	if rule.Level >= Request && r.Body != nil && r.Body != http.NoBody {
 		if k := kindOf(r.Header); k != opaque {
-			x.request = &requestBody{r.Body, &body{kind: k, most: m.MaxBody, key: m.Secret}}
+			x.request = &requestBody{r.Body, &body{kind: k, most: m.MaxBody, key: m.secret}}
 			r.Body = x.request
 		}
 	}
 	if m.Before != nil {
 		x.before, _ = m.Before(r) // without the old state there is no difference, and an event all the same
 	}
-	x.w = response{ResponseWriter: w, record: rule.Level >= RequestResponse, body: body{most: m.MaxBody, key: m.Secret, ended: true}}
-	if m.clerk.Policy(m.actionOf(r, rule)) == daybook.FailClosed {
+	x.w = response{ResponseWriter: w, record: rule.Level >= RequestResponse, body: body{most: m.MaxBody, key: m.secret, ended: true}}
+	if m.clerk.Policy(m.actionOf(r, rule)) != daybook.FailOpen {
 		x.w.holds, x.w.before = true, w.Header().Clone()
 	}
 	returned := false

@@ -7,7 +7,6 @@ package daybookhttp
 
 import (
 	"encoding/json"
-	"errors"
 	"fmt"
 	"net/http"
 	"net/netip"
@@ -35,7 +34,7 @@ type Treatment int
 const (
 	Keep Treatment = iota // recorded as it is
 	Mask                  // recorded that it was there: {"$masked":true}
-	Hash                  // recorded as an HMAC: equal values can be told, none can be read. Without Options.Secret it is Mask
+	Hash                  // recorded as an HMAC: equal values can be told, none can be read. Without a Secret of the Clerk it is Mask
 	Drop                  // not recorded
 )
 
@@ -65,13 +64,14 @@ type Options struct {
 	Names   func(name string) Treatment
 	Headers []string // further request headers to keep, beside a short list of harmless ones; Names still holds
 
-	MaxBody int64  // bytes kept of each body; default 16 KiB, at most 96 KiB
-	Secret  []byte // ≥ 32 bytes: the key of Hash, and of the HMAC that is kept of a body that was cut
+	// MaxBody is how many bytes are kept of each body; default 16 KiB, at most 96 KiB. Of one that was cut an HMAC of the whole is kept,
+	// if the Clerk has a Secret.
+	MaxBody int64
 
 	// Complete finishes the event of a request, after the handler; false: it is not recorded. Nil: as it is.
 	Complete func(x *Exchange, e *daybook.Event) bool
 
-	// Refuse answers a request whose event could not be recorded, under FailClosed, as long as nothing of the handler's answer is
+	// Refuse answers a request whose event could not be recorded and does not fail open, as long as nothing of the handler's answer is
 	// out: up to MaxBody bytes are held back for that. What the handler did is done. Nil: 500 and a sentence.
 	Refuse func(w http.ResponseWriter, r *http.Request, err error)
 
@@ -144,9 +144,6 @@ func (o *Options) prepared() (rules []rule, err error) {
 		return nil, fmt.Errorf("daybookhttp: MaxBody is at most %d bytes", LargestMaxBody)
 	case o.MaxBody == 0:
 		o.MaxBody = DefaultMaxBody
-	}
-	if len(o.Secret) > 0 && len(o.Secret) < 32 {
-		return nil, errors.New("daybookhttp: Secret needs at least 32 bytes")
 	}
 	if o.Names == nil {
 		o.Names = DefaultNames

@@ -100,7 +100,7 @@ func (h *httpTest) serve(o daybookhttp.Options, handler http.HandlerFunc) {
 	h.t.Helper()
 	h.kept.more = make(chan struct{}, 100)
 	var err error
-	if h.clerk, err = daybook.NewClerk(&h.kept, daybook.ClerkOptions{Org: "org_acme", Actor: daybook.UnknownIsValid, Failure: h.failure}); err != nil {
+	if h.clerk, err = daybook.NewClerk(&h.kept, daybook.ClerkOptions{Org: "org_acme", Actor: daybook.UnknownIsValid, Failure: h.failure, Secret: []byte(strings.Repeat("k", 32))}); err != nil {
 		h.t.Fatal(err)
 	}
 	server := httptest.NewUnstartedServer(h.wrap(h.clerk, o, handler))
@@ -215,8 +215,7 @@ func testBodies(t *testing.T, h *httpTest) {
 
 func testCut(t *testing.T, h *httpTest) {
 	t.Helper()
-	key := []byte(strings.Repeat("k", 32))
-	h.serve(daybookhttp.Options{Rules: everything, MaxBody: 64, Secret: key}, func(w http.ResponseWriter, r *http.Request) {
+	h.serve(daybookhttp.Options{Rules: everything, MaxBody: 64}, func(w http.ResponseWriter, r *http.Request) {
 		text, _ := io.ReadAll(r.Body)
 		answer(w, 200, string(text))
 	})
@@ -224,7 +223,7 @@ func testCut(t *testing.T, h *httpTest) {
 	if _, body := h.ask("POST", "/x", long); body != long {
 		t.Errorf("the client got %d bytes of %d", len(body), len(long))
 	}
-	mac := hmac.New(sha256.New, key)
+	mac := hmac.New(sha256.New, h.clerk.DeriveKey("http"))
 	mac.Write([]byte(long))
 	want := fmt.Sprintf(`{"$cut":{"size":%d,"hmac":%q,"why":"size","beginning":{"a":1,"list":[1,2,3]}}}`, len(long), base64.StdEncoding.EncodeToString(mac.Sum(nil)))
 	e := h.one()

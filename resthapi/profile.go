@@ -40,7 +40,6 @@ type Profile struct {
 	Names          func(name string) daybookhttp.Treatment         // as daybookhttp.Options
 	Headers        []string                                        // as daybookhttp.Options
 	MaxBody        int64                                           // as daybookhttp.Options
-	Secret         []byte                                          // as daybookhttp.Options
 	Refuse         func(http.ResponseWriter, *http.Request, error) // as daybookhttp.Options
 }
 
@@ -53,7 +52,7 @@ func Options(p Profile) daybookhttp.Options {
 		p.UserIDKey = defaultUserIDKey
 	}
 	o := daybookhttp.Options{
-		Actor: p.Actor, Org: p.Org, TrustedProxies: p.TrustedProxies, Names: p.Names, Headers: p.Headers, MaxBody: p.MaxBody, Secret: p.Secret,
+		Actor: p.Actor, Org: p.Org, TrustedProxies: p.TrustedProxies, Names: p.Names, Headers: p.Headers, MaxBody: p.MaxBody,
 		Refuse: p.Refuse, Action: p.action, Complete: p.complete,
 		Rules: append(slices.Clone(p.Rules), daybookhttp.Rule{
 			Methods: []string{http.MethodPost, http.MethodPut, http.MethodPatch, http.MethodDelete}, Level: daybookhttp.RequestResponse,

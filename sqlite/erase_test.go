@@ -6,6 +6,7 @@ import (
 	"math/rand/v2"
 	"os"
 	"path/filepath"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -108,18 +109,45 @@ func (s samples) without(t samples) samples {
 // TestErasedBytes looks for erased values, and for every run of bytes that held them, in all files of a store.
 func TestErasedBytes(t *testing.T) {
 	t.Parallel()
-	for name, r := range map[string]daybook.EraseRequest{
-		"whole entries": {Actor: &daybook.Party{Type: "user", ID: "victim"}, Whole: true},
-		"fields":        {Actor: &daybook.Party{Type: "user", ID: "victim"}},
+	erasing := func(r daybook.EraseRequest) func(t *testing.T, b *daybook.Book) {
+		return func(t *testing.T, b *daybook.Book) {
+			t.Helper()
+			r.Org, r.Reason, r.By = "org_a", "request", daybook.Party{Type: "user", ID: "officer"}
+			if _, err := b.Erase(t.Context(), r); err != nil {
+				t.Fatal(err)
+			}
+		}
+	}
+	pruning := func(leave daybook.Leave) func(t *testing.T, b *daybook.Book) {
+		return func(t *testing.T, b *daybook.Book) {
+			t.Helper()
+			keep, err := daybook.ParsePeriod("1d")
+			if err != nil {
+				t.Fatal(err)
+			}
+			p, err := b.ApplyRetention(t.Context(), "org_a", daybook.Retention{Rules: []daybook.RetentionRule{{Keep: keep, Leave: leave}}})
+			if err != nil || p.Entries != 12*70 {
+				t.Fatalf("%+v, %v", p, err)
+			}
+		}
+	}
+	for name, remove := range map[string]func(*testing.T, *daybook.Book){
+		"whole entries": erasing(daybook.EraseRequest{Actor: &daybook.Party{Type: "user", ID: "victim"}, Whole: true}),
+		"fields":        erasing(daybook.EraseRequest{Actor: &daybook.Party{Type: "user", ID: "victim"}}),
+		"keep leaf":     pruning(daybook.LeaveLeaf),
+		"keep hash":     pruning(daybook.LeaveHash),
+		"keep tile":     pruning(daybook.LeaveTile),
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
+			var later atomic.Int64
+			now := func() time.Time { return time.Now().Add(time.Duration(later.Load())) }
 			dir := t.TempDir()
 			store, err := sqlite.Open(filepath.Join(dir, "daybook.db"), sqlite.Options{})
 			if err != nil {
 				t.Fatal(err)
 			}
-			b, err := daybook.Open(t.Context(), store, daybook.Options{TailBytes: 1 << 40, TailEntries: 1 << 40, TailAge: 1 << 60})
+			b, err := daybook.Open(t.Context(), store, daybook.Options{Now: now, TailBytes: 1 << 40, TailEntries: 1 << 40, TailAge: 1 << 60})
 			if err != nil {
 				t.Fatal(err)
 			}
@@ -138,16 +166,10 @@ func TestErasedBytes(t *testing.T) {
 			if n := len(before.found(t, dir)); n < len(before)/2 {
 				t.Fatalf("only %d of %d samples are found before: the test looks in the wrong place", n, len(before))
 			}
-			r.Org, r.Reason, r.By = "org_a", "request", daybook.Party{Type: "user", ID: "officer"}
-			x, err := b.Erase(t.Context(), r)
-			if err != nil {
-				t.Fatal(err)
-			}
-			if err := b.Settle(t.Context()); err != nil {
-				t.Fatal(err)
-			}
-			if x, err = b.Erasure(t.Context(), "org_a", x.ID); err != nil || x.CompletedAt == 0 {
-				t.Fatalf("%+v, %v", x, err)
+			later.Store(int64(72 * time.Hour))
+			remove(t, b)
+			if err := b.Settle(t.Context()); err != nil || b.Stats().Removals != 0 {
+				t.Fatalf("%d removals are not carried out: %v", b.Stats().Removals, err)
 			}
 			after := samples{}
 			after.addStored(t, store)

@@ -43,6 +43,11 @@ func (c *control) read(e *entry) error {
 	}
 	switch c.op {
 	case opErase:
+		if _, own := e.find("/items"); !own {
+			if _, ok := e.find("/of"); ok { // erased again from the log of an earlier epoch, after a restore: nothing of this log
+				return nil
+			}
+		}
 		return c.readItems(e)
 	case opPrune:
 		return c.readPrune(e)
@@ -216,12 +221,13 @@ func missing(list []span, first, last int64, line int) []span {
 type allowed struct {
 	erased spans         // whole entries, by erase
 	gone   spans         // whole entries, by erase or prune
-	hashed spans         // entries of which only the leaf hash was kept
+	hashed spans         // entries of which at most the leaf hash was kept
+	tiled  spans         // entries of which not even that was kept
 	fields map[int]spans // by index, the entries whose field was erased
 }
 
 func (r *removals) allowed() allowed {
-	var erased, gone, hashed []span
+	var erased, gone, hashed, tiled []span
 	fields := map[int][]span{}
 	for i := range r.controls {
 		c := &r.controls[i]
@@ -242,9 +248,12 @@ func (r *removals) allowed() allowed {
 			} else if c.keep != "leaf" {
 				hashed = append(hashed, s)
 			}
+			if c.keep == "tile" {
+				tiled = append(tiled, s)
+			}
 		}
 	}
-	a := allowed{erased: union(erased), gone: union(gone), hashed: union(hashed), fields: map[int]spans{}}
+	a := allowed{erased: union(erased), gone: union(gone), hashed: union(hashed), tiled: union(tiled), fields: map[int]spans{}}
 	for f, list := range fields {
 		a.fields[f] = union(list)
 	}
@@ -256,6 +265,7 @@ func (r *removals) allowed() allowed {
 func (r *removals) judge(rep *Report, holds Holds) {
 	slices.SortStableFunc(r.controls, func(a, b control) int { return cmp.Compare(a.seq, b.seq) })
 	a := r.allowed()
+	rep.tiled = a.tiled
 	report := func(list []span, allowed spans, what string) {
 		for _, s := range list {
 			for gap, ok := allowed.missing(s.first, s.last); ok; gap, ok = allowed.missing(gap.last+1, s.last) {
@@ -273,6 +283,12 @@ func (r *removals) judge(rep *Report, holds Holds) {
 	for _, f := range r.fields {
 		if !rep.Masked && !a.erased.has(f.seq) && !a.fields[int(f.field)].has(f.seq) {
 			rep.Add(Finding{UnauthorisedRemoval, int(f.line), f.seq, fmt.Sprintf("no erase entry explains the withheld field %d", f.field)})
+		}
+	}
+	for _, s := range a.tiled {
+		if s.first < rep.From {
+			s.last = min(s.last, rep.From-1)
+			rep.note("%s were pruned with their hashes: the prune entry is all that is left of them", run(s))
 		}
 	}
 	r.judgeHolds(rep, holds)

@@ -175,24 +175,48 @@ func TestHolds_remembered(t *testing.T) {
 // TestBundle_honest: no honest history is ever reported, whatever was removed, held, rotated and shown of it.
 func TestBundle_honest(t *testing.T) {
 	t.Parallel()
+	each := 10 // of a hundred
+	if nightly {
+		each = 1000
+	}
 	rapid.Check(t, func(rt *rapid.T) {
-		m := newMade(t)
-		first := m.pinned()
 		rng := rand.New(rand.NewPCG(rapid.Uint64().Draw(rt, "seed"), 1))
-		var held []leaf.Items
-		var heads []func(int64) string
-		for range rapid.IntRange(1, 60).Draw(rt, "steps") {
-			m.step(rng, &held, &heads)
-		}
-		m.event()
-		size := m.size()
-		from := rapid.Int64Range(0, size-1).Draw(rt, "from")
-		to := rapid.Int64Range(from+1, size).Draw(rt, "to")
-		r := verify.Bundle(strings.NewReader(m.bundle(bundleOf{from: from, to: to, size: size, head: heads})), first)
-		if r.Exit() != 0 || len(r.Findings) > 0 || len(r.Notes) > 0 {
-			rt.Fatalf("[%d,%d) of %d: exit %d, %v, %v", from, to, size, r.Exit(), r.Findings, r.Notes)
+		for range each {
+			honest(t, rt, rng)
 		}
 	})
+}
+
+// honest makes one history and verifies a part of it. In some the first run of 256 entries was pruned with its hashes.
+func honest(t *testing.T, rt *rapid.T, rng *rand.Rand) {
+	t.Helper()
+	m := newMade(t)
+	first := m.pinned()
+	var held []leaf.Items
+	var heads []func(int64) string
+	begin := int64(0)
+	if rng.IntN(10) == 0 {
+		for begin = range int64(256) {
+			m.event()
+			m.entries[begin].gone = true
+		}
+		begin++
+		m.prune("0-255", "tile")
+	}
+	for range 1 + rng.IntN(60) {
+		m.step(rng, &held, &heads)
+	}
+	m.event()
+	size := m.size()
+	from := begin + rng.Int64N(size-begin)
+	to := from + 1 + rng.Int64N(size-from)
+	r := verify.Bundle(strings.NewReader(m.bundle(bundleOf{from: from, to: to, size: size, head: heads})), first)
+	if r.Exit() != 0 || len(r.Findings) > 0 || len(r.Notes) > 0 && begin == 0 {
+		rt.Fatalf("[%d,%d) of %d: exit %d, %v, %v", from, to, size, r.Exit(), r.Findings, r.Notes)
+	}
+	if whole := r.Unexplained(0, begin); begin > 0 && from == begin && to == size && len(whole) > 0 {
+		rt.Fatalf("the prune entry does not explain %v", whole)
+	}
 }
 
 // step does one honest thing to the log.

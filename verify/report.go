@@ -108,6 +108,31 @@ type Report struct {
 	Notes    []string // what a reader should know although it is no fault
 	Stopped  bool     // the rest of the evidence was not looked at
 	exit     int
+	tiled    spans // what prune entries say of which not even the hashes were kept
+}
+
+// Unexplained returns the runs of [first, end) of which no prune entry among the evidence says that not even their hashes were kept, each
+// as its first entry and the one after its last. What was proved of the evidence is proved of this.
+func (r *Report) Unexplained(first, end int64) [][2]int64 {
+	var runs [][2]int64
+	for first < end {
+		gap, ok := r.tiled.missing(first, end-1)
+		if !ok {
+			break
+		}
+		runs = append(runs, [2]int64{gap.first, gap.last + 1})
+		first = gap.last + 1
+	}
+	return runs
+}
+
+// Join adds what another report of the same log says, of entries that r does not cover.
+func (r *Report) Join(o *Report) {
+	r.Entries, r.Controls, r.Withheld = r.Entries+o.Entries, r.Controls+o.Controls, r.Withheld+o.Withheld
+	r.Removed, r.Hashed, r.More, r.Stopped = r.Removed+o.Removed, r.Hashed+o.Hashed, r.More+o.More, r.Stopped || o.Stopped
+	for _, f := range o.Findings {
+		r.Add(f)
+	}
 }
 
 // Exit returns 0 if everything asked for was proved, 6 if something is false, 7 if it could not be verified.

@@ -326,6 +326,10 @@ class Bundle:
         if op not in ("erase", "prune") and (op != "hold" or e.state == "released"):
             self.controls.append(e)
             return
+        if op == "erase" and "/of" in says and "/items" not in says:  # from the log of an earlier epoch, after a restore
+            e.items = []
+            self.controls.append(e)
+            return
         if "/items" not in says:
             raise Bad("control_withheld", "entry %d does not say what it covers" % e.seq) if e.withheld else malformed("a control entry has no items")
         if op == "hold" and says["/items"] == "*":
@@ -413,7 +417,7 @@ class Bundle:
         removals = [(e.strings["/op"], e.keep, i) for e in self.controls if e.strings["/op"] in ("erase", "prune") for i in e.items]
         erased = Cover([i[:2] for op, _, i in removals if op == "erase" and i[2] is None])
         bodies = Cover([i[:2] for _, _, i in removals if i[2] is None])
-        leaves = Cover([i[:2] for op, keep, i in removals if op == "prune" and keep == "hash"])
+        leaves = Cover([i[:2] for op, keep, i in removals if op == "prune" and keep != "leaf"])
         single, ranged = {}, []
         for op, _, (first, last, fields) in removals:
             if op == "erase" and fields is not None and first == last:

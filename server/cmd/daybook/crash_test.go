@@ -50,6 +50,9 @@ type task struct {
 	Die      string // kills itself as soon as this step of the store has succeeded …
 	DieAt    int    // … for the n-th time
 	OneByOne bool   // all calls of the store on one thread
+
+	Keep     bool // a keeper works too: beside the writers, or, with To, after them and for two cycles
+	KeepFrom int  // its first cycle
 }
 
 // line is what a child prints, one JSON object a line: it is printed after what it says has happened.
@@ -59,6 +62,7 @@ type line struct {
 	Wrong   string            `json:",omitempty"` // something read was not what was acknowledged
 	Settled bool              `json:",omitempty"` // everything is merged
 	Closed  bool              `json:",omitempty"`
+	Act     *keepAct          `json:",omitempty"`
 }
 
 // errBroken is how a child ends when the Book says that the store must be reopened.
@@ -87,18 +91,30 @@ func serveChild() error {
 	if err != nil {
 		return fmt.Errorf("open: %w", err)
 	}
-	o, marks, err := d.signing()
+	o, marks, err := d.signing(s)
 	if err != nil {
 		return fmt.Errorf("open the high-water store: %w", err)
+	}
+	said := speaker{}
+	k := &keeper{say: func(a keepAct) { said.say(line{Act: &a}) }}
+	if k.shift.Store(int64(d.KeepFrom)); d.Keep {
+		o.Now = k.now
 	}
 	b, err := daybook.Open(ctx, s, o)
 	if err != nil {
 		return fmt.Errorf("open the book: %w", err)
 	}
-	said := speaker{b: b}
+	said.b, k.b = b, b
 	said.say(line{Ready: time.Since(begin).Microseconds()})
 	for _, to := range d.ends() {
 		var writers sync.WaitGroup
+		if d.Keep && d.To == 0 {
+			writers.Go(func() {
+				if err := k.run(ctx, d.KeepFrom, 0); err != nil {
+					said.say(line{Wrong: err.Error()})
+				}
+			})
+		}
 		for w, from := range d.From {
 			writers.Go(func() {
 				d.Load.Write(ctx, b, w, from, to, 0, func(a storetest.Answer) {
@@ -112,6 +128,11 @@ func serveChild() error {
 		writers.Wait()
 		if err := b.Settle(ctx); err == nil {
 			said.say(line{Settled: true})
+		}
+	}
+	if d.Keep && d.To != 0 {
+		if err := k.run(ctx, d.KeepFrom, 2); err != nil {
+			return err
 		}
 	}
 	select {
@@ -131,17 +152,30 @@ var smallTail = daybook.Options{TailEntries: 100, CommitTimeout: 300 * time.Mill
 
 // signing is smallTail with checkpoints signed all the time, and what closes the high-water store. Where each system call counts, nothing
 // is signed.
-func (d *task) signing() (o daybook.Options, closeMarks func() error, err error) {
+func (d *task) signing(s daybook.Store) (o daybook.Options, closeMarks func() error, err error) {
 	o = smallTail
-	if d.OneByOne {
+	if d.OneByOne && !d.Keep {
 		return o, func() error { return nil }, nil
 	}
-	marks, err := sqlite.OpenHighWater(d.Path + ".marks")
-	if err != nil {
+	var marks *sqlite.HighWater
+	open := func() (err error) {
+		marks, err = sqlite.OpenHighWater(d.Path + ".marks")
+		return err
+	}
+	o.Origin, o.MasterKey, o.SignEvery = crashOrigin, make([]byte, 32), 20*time.Millisecond
+	if one, ok := s.(*oneByOne); ok { // the background signs when it is told to, so that runs are alike
+		o.SignEvery = time.Hour
+		if _, err := ask(one, func() (any, error) { return nil, open() }); err != nil {
+			return o, nil, err
+		}
+		o.HighWater = &oneByOneMarks{marks: marks, one: one}
+		return o, marks.Close, nil
+	}
+	if err := open(); err != nil {
 		return o, nil, err
 	}
-	o.Origin, o.MasterKey, o.HighWater, o.SignEvery = crashOrigin, make([]byte, 32), marks, 20*time.Millisecond
-	if d.Die == "Advance" {
+	o.HighWater = marks
+	if d.Die == "Advance" || d.Die == "AddRemoval" {
 		o.HighWater = &mortalMarks{HighWater: marks, mortal: &mortal{step: d.Die, at: int64(d.DieAt)}}
 	}
 	return o, marks.Close, nil
@@ -164,7 +198,7 @@ func (d *task) open() (daybook.Store, error) {
 		return openOneByOne(open)
 	}
 	s, err := open()
-	if err == nil && d.Die != "" && d.Die != "Advance" {
+	if err == nil && d.Die != "" && d.Die != "Advance" && d.Die != "AddRemoval" {
 		return &mortal{Store: s, step: d.Die, at: int64(d.DieAt)}, nil
 	}
 	return s, err
@@ -239,6 +273,37 @@ func (m *mortalMarks) Advance(ctx context.Context, origin string, old, next dayb
 	return m.mortal.after("Advance", m.HighWater.Advance(ctx, origin, old, next))
 }
 
+func (m *mortalMarks) AddRemoval(ctx context.Context, r daybook.Removal) error {
+	return m.mortal.after("AddRemoval", m.HighWater.AddRemoval(ctx, r))
+}
+
+func (m *mortal) NewEpoch(ctx context.Context, log daybook.LogNo) (daybook.Head, error) {
+	h, err := m.Store.NewEpoch(ctx, log)
+	return h, m.after("NewEpoch", err)
+}
+
+func (m *mortal) CloseLogs(ctx context.Context, org daybook.OrgID) error {
+	return m.after("CloseLogs", m.Store.CloseLogs(ctx, org))
+}
+
+func (m *mortal) DropLog(ctx context.Context, log daybook.LogNo) (bool, error) {
+	gone, err := m.Store.DropLog(ctx, log)
+	return gone, m.after("DropLog", err)
+}
+
+func (m *mortal) DropKeys(ctx context.Context, log daybook.LogNo, covers func(first int64, n int) bool) error {
+	return m.after("DropKeys", m.Store.DropKeys(ctx, log, covers))
+}
+
+// Scrub implements [daybook.Scrubber].
+func (m *mortal) Scrub(ctx context.Context) error {
+	s, ok := m.Store.(daybook.Scrubber)
+	if !ok {
+		return nil
+	}
+	return m.after("Scrub", s.Scrub(ctx))
+}
+
 func (m *mortal) Trim(ctx context.Context, shard int, through daybook.CommitNo, now int64) error {
 	return m.after("Trim", m.Store.Trim(ctx, shard, through, now))
 }
@@ -309,6 +374,8 @@ func (c *crash) listen(t *testing.T, out *bufio.Reader, ready chan<- struct{}) {
 			isReady()
 		case l.Wrong != "":
 			t.Error(l.Wrong)
+		case l.Act != nil:
+			c.kept.acts = append(c.kept.acts, *l.Act)
 		case l.Answer != nil:
 			if err := c.history.Add(*l.Answer); err != nil {
 				t.Error(err)
@@ -324,6 +391,8 @@ type crash struct {
 	said     []line        // by the last child
 	unsigned bool          // nothing is signed
 	slowest  time.Duration // the last start after a crash
+	keeps    bool          // a keeper works too
+	kept     kept
 }
 
 // newCrash returns one in a folder of its own. random gives it a load of writers.
@@ -341,7 +410,7 @@ func crashIn(dir string, load storetest.Load) *crash {
 // task returns what the next child does: it goes on where the last one ended.
 func (c *crash) task() *task {
 	c.said = nil
-	d := &task{Path: c.path, Load: c.history.Load}
+	d := &task{Path: c.path, Load: c.history.Load, Keep: c.keeps, KeepFrom: c.kept.next()}
 	for w := range d.Load.Writers {
 		d.From = append(d.From, c.history.Next(w))
 	}
@@ -375,7 +444,7 @@ func (c *crash) verify(ctx context.Context, settle bool) (findings []storetest.F
 		find("open", err)
 		return findings
 	}
-	o, marks, err := (&task{Path: c.path, OneByOne: c.unsigned}).signing()
+	o, marks, err := (&task{Path: c.path, OneByOne: c.unsigned}).signing(s)
 	if err != nil {
 		find("open", errors.Join(err, s.Close()))
 		return findings
@@ -389,6 +458,10 @@ func (c *crash) verify(ctx context.Context, settle bool) (findings []storetest.F
 	}
 	if settle {
 		find("I2", c.history.Settle(ctx, b))
+	}
+	if c.keeps {
+		find("keeper", c.kept.recover(ctx, b))
+		findings = append(findings, c.kept.check(ctx, b, o.HighWater)...)
 	}
 	if frozen, err := b.FrozenLogs(ctx); err != nil || len(frozen) > 0 {
 		find("I5", fmt.Errorf("frozen after a crash: %+v, %w", frozen, err))
@@ -444,14 +517,21 @@ func TestKillLoop(t *testing.T) {
 		cycles = 2000
 	}
 	random := seeded(t)
-	restarts, acknowledged := make([]time.Duration, 0, cycles), 0
+	restarts, acknowledged, kept := make([]time.Duration, 0, cycles), 0, map[string]int{}
+	count := func(c *crash) {
+		acknowledged += c.history.Acknowledged()
+		for _, a := range c.kept.acts {
+			kept[a.Step]++
+		}
+	}
 	var c *crash
 	for cycle := range cycles {
 		if cycle%40 == 0 { // else the log grows, and with it the time of every check
 			if c != nil {
-				acknowledged += c.history.Acknowledged()
+				count(c)
 			}
 			c = newCrash(t, random, 8)
+			c.keeps = true
 			t.Logf("after %d cycles: %d calls acknowledged, slowest restart %s", cycle, acknowledged, slices.Max(append(restarts, 0)))
 		}
 		inStart, wait := random.IntN(8) == 0, time.Duration(5+random.IntN(496))*time.Millisecond
@@ -473,11 +553,12 @@ func TestKillLoop(t *testing.T) {
 			t.Fatalf("cycle %d: killed %s after its start", cycle, wait)
 		}
 	}
-	acknowledged += c.history.Acknowledged()
+	count(c)
 	slices.Sort(restarts)
 	t.Logf("%d cycles, %d calls acknowledged, none lost, none twice; restart: median %s, slowest %s",
 		cycles, acknowledged, restarts[len(restarts)/2], restarts[len(restarts)-1])
-	if acknowledged < cycles {
+	t.Logf("kept: %v", kept)
+	if acknowledged < cycles || kept[keepErased] == 0 || kept[keepDropped] == 0 {
 		t.Error("next to nothing was acknowledged: next to nothing was tested")
 	}
 }
@@ -526,9 +607,10 @@ func TestKillLoop_betweenCommitAndAnswer(t *testing.T) {
 			}
 		})
 	}
-	for _, step := range []string{"Append", "Replace", "Trim", "PutNote", "Advance"} {
+	for _, step := range []string{"Append", "Replace", "Trim", "PutNote", "Advance", "AddRemoval", "NewEpoch", "DropKeys", "CloseLogs", "DropLog", "Scrub"} {
 		for _, n := range times {
 			c := newCrash(t, random, 4)
+			c.keeps = true
 			t.Run(fmt.Sprintf("%s %d", step, n), func(t *testing.T) {
 				t.Parallel()
 				d := c.task()

@@ -19,9 +19,6 @@ func (m *Main) doors(ctx context.Context, d *api.Deps, origin auth.Origin) ([]au
 	if m.Config.WorkOSEnabled {
 		doors = append(doors, m.workos(d, origin))
 	}
-	if m.Config.TogoEnabled {
-		doors = append(doors, togo.New(togo.Deps{Book: m.book, Auth: m.auth, Audit: m.audit, TrustedProxies: origin.Proxies}))
-	}
 	if m.Config.TavivoEnabled {
 		door, err := m.tavivo(ctx, d.Orgs)
 		if err != nil {
@@ -31,6 +28,16 @@ func (m *Main) doors(ctx context.Context, d *api.Deps, origin auth.Origin) ([]au
 	}
 	if m.Config.RetracedEnabled {
 		door, err := m.retraced(ctx, d, origin)
+		if err != nil {
+			return nil, err
+		}
+		doors = append(doors, door)
+	}
+	if m.Config.TogoEnabled {
+		doors = append(doors, m.togo(origin))
+	}
+	if m.Config.RestHapiEnabled {
+		door, err := m.restHapi(d)
 		if err != nil {
 			return nil, err
 		}
@@ -70,4 +77,8 @@ func (m *Main) retraced(ctx context.Context, d *api.Deps, origin auth.Origin) (a
 		Book: m.book, Auth: m.auth, Viewers: viewers, Orgs: d.Orgs, CursorKey: cursorKey, Origin: origin, Audit: m.audit,
 		Settings: retraced.Settings{Org: daybook.OrgID(c.RetracedOrg), BulkMax: c.RetracedBulkMax},
 	}), nil
+}
+
+func (m *Main) togo(origin auth.Origin) auth.Door {
+	return togo.New(togo.Deps{Book: m.book, Auth: m.auth, Audit: m.audit, TrustedProxies: origin.Proxies})
 }

@@ -24,22 +24,26 @@ type keeping struct {
 
 	eraser *control.Eraser // of organizations
 
+	late control.Overdue
+
 	stop context.CancelFunc
-	done chan struct{} // closed when the job has ended
+	jobs sync.WaitGroup
 }
 
 // start begins to apply every organization's retention, and lets erasures become complete.
-func (k *keeping) start(m *Main, retentions *control.Retentions) {
+func (k *keeping) start(m *Main, retentions *control.Retentions, also *control.Everywhere) {
 	k.mu.Lock()
 	k.export, k.audit, k.auth = m.export, m.audit, m.auth
 	k.mu.Unlock()
 	ctx, stop := context.WithCancel(context.Background())
-	k.stop, k.done = stop, make(chan struct{})
-	job := &control.Keeping{Retentions: retentions, Book: m.book, Logger: m.Logger, Applied: k.applied}
-	go func() {
-		defer close(k.done)
-		job.Run(ctx)
-	}()
+	k.stop = stop
+	job := &control.Keeping{Retentions: retentions, Book: m.book, Logger: m.Logger, Applied: k.applied, Also: also}
+	k.jobs.Go(func() { job.Run(ctx) })
+	k.late = control.Overdue{Book: m.book, Logger: m.Logger, Missed: k.overdue}
+	k.jobs.Go(func() { k.late.Run(ctx) })
+	if every := m.Config.VerifyEvery; every > 0 {
+		k.jobs.Go(func() { m.verifyEvery(ctx, every) })
+	}
 }
 
 // close ends the job. What is erased afterwards becomes complete at the next start.
@@ -52,7 +56,7 @@ func (k *keeping) close() {
 		return
 	}
 	k.stop()
-	<-k.done
+	k.jobs.Wait()
 	k.stop = nil
 	k.mu.Lock()
 	defer k.mu.Unlock()
@@ -71,6 +75,13 @@ func (k *keeping) resume(ctx context.Context, m *Main) error {
 	k.eraser.Book = m.book
 	if err := k.eraser.Resume(ctx); err != nil {
 		return fmt.Errorf("go on erasing organizations: %w", err)
+	}
+	if m.sign == nil || m.Config.BackupKeep == 0 {
+		return nil
+	}
+	// Of what was erased before the oldest backup there is no copy to erase it from again.
+	if err := m.sign.marks.ForgetRemovals(ctx, m.Now().Add(-m.Config.BackupKeep).UnixMicro()); err != nil {
+		return fmt.Errorf("forget what no backup holds: %w", err)
 	}
 	return nil
 }
@@ -129,6 +140,17 @@ func (k *keeping) applied(_ context.Context, org daybook.OrgID, p daybook.Pruned
 	k.audit.Later(org, removalEvent("daybook.retention.applied", system, daybook.Target{Type: "log", ID: string(org)}, map[string]any{
 		"entries": p.Entries, "held": p.Held, "seqs": p.Seqs,
 	}))
+}
+
+// overdue tells the log that something is still there that should be gone.
+func (k *keeping) overdue(_ context.Context, x daybook.Erasure) {
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	e := removalEvent("daybook.erasure.overdue", daybook.Actor{Type: "system", ID: "erasure"}, daybook.Target{Type: "erasure", ID: x.ID}, map[string]any{
+		"entries": x.Entries, "control_seqs": x.Seqs, "requested_at": string(daybook.AppendTime(nil, x.RequestedAt)),
+	})
+	e.Outcome = daybook.Failure
+	k.audit.Later(x.Org, e)
 }
 
 // erased removes the copies of what was erased. It is daybook.Options.Erased: it must not wait for the Book.

@@ -12,10 +12,11 @@ import (
 	"github.com/daybook-audit/daybook/client"
 	"github.com/daybook-audit/daybook/query"
 	"github.com/daybook-audit/daybook/server/internal/auth"
+	"github.com/daybook-audit/daybook/server/internal/config"
 	"github.com/daybook-audit/daybook/server/internal/control"
 )
 
-const keyFields = "id,name,org,scopes,created_at,expires_at,last_used_at,revoked_at"
+const keyFields = "id,name,org,scopes,labels,created_at,expires_at,last_used_at,revoked_at"
 
 var keyHeads = []heading{{name: "ID"}, {name: "STATE"}, {name: "ORG"}, {name: "SCOPES"}, {name: "LAST_USED_AT"}, {name: "EXPIRES_AT"}, {name: "NAME"}}
 
@@ -47,7 +48,7 @@ func (e *env) keyRow(k client.Key) []cell {
 }
 
 func newKeyCreate(e *env) *cobra.Command {
-	var name, scopes, expires, db string
+	var name, scopes, labels, expires, db string
 	var allOrgs bool
 	cmd := &cobra.Command{
 		Use: "create", Short: "Make an API key and print it: this once",
@@ -65,6 +66,9 @@ With --db the key is made in the store itself, while no server runs: that is how
 				return usage("--scopes: %v", err)
 			}
 			k.Scopes = list.Words()
+			if labels != "" {
+				k.Labels = strings.Split(labels, ",")
+			}
 			if k.ExpiresAt, err = e.expiry(expires); err != nil {
 				return err
 			}
@@ -81,7 +85,13 @@ With --db the key is made in the store itself, while no server runs: that is how
 			default:
 				k.Org = &org
 			}
-			made, err := e.makeKey(cmd.Context(), db, k)
+			var conf *config.Config
+			if db != "" {
+				if conf, _, err = e.configuration(cmd); err != nil {
+					return err
+				}
+			}
+			made, err := e.makeKey(cmd.Context(), conf, db, k)
 			if err != nil {
 				return cannot("make the key", err)
 			}
@@ -91,6 +101,7 @@ With --db the key is made in the store itself, while no server runs: that is how
 	fl := cmd.Flags()
 	fl.StringVar(&name, "name", "", "what it is for")
 	fl.StringVar(&scopes, "scopes", "", "record | read | export | viewer | manage | operate, separated by commas")
+	fl.StringVar(&labels, "labels", "", "words that a door may ask for beside the scopes, separated by commas: Admin,User")
 	fl.StringVar(&expires, "expires", "", "until when it holds: 90d, 2027-01-01 (default: for ever)")
 	fl.BoolVar(&allOrgs, "all-orgs", false, "for all organizations")
 	fl.StringVar(&db, "db", "", "make it in this store, while no server runs")
@@ -121,7 +132,7 @@ func (e *env) expiry(s string) (*time.Time, error) {
 }
 
 // makeKey asks the server, or with db writes into the store.
-func (e *env) makeKey(ctx context.Context, db string, k client.NewKey) (client.Key, error) {
+func (e *env) makeKey(ctx context.Context, c *config.Config, db string, k client.NewKey) (client.Key, error) {
 	if db == "" {
 		c, err := e.connect()
 		if err != nil {
@@ -134,9 +145,9 @@ func (e *env) makeKey(ctx context.Context, db string, k client.NewKey) (client.K
 		return client.Key{}, err
 	}
 	defer store.Close() //nolint:errcheck // the key is durable when Create returns
-	n := control.NewKey{Name: k.Name, Scopes: k.Scopes, Before: func(ctx context.Context, k control.Key) error {
+	n := control.NewKey{Name: k.Name, Scopes: k.Scopes, Labels: k.Labels, Before: func(ctx context.Context, k control.Key) error {
 		org, act := keyMade(program("key create"), k)
-		return e.recordOffline(ctx, store, org, act)
+		return e.recordOffline(ctx, c, store, org, act)
 	}}
 	if k.Org != nil {
 		n.Org = daybook.OrgID(*k.Org)
@@ -151,7 +162,7 @@ func (e *env) makeKey(ctx context.Context, db string, k client.NewKey) (client.K
 	if err != nil {
 		return client.Key{}, err
 	}
-	return client.Key{ID: made.ID, Name: made.Name, Org: k.Org, Scopes: made.Scopes, CreatedAt: made.CreatedAt, ExpiresAt: k.ExpiresAt, Secret: secret}, nil
+	return client.Key{ID: made.ID, Name: made.Name, Org: k.Org, Scopes: made.Scopes, Labels: made.Labels, CreatedAt: made.CreatedAt, ExpiresAt: k.ExpiresAt, Secret: secret}, nil
 }
 
 // printKey writes the secret to stdout and everything else to stderr.

@@ -74,16 +74,23 @@ Run it on another machine than the server's, by other people: otherwise it remem
 
 // run makes rounds until something is false or the program is interrupted.
 func (m *monitoring) run(ctx context.Context, e *env) error {
-	w, err := m.watch(ctx, e)
-	if err != nil {
-		return err
-	}
+	var w *watching
 	for {
-		r := w.round(ctx, e)
+		var r *verify.Report
+		if w == nil { // a server that is down just now is no reason to end
+			var err error
+			if w, r, err = m.watch(ctx, e); err != nil {
+				return err
+			}
+		}
+		org := daybook.OrgID(e.org)
+		if w != nil {
+			r, org = w.round(ctx, e), w.org
+		}
 		if ctx.Err() != nil {
 			return context.Cause(ctx)
 		}
-		if err := m.tell(ctx, e, w.org, r); err != nil {
+		if err := m.tell(ctx, e, org, r); err != nil {
 			return err
 		}
 		if code := r.Exit(); code == exitTampered && !m.keepGoing || code != exitDone && m.once {

@@ -20,6 +20,7 @@ import (
 func recordScript(t *testing.T, random *rand.Rand) (*storetest.Recording, storetest.Load) {
 	t.Helper()
 	c := newCrash(t, random, 2)
+	c.keeps = true
 	d := c.task()
 	d.To = 16
 	r, err := storetest.Record(filepath.Dir(c.path), d.command(t))
@@ -81,6 +82,7 @@ func verifyState(t *testing.T, load storetest.Load, state storetest.Crash) []sto
 		return nil
 	}
 	c := crashIn(dir, load)
+	c.keeps, c.unsigned = true, false
 	for w := range load.Writers {
 		c.history.Next(w) // its first call may be under way
 	}
@@ -92,6 +94,9 @@ func verifyState(t *testing.T, load storetest.Load, state storetest.Crash) []sto
 		if err := json.Unmarshal([]byte(text), &l); err != nil {
 			t.Errorf("the child said %s: %v", text, err)
 		}
+		if l.Act != nil {
+			c.kept.acts = append(c.kept.acts, *l.Act)
+		}
 		if l.Answer != nil {
 			if err := c.history.Add(*l.Answer); err != nil {
 				t.Error(err)
@@ -101,7 +106,8 @@ func verifyState(t *testing.T, load storetest.Load, state storetest.Crash) []sto
 	return c.verify(context.WithoutCancel(t.Context()), false)
 }
 
-// TestPowerLoss opens what a loss of power leaves, at any moment of a run: everything acknowledged is there, and all of it agrees.
+// TestPowerLoss opens what a loss of power leaves, at any moment of a run, of the store and of the high-water store as of two disks: everything
+// acknowledged is there, all of it agrees, no mark is behind what was signed, and what was to be removed is.
 func TestPowerLoss(t *testing.T) {
 	t.Parallel()
 	states := 300

@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"os/user"
 
 	"github.com/spf13/cobra"
 
@@ -69,21 +68,18 @@ func (e *env) recover(ctx context.Context, c *config.Config, r *recovery, all bo
 		return err
 	}
 	defer func() { err = errors.Join(err, s.Close()) }()
-	sign, err := openSigning(ctx, c, s, signingOptions{newKey: r.newEpoch && r.cause == daybook.CauseKeyCompromise})
+	o, err := e.openOffline(ctx, c, s, signingOptions{newKey: r.newEpoch && r.cause == daybook.CauseKeyCompromise})
 	if err != nil {
 		return err
 	}
-	if sign == nil {
+	defer func() { err = errors.Join(err, o.close(ctx)) }()
+	if o.sign == nil {
 		return usage("this store has never signed anything, so no log can have been rolled back")
 	}
-	defer func() { err = errors.Join(err, sign.Close()) }()
-	o := daybook.Options{Now: e.now, SignEvery: c.AnchorInterval, Anchors: s}
-	sign.options(&o)
-	b, err := daybook.Open(ctx, s, o)
-	if err != nil {
+	b := o.book
+	if err := e.tellReapplied(ctx, o, "recover"); err != nil {
 		return err
 	}
-	defer func() { err = errors.Join(err, b.Close()) }()
 	logs, err := e.recoverable(ctx, b, s, all)
 	if err != nil {
 		return err
@@ -105,7 +101,7 @@ func (e *env) recover(ctx context.Context, c *config.Config, r *recovery, all bo
 		return err
 	}
 	for _, org := range logs {
-		if err := e.recoverLog(ctx, b, org, r); err != nil {
+		if err := e.recoverLog(ctx, o, org, r); err != nil {
 			return err
 		}
 	}
@@ -156,37 +152,44 @@ func (e *env) recoverable(ctx context.Context, b *daybook.Book, s store, all boo
 		return logs, nil
 	}
 	logs = logs[:0]
-	for after := daybook.LogNo(0); ; {
-		heads, err := s.Logs(ctx, after, 1000)
-		if err != nil || len(heads) == 0 {
-			return logs, err
+	for h, err := range daybook.EveryLog(ctx, s) {
+		if err != nil {
+			return nil, err
 		}
-		for i := range heads {
-			if after = heads[i].Log; heads[i].State == daybook.LogOpen {
-				logs = append(logs, heads[i].Org)
-			}
+		if h.State == daybook.LogOpen {
+			logs = append(logs, h.Org)
 		}
 	}
+	return logs, nil
 }
 
-func (e *env) recoverLog(ctx context.Context, b *daybook.Book, org daybook.OrgID, r *recovery) error {
+// recoverLog lets one log go on, and has it and the instance's log say so.
+func (e *env) recoverLog(ctx context.Context, o *offline, org daybook.OrgID, r *recovery) error {
+	by := operator("recover")
 	if r.trust {
-		if err := b.TrustDatabase(ctx, org); err != nil {
+		if err := o.book.TrustDatabase(ctx, org); err != nil {
+			return err
+		}
+		if err := o.tell(ctx, org, "daybook.integrity.trusted", by, r.reason, nil); err != nil {
 			return err
 		}
 		_, err := fmt.Fprintf(e.stdout, "OK  %s goes on\n", visible(string(org)))
 		return err
 	}
-	who := "unknown"
-	if u, err := user.Current(); err == nil && u.Username != "" {
-		who = u.Username
-	}
-	info, err := b.NewEpoch(ctx, daybook.EpochRequest{
-		Org: org, Cause: r.cause, Reason: r.reason, By: daybook.Party{Type: "system", ID: "daybook recover by " + who},
-	})
+	info, err := o.book.NewEpoch(ctx, daybook.EpochRequest{Org: org, Cause: r.cause, Reason: r.reason, By: daybook.Party{Type: by.Type, ID: by.ID}})
 	if err != nil {
+		return err
+	}
+	if err := o.tell(ctx, org, "daybook.epoch.started", by, r.reason, map[string]any{"epoch": info.Epoch, "cause": r.cause}); err != nil {
 		return err
 	}
 	_, err = fmt.Fprintf(e.stdout, "OK  %s is in epoch %d; its readers pin\n    %s\n", visible(string(org)), info.Epoch, info.Keys[len(info.Keys)-1].Vkey)
 	return err
+}
+
+// tell records what an operator did to a log in that log. It goes on from here, so it takes it.
+func (o *offline) tell(ctx context.Context, org daybook.OrgID, action string, by daybook.Actor, reason string, details map[string]any) error {
+	e := removalEvent(action, by, daybook.Target{Type: "log", ID: string(org)}, details)
+	e.Reason = reason
+	return o.audit.Did(ctx, org, e)
 }

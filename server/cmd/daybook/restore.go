@@ -12,6 +12,8 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"github.com/daybook-audit/daybook/server/internal/config"
+	"github.com/daybook-audit/daybook/server/internal/control"
 	"github.com/daybook-audit/daybook/sqlite"
 )
 
@@ -21,7 +23,8 @@ func newRestore(e *env) *cobra.Command {
 	cmd := &cobra.Command{
 		Use: "restore FILE", Short: "Put a backup in the place of the store, after checking all of it",
 		Long: `The server must be down. The copy is checked from its bytes (as fsck does) before it gets its name; a store that is already there
-is kept beside it. Entries recorded after the backup are not in it.`,
+is kept beside it. Entries recorded after the backup are not in it. What was erased after it, as the high-water store lists it, is erased
+again.`,
 		Example: `  $ daybook restore daybook-2026-11-21.db
   $ daybook restore /mnt/backup/daybook.db --db /var/lib/daybook/daybook.db --yes
   $ daybook restore copy.db --db try.db`,
@@ -32,7 +35,13 @@ is kept beside it. Entries recorded after the backup are not in it.`,
 			if err != nil {
 				return err
 			}
-			return cannot("restore", e.restore(cmd.Context(), args[0], c.DB, yes))
+			if err := e.restore(cmd.Context(), args[0], c.DB, yes); err != nil {
+				return cannot("restore", err)
+			}
+			if err := e.reapply(cmd.Context(), c); err != nil {
+				e.warn("restored, but what was erased after the backup could not be erased again yet, and will be when the server starts: %v", err)
+			}
+			return nil
 		},
 	}
 	cmd.Flags().StringVar(&db, "db", "", "the store to put it into (default daybook.db)")
@@ -79,6 +88,24 @@ func (e *env) restore(ctx context.Context, from, db string, yes bool) (err error
 	}
 	e.note("restored %s from %s, made %s", db, from, info.ModTime().UTC().Format(time.RFC3339))
 	return nil
+}
+
+// reapply erases again what was erased after the backup was made. What it cannot do now the server does when it starts.
+func (e *env) reapply(ctx context.Context, c *config.Config) (err error) {
+	s, err := openStore(ctx, c.DB, storeOptions{mustExist: true})
+	if err != nil {
+		return err
+	}
+	defer func() { err = errors.Join(err, s.Close()) }()
+	if _, signed, err := control.ReadSigning(ctx, s); err != nil || !signed {
+		return err // without signing there is no list of what was erased
+	}
+	o, err := e.openOffline(ctx, c, s, signingOptions{})
+	if err != nil {
+		return err
+	}
+	defer func() { err = errors.Join(err, o.close(ctx)) }()
+	return e.tellReapplied(ctx, o, "restore")
 }
 
 // checkedCopy copies the store from to the file to and checks it from its bytes. It leaves no file if that fails.

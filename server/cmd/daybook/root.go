@@ -38,7 +38,7 @@ func newRoot(e *env) *cobra.Command {
 		"log":    {newRecord(e), newEvents(e), newTail(e), newShow(e), newHistory(e), newQuery(e), newImport(e)},
 		"prove":  {newVerify(e), newMonitor(e), newCheckpoint(e)},
 		"keep":   {newExport(e), newRetention(e), newHold(e), newErase(e)},
-		"manage": {newOrg(e), newKey(e), newContext(e), newWhoami(e), newCompletion(e), newVersion(e)},
+		"manage": {newOrg(e), newKey(e), newSchema(e), newContext(e), newWhoami(e), newCompletion(e), newVersion(e)},
 	} {
 		for _, c := range commands {
 			c.GroupID = group

@@ -5,8 +5,6 @@ import (
 	"crypto/sha256"
 	"encoding/hex"
 	"encoding/json"
-	"fmt"
-	"log/slog"
 	"maps"
 	"os"
 	"slices"
@@ -91,8 +89,9 @@ func keyMade(by daybook.Actor, k control.Key) (org daybook.OrgID, e daybook.Even
 	d := struct {
 		Org       *daybook.OrgID `json:"org"`
 		Scopes    []string       `json:"scopes"`
+		Labels    []string       `json:"labels,omitempty"`
 		ExpiresAt *string        `json:"expires_at"`
-	}{Scopes: k.Scopes}
+	}{Scopes: k.Scopes, Labels: k.Labels}
 	org = control.Instance
 	if k.Org != "" {
 		org, d.Org = k.Org, &k.Org
@@ -107,17 +106,7 @@ func keyMade(by daybook.Actor, k control.Key) (org daybook.OrgID, e daybook.Even
 	return org, e
 }
 
-// recordOffline opens the Book over a store that no server uses, and records one act in it: durable when it returns nil.
-func (e *env) recordOffline(ctx context.Context, s store, org daybook.OrgID, act daybook.Event) error {
-	book, err := daybook.Open(ctx, s, daybook.Options{Now: e.now})
-	if err != nil {
-		return fmt.Errorf("open the log: %w", err)
-	}
-	audit := selfaudit.New(book, selfaudit.Options{Now: e.now, Logger: slog.New(slog.DiscardHandler)})
-	err = audit.Did(ctx, org, act)
-	audit.Close(ctx)
-	if closed := book.Close(); err == nil && closed != nil {
-		err = fmt.Errorf("close the log: %w", closed)
-	}
-	return err
+// orgMade tells the log of the instance of an organization that a key for all organizations has made by recording in it.
+func (m *Main) orgMade(_ context.Context, org daybook.OrgID) {
+	m.audit.Later(control.Instance, removalEvent("daybook.org.created", program("serve"), daybook.Target{Type: "org", ID: string(org)}, map[string]any{"implicit": true}))
 }

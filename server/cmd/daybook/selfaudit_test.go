@@ -3,8 +3,10 @@ package main
 import (
 	"bytes"
 	"context"
+	"database/sql"
 	"encoding/json"
 	"log/slog"
+	"os"
 	"path/filepath"
 	"slices"
 	"strings"
@@ -13,7 +15,9 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 
+	"github.com/daybook-audit/daybook"
 	"github.com/daybook-audit/daybook/server/internal/config"
+	"github.com/daybook-audit/daybook/server/internal/control"
 )
 
 // TestWhoLooked: somebody makes keys, one with and one without a server, starts and stops it with other settings, and looks at the
@@ -105,7 +109,7 @@ func TestWhoLooked(t *testing.T) {
 			changed = append(changed, c.Path+": "+c.Old+" → "+c.New)
 		}
 	}
-	want = []string{"daybook.key.created", "daybook.server.started", "daybook.server.stopped", "daybook.config.changed", "daybook.server.started"}
+	want = []string{"daybook.key.created", "daybook.server.started", "daybook.org.created", "daybook.server.stopped", "daybook.config.changed", "daybook.server.started"}
 	if diff := cmp.Diff(want, actions); diff != "" {
 		t.Errorf("the instance:\n%s", diff)
 	}
@@ -116,5 +120,65 @@ func TestWhoLooked(t *testing.T) {
 	}
 	if diff := cmp.Diff([]string{"/audit_reads: debounced → off", "/rate_limit: 0 → 50"}, changed); diff != "" {
 		t.Errorf("what was changed:\n%s", diff)
+	}
+}
+
+// The server's own check of its store leaves an event of what it read, and one of the place where it does not agree.
+func TestVerifyStore(t *testing.T) {
+	t.Parallel()
+	dir := t.TempDir()
+	db := filepath.Join(dir, "store", "daybook.db")
+	if err := os.Mkdir(filepath.Dir(db), 0o700); err != nil {
+		t.Fatal(err)
+	}
+	c, settings, err := config.Load(config.Sources{LookupEnv: func(string) (string, bool) { return "", false }, Dir: t.TempDir()})
+	if err != nil {
+		t.Fatal(err)
+	}
+	c.DB, c.Listen, c.BootstrapKey = db, "127.0.0.1:0", ""
+	start := func() *Main {
+		m := &Main{Config: c, Settings: settings, Logger: slog.New(slog.DiscardHandler), Now: time.Now}
+		if err := m.Run(context.Background()); err != nil {
+			t.Fatal(err)
+		}
+		return m
+	}
+	m := start()
+	defer func() {
+		if err := m.Close(); err != nil {
+			t.Error(err)
+		}
+	}()
+	event := []byte(`{"action":"a.b","actor":{"type":"user","id":"1"}}`)
+	if _, err := m.book.RecordJSON(t.Context(), "org_acme", daybook.Request{Events: [][]byte{event, event}}); err != nil {
+		t.Fatal(err)
+	}
+	if err := m.verifyStore(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	if err := m.book.Settle(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	x := &tampered{t: t, dir: dir}
+	x.dba("store", func(db *sql.DB) {
+		x.exec(db, `UPDATE block_data SET data = zeroblob(length(data)) WHERE k = (SELECT max(k) FROM block_data)`)
+	})
+	if err := m.verifyStore(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	var got []string
+	for e, err := range m.book.Events(t.Context(), daybook.EventQuery{Org: control.Instance, Text: "action:daybook.integrity.*", Asc: true}) {
+		if err != nil {
+			t.Fatal(err)
+		}
+		x, err := e.Event()
+		if err != nil {
+			t.Fatal(err)
+		}
+		got = append(got, x.Action+" "+x.Targets[0].Type+":"+x.Targets[0].ID+" "+string(x.Outcome))
+	}
+	want := []string{"daybook.integrity.verified instance:instance success", "daybook.integrity.failed log:org_acme failure"}
+	if diff := cmp.Diff(want, got); diff != "" {
+		t.Errorf("(-want +got):\n%s", diff)
 	}
 }

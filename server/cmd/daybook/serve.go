@@ -146,17 +146,22 @@ func (m *Main) handler(ctx context.Context) (*api.Server, error) {
 	if o.Metrics == nil {
 		o.Metrics = &daybook.Metrics{}
 	}
-	o.Metrics.Freeze = frozen.found
+	o.Metrics.Freeze, o.Metrics.Retire = frozen.found, frozen.retired
 	if m.book, err = daybook.Open(ctx, m.store, o); err != nil {
 		return nil, fmt.Errorf("open the log: %w", err)
 	}
 	m.auth = auth.New(keys, auth.Options{Now: m.Now, RateLimit: c.RateLimit})
 	m.audit = m.newAuditor()
-	frozen.tell(ctx, m.audit)
+	frozen.tell(m.audit)
+	orgs.Made = m.orgMade
+	for _, r := range m.book.Reapplied() {
+		m.audit.Later(control.Instance, reappliedEvent(program("serve"), &r))
+	}
 	d.Book, d.Auth, d.Audit = m.book, m.auth, m.audit
 	if d.Metrics != nil {
 		d.Metrics.Watch(m.book.Stats)
 		d.Metrics.WatchAudit(m.audit.Stats)
+		d.Metrics.WatchErasures(m.keep.late.Count)
 	}
 	origin := auth.Origin{Public: c.PublicURL, Proxies: proxies}
 	if err := m.openExports(ctx); err != nil {
@@ -164,7 +169,11 @@ func (m *Main) handler(ctx context.Context) (*api.Server, error) {
 	}
 	d.Exports, d.Origin = m.export, origin
 	d.Retentions, d.Erasures, d.BackupsKept = control.NewRetentions(m.store, m.Now), control.NewErasures(m.store, m.Now), c.BackupKeep
-	m.keep.start(m, d.Retentions)
+	ttl, err := m.restHapiTTL(orgs)
+	if err != nil {
+		return nil, err
+	}
+	m.keep.start(m, d.Retentions, ttl)
 	if err := m.keep.resume(ctx, m); err != nil {
 		return nil, err
 	}

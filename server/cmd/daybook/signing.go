@@ -195,12 +195,17 @@ func makeMasterKey(path string) ([]byte, error) {
 	return key, nil
 }
 
-// freezes turns logs that were found rolled back or forked into events of the instance. The Book finds the first while it opens, before
-// there is an auditor: those wait.
+// freezes turns logs that were found rolled back or forked, and keys that sign no longer, into events. The Book finds the first while it
+// opens, before there is an auditor: those wait.
 type freezes struct {
 	mu    sync.Mutex
 	audit *selfaudit.Auditor
-	early []daybook.Event
+	early []early
+}
+
+type early struct {
+	org   daybook.OrgID
+	event daybook.Event
 }
 
 // found is called by the Book, which holds what belongs to the log of org: nothing may be recorded in that log from here. The log of the
@@ -209,28 +214,36 @@ func (f *freezes) found(org daybook.OrgID, cause error) {
 	if org == control.Instance {
 		return
 	}
-	e := daybook.Event{
+	f.later(control.Instance, daybook.Event{
 		Action: "daybook.integrity.failed", Actor: program("serve"), Outcome: daybook.Failure,
 		Targets: []daybook.Target{{Type: "log", ID: string(org)}}, Reason: cause.Error(),
-	}
+	})
+}
+
+// retired is called by the Book while it signs the log of org. The control entry is the proof, this is the twin that people find.
+func (f *freezes) retired(org daybook.OrgID, key daybook.Vkey) {
+	f.later(org, removalEvent("daybook.key_rotation.done", daybook.Actor{Type: "system", ID: "rotation"}, daybook.Target{Type: "log", ID: string(org)}, map[string]any{
+		"retired": key.Vkey, "generation": key.Generation, "seq": key.Seq,
+	}))
+}
+
+// later records e behind the caller.
+func (f *freezes) later(org daybook.OrgID, e daybook.Event) {
 	f.mu.Lock()
-	audit := f.audit
-	if audit == nil {
-		f.early = append(f.early, e)
+	defer f.mu.Unlock()
+	if f.audit == nil {
+		f.early = append(f.early, early{org, e})
+		return
 	}
-	f.mu.Unlock()
-	if audit != nil {
-		audit.After(context.Background(), control.Instance, e)
-	}
+	f.audit.Later(org, e)
 }
 
 // tell gives the events to audit from here on.
-func (f *freezes) tell(ctx context.Context, audit *selfaudit.Auditor) {
+func (f *freezes) tell(audit *selfaudit.Auditor) {
 	f.mu.Lock()
-	early := f.early
-	f.audit, f.early = audit, nil
-	f.mu.Unlock()
-	for _, e := range early {
-		audit.After(ctx, control.Instance, e)
+	defer f.mu.Unlock()
+	for _, x := range f.early {
+		audit.Later(x.org, x.event)
 	}
+	f.audit, f.early = audit, nil
 }

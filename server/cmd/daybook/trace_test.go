@@ -45,7 +45,7 @@ func strace(t *testing.T, c *crash, args ...string) (r straced, err error) {
 
 // only are the arguments that leave out calls for other files than those of the store, the runtime's for example.
 func (c *crash) only() (args []string) {
-	for _, end := range []string{"", "-wal", "-shm", ".lock"} {
+	for _, end := range []string{"", "-wal", "-shm", ".lock", ".marks", ".marks-wal", ".marks-shm"} {
 		args = append(args, "-P", c.path+end)
 	}
 	return append(args, "-P", filepath.Dir(c.path))
@@ -53,10 +53,11 @@ func (c *crash) only() (args []string) {
 
 var traceCall = regexp.MustCompile(`^(\d+) +([a-z0-9]+)\(`)
 
-// countCalls runs the script with a load, which it returns, and says how often it makes each of calls in the thread that makes most.
-func countCalls(t *testing.T, calls ...string) (storetest.Load, map[string]int) {
+// countCalls runs the script with a load, which it returns, and with a keeper if it keeps, and says how often it makes each of calls in the thread that makes most.
+func countCalls(t *testing.T, keeps bool, calls ...string) (storetest.Load, map[string]int) {
 	t.Helper()
 	c := newCrash(t, seeded(t), 2)
+	c.keeps, c.unsigned = keeps, !keeps
 	r, err := strace(t, c, append(c.only(), "-e", "trace="+strings.Join(calls, ","))...)
 	if err != nil {
 		t.Fatal(err)
@@ -88,10 +89,11 @@ func TestKillAtSyscall(t *testing.T) {
 		step = 1
 	}
 	calls := []string{"fsync", "fdatasync", "pwrite64", "ftruncate", "rename", "unlink"}
-	load, counts := countCalls(t, calls...)
+	load, counts := countCalls(t, true, calls...)
 	for _, call := range calls {
 		for k := 1; k <= counts[call]; k += step {
 			c := crashIn(t.TempDir(), load)
+			c.keeps, c.unsigned = true, false
 			t.Run(fmt.Sprintf("%s %d of %d", call, k, counts[call]), func(t *testing.T) {
 				t.Parallel()
 				_, err := strace(t, c, append(c.only(), "-e", "trace="+call, "-e", fmt.Sprintf("inject=%s:signal=SIGKILL:when=%d", call, k))...)
@@ -116,7 +118,7 @@ func TestIOErrors(t *testing.T) {
 		step = 1
 	}
 	calls := []string{"pwrite64", "fsync", "fdatasync", "pread64", "ftruncate", "openat"}
-	load, counts := countCalls(t, calls...)
+	load, counts := countCalls(t, false, calls...)
 	faults, n := []string{"EIO", "ENOSPC", "EINTR"}, 0
 	for _, call := range calls {
 		step := step
@@ -307,6 +309,41 @@ func (o *oneByOne) CloseLogs(ctx context.Context, org daybook.OrgID) error {
 
 func (o *oneByOne) DropLog(ctx context.Context, log daybook.LogNo) (bool, error) {
 	return ask(o, func() (bool, error) { return o.store.DropLog(ctx, log) })
+}
+
+// oneByOneMarks is a high-water store in the same thread.
+type oneByOneMarks struct {
+	marks daybook.HighWater
+	one   *oneByOne
+}
+
+func (m *oneByOneMarks) Mark(ctx context.Context, origin string) (mark daybook.Mark, ok bool, err error) {
+	m.one.do(func() { mark, ok, err = m.marks.Mark(ctx, origin) })
+	return mark, ok, err
+}
+
+func (m *oneByOneMarks) Advance(ctx context.Context, origin string, old, next daybook.Mark) (err error) {
+	m.one.do(func() { err = m.marks.Advance(ctx, origin, old, next) })
+	return err
+}
+
+func (m *oneByOneMarks) Reset(ctx context.Context, origin string, to daybook.Mark) (err error) {
+	m.one.do(func() { err = m.marks.Reset(ctx, origin, to) })
+	return err
+}
+
+func (m *oneByOneMarks) AddRemoval(ctx context.Context, r daybook.Removal) (err error) {
+	m.one.do(func() { err = m.marks.AddRemoval(ctx, r) })
+	return err
+}
+
+func (m *oneByOneMarks) Removals(ctx context.Context) ([]daybook.Removal, error) {
+	return ask(m.one, func() ([]daybook.Removal, error) { return m.marks.Removals(ctx) })
+}
+
+func (m *oneByOneMarks) ForgetRemovals(ctx context.Context, before int64) (err error) {
+	m.one.do(func() { err = m.marks.ForgetRemovals(ctx, before) })
+	return err
 }
 
 func (o *oneByOne) Scrub(ctx context.Context) error {

@@ -25,9 +25,12 @@ type watching struct {
 
 // online verifies a log on its server.
 func (v *verifying) online(ctx context.Context, e *env, full bool) error {
-	w, err := v.watch(ctx, e)
+	w, found, err := v.watch(ctx, e)
 	if err != nil {
 		return err
+	}
+	if w == nil {
+		return v.end(e, found)
 	}
 	w.full = full || len(v.options.Receipts) > 0
 	w.bar = e.progress("entries", 0)
@@ -39,22 +42,23 @@ func (v *verifying) online(ctx context.Context, e *env, full bool) error {
 	return v.end(e, r)
 }
 
-// watch finds the log: that of --org, or of the key. A server that does not say which is a finding, and printed.
-func (v *verifying) watch(ctx context.Context, e *env) (*watching, error) {
+// watch finds the log: that of --org, or of the key.
+// Without --org the server is asked whose key it is; when it does not answer, the report says so and there is nothing to watch.
+func (v *verifying) watch(ctx context.Context, e *env) (*watching, *verify.Report, error) {
 	c, err := e.connect()
 	if err != nil {
-		return nil, err
+		return nil, nil, err
 	}
 	org, err := e.orgOf(ctx, c)
 	if _, wrong := errors.AsType[*usageError](err); wrong {
-		return nil, err
+		return nil, nil, err
 	}
 	if err != nil {
 		r := &verify.Report{}
 		unreachable(e, r, "ask whose key it is", err)
-		return nil, v.end(e, r)
+		return nil, r, nil
 	}
-	return &watching{v: v, c: c, org: org}, nil
+	return &watching{v: v, c: c, org: org}, nil, nil
 }
 
 // unreachable adds that something could not be read, which proves nothing.
@@ -77,7 +81,7 @@ func (w *watching) round(ctx context.Context, e *env) *verify.Report {
 			return w.rep
 		}
 		code := daybook.CodeOf(err)
-		if code == daybook.CodeConflict && try < tries {
+		if (code == daybook.CodeConflict || code == daybook.CodeGone) && try < tries {
 			continue
 		}
 		if code == daybook.CodeNotFound && w.shrunk(ctx) {
@@ -178,17 +182,46 @@ func (w *watching) entries(ctx context.Context, minIndex int64) error {
 	if !w.full {
 		from = memory.Size
 	}
-	if minIndex > from {
-		// Lawful if whole tiles were pruned there, but nobody can tell that from hiding.
-		w.rep.Add(verify.Finding{Code: verify.ProofMissing, Seq: from, Message: fmt.Sprintf("the server shows nothing below entry %d", minIndex)})
-		from = minIndex
-	}
 	if from >= w.now.Size {
 		return nil
 	}
-	in, err := w.c.Bundle(ctx, w.org, from, w.now.Size, w.now.Size)
+	if w.bar != nil {
+		w.bar.total = w.now.Size - from
+	}
+	r, gaps := &verify.Report{}, [][2]int64{{from, w.now.Size}}
+	if begin := max(from, minIndex); begin < w.now.Size {
+		var err error
+		if r, err = w.run(ctx, memory, begin, w.now.Size); err != nil {
+			return err
+		}
+		gaps = r.Unexplained(from, begin)
+	}
+	// What the server has pruned with its hashes is told by the prune entries that it showed, and by nothing else.
+	for _, gap := range gaps {
+		one, err := w.run(ctx, memory, gap[0], gap[1])
+		if daybook.CodeOf(err) == daybook.CodeGone {
+			one, err = &verify.Report{}, nil
+			one.Add(verify.Finding{Code: verify.ProofMissing, Seq: gap[0], Message: fmt.Sprintf("the server shows nothing of the entries %d to %d, and no prune entry names them", gap[0], gap[1]-1)})
+		}
+		if err != nil {
+			return err
+		}
+		if r.Origin == "" {
+			r = one
+		} else {
+			r.Join(one)
+		}
+	}
+	r.From, r.To = from, w.now.Size
+	w.merge(r)
+	return nil
+}
+
+// run verifies a range of the log.
+func (w *watching) run(ctx context.Context, memory *verify.Memory, from, to int64) (*verify.Report, error) {
+	in, err := w.c.Bundle(ctx, w.org, from, to, w.now.Size)
 	if err != nil {
-		return err
+		return nil, err
 	}
 	o := w.v.options
 	o.Since, o.MaxAge = nil, 0 // told by the checkpoint
@@ -199,29 +232,28 @@ func (w *watching) entries(ctx context.Context, minIndex int64) error {
 		}
 	}
 	if w.bar != nil {
-		w.bar.total = w.now.Size - from
-		o.Progress = func(done, _ int64) { w.bar.at(done) }
+		done := w.bar.total - (w.now.Size - from)
+		o.Progress = func(n, _ int64) { w.bar.at(done + n) }
 	}
 	r := verify.Bundle(in, o)
 	if err := in.Close(); err != nil && r.Exit() == exitDone {
-		return err
+		return nil, err
 	}
-	w.compare(r, from)
-	w.merge(r)
-	return nil
+	w.compare(r, from, to)
+	return r, nil
 }
 
 // compare holds the bundle against what was asked for: a server that shows less, or another tree, must not pass.
-func (w *watching) compare(r *verify.Report, from int64) {
+func (w *watching) compare(r *verify.Report, from, to int64) {
 	find := func(code verify.Code, format string, args ...any) {
 		r.Add(verify.Finding{Code: code, Seq: -1, Message: fmt.Sprintf(format, args...)})
 	}
 	switch {
 	case r.Note == "":
 		// It ended before its checkpoint, and a finding says why.
-	case r.Origin != w.now.Origin || r.Size != w.now.Size || r.From != from || r.To != w.now.Size:
+	case r.Origin != w.now.Origin || r.Size != w.now.Size || r.From != from || r.To != to:
 		find(verify.HeaderMismatch, "asked for %d to %d of %s at size %d, the server sent %d to %d of %s at %d",
-			from, w.now.Size, w.now.Origin, w.now.Size, r.From, r.To, r.Origin, r.Size)
+			from, to, w.now.Origin, w.now.Size, r.From, r.To, r.Origin, r.Size)
 	case r.Root != w.now.Root:
 		find(verify.Fork, "two roots of size %d: %s and %s, both from the server", r.Size, w.now.Root, r.Root)
 	case r.Filtered || r.Masked:

@@ -59,6 +59,7 @@ var tags = []*huma.Tag{
 	{Name: tagSchemas, Description: "What events of an action must look like. Versions are never changed; an entry says which one it keeps to."},
 	{Name: "Log", Description: "Checkpoints, tiles and proofs (C2SP tlog-checkpoint, tlog-tiles, tlog-proof; RFC 6962). What they say does not depend on who carries it."},
 	{Name: "Keeping and removing", Description: "Everything that is removed was named by a control entry in the log before: proofs of what stays hold, and say what went."},
+	{Name: "CRM", Description: "The audit log of a CRM: numbered actions and entity types, the record before and after, what differs, and who did it in whose name. Read-only for everybody."},
 	{Name: "Export", Description: "Parts of the log as files, written in the background. An export is a consistent cut: what is recorded after it was made is not in it."},
 	{Name: "Organizations and keys", Description: "Who may do what."},
 	{Name: "Instance", Description: "Health, figures, backup, and this document."},
@@ -140,7 +141,8 @@ var (
 	aboutGetBundle = operation{
 		id: "getBundle", tag: "Log", summary: "Download an evidence bundle",
 		text: "`daybook-bundle/v1`: every entry of the range with what proves it, to be checked offline with the log's verifier key. It is whole if its last line is the " +
-			"footer. A range of which something was removed after the checkpoint of `size` is a conflict: ask again without `size`.",
+			"footer. A range of which something was removed after the checkpoint of `size` is a conflict: ask again without `size`. With `q` the other entries are " +
+			"their hashes, so that completeness of the selection is not proved, and the bundle says so.",
 		path: []param{pathOrg}, answers: []answer{{http.StatusOK, "The bundle, one JSON object a line.", content{"application/x-ndjson", nil}}}, faults: []int{409, 410, 503},
 	}
 	aboutGetLogInfo = operation{

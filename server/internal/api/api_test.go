@@ -20,6 +20,7 @@ import (
 	"github.com/daybook-audit/daybook"
 	"github.com/daybook-audit/daybook/server/internal/api"
 	"github.com/daybook-audit/daybook/server/internal/auth"
+	"github.com/daybook-audit/daybook/server/internal/compat/resthapi"
 	"github.com/daybook-audit/daybook/server/internal/compat/tavivo"
 	"github.com/daybook-audit/daybook/server/internal/compat/togo"
 	"github.com/daybook-audit/daybook/server/internal/compat/workos"
@@ -132,10 +133,10 @@ func newFixture(tb testing.TB, s setup) *fixture {
 			Book: f.book, Auth: f.auth, Orgs: f.orgs, Repeats: control.NewRepeats(f.store, f.now), Exports: f.export, Schemas: f.schemas,
 			Retentions: deps.Retentions, Portal: control.NewPortal(f.store, f.keys, f.now),
 		}),
-		togo.New(togo.Deps{Book: f.book, Auth: f.auth}),
 		tavivo.New(tavivo.Deps{Book: f.book, Auth: f.auth, Orgs: f.orgs, Settings: tavivo.Settings{Org: "default"}}),
+		togo.New(togo.Deps{Book: f.book, Auth: f.auth}),
 	}
-	deps.Doors = append(deps.Doors, f.retracedDoor())
+	deps.Doors = append(deps.Doors, f.retracedDoor(), resthapi.New(resthapi.Deps{Book: f.book, Auth: f.auth, Orgs: f.orgs, Now: f.now, Settings: resthapi.Settings{MaxBody: 5 << 20}}))
 	if s.deps != nil {
 		s.deps(&deps)
 	}

@@ -147,12 +147,13 @@ func (c *call) after(org daybook.OrgID, e daybook.Event) {
 type keyDetails struct {
 	Org       *daybook.OrgID `json:"org"` // null: all organizations
 	Scopes    []string       `json:"scopes"`
+	Labels    []string       `json:"labels,omitempty"`
 	ExpiresAt *stamp         `json:"expires_at"`
 }
 
 // keyAct describes what is done to a key.
 func (c *call) keyAct(action string, k control.Key) daybook.Event {
-	d := keyDetails{Scopes: k.Scopes, ExpiresAt: maybeStamp(k.ExpiresAt)}
+	d := keyDetails{Scopes: k.Scopes, Labels: k.Labels, ExpiresAt: maybeStamp(k.ExpiresAt)}
 	if k.Org != "" {
 		d.Org = &k.Org
 	}

@@ -390,3 +390,64 @@ func TestInstanceLog(t *testing.T) {
 		t.Errorf("%+v", acts)
 	}
 }
+
+// What a producer sends and the log does not take is a count in the log, by rule: at once, and summed up at the end. Never a body.
+func TestRefusedEvents(t *testing.T) {
+	t.Parallel()
+	f, a := audited(t, nil)
+	send := func(status int, body string, header ...string) {
+		t.Helper()
+		w := f.do(ask{method: "POST", path: "/v1/events", key: f.acme, body: body, header: header})
+		if w.Code != status {
+			t.Errorf("%s: %d %s", body, w.Code, w.Body)
+		}
+	}
+	for range 3 {
+		send(http.StatusBadRequest, `{"action":"topsecret","actor":{"type":"user"}}`)
+	}
+	send(http.StatusBadRequest, `[`+event("a.b", "")+`,{"topsecret":1},{"topsecret":2}]`)
+	send(http.StatusCreated, event("a.b", ""), "Idempotency-Key", "k")
+	send(http.StatusConflict, event("a.c", ""), "Idempotency-Key", "k")
+	send(http.StatusBadRequest, `{"topsecret":`)
+	a.Close(t.Context())
+	got := map[string]float64{}
+	for _, x := range f.refusals("org_acme") {
+		got[x.Action+" "+x.Metadata.Rule] += x.Metadata.Events
+	}
+	want := map[string]float64{
+		"daybook.event.rejected required": 3, "daybook.event.rejected unknown_member": 2, "daybook.event.conflict key_conflict": 1, "daybook.event.rejected syntax": 1,
+	}
+	if diff := cmp.Diff(want, got); diff != "" {
+		t.Errorf("(-want +got):\n%s", diff)
+	}
+	if len(f.refusals("org_acme")) != 5 {
+		t.Errorf("%d events for one burst", len(f.refusals("org_acme")))
+	}
+}
+
+type refusal struct {
+	Action   string
+	Outcome  string
+	Metadata struct {
+		Rule   string
+		Events float64
+	}
+}
+
+// refusals returns what the log of org says of events that it did not take.
+func (f *fixture) refusals(org daybook.OrgID) (list []refusal) {
+	f.t.Helper()
+	page, err := f.book.Search(f.t.Context(), daybook.EventQuery{Org: org, Text: "action:daybook.event.rejected,daybook.event.conflict", Asc: true, Limit: 1000})
+	if err != nil {
+		f.t.Fatal(err)
+	}
+	for i := range page.Entries {
+		text := page.Entries[i].AppendJSON(nil)
+		var r refusal
+		if err := json.Unmarshal(text, &r); err != nil || r.Outcome != "failure" || strings.Contains(string(text), "topsecret") {
+			f.t.Errorf("%v: %s", err, text)
+		}
+		list = append(list, r)
+	}
+	return list
+}

@@ -14,6 +14,7 @@ type Book interface {
 	Info(ctx context.Context, orgs ...daybook.OrgID) ([]daybook.LogInfo, error)
 	Search(ctx context.Context, q daybook.EventQuery) (*daybook.Page, error)
 	Entry(ctx context.Context, org daybook.OrgID, id daybook.ID) (daybook.Entry, error)
+	EntryAt(ctx context.Context, org daybook.OrgID, seq int64) (daybook.Entry, error)
 	Histogram(ctx context.Context, q daybook.HistogramQuery) (*daybook.Histogram, error)
 	Facets(ctx context.Context, q daybook.FacetQuery) (*daybook.Facets, error)
 	Follow(ctx context.Context, q daybook.FollowQuery) iter.Seq2[daybook.Step, error]

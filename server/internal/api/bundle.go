@@ -3,6 +3,7 @@ package api
 import (
 	"cmp"
 	"net/http"
+	"strings"
 	"time"
 
 	"github.com/daybook-audit/daybook"
@@ -12,7 +13,18 @@ import (
 // getBundle streams an evidence bundle as it is made, so that who watches a log needs no export for it. It is whole if its footer is
 // there: once the first byte is out, the only way to say that the rest is missing is to cut the connection.
 func getBundle(c *call) error {
-	q := daybook.BundleQuery{Org: c.org}
+	q := daybook.BundleQuery{Org: c.org, Text: c.param(paramQ), Mask: cutList(c.param(paramMask))}
+	for _, text := range cutList(c.param(paramSince)) {
+		size, ok := plainDecimal(text)
+		if !ok {
+			return invalid("invalid_value", paramSince.name, "%q is not the size of a checkpoint.", text)
+		}
+		q.Since = append(q.Since, size)
+	}
+	var err error
+	if q.Zone, err = c.zone(); err != nil {
+		return err
+	}
 	for _, p := range []struct {
 		param param
 		to    *int64
@@ -20,7 +32,6 @@ func getBundle(c *call) error {
 		if !c.given(p.param) {
 			continue
 		}
-		var err error
 		if *p.to, err = c.whole(p.param); err != nil {
 			return err
 		}
@@ -52,4 +63,12 @@ func getBundle(c *call) error {
 	}
 	c.err = err
 	panic(http.ErrAbortHandler)
+}
+
+// cutList cuts a parameter at its commas; an empty one has nothing.
+func cutList(text string) []string {
+	if text == "" {
+		return nil
+	}
+	return strings.Split(text, ",")
 }

@@ -125,6 +125,8 @@ func TestGolden(t *testing.T) {
 	post := func(key, body string, header ...string) ask {
 		return ask{method: "POST", path: "/v1/events", key: key, body: body, header: header}
 	}
+	f.do(ask{path: "/v1/whoami", key: f.globex})
+	f.auth.Close() // that its key was used is written
 	for _, tt := range []struct {
 		name string
 		ask  ask

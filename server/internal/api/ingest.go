@@ -10,11 +10,21 @@ import (
 	"strconv"
 
 	"github.com/daybook-audit/daybook"
+	"github.com/daybook-audit/daybook/server/internal/selfaudit"
 )
 
-// createEvents is POST /v1/events: the path that every event takes. It decodes nothing: the body is cut into one slice an event,
-// and the Book reads each of them once.
+// createEvents is POST /v1/events. What it refuses leaves a count in the log: a producer that is wrong would else be missing in silence.
 func createEvents(c *call) error {
+	err := recordEvents(c)
+	if err != nil {
+		c.notTaken(err)
+	}
+	return err
+}
+
+// recordEvents is the path that every event takes. It decodes nothing: the body is cut into one slice an event, and the Book reads each
+// of them once.
+func recordEvents(c *call) error {
 	kind, err := contentForm(c.r, true)
 	if err != nil {
 		return err
@@ -63,7 +73,44 @@ func createEvents(c *call) error {
 		}
 		return c.sendReceipt(&result.Receipts[0])
 	}
+	if len(result.Errors) > 0 {
+		c.notTaken(&daybook.BatchError{Errors: result.Errors})
+	}
 	return c.sendReceipts(result, request.Partial)
+}
+
+// notTaken notes why events were not taken, if that is for the producer to mend.
+func (c *call) notTaken(err error) {
+	type reason struct {
+		conflict bool
+		rule     string
+	}
+	counts := map[reason]int64{}
+	count := func(err error) {
+		var coded *daybook.Error
+		if !errors.As(err, &coded) {
+			return
+		}
+		switch coded.Code {
+		case daybook.CodeInvalid, daybook.CodeTooLarge, daybook.CodeConflict:
+			rule := coded.Rule
+			if rule == "" {
+				rule = string(coded.Code)
+			}
+			counts[reason{coded.Code == daybook.CodeConflict, rule}]++
+		default:
+		}
+	}
+	if batch, ok := errors.AsType[*daybook.BatchError](err); ok {
+		for i := range batch.Errors {
+			count(batch.Errors[i].Err)
+		}
+	} else {
+		count(err)
+	}
+	for r, n := range counts {
+		c.s.Audit.Refused(selfaudit.Refusal{Org: c.org, By: actorOf(c.principal), Context: c.origin(), Conflict: r.conflict, Rule: r.rule, Events: n})
+	}
 }
 
 // unwrapSingle takes the refusal of one event out of its batch: a request with one object has no indexes.

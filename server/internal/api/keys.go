@@ -16,6 +16,7 @@ type Key struct {
 	Name       string         `json:"name" example:"ci"`
 	Org        *daybook.OrgID `json:"org" doc:"null: all organizations." example:"org_acme"`
 	Scopes     []string       `json:"scopes" nullable:"false" example:"[\"record\"]"`
+	Labels     []string       `json:"labels,omitempty" doc:"Words that a door may ask for beside the scopes. Absent: none." example:"[\"Admin\"]"`
 	CreatedAt  stamp          `json:"created_at" format:"date-time"`
 	ExpiresAt  *stamp         `json:"expires_at" format:"date-time"`
 	LastUsedAt *stamp         `json:"last_used_at" format:"date-time" doc:"To the minute."`
@@ -41,12 +42,13 @@ type newKey struct {
 	Name      string         `json:"name,omitempty" maxLength:"512" example:"ci"`
 	Org       *daybook.OrgID `json:"org" doc:"null: all organizations." example:"org_acme"`
 	Scopes    []string       `json:"scopes" nullable:"false" minItems:"1" example:"[\"record\"]"`
+	Labels    []string       `json:"labels,omitempty" maxItems:"32" doc:"Words of 1 to 128 bytes, without commas and spaces, that a door may ask for beside the scopes." example:"[\"Admin\"]"`
 	ExpiresAt *time.Time     `json:"expires_at,omitempty" doc:"null: never."`
 }
 
 func showKey(k control.Key) Key {
 	shown := Key{
-		ID: k.ID, Name: k.Name, Scopes: k.Scopes, CreatedAt: newStamp(k.CreatedAt), ExpiresAt: maybeStamp(k.ExpiresAt),
+		ID: k.ID, Name: k.Name, Scopes: k.Scopes, Labels: k.Labels, CreatedAt: newStamp(k.CreatedAt), ExpiresAt: maybeStamp(k.ExpiresAt),
 		LastUsedAt: maybeStamp(k.LastUsedAt), RevokedAt: maybeStamp(k.RevokedAt),
 	}
 	if k.Org != "" {
@@ -64,7 +66,7 @@ func createKey(c *call) error {
 	if err != nil {
 		return err
 	}
-	want := control.NewKey{Name: in.Name, Scopes: scopes.Words(), Before: func(_ context.Context, k control.Key) error {
+	want := control.NewKey{Name: in.Name, Scopes: scopes.Words(), Labels: in.Labels, Before: func(_ context.Context, k control.Key) error {
 		return c.did(k.Org, c.keyAct("daybook.key.created", k)) //nolint:contextcheck // a call carries its request
 	}}
 	if in.ExpiresAt != nil {

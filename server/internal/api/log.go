@@ -72,7 +72,7 @@ func logRoutes() []*route {
 			{pattern: "/inclusion", looks: proved("inclusion"), params: []param{paramSeq, paramSize}, handler: getInclusion, about: aboutGetInclusion},
 			{pattern: "/consistency", looks: proved("consistency"), params: []param{paramFromSize, paramToSize}, handler: getConsistency, about: aboutGetConsistency},
 			{pattern: "/proof/{file}", looks: proved("proof"), handler: getProof, about: aboutGetProof},
-			{pattern: "/bundle", scopes: auth.Export, looks: watched("bundle"), params: []param{paramBundleFrom, paramBundleTo, paramSize}, handler: getBundle, about: aboutGetBundle},
+			{pattern: "/bundle", scopes: auth.Export, looks: watched("bundle"), params: []param{paramBundleFrom, paramBundleTo, paramSize, paramQ, paramTZ, paramMask, paramSince}, handler: getBundle, about: aboutGetBundle},
 			{pattern: "/anchor", looks: proved("anchor"), params: []param{paramSize}, handler: getLogAnchor, about: aboutGetLogAnchor},
 			{pattern: "/info", handler: getLogInfo, about: aboutGetLogInfo},
 		}
@@ -184,7 +184,7 @@ func getLogInfo(c *call) error {
 		return err
 	}
 	shown := logInfo{
-		Origin: info.Origin, Epoch: info.Epoch, State: logStates[info.State], Size: info.Size, SignedSize: max(info.SignedSize, 0),
+		Origin: info.Origin, Epoch: info.Epoch, State: logStates[info.State], Size: info.Size, SignedSize: max(info.SignedSize, 0), MinIndex: info.MinIndex,
 		AnchorInterval: int64(info.SignEvery.Seconds()), Keys: []vkeyRow{}, ClockVkey: info.ClockVkey, AnchorVkey: info.AnchorVkey,
 	}
 	for _, k := range info.Keys {

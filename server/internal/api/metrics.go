@@ -120,6 +120,12 @@ func (m *Metrics) WatchAudit(stats func() selfaudit.Stats) {
 			func() float64 { return float64(stats().Waiting) }))
 }
 
+// WatchErasures adds how many erasures are overdue.
+func (m *Metrics) WatchErasures(overdue func() int64) {
+	m.registry.MustRegister(prometheus.NewGaugeFunc(prometheus.GaugeOpts{Name: "daybook_erasures_overdue", Help: "Erasures that are not carried out 24 hours after they were asked for."},
+		func() float64 { return float64(overdue()) }))
+}
+
 func (m *Metrics) serve(c *call) { m.handler.ServeHTTP(c, c.r) }
 
 // routeTimes holds the counters of one route, so that a request looks nothing up.

@@ -29,8 +29,10 @@ func number(low, high, fallback int) huma.Schema {
 }
 
 var (
-	text = huma.Schema{Type: huma.TypeString}
-	yes  = huma.Schema{Type: huma.TypeBoolean, Default: false}
+	text      = huma.Schema{Type: huma.TypeString}
+	manyTexts = huma.Schema{Type: huma.TypeArray, Items: &huma.Schema{Type: huma.TypeString}}
+	yesOrNo   = huma.Schema{Type: huma.TypeBoolean}
+	yes       = huma.Schema{Type: huma.TypeBoolean, Default: false}
 
 	paramPartial     = param{"partial", "Record the good events of a batch although others are refused.", yes}
 	paramQ           = param{"q", "A query, such as `actor:usr_1 action:invoice.* outcome:failure`. Empty: everything.", text}
@@ -55,6 +57,9 @@ var (
 )
 
 var (
+	paramMask  = param{"mask", "Paths of fields that are withheld, such as `/actor/email`, separated by commas. The bundle says that it is masked.", text}
+	paramSince = param{"since", "Sizes of older checkpoints that the reader may remember, separated by commas: the bundle links them to its own.", text}
+
 	paramBundleFrom = param{"from", "Seq of the first entry. Left out: 0.", number(0, 0, 0)}
 	paramBundleTo   = param{"to", "Seq after the last entry. Left out: to the end of the tree.", number(1, 0, 0)}
 
@@ -87,7 +92,7 @@ func (c *call) readParams(known []param) error {
 		switch {
 		case !slices.ContainsFunc(known, func(p param) bool { return p.name == name }):
 			return invalid("unknown_parameter", cut(name), "there is no parameter %q here; %s.", cut(name), listed(known))
-		case len(values[name]) > 1:
+		case len(values[name]) > 1 && !slices.ContainsFunc(known, func(p param) bool { return p.name == name && p.schema.Type == huma.TypeArray }):
 			return invalid("unknown_parameter", name, "the parameter %q stands more than once.", name)
 		}
 	}

@@ -7,6 +7,7 @@ import (
 	"strings"
 
 	"github.com/daybook-audit/daybook"
+	"github.com/daybook-audit/daybook/crm"
 	"github.com/daybook-audit/daybook/server/internal/auth"
 )
 
@@ -57,6 +58,17 @@ func (s *Server) table() []*route {
 		{method: "GET", pattern: "/v1/actors/{type}/{id}/events", scopes: auth.Read, org: orgRead, looks: viewed("actor"), params: search, handler: listActorEvents, about: aboutListActorEvents},
 		{method: "GET", pattern: "/v1/histogram", scopes: auth.Read, org: orgRead, looks: viewed("histogram"), params: []param{paramQ, paramFrom, paramTo, paramTZ, paramBars}, handler: getHistogram, about: aboutGetHistogram},
 		{method: "GET", pattern: "/v1/facets", scopes: auth.Read, org: orgRead, looks: viewed("facets"), params: []param{paramQ, paramFrom, paramTo, paramTZ, paramFields, paramTop}, handler: getFacets, about: aboutGetFacets},
+
+		{method: "GET", pattern: "/v1/crm/enums", scopes: auth.Read, org: orgRead, handler: getCRMEnums, about: aboutGetCRMEnums},
+		{method: "GET", pattern: "/v1/crm/enums/actions", scopes: auth.Read, org: orgRead, handler: getCRMEnum(crm.Actions), about: aboutGetCRMActions},
+		{method: "POST", pattern: "/v1/crm/enums/actions", scopes: auth.Record, org: orgRecord, handler: appendCRMEnum(crm.Actions), about: aboutAppendCRMAction},
+		{method: "GET", pattern: "/v1/crm/enums/entityTypes", scopes: auth.Read, org: orgRead, handler: getCRMEnum(crm.EntityTypes), about: aboutGetCRMEntityTypes},
+		{method: "POST", pattern: "/v1/crm/enums/entityTypes", scopes: auth.Record, org: orgRecord, handler: appendCRMEnum(crm.EntityTypes), about: aboutAppendCRMEntityType},
+		{method: "POST", pattern: "/v1/crm/entries", scopes: auth.Record, org: orgRecord, quiet: true, params: []param{paramCRMAppend}, handler: createCRMEntries, about: aboutCreateCRMEntries},
+		{method: "GET", pattern: "/v1/crm/entries", scopes: auth.Read, org: orgRead, looks: viewed("crm"), params: crmList, handler: listCRMEntries, about: aboutListCRMEntries},
+		{method: "GET", pattern: "/v1/crm/entries/{id}", scopes: auth.Read, org: orgRead, looks: opened, handler: getCRMEntry, about: aboutGetCRMEntry},
+		{method: "POST", pattern: "/v1/crm/user-deletions", scopes: auth.Record, org: orgRecord, handler: createCRMDeletion, about: aboutCreateCRMDeletion},
+		{method: "GET", pattern: "/v1/crm/user-deletions", scopes: auth.Read, org: orgRead, looks: viewed("crm_deletions"), params: []param{paramCRMLimit, paramCRMCursor}, handler: listCRMDeletions, about: aboutListCRMDeletions},
 
 		{method: "GET", pattern: "/v1/retention", scopes: auth.Manage, org: orgRead, handler: getRetention, about: aboutGetRetention},
 		{method: "PUT", pattern: "/v1/retention", scopes: auth.Manage, org: orgRead, handler: putRetention, about: aboutPutRetention},

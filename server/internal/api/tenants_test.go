@@ -19,8 +19,8 @@ const kept = "acmesecret"
 
 // tenant is what org_acme has, for org_globex to try.
 type tenant struct {
-	event, key, cursor, actorCursor, logCursor, hold, erasure, orgErasure, export, doorExport, snapshot string
-	session, theirs                                                                                     string // the cookie of its portal, as a text, and that of org_globex as a header
+	event, key, cursor, actorCursor, logCursor, hold, erasure, orgErasure, export, doorExport, snapshot, crmCursor string
+	session, theirs                                                                                                string // the cookie of its portal, as a text, and that of org_globex as a header
 }
 
 // logPath begins the routes of a log.
@@ -109,11 +109,6 @@ func tenantTrials(f *fixture, of tenant) map[string][]trial {
 		"GET /openapi.json":                              {{ask: get("/openapi.json")}},
 		"GET /docs/api":                                  {{ask: get("/docs/api")}},
 		"POST /audit_logs/events":                        {{door("org_acme"), door("org_none")}},
-		"GET /api/audit/activity":                        {header("/api/audit/activity"), {ask: get("/api/audit/activity?limit=1000")}, {ask: get("/api/audit/activity?cursor=9")}},
-		"GET /api/audit/subjects/{type}/{id}":            {header("/api/audit/subjects/invoice/42"), {ask: get("/api/audit/subjects/invoice/42")}},
-		"GET /api/audit/versions/{type}/{id}":            {header("/api/audit/versions/invoice/42"), {ask: get("/api/audit/versions/invoice/42?data=true")}},
-		"GET /api/audit/dashboard":                       {header("/api/audit/dashboard"), {ask: get("/api/audit/dashboard")}},
-		"POST /api/audit/versions/{id}/restore":          {{send("POST", "/api/audit/versions/"+of.snapshot+"/restore", ""), send("POST", "/api/audit/versions/"+noEvent+"/restore", "")}, {send("POST", "/api/audit/versions/"+of.snapshot+"/restore", "", "Daybook-Org", "org_acme"), send("POST", "/api/audit/versions/"+noEvent+"/restore", "", "Daybook-Org", "org_none")}},
 		"POST /v1/exports":                               {{send("POST", "/v1/exports", `{"format":"csv"}`, "Daybook-Org", "org_acme"), send("POST", "/v1/exports", `{"format":"csv"}`, "Daybook-Org", "org_none")}},
 		"GET /v1/exports":                                {header("/v1/exports"), {ask: get("/v1/exports")}, {ask: get("/v1/exports?cursor=c_eg")}},
 		"GET /v1/exports/{id}":                           {{get("/v1/exports/" + of.export), get("/v1/exports/" + noExport)}},
@@ -129,6 +124,16 @@ func tenantTrials(f *fixture, of tenant) map[string][]trial {
 		"POST /v1/organization-erasures/{id}/approve":    {{send("POST", "/v1/organization-erasures/"+of.orgErasure+"/approve", `{}`), send("POST", "/v1/organization-erasures/"+noErasure+"/approve", `{}`)}},
 		"DELETE /v1/organization-erasures/{id}":          {{send("DELETE", "/v1/organization-erasures/"+of.orgErasure, ""), send("DELETE", "/v1/organization-erasures/"+noErasure, "")}},
 		"GET /v1/organization-erasures/{id}/certificate": {{get("/v1/organization-erasures/" + of.orgErasure + "/certificate"), get("/v1/organization-erasures/" + noErasure + "/certificate")}},
+		"GET /v1/crm/enums":                              {header("/v1/crm/enums"), {ask: get("/v1/crm/enums")}},
+		"GET /v1/crm/enums/actions":                      {header("/v1/crm/enums/actions"), {ask: get("/v1/crm/enums/actions")}},
+		"POST /v1/crm/enums/actions":                     other("POST", "/v1/crm/enums/actions", `{"name":"a.b"}`),
+		"GET /v1/crm/enums/entityTypes":                  {header("/v1/crm/enums/entityTypes"), {ask: get("/v1/crm/enums/entityTypes")}},
+		"POST /v1/crm/enums/entityTypes":                 other("POST", "/v1/crm/enums/entityTypes", `{"name":"Lead"}`),
+		"POST /v1/crm/entries":                           other("POST", "/v1/crm/entries?append=true", `{"action":"a.b","entityType":"Lead","numberIdentifier":1}`),
+		"GET /v1/crm/entries":                            {header("/v1/crm/entries"), {ask: get("/v1/crm/entries?all=true")}, cursor("/v1/crm/entries", of.crmCursor)},
+		"GET /v1/crm/entries/{id}":                       {{get("/v1/crm/entries/" + of.event), get("/v1/crm/entries/" + noEvent)}, header("/v1/crm/entries/1")},
+		"POST /v1/crm/user-deletions":                    other("POST", "/v1/crm/user-deletions", `{"user":7}`),
+		"GET /v1/crm/user-deletions":                     {header("/v1/crm/user-deletions"), {ask: get("/v1/crm/user-deletions")}, cursor("/v1/crm/user-deletions", of.cursor)},
 		"POST /logs":                                     other("POST", "/logs", `{"userId":1,"action":"x"}`),
 		"GET /logs":                                      {header("/logs"), {ask: get("/logs?all=true&limit=500")}, cursor("/logs", of.logCursor)},
 		"GET /logs/{id}":                                 {{get("/logs/" + of.event + "?all=true"), get("/logs/" + noEvent + "?all=true")}, header("/logs/" + of.event), header("/logs/1"), {get("/logs/1?all=true"), get("/logs/2?all=true")}},
@@ -138,6 +143,11 @@ func tenantTrials(f *fixture, of tenant) map[string][]trial {
 		"GET /v1/anchor/consistency":                     instance("/v1/anchor/consistency?from=1"),
 		"GET /v1/anchor/info":                            instance("/v1/anchor/info"),
 		"GET /v1/anchor/batch/{index}":                   instance("/v1/anchor/batch/0"),
+		"GET /api/audit/activity":                        {header("/api/audit/activity"), {ask: get("/api/audit/activity?limit=1000")}, {ask: get("/api/audit/activity?cursor=9")}},
+		"GET /api/audit/subjects/{type}/{id}":            {header("/api/audit/subjects/invoice/42"), {ask: get("/api/audit/subjects/invoice/42")}},
+		"GET /api/audit/versions/{type}/{id}":            {header("/api/audit/versions/invoice/42"), {ask: get("/api/audit/versions/invoice/42?data=true")}},
+		"GET /api/audit/dashboard":                       {header("/api/audit/dashboard"), {ask: get("/api/audit/dashboard")}},
+		"POST /api/audit/versions/{id}/restore":          {{send("POST", "/api/audit/versions/"+of.snapshot+"/restore", ""), send("POST", "/api/audit/versions/"+noEvent+"/restore", "")}, {send("POST", "/api/audit/versions/"+of.snapshot+"/restore", "", "Daybook-Org", "org_acme"), send("POST", "/api/audit/versions/"+noEvent+"/restore", "", "Daybook-Org", "org_none")}},
 	}
 	maps.Copy(trials, map[string][]trial{
 		"GET /audit_logs/actions":                         {{ask: get("/audit_logs/actions?limit=100")}},
@@ -180,6 +190,7 @@ func tenantTrials(f *fixture, of tenant) map[string][]trial {
 		})
 	}
 	retracedTrials(f, trials)
+	restHapiTrials(f, of, trials)
 	return trials
 }
 
@@ -197,6 +208,14 @@ func TestTenants(t *testing.T) {
 	}
 	of.cursor = nextCursor(t, f.do(ask{path: "/v1/events?limit=1", key: f.acme}))
 	of.actorCursor = nextCursor(t, f.do(ask{path: "/v1/actors/user/usr_7/events?limit=1", key: f.acme}))
+	for range 2 {
+		f.do(ask{method: "POST", path: "/v1/crm/entries?append=true", key: f.acme, body: `{"action":"` + kept + `","entityType":"` + kept + `","numberIdentifier":"` + kept + `","user":"usr_7"}`})
+	}
+	var list struct{ NextCursor string }
+	if err := json.Unmarshal(f.do(ask{path: "/v1/crm/entries?limit=1", key: f.acme}).Body.Bytes(), &list); err != nil || list.NextCursor == "" {
+		t.Fatal("no cursor of entries", err)
+	}
+	of.crmCursor = list.NextCursor
 	link := f.do(ask{path: "/logs?all=true&limit=1", key: f.acme}).Header().Get("Link")
 	_, of.logCursor, _ = strings.Cut(strings.TrimSuffix(link, `>; rel="next"`), "cursor=")
 	var who struct{ ID string }
@@ -343,11 +362,6 @@ func scopeTrials(f *fixture) map[string]ask {
 		"POST /v1/actions/{action}/schemas":              {method: "POST", path: "/v1/actions/x.y/schemas", body: `{}`, header: acme},
 		"GET /v1/actions/{action}/schemas":               {path: "/v1/actions/x.y/schemas", header: acme},
 		"GET /v1/actions/{action}/schemas/{version}":     {path: "/v1/actions/x.y/schemas/1", header: acme},
-		"GET /api/audit/activity":                        {path: "/api/audit/activity", header: acme},
-		"GET /api/audit/subjects/{type}/{id}":            {path: "/api/audit/subjects/a/b", header: acme},
-		"GET /api/audit/versions/{type}/{id}":            {path: "/api/audit/versions/a/b", header: acme},
-		"GET /api/audit/dashboard":                       {path: "/api/audit/dashboard", header: acme},
-		"POST /api/audit/versions/{id}/restore":          {method: "POST", path: "/api/audit/versions/" + f.snapshot(f.acme) + "/restore", header: acme},
 		"POST /v1/exports":                               {method: "POST", path: "/v1/exports", body: `{"format":"csv"}`, header: acme},
 		"GET /v1/exports":                                {path: "/v1/exports", header: acme},
 		"GET /v1/exports/{id}":                           {path: "/v1/exports/" + x.ID, header: acme},
@@ -381,8 +395,23 @@ func scopeTrials(f *fixture) map[string]ask {
 		"GET /v1/anchor/consistency":                     {path: "/v1/anchor/consistency?from=1"},
 		"GET /v1/anchor/info":                            {path: "/v1/anchor/info"},
 		"GET /v1/anchor/batch/{index}":                   {path: "/v1/anchor/batch/0"},
+		"GET /api/audit/activity":                        {path: "/api/audit/activity", header: acme},
+		"GET /api/audit/subjects/{type}/{id}":            {path: "/api/audit/subjects/a/b", header: acme},
+		"GET /api/audit/versions/{type}/{id}":            {path: "/api/audit/versions/a/b", header: acme},
+		"GET /api/audit/dashboard":                       {path: "/api/audit/dashboard", header: acme},
+		"POST /api/audit/versions/{id}/restore":          {method: "POST", path: "/api/audit/versions/" + f.snapshot(f.acme) + "/restore", header: acme},
 		"POST /audit_logs/events": {method: "POST", path: "/audit_logs/events", body: `{"organization_id":"org_acme","event":{"action":"a.b",` +
 			`"occurred_at":"2026-02-02T16:35:39Z","actor":{"id":"u","type":"user"},"targets":[],"context":{"location":""}}}`},
+		"GET /v1/crm/enums":                     {path: "/v1/crm/enums", header: acme},
+		"GET /v1/crm/enums/actions":             {path: "/v1/crm/enums/actions", header: acme},
+		"POST /v1/crm/enums/actions":            {method: "POST", path: "/v1/crm/enums/actions", body: `{"name":"a.b"}`, header: acme},
+		"GET /v1/crm/enums/entityTypes":         {path: "/v1/crm/enums/entityTypes", header: acme},
+		"POST /v1/crm/enums/entityTypes":        {method: "POST", path: "/v1/crm/enums/entityTypes", body: `{"name":"Lead"}`, header: acme},
+		"POST /v1/crm/entries":                  {method: "POST", path: "/v1/crm/entries?append=true", body: `{"action":"a.b","entityType":"Lead","numberIdentifier":1}`, header: acme},
+		"GET /v1/crm/entries":                   {path: "/v1/crm/entries", header: acme},
+		"GET /v1/crm/entries/{id}":              {path: "/v1/crm/entries/1", header: acme},
+		"POST /v1/crm/user-deletions":           {method: "POST", path: "/v1/crm/user-deletions", body: `{"user":7}`, header: acme},
+		"GET /v1/crm/user-deletions":            {path: "/v1/crm/user-deletions", header: acme},
 		"POST /logs":                            {method: "POST", path: "/logs", body: `{"userId":1,"action":"x"}`, header: acme},
 		"GET /logs":                             {path: "/logs", header: acme},
 		"GET /logs/{id}":                        {path: "/logs/1", header: acme},
@@ -423,6 +452,7 @@ func scopeTrials(f *fixture) map[string]ask {
 		})
 	}
 	retracedScopes(f, asks)
+	restHapiScopes(asks)
 	return asks
 }
 

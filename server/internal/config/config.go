@@ -49,6 +49,8 @@ type Config struct {
 	HighWater string `key:"highwater"`
 	// How often every changed log is signed; at least 10s.
 	AnchorInterval time.Duration `key:"anchor_interval" default:"5m"`
+	// How often the server recomputes its whole store beside its work, as daybook fsck does, and records the outcome; 0: never.
+	VerifyEvery time.Duration `key:"verify_every" default:"24h"`
 	// Who is told the checkpoints of the anchor log, separated by commas: folder:DIR, post:URL, timestamp:URL DIR (RFC 3161), witness:URL VKEY (C2SP).
 	AnchorTo []string `key:"anchor_to" secret:"all"`
 
@@ -121,9 +123,6 @@ type Config struct {
 	// Whether the WorkOS door takes an equal event without a key, within 24 hours, for a repeat.
 	WorkOSKeylessDedupe bool `key:"workos_keyless_dedupe" default:"true"`
 
-	// Whether the togo door (/api/audit/…) is open.
-	TogoEnabled bool `key:"togo_enabled" default:"true"`
-
 	// Whether the ta-vivo door (/logs) is open.
 	TavivoEnabled bool `key:"tavivo_enabled" default:"true"`
 	// Secret with which the JSON Web Tokens of the ta-vivo door are signed (HS256, HS384 or HS512). Without it, JWT_SECRET of the environment or of .env; with neither, only API keys are accepted there.
@@ -149,4 +148,33 @@ type Config struct {
 	RetracedBulkMax int `key:"retraced_bulk_max" default:"50"`
 	// How long a session of the Retraced viewer holds.
 	RetracedSessionTTL time.Duration `key:"retraced_session_ttl" default:"1h"`
+
+	// Whether the togo door (/api/audit/…) is open.
+	TogoEnabled bool `key:"togo_enabled" default:"true"`
+
+	// Whether the rest-hapi door (/auditLog) is open.
+	RestHapiEnabled bool `key:"resthapi_enabled" default:"true"`
+	// How long the documents of the rest-hapi door are shown and kept: 60 (seconds), 90s, 1m, 2h, 1d, 1w or 1y. Empty: as long as retention keeps them.
+	RestHapiAuditLogTTL string `key:"resthapi_audit_log_ttl"`
+	// Scope that the rest-hapi door asks for, separated by commas, as hapi has it: one of the plain words must be among the labels of the key (or the claim scope of the token), +word must be, !word must not.
+	RestHapiAuditLogScope []string `key:"resthapi_audit_log_scope"`
+	// Dotted path of the user's id in a token's claims, for the rest-hapi door.
+	RestHapiUserIDKey string `key:"resthapi_user_id_key" default:"user._id"`
+	// Whether the rest-hapi door takes $where.
+	RestHapiWhere bool `key:"resthapi_where" default:"true"`
+	// Whether the rest-hapi door refuses parameters and members that it does not know; false: it ignores them.
+	RestHapiStrict bool `key:"resthapi_strict" default:"true"`
+	// Largest $limit of the rest-hapi door, and the one that holds when none is given.
+	RestHapiMaxLimit int `key:"resthapi_max_limit" default:"1000"`
+
+	// File with the public keys (JSON Web Key Set) of the issuer whose tokens open the rest-hapi door, beside API keys.
+	JWTKeys string `key:"jwt_keys"`
+	// Secret of that issuer instead, for HS256, HS384 and HS512.
+	JWTSecret string `key:"jwt_secret" secret:"all"`
+	// What the claim iss of its tokens must be. With keys or a secret it is required.
+	JWTIssuer string `key:"jwt_issuer"`
+	// What the claim aud must be or hold; empty: anything.
+	JWTAudience string `key:"jwt_audience"`
+	// Dotted path of the claim that names the organization; without it, or in a token without it, the organization is "default".
+	JWTOrg string `key:"jwt_org"`
 }

@@ -235,11 +235,32 @@ func (c *Config) check() error {
 		return fmt.Errorf("retraced_org must be 1 to 128 characters of A-Z a-z 0-9 . _ : @ -, is %q", c.RetracedOrg)
 	case c.RetracedBulkMax < 1 || c.RetracedSessionTTL < time.Minute:
 		return errors.New("retraced_bulk_max must be at least 1, and retraced_session_ttl at least 1m")
+	case c.RestHapiMaxLimit < 1 || c.RestHapiMaxLimit > 10_000:
+		return errors.New("resthapi_max_limit must be between 1 and 10000")
+	case c.JWTKeys != "" && c.JWTSecret != "":
+		return errors.New("jwt_keys and jwt_secret are both set: there is one issuer")
+	case (c.JWTKeys != "" || c.JWTSecret != "") != (c.JWTIssuer != ""):
+		return errors.New("jwt_issuer goes together with jwt_keys or jwt_secret: only one of them is set")
 	case c.CommitTimeout <= 0 || c.ShutdownTimeout <= 0:
 		return errors.New("commit_timeout and shutdown_timeout must be more than 0")
 	}
+	if _, err := c.RestHapiTTL(); err != nil {
+		return err
+	}
 	_, err := c.Proxies()
 	return err
+}
+
+// RestHapiTTL returns the time to live of the rest-hapi door; the zero Period: there is none.
+func (c *Config) RestHapiTTL() (daybook.Period, error) {
+	if c.RestHapiAuditLogTTL == "" {
+		return daybook.Period{}, nil
+	}
+	p, err := daybook.ParsePeriod(c.RestHapiAuditLogTTL)
+	if err != nil {
+		return p, fmt.Errorf("resthapi_audit_log_ttl: %w", err)
+	}
+	return p, nil
 }
 
 func publicURL(text string) bool {

@@ -20,6 +20,8 @@ type Keeping struct {
 	Logger *slog.Logger
 	// Applied is called when entries of org were named for removal; nil: nobody is told.
 	Applied func(ctx context.Context, org daybook.OrgID, p daybook.Pruned)
+	// Also is applied to every organization after its own policy: what either removes is gone. Nil: there is none.
+	Also *Everywhere
 }
 
 // Run applies until ctx ends. What fails for one organization is logged and tried again with the next round; the others go on.
@@ -47,17 +49,32 @@ func (k *Keeping) Round(ctx context.Context) error {
 	var failed []error
 	err := k.Retentions.Each(ctx, func(org daybook.OrgID, v Retention) error {
 		policy, err := v.Policy()
-		if err == nil && len(policy.Rules) > 0 {
-			var p daybook.Pruned
-			p, err = k.Book.ApplyRetention(ctx, org, policy)
-			if err == nil && len(p.Seqs) > 0 && k.Applied != nil {
-				k.Applied(ctx, org, p)
-			}
+		if err == nil {
+			_, err = k.apply(ctx, org, policy)
 		}
-		if err != nil && daybook.CodeOf(err) != daybook.CodeNotFound && daybook.CodeOf(err) != daybook.CodeUnavailable {
-			failed = append(failed, err) // without a log there is nothing to keep, and a frozen one keeps everything
+		if err != nil {
+			failed = append(failed, err)
 		}
 		return ctx.Err()
 	})
-	return errors.Join(append(failed, err)...)
+	failed = append(failed, err)
+	if k.Also != nil && ctx.Err() == nil {
+		failed = append(failed, k.Also.round(ctx, k))
+	}
+	return errors.Join(failed...)
+}
+
+// apply applies one policy to one log. Without a log there is nothing to keep, and a frozen one keeps everything.
+func (k *Keeping) apply(ctx context.Context, org daybook.OrgID, policy daybook.Retention) (daybook.Pruned, error) {
+	if len(policy.Rules) == 0 {
+		return daybook.Pruned{}, nil
+	}
+	p, err := k.Book.ApplyRetention(ctx, org, policy)
+	if code := daybook.CodeOf(err); code == daybook.CodeNotFound || code == daybook.CodeUnavailable {
+		return p, nil
+	}
+	if err == nil && len(p.Seqs) > 0 && k.Applied != nil {
+		k.Applied(ctx, org, p)
+	}
+	return p, err
 }

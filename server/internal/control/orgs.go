@@ -36,10 +36,12 @@ var ErrReserved = &daybook.Error{
 
 // Orgs keeps the organizations. Safe for concurrent use.
 type Orgs struct {
-	docs  daybook.Documents
-	now   func() time.Time
-	known sync.Map // OrgID → struct{}: organizations seen, and not forgotten since
+	docs daybook.Documents
+	now  func() time.Time
+	// Made, if set before use, is called after Ensure has made an organization that nobody created.
+	Made func(ctx context.Context, id daybook.OrgID)
 
+	known   sync.Map // OrgID → struct{}: organizations seen, and not forgotten since
 	leaving sync.Map // OrgID → struct{}: organizations that are being erased
 }
 
@@ -102,6 +104,9 @@ func (o *Orgs) Ensure(ctx context.Context, id daybook.OrgID) error {
 	if errors.As(err, &e) && e.Code == daybook.CodeConflict {
 		o.known.Store(id, struct{}{}) // somebody else was faster
 		return nil
+	}
+	if err == nil && o.Made != nil {
+		o.Made(ctx, id)
 	}
 	return err
 }

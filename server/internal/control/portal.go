@@ -85,7 +85,7 @@ func (p *Portal) Link(ctx context.Context, secret string) (PortalLink, error) {
 
 // Open uses a link up and opens a session for PortalSessionFor. opened is told of it when the link is used up and nothing is open yet; its
 // error opens nothing. A crash in between leaves a link that opens nothing any more: there are others to be had.
-func (p *Portal) Open(ctx context.Context, secret string, opened func(PortalSession) error) (cookie string, s PortalSession, err error) {
+func (p *Portal) Open(ctx context.Context, secret string, opened func(context.Context, PortalSession) error) (cookie string, s PortalSession, err error) {
 	var l PortalLink
 	d, err := p.get(ctx, kindPortalLink, secret, &l)
 	if err == nil && l.Used {
@@ -110,7 +110,7 @@ func (p *Portal) Open(ctx context.Context, secret string, opened func(PortalSess
 	s = PortalSession{
 		ID: "portal_" + id[:16], Org: l.Org, KeyID: l.KeyID, Key: l.Key, ReturnURL: l.ReturnURL, ExpiresAt: p.now().Add(PortalSessionFor).UnixMicro(),
 	}
-	if err := opened(s); err != nil {
+	if err := opened(ctx, s); err != nil {
 		return "", s, err
 	}
 	_, err = create(ctx, p.docs, kindPortalSession, id, s)

@@ -92,7 +92,7 @@ func (d *schemaDocument) schema() *Schema {
 		Org: d.Org, Action: d.Action, Version: d.Version, CreatedAt: d.CreatedAt.time(), By: d.By,
 		SchemaParts: SchemaParts{Actor: d.Actor, Targets: d.Targets, Metadata: d.Metadata, Event: d.Event},
 	}
-	s.parts = sync.OnceValues(s.SchemaParts.compile)
+	s.parts = sync.OnceValues(s.compile)
 	return s
 }
 
@@ -231,7 +231,7 @@ func (s *Schemas) Register(ctx context.Context, n NewSchema) (is *Schema, made b
 	if err := n.check(); err != nil {
 		return nil, false, err
 	}
-	n.SchemaParts = n.SchemaParts.compact()
+	n.SchemaParts = n.compact()
 	for {
 		if err := s.refresh(ctx); err != nil {
 			return nil, false, err
@@ -294,15 +294,20 @@ func (s *Schemas) tell(ctx context.Context, is *Schema) error {
 		add(next.of, is)
 		s.registry.Store(next)
 	}
+	return schemasChanged(ctx, s.docs)
+}
+
+// schemasChanged makes every node read the schemas again, within five seconds.
+func schemasChanged(ctx context.Context, docs daybook.Documents) error {
 	for {
-		d, err := s.docs.Get(ctx, kindInstance, "", registryID)
+		d, err := docs.Get(ctx, kindInstance, "", registryID)
 		if errors.Is(err, daybook.ErrNotExist) {
 			d = daybook.Document{Kind: kindInstance, ID: registryID}
 		} else if err != nil {
 			return fmt.Errorf("tell of a schema: %w", err)
 		}
 		d.Data = json.RawMessage(`{}`)
-		if _, err = s.docs.Put(ctx, d); err == nil || !errors.Is(err, daybook.ErrVersionMoved) {
+		if _, err = docs.Put(ctx, d); err == nil || !errors.Is(err, daybook.ErrVersionMoved) {
 			return err
 		}
 	}
@@ -370,19 +375,17 @@ func (n *NewSchema) check() error {
 	if size > MaxSchema {
 		return &daybook.Error{Code: daybook.CodeTooLarge, Rule: "too_large", Message: "a schema has at most 64 KiB."}
 	}
-	_, err := n.SchemaParts.compile()
+	_, err := n.compile()
 	return err
 }
 
 // compact returns p without white space, and null for what is not there.
-func (p SchemaParts) compact() SchemaParts {
-	p.Actor, p.Metadata, p.Event = compacted(p.Actor), compacted(p.Metadata), compacted(p.Event)
-	targets := make([]SchemaTarget, len(p.Targets))
-	for i, t := range p.Targets {
-		targets[i] = SchemaTarget{t.Type, compacted(t.Metadata)}
+func (p *SchemaParts) compact() SchemaParts {
+	out := SchemaParts{Actor: compacted(p.Actor), Metadata: compacted(p.Metadata), Event: compacted(p.Event)}
+	for _, t := range p.Targets {
+		out.Targets = append(out.Targets, SchemaTarget{t.Type, compacted(t.Metadata)})
 	}
-	p.Targets = targets
-	return p
+	return out
 }
 
 func compacted(raw json.RawMessage) json.RawMessage {

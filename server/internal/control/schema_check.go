@@ -73,7 +73,7 @@ func (s *Schemas) Check(ctx context.Context, e daybook.SchemaCase) (daybook.Verd
 			return daybook.Verdict{Flag: FlagMissing}, nil
 		case SchemaStrict:
 			return daybook.Verdict{}, &daybook.Error{
-				Code: daybook.CodeInvalid, Rule: FlagMissing, Field: "/action", Message: fmt.Sprintf("no schema is registered for the action %q.", e.Action),
+				Code: daybook.CodeInvalid, Rule: "schema_missing", Field: "/action", Message: fmt.Sprintf("no schema is registered for the action %q.", e.Action),
 				Err: &SchemaError{e.Action, []Violation{{InstancePath: "/action", SchemaPath: "#", Keyword: "enum", Params: map[string]any{}, Message: "is not registered"}}},
 			}
 		}
@@ -102,7 +102,7 @@ func refusal(action string, wrong []Violation) error {
 		message += fmt.Sprintf(" (and %d more)", n)
 	}
 	return &daybook.Error{
-		Code: daybook.CodeInvalid, Rule: FlagViolation, Field: first.InstancePath, Message: message + ".", Err: &SchemaError{action, wrong},
+		Code: daybook.CodeInvalid, Rule: "schema_violation", Field: first.InstancePath, Message: message + ".", Err: &SchemaError{action, wrong},
 	}
 }
 

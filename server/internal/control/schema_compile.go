@@ -21,7 +21,7 @@ type compiledSchema struct {
 	targets                []*jsonschema.Schema // by place in SchemaParts.Targets
 }
 
-func (p SchemaParts) compile() (*compiledSchema, error) {
+func (p *SchemaParts) compile() (*compiledSchema, error) {
 	c := &compiledSchema{targets: make([]*jsonschema.Schema, len(p.Targets))}
 	var err error
 	if c.actor, err = compilePart(p.Actor, "/actor/metadata"); err != nil {

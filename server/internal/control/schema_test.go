@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"strconv"
 	"strings"
 	"sync"
 	"testing"
@@ -197,11 +198,11 @@ func TestRegister(t *testing.T) {
 func TestRegister_refuses(t *testing.T) {
 	t.Parallel()
 	s := newSchemas(t, storetest.Memory(), fixed, control.SchemaRules{})
-	deep := `{"definitions":{"a0":{}`
+	definitions := []string{`"a0":{}`}
 	for i := range 30 {
-		deep += fmt.Sprintf(`,"a%d":{"allOf":[{"$ref":"#/definitions/a%d"},{"$ref":"#/definitions/a%d"}]}`, i+1, i, i)
+		definitions = append(definitions, fmt.Sprintf(`"a%d":{"allOf":[{"$ref":"#/definitions/a%d"},{"$ref":"#/definitions/a%d"}]}`, i+1, i, i))
 	}
-	deep += `},"$ref":"#/definitions/a30"}`
+	deep := `{"definitions":{` + strings.Join(definitions, ",") + `},"$ref":"#/definitions/a30"}`
 	for name, c := range map[string]struct{ action, text, rule, field string }{
 		"no action":         {"", `{}`, "invalid_value", "/action"},
 		"a long action":     {strings.Repeat("x", 513), `{}`, "invalid_value", "/action"},
@@ -324,7 +325,7 @@ func TestCheck_modes(t *testing.T) {
 			if v.Flag != "" {
 				return "flag " + v.Flag
 			}
-			return strings.Replace(fmt.Sprint(v.Version), "0", "", 1)
+			return strings.Replace(strconv.Itoa(v.Version), "0", "", 1)
 		}
 		got := [3]string{said("other", `{}`), said("a.b", `{"metadata":{"x":1}}`), said("a.b", `{}`)}
 		if got != want {
@@ -348,7 +349,7 @@ func TestCheck_exact(t *testing.T) {
 		"x x y": "", "y x x": "", "x y": "/targets", "x x y y": "/targets/3", "x x z": "/targets/2/type", "x x y z": "/targets/3", "": "/targets /targets /targets",
 	} {
 		var list []string
-		for _, kind := range strings.Fields(kinds) {
+		for kind := range strings.FieldsSeq(kinds) {
 			list = append(list, `{"type":"`+kind+`"}`)
 		}
 		_, wrong := check(t, s, "a.b", 0, `{"targets":[`+strings.Join(list, ",")+`]}`)
@@ -402,6 +403,70 @@ func BenchmarkApplies(b *testing.B) {
 	for b.Loop() {
 		if ok, err := s.Applies(b.Context(), "org_a", ""); ok || err != nil {
 			b.Fatal(ok, err)
+		}
+	}
+}
+
+// What goes with an organization: its schemas, also from memory, and what opens its portal.
+func TestPurgeOrg_schemas(t *testing.T) {
+	t.Parallel()
+	docs, clock := storetest.Memory(), &moving{t: fixed()}
+	s, keys := newSchemas(t, docs, clock.now, control.SchemaRules{}), control.NewKeys(docs, clock.now)
+	portal := control.NewPortal(docs, keys, clock.now)
+	key, _, err := keys.Create(t.Context(), control.NewKey{Scopes: []string{"manage"}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	links := map[daybook.OrgID]string{}
+	cookies := map[daybook.OrgID]string{}
+	for _, org := range []daybook.OrgID{"org_a", "org_b"} {
+		register(t, s, org, "a.b", `{}`)
+		for range 2 {
+			if links[org], err = portal.CreateLink(t.Context(), control.PortalLink{Org: org, Key: key.Hash.String()}); err != nil {
+				t.Fatal(err)
+			}
+			if cookies[org] == "" {
+				cookies[org], _, err = portal.Open(t.Context(), links[org], func(context.Context, control.PortalSession) error { return nil })
+			}
+			if err != nil {
+				t.Fatal(err)
+			}
+		}
+	}
+	if _, err := control.PurgeOrg(t.Context(), docs, "org_a"); err != nil {
+		t.Fatal(err)
+	}
+	clock.add(5 * time.Second)
+	for _, org := range []daybook.OrgID{"org_a", "org_b"} {
+		gone := org == "org_a"
+		_, schema := s.Action(t.Context(), org, "a.b")
+		_, link := portal.Link(t.Context(), links[org])
+		_, session := portal.Session(t.Context(), cookies[org])
+		for what, err := range map[string]error{"schema": schema, "link": link, "session": session} {
+			if errors.Is(err, control.ErrNotFound) != gone {
+				t.Errorf("the %s of %s: %v", what, org, err)
+			}
+		}
+	}
+	if is, made := register(t, s, "org_a", "a.b", `{}`); is.Version != 1 || !made {
+		t.Errorf("an organization of the same name begins anew: %+v", is)
+	}
+}
+
+// BenchmarkCheck is what an event of an action with a schema pays.
+func BenchmarkCheck(b *testing.B) {
+	s, err := control.NewSchemaOf("invoice.paid", control.SchemaParts{
+		Targets:  []control.SchemaTarget{{Type: "invoice", Metadata: json.RawMessage(`{"type":"object","properties":{"cost":{"type":"number"}}}`)}},
+		Metadata: json.RawMessage(`{"type":"object","properties":{"id":{"type":"string"},"n":{"type":"integer"}},"required":["id"]}`),
+	})
+	if err != nil {
+		b.Fatal(err)
+	}
+	text := []byte(`{"action":"invoice.paid","actor":{"type":"user","id":"usr_7"},"targets":[{"type":"invoice","id":"42","metadata":{"cost":12.5}}],"metadata":{"id":"t_1","n":3},"reason":"PO 7781"}`)
+	b.ReportAllocs()
+	for b.Loop() {
+		if wrong, err := s.Violations(text, false); err != nil || len(wrong) > 0 {
+			b.Fatal(wrong, err)
 		}
 	}
 }

@@ -58,14 +58,16 @@ func (v *violations) collect(err *jsonschema.ValidationError, instance, schema s
 	case *kind.Schema, *kind.Group, *kind.AllOf, *kind.Reference:
 		return
 	}
+	var at strings.Builder
+	at.WriteString(instance)
 	for _, step := range err.InstanceLocation {
-		instance += "/" + escaped(step)
+		at.WriteString("/" + escaped(step))
 	}
 	if _, fragment, ok := strings.Cut(err.SchemaURL, "#"); ok {
 		schema += fragment
 	}
 	for _, w := range wordsOf(err.ErrorKind) {
-		v.add(instance, schema+"/"+w.keyword, w.keyword, w.params, w.message)
+		v.add(at.String(), schema+"/"+w.keyword, w.keyword, w.params, w.message)
 	}
 }
 

@@ -17,6 +17,10 @@ type Look struct {
 	Context daybook.Context
 	Outcome daybook.Outcome
 
+	// Rule, if set, says why events of a producer were not taken, and this is no look: Rows is how many they were. It is noted even when
+	// looks are not.
+	Rule string
+
 	What     string        // the kind of question: search, tail, facets, …
 	Window   time.Duration // how long equal looks are one, whatever the options say; 0: as they say
 	Query    string        // in normal form; looks of one principal with the same query, action, target and outcome are equal
@@ -84,7 +88,7 @@ func (s *sum) add(l *Look, now time.Time) {
 
 // Saw notes a look. It takes a look into memory and returns.
 func (a *Auditor) Saw(l Look) {
-	if a == nil || a.o.Blind {
+	if a == nil || a.o.Blind && l.Rule == "" {
 		return
 	}
 	now := a.now()
@@ -178,6 +182,9 @@ type detail struct {
 
 // event describes views looks like l, or with crowded views looks of its principal.
 func (l *Look) event(views int64, shown Shown, since time.Time, crowded bool) daybook.Event {
+	if l.Rule != "" {
+		return l.refusal(shown.Rows, since, crowded)
+	}
 	d := detail{Rows: shown.Rows, Views: views, Crowded: crowded}
 	if !crowded {
 		d.View, d.Query, d.From, d.To = l.What, &l.Query, bound(l.From), bound(l.To)

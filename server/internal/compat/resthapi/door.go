@@ -82,18 +82,34 @@ const name = "resthapi"
 // Name is part of auth.Door.
 func (d *Door) Name() string { return name }
 
-const (
-	scopeRead   = auth.Read
-	scopeRecord = auth.Record
-)
-
 // Routes is part of auth.Door.
 func (d *Door) Routes() []auth.DoorRoute {
 	return []auth.DoorRoute{
-		{Method: http.MethodGet, Pattern: "/auditLog", Scopes: scopeRead, Handler: d.list},
-		{Method: http.MethodPost, Pattern: "/auditLog", Scopes: scopeRecord, Handler: d.create},
-		{Method: http.MethodGet, Pattern: "/auditLog/{_id}", Scopes: scopeRead, Handler: d.get},
+		{Method: http.MethodGet, Pattern: "/auditLog", Scopes: auth.Read, Admit: d.admit(auth.Read), Handler: d.list},
+		{Method: http.MethodPost, Pattern: "/auditLog", Scopes: auth.Record, Admit: d.admit(auth.Record), Handler: d.create},
+		{Method: http.MethodGet, Pattern: "/auditLog/{_id}", Scopes: auth.Read, Admit: d.admit(auth.Read), Handler: d.get},
 	}
+}
+
+// callerKey is the key of the caller in the context of a request.
+type callerKey struct{}
+
+// admit finds out who asks before the body is read.
+func (d *Door) admit(need auth.Scopes) func(w http.ResponseWriter, r *http.Request) *http.Request {
+	return func(w http.ResponseWriter, r *http.Request) *http.Request {
+		c, f := d.enter(r, need)
+		if f != nil {
+			f.send(w)
+			return nil
+		}
+		return r.WithContext(context.WithValue(r.Context(), callerKey{}, c))
+	}
+}
+
+// callerOf returns who admit has let in.
+func callerOf(r *http.Request) *caller {
+	c, _ := r.Context().Value(callerKey{}).(*caller)
+	return c
 }
 
 // Owns is part of auth.Door.
@@ -209,11 +225,7 @@ func holds(scope, labels []string) bool {
 
 // get is GET /auditLog/{_id}.
 func (d *Door) get(w http.ResponseWriter, r *http.Request, _ []byte) {
-	c, f := d.enter(r, scopeRead)
-	if f != nil {
-		f.send(w)
-		return
-	}
+	c := callerOf(r)
 	selected, f := onlySelect(r, &d.Settings)
 	if f != nil {
 		f.send(w)
@@ -306,5 +318,5 @@ func (s *search) shown() selfaudit.Shown {
 	return selfaudit.Shown{Rows: int64(len(s.seqs)), First: slices.Min(s.seqs), Last: slices.Max(s.seqs)}
 }
 
-// TTLRule is the part of a log that the time to live is for, for who removes what is over: a query that only this program can make.
-func TTLRule() *query.Query { return ofDoor }
+// OfDoor is the part of a log that the time to live is for, for who removes what is over.
+func OfDoor() *query.Query { return ofDoor }

@@ -3,6 +3,7 @@ package resthapi_test
 import (
 	"encoding/json"
 	"flag"
+	"io"
 	"net/http"
 	"net/http/httptest"
 	"net/url"
@@ -44,7 +45,7 @@ func (c *clock) add(d time.Duration) {
 
 type fixture struct {
 	*clock
-	t    *testing.T
+	t    testing.TB
 	book *daybook.Book
 	door *resthapi.Door
 	keys *control.Keys
@@ -52,7 +53,7 @@ type fixture struct {
 	key  string // of org_acme, may read and record
 }
 
-func newFixture(t *testing.T, s resthapi.Settings, change ...func(*resthapi.Deps)) *fixture {
+func newFixture(t testing.TB, s resthapi.Settings, change ...func(*resthapi.Deps)) *fixture {
 	t.Helper()
 	f := &fixture{clock: &clock{t: time.Date(2026, 1, 2, 3, 4, 5, 678000000, time.UTC)}, t: t, mux: http.NewServeMux()}
 	store := storetest.Memory()
@@ -75,11 +76,13 @@ func newFixture(t *testing.T, s resthapi.Settings, change ...func(*resthapi.Deps
 	f.door = resthapi.New(deps)
 	for _, route := range f.door.Routes() {
 		f.mux.HandleFunc(route.Method+" "+route.Pattern, func(w http.ResponseWriter, r *http.Request) {
-			body := new(strings.Builder)
-			if r.Body != nil {
-				_, _ = copyAll(body, r)
+			body, err := io.ReadAll(r.Body)
+			if err != nil {
+				t.Error(err)
 			}
-			route.Handler(w, r, []byte(body.String()))
+			if admitted := route.Admit(w, r); admitted != nil {
+				route.Handler(w, admitted, body)
+			}
 		})
 	}
 	f.key = f.newKey(control.NewKey{Org: "org_acme", Scopes: []string{"read", "record"}})

@@ -61,7 +61,7 @@ func (f *fault) send(w http.ResponseWriter) {
 
 func send(w http.ResponseWriter, status int, body []byte) {
 	w.Header().Set("Content-Type", "application/json; charset=utf-8")
-	w.Header().Set("Cache-Control", "no-cache")
+	w.Header().Set("Cache-Control", "no-store")
 	w.WriteHeader(status)
 	_, _ = w.Write(body) //nolint:gosec // JSON, and said to be; a client that is gone repeats its request
 }

@@ -4,13 +4,9 @@ import (
 	"crypto/hmac"
 	"crypto/sha256"
 	"encoding/base64"
-	"io"
-	"net/http"
 	"strconv"
 	"testing"
 )
-
-func copyAll(w io.Writer, r *http.Request) (int64, error) { return io.Copy(w, r.Body) }
 
 func itoa(n int64) string { return strconv.FormatInt(n, 10) }
 

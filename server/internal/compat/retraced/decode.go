@@ -75,8 +75,8 @@ func members(text []byte) []rawjson.Member {
 // decoder collects what is wrong. The order is that of Retraced: what is missing, what cannot be read, then the types.
 type decoder struct{ broken, types []violation }
 
-func (d *decoder) missing(field, format string, args ...any) {
-	d.broken = append(d.broken, violation{Message: fmt.Sprintf(format, args...), Field: field, Violation: "missing"})
+func (d *decoder) missing(field, message string) {
+	d.broken = append(d.broken, violation{Message: message, Field: field, Violation: "missing"})
 }
 
 func (d *decoder) invalid(field string, received any, format string, args ...any) {

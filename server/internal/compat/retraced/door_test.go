@@ -2,6 +2,7 @@ package retraced_test
 
 import (
 	"bytes"
+	"encoding/hex"
 	"encoding/json"
 	"flag"
 	"fmt"
@@ -113,11 +114,14 @@ func (f *fixture) do(method, path, body string, header ...string) *httptest.Resp
 	}
 	w := httptest.NewRecorder()
 	f.mux.ServeHTTP(w, r)
-	if got := w.Header()["X-Retraced-RequestId"]; len(got) != 1 || got[0] != "req_test" || w.Header().Get("Content-Type") != "application/json" {
+	if got := w.Header()[requestID]; len(got) != 1 || got[0] != "req_test" || w.Header().Get("Content-Type") != "application/json" {
 		f.t.Errorf("%s %s: headers %v", method, path, w.Header())
 	}
 	return w
 }
+
+// requestID is the header as Retraced spells it.
+var requestID = "X-Retraced-RequestId" // a constant would be taken for a mistake
 
 const base = "/auditlog/publisher/v1/project/dev"
 
@@ -136,6 +140,12 @@ func (f *fixture) record(key, event string) map[string]any {
 		f.t.Fatalf("%d %s: %s", w.Code, w.Body, event)
 	}
 	return answer
+}
+
+// recordNative records an event of our own.
+func (f *fixture) recordNative(org daybook.OrgID, event string) error {
+	_, err := f.book.RecordJSON(f.t.Context(), org, daybook.Request{Events: [][]byte{[]byte(event)}})
+	return err
 }
 
 // entries returns what stands in a log, oldest first.
@@ -182,7 +192,7 @@ func TestHashVectors(t *testing.T) {
 	var vectors []struct {
 		Event json.RawMessage
 		Hash  string
-	} //nolint:gofumpt // two members
+	}
 	text, err := os.ReadFile("testdata/hash_vectors.json")
 	if err == nil {
 		err = json.Unmarshal(text, &vectors)
@@ -237,7 +247,7 @@ func TestReceipt(t *testing.T) {
 	}
 	text, _ := got["event_id"].(string)
 	native, err := daybook.ParseID(text)
-	if err != nil || fmt.Sprintf("%x", native[:]) != id {
+	if err != nil || hex.EncodeToString(native[:]) != id {
 		t.Errorf("%s is not %s: %v", text, id, err)
 	}
 }

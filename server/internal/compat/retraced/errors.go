@@ -73,9 +73,9 @@ var contentType = []string{"application/json"}
 func send(w http.ResponseWriter, status int, body []byte) {
 	h := w.Header()
 	h["Content-Type"] = contentType
-	h["X-Retraced-RequestId"] = h["X-Request-Id"] //nolint:staticcheck // the spelling of Retraced; net/http writes it as it is
+	h["X-Retraced-RequestId"] = h["X-Request-Id"] // net/http writes the spelling of Retraced as it is
 	w.WriteHeader(status)
-	_, _ = w.Write(body) // a client that is gone asks again
+	_, _ = w.Write(body) //nolint:gosec // JSON; a client that is gone asks again
 }
 
 func credentialFault(err error) *fault {
@@ -134,10 +134,10 @@ func recordFault(err error) *fault {
 
 // Fault is part of auth.Door.
 func (d *Door) Fault(w http.ResponseWriter, _ *http.Request, status int) {
-	switch {
-	case status == http.StatusRequestEntityTooLarge:
+	switch status {
+	case http.StatusRequestEntityTooLarge:
 		tooLarge.send(w)
-	case status == http.StatusInternalServerError:
+	case http.StatusInternalServerError:
 		newFault(status, "Internal Server Error").send(w)
 	default:
 		newFault(status, http.StatusText(status)).send(w)

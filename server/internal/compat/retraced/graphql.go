@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"math"
 	"net/http"
+	"slices"
 	"strconv"
 	"strings"
 
@@ -225,13 +226,8 @@ func (a *arguments) number(name string, otherwise, lowest, highest int64) int64 
 // oneOf returns an argument that is one of the words; empty: absent.
 func (a *arguments) oneOf(name string, words ...string) string {
 	s := a.text(name)
-	if s == "" {
-		return ""
-	}
-	for _, w := range words {
-		if s == w {
-			return s
-		}
+	if s == "" || slices.Contains(words, s) {
+		return s
 	}
 	if a.err == nil {
 		a.err = fmt.Errorf("argument %q must be one of %s", name, strings.Join(words, ", "))
@@ -244,14 +240,10 @@ func (a *arguments) done() error {
 	if a.err != nil {
 		return a.err
 	}
-next:
 	for _, arg := range a.list {
-		for _, name := range a.met {
-			if arg.Name == name {
-				continue next
-			}
+		if !slices.Contains(a.met, arg.Name) {
+			return fmt.Errorf("unknown argument %q", shown(arg.Name))
 		}
-		return fmt.Errorf("unknown argument %q", shown(arg.Name))
 	}
 	return nil
 }

@@ -26,7 +26,7 @@ var schema = map[string]map[string]string{
 // values makes the members of a type: names of values, then pairs of a name and its type.
 func values(names string, typed ...string) map[string]string {
 	m := map[string]string{}
-	for _, n := range strings.Fields(names) {
+	for n := range strings.FieldsSeq(names) {
 		m[n] = ""
 	}
 	for i := 0; i+1 < len(typed); i += 2 {
@@ -168,7 +168,7 @@ func (o object) get(name string) any {
 	return nil
 }
 
-// append writes the JSON of a value.
+// appendValue writes the JSON of a value.
 func appendValue(b []byte, v any) []byte {
 	switch v := v.(type) {
 	case object:

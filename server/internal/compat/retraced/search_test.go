@@ -1,6 +1,7 @@
 package retraced_test
 
 import (
+	"encoding/hex"
 	"encoding/json"
 	"fmt"
 	"net/http/httptest"
@@ -158,7 +159,7 @@ func (f *fixture) madeIDs(org daybook.OrgID) (ids []string) {
 			f.t.Fatal(err)
 		}
 		if e.ID[0] != 1 || e.ID[2] != 0 {
-			ids = append(ids, fmt.Sprintf("%x", e.ID[:]))
+			ids = append(ids, hex.EncodeToString(e.ID[:]))
 		}
 	}
 	return ids

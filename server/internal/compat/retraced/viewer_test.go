@@ -152,15 +152,13 @@ func TestViewerEnds(t *testing.T) {
 	f.token(f.every, "group_id", "g1") // sweeps
 
 	session := f.session(f.every, "group_id", "g1", "actor_id", "ada")
-	other := f.session(f.every, "group_id", "g1", "actor_id", "bob")
-	elsewhere := f.session(f.every, "group_id", "g2", "actor_id", "ada")
-	pending := f.token(f.every, "group_id", "g1", "actor_id", "ada")
 	f.add(59 * time.Minute)
 	holds("an hour is not over", session)
 	f.add(2 * time.Minute)
 	gone("after an hour", f.view(session, "", ""))
 
-	session, other, elsewhere, pending = f.session(f.every, "group_id", "g1", "actor_id", "ada"), f.session(f.every, "group_id", "g1", "actor_id", "bob"),
+	session = f.session(f.every, "group_id", "g1", "actor_id", "ada")
+	other, elsewhere, pending := f.session(f.every, "group_id", "g1", "actor_id", "bob"),
 		f.session(f.every, "group_id", "g2", "actor_id", "ada"), f.token(f.every, "group_id", "g1", "actor_id", "ada")
 	for _, at := range []string{"/auditlog/v1", "/viewer/v1"} {
 		if w := f.do("DELETE", at+"/project/dev/group/g1/actor/ada/viewersessions", "", "Authorization", "Token token="+f.every); w.Code != 200 || w.Body.Len() > 0 {

@@ -110,16 +110,16 @@ func (d *Door) openPortal(w http.ResponseWriter, r *http.Request, body []byte) {
 	if err != nil {
 		form = nil
 	}
-	cookie, _, err := d.Portal.Open(r.Context(), form.Get("token"), func(s control.PortalSession) error {
+	cookie, _, err := d.Portal.Open(r.Context(), form.Get("token"), func(ctx context.Context, s control.PortalSession) error {
 		e := daybook.Event{Action: "daybook.portal.opened", Actor: visitor(&s), Targets: []daybook.Target{{Type: "log", ID: string(s.Org)}}, Context: origin(r)}
-		return d.Audit.Did(r.Context(), s.Org, e)
+		return d.Audit.Did(ctx, s.Org, e)
 	})
 	if err != nil {
 		d.closed(w, err)
 		return
 	}
 	secure := strings.HasPrefix(d.Origin.URL(r), "https:")
-	http.SetCookie(w, &http.Cookie{
+	http.SetCookie(w, &http.Cookie{ //nolint:gosec // Secure but over plain HTTP, which takes no such cookie
 		Name: cookieName(secure), Value: cookie, Path: "/", Secure: secure, HttpOnly: true, SameSite: http.SameSiteStrictMode,
 		MaxAge: int(control.PortalSessionFor / time.Second),
 	})
@@ -173,22 +173,22 @@ func (d *Door) portalEvents(w http.ResponseWriter, r *http.Request, _ []byte) {
 		unavailable().send(w)
 		return
 	case err == nil:
-		d.fill(&page, found, &s)
+		page.fill(found)
 		d.Audit.Saw(look(r, &s, found))
 	}
 	d.sendPage(w, http.StatusOK, "events", &page)
 }
 
-// fill puts what was found into a page.
-func (d *Door) fill(page *portalPage, found *daybook.Page, s *control.PortalSession) {
+// fill puts what was found into the page.
+func (p *portalPage) fill(found *daybook.Page) {
 	for i := range found.Entries {
-		page.Rows = append(page.Rows, rowOf(&found.Entries[i]))
+		p.Rows = append(p.Rows, rowOf(&found.Entries[i]))
 	}
 	if found.NextCursor != "" {
-		page.Next = "/portal/events?" + url.Values{"q": {page.Query}, "from": {page.From}, "to": {page.To}, "cursor": {found.NextCursor}}.Encode()
+		p.Next = "/portal/events?" + url.Values{"q": {p.Query}, "from": {p.From}, "to": {p.To}, "cursor": {found.NextCursor}}.Encode()
 	}
 	if sd := found.Searched; !sd.Complete {
-		page.Searched = fmt.Sprintf("%d of %d days were searched (%s): go on to the next page.", sd.Days, sd.OfDays, sd.Reason)
+		p.Searched = fmt.Sprintf("%d of %d days were searched (%s): go on to the next p.", sd.Days, sd.OfDays, sd.Reason)
 	}
 }
 

@@ -1,11 +1,9 @@
 package daybook_test
 
 import (
-	"context"
 	"fmt"
 	"slices"
 	"strings"
-	"testing"
 	"time"
 
 	"pgregory.net/rapid"
@@ -13,81 +11,10 @@ import (
 	"github.com/daybook-audit/daybook"
 	"github.com/daybook-audit/daybook/leaf"
 	"github.com/daybook-audit/daybook/query"
-	"github.com/daybook-audit/daybook/storetest"
 )
 
-// bg is for calls that nothing ends.
-var bg = context.Background()
-
-// gone is what a model knows of what was removed from an entry.
-type gone struct {
-	known
-	fields map[int]bool
-	whole  bool
-	pruned bool
-}
-
-// removalModel is a log in a slice from which things are removed.
-type removalModel struct {
-	*oracle
-	store    *storetest.MemoryStore
-	clock    *clock
-	removed  []gone
-	holds    map[string]map[int64]bool
-	controls map[int64]bool
-}
-
-// TestRemoval_model compares a log with a model while entries are recorded, merged, erased, pruned and held, and the Book is opened again.
-func TestRemoval_model(t *testing.T) {
-	t.Parallel()
-	rapid.Check(t, func(rt *rapid.T) {
-		c, s := newClock(), storetest.Memory()
-		b, err := daybook.Open(t.Context(), s, quiet(c))
-		if err != nil {
-			rt.Fatalf("open: %v", err)
-		}
-		m := &removalModel{oracle: &oracle{t: rt, b: b, org: "org_a"}, store: s, clock: c, holds: map[string]map[int64]bool{}, controls: map[int64]bool{}}
-		defer func() { _ = m.b.Close() }()
-		m.add(rt)
-		for range rapid.IntRange(1, 12).Draw(rt, "steps") {
-			switch rapid.SampledFrom([]string{"add", "add", "merge", "erase", "erase", "hold", "release", "prune", "open"}).Draw(rt, "step") {
-			case "add":
-				m.add(rt)
-			case "merge":
-				settle(rt, m.b)
-			case "erase":
-				m.erase(rt)
-			case "hold":
-				m.hold(rt)
-			case "release":
-				m.release(rt)
-			case "prune":
-				m.prune(rt)
-			case "open":
-				if err := m.b.Close(); err != nil {
-					rt.Fatalf("close: %v", err)
-				}
-				if m.b, err = daybook.Open(t.Context(), s, quiet(c)); err != nil {
-					rt.Fatalf("open: %v", err)
-				}
-			}
-		}
-		c.move(2 * time.Hour) // what a hold kept is tried again
-		settle(rt, m.b)
-		m.check(rt)
-	})
-}
-
-func (m *removalModel) add(t *rapid.T) {
-	m.clock.move(time.Duration(rapid.IntRange(1, 40).Draw(t, "hours")) * time.Hour)
-	drawBatch(t, m.oracle, m.clock)
-	for len(m.removed) < len(m.entries) {
-		m.removed = append(m.removed, gone{known: m.entries[len(m.removed)], fields: map[int]bool{}})
-	}
-}
-
 // noteControls makes room in the model for the control entries that an act has recorded.
-func (m *removalModel) noteControls(t *rapid.T) {
+func (m *model) noteControls(t *rapid.T) {
 	info, err := m.b.Info(bg, "org_a")
 	if err != nil {
 		t.Fatalf("info: %v", err)
@@ -106,7 +33,7 @@ func (m *removalModel) noteControls(t *rapid.T) {
 var selections = []string{"action:invoice.paid", "actor.id:usr_1", "target:invoice:4", "seq:<20", "seq:10..30", "outcome:failure", "card", "received:2026-11-02"}
 
 // matches returns the seqs of events of which something is left and that a query finds.
-func (m *removalModel) matches(t *rapid.T, text string) []int64 {
+func (m *model) matches(t *rapid.T, text string) []int64 {
 	q, err := query.Parse(text, query.Options{})
 	if err != nil {
 		t.Fatalf("parse: %v", err)
@@ -114,7 +41,7 @@ func (m *removalModel) matches(t *rapid.T, text string) []int64 {
 	var out []int64
 	for i := range m.removed {
 		g := &m.removed[i]
-		if g.pruned || m.controls[g.Seq] {
+		if g.pruned != "" || m.controls[g.Seq] {
 			continue
 		}
 		d := leaf.Get()
@@ -129,13 +56,16 @@ func (m *removalModel) matches(t *rapid.T, text string) []int64 {
 
 // record is what a query sees of an entry: the fields that are left, as JSON of their own.
 func (g *gone) record(t *rapid.T, d *leaf.Doc) query.Record {
-	r := query.Record{Org: "org_a", Seq: g.Seq, ID: g.ID.String(), Received: g.Received, Occurred: g.Received, Erased: g.whole || len(g.fields) > 0, Doc: d}
+	r := query.Record{Org: "org_a", Seq: g.Seq, ID: g.ID.String(), Received: g.Received, Occurred: g.Received, Erased: g.pruned == "" && (g.whole || len(g.fields) > 0), Doc: d}
+	if g.left() > 2 {
+		r.Received, r.Occurred, r.ID = 0, 0, ""
+	}
 	text := g.Text
 	switch {
-	case g.whole || g.pruned:
+	case g.whole || g.pruned != "":
 		text = "{}"
 	case len(g.fields) > 0:
-		text = g.left(t)
+		text = g.remainder(t)
 	}
 	if err := d.Read([]byte(text)); err != nil {
 		t.Fatalf("read %s: %v", text, err)
@@ -152,8 +82,8 @@ func (g *gone) record(t *rapid.T, d *leaf.Doc) query.Record {
 	return r
 }
 
-// left returns the payload without the erased fields, which in drawn events are plain members that can be cut out of the text.
-func (g *gone) left(t *rapid.T) string {
+// remainder returns the payload without the erased fields, which in drawn events are plain members that can be cut out of the text.
+func (g *gone) remainder(t *rapid.T) string {
 	d := leaf.Get()
 	defer leaf.Put(d)
 	if err := d.Read([]byte(g.Text)); err != nil {
@@ -183,7 +113,7 @@ func (g *gone) left(t *rapid.T) string {
 // erasable are paths of drawn events.
 var erasable = []string{"/reason", "/outcome", "/occurred_at", "/actor/id", "/action"}
 
-func (m *removalModel) erase(t *rapid.T) {
+func (m *model) erase(t *rapid.T) {
 	r := daybook.EraseRequest{Org: "org_a", Text: rapid.SampledFrom(selections).Draw(t, "selection"), Reason: "r", By: officer}
 	selected := m.matches(t, r.Text)
 	r.Text += " -is:control" // of which only the reason may be erased: TestErase
@@ -191,7 +121,7 @@ func (m *removalModel) erase(t *rapid.T) {
 		r.Paths = []string{rapid.SampledFrom(erasable).Draw(t, "path")}
 		r.HideNames = rapid.Bool().Draw(t, "hide names")
 	}
-	settle(t, m.b) // what was asked for before is carried out, or kept, as the model has it
+	m.carryOut(t) // what was asked for before is carried out, or kept, as the model has it
 	var take []*gone
 	var fields []int
 	held := false
@@ -249,16 +179,23 @@ func (g *gone) fieldAt(t *rapid.T, path string) int {
 	return -1
 }
 
-func (m *removalModel) isHeld(t *rapid.T, g *gone) bool {
+func (m *model) isHeld(t *rapid.T, g *gone) bool {
 	for text, seqs := range m.holds {
-		if seqs[g.Seq] || slices.Contains(m.matches(t, text[strings.IndexByte(text, ' ')+1:]), g.Seq) {
+		q, err := query.Parse(text[strings.IndexByte(text, ' ')+1:], query.Options{})
+		if err != nil {
+			t.Fatalf("parse: %v", err)
+		}
+		d := leaf.Get()
+		r := g.record(t, d)
+		held := seqs[g.Seq] || q.Match(&r)
+		if leaf.Put(d); held {
 			return true
 		}
 	}
 	return false
 }
 
-func (m *removalModel) hold(t *rapid.T) {
+func (m *model) hold(t *rapid.T) {
 	text := rapid.SampledFrom(selections).Draw(t, "selection")
 	settle(t, m.b)
 	seqs := map[int64]bool{}
@@ -273,7 +210,7 @@ func (m *removalModel) hold(t *rapid.T) {
 	m.noteControls(t)
 }
 
-func (m *removalModel) release(t *rapid.T) {
+func (m *model) release(t *rapid.T) {
 	for key := range m.holds {
 		if _, err := m.b.ReleaseHold(bg, "org_a", key[:strings.IndexByte(key, ' ')], "r", officer); err != nil {
 			t.Fatalf("release: %v", err)
@@ -284,52 +221,98 @@ func (m *removalModel) release(t *rapid.T) {
 	m.noteControls(t)
 }
 
-func (m *removalModel) prune(t *rapid.T) {
+// prune applies one rule. The model decides for every entry what goes, and for every run from the beginning on whether it goes as a whole.
+func (m *model) prune(t *rapid.T) {
 	keep, err := daybook.ParsePeriod(fmt.Sprintf("%dh", rapid.IntRange(1, 100).Draw(t, "keep")))
 	if err != nil {
 		t.Fatalf("period: %v", err)
 	}
-	rule := daybook.RetentionRule{Match: rapid.SampledFrom([]string{"", "*", "action:invoice.*", "target.type:invoice actor.type:user"}).Draw(t, "match"), Keep: keep}
-	settle(t, m.b)
+	rule := daybook.RetentionRule{
+		Match: rapid.SampledFrom([]string{"", "", "*", "action:invoice.*", "target.type:invoice actor.type:user"}).Draw(t, "match"), Keep: keep,
+		Leave: rapid.SampledFrom([]daybook.Leave{daybook.LeaveLeaf, daybook.LeaveHash, daybook.LeaveTile}).Draw(t, "leave"),
+	}
+	m.carryOut(t)
 	step := time.Hour
 	if keep.Duration() >= 48*time.Hour {
 		step = 24 * time.Hour
 	}
-	cutoff := m.clock.now().Add(-keep.Duration()).Truncate(step).UnixMicro()
-	n := int64(0)
-	for _, seq := range m.matches(t, strings.TrimPrefix(rule.Match, "*")) {
-		if g := &m.removed[seq]; g.Received < cutoff && !g.whole && !m.isHeld(t, g) {
-			g.pruned = true
-			n++
-		}
-	}
+	n := m.due(t, &rule, m.clock.now().Add(-keep.Duration()).Truncate(step).UnixMicro())
 	got, err := m.b.ApplyRetention(bg, "org_a", daybook.Retention{Rules: []daybook.RetentionRule{rule}})
 	if err != nil || got.Entries != n {
-		t.Fatalf("prune %d: %+v, %v", n, got, err)
+		t.Fatalf("prune %d by %+v: %+v, %v", n, rule, got, err)
 	}
 	m.noteControls(t)
-	settle(t, m.b)
+	m.carryOut(t)
 }
 
-func (m *removalModel) check(t *rapid.T) {
-	report, err := daybook.Fsck(bg, m.store, daybook.FsckOptions{})
-	if err != nil || len(report.Findings) > 0 {
-		t.Fatalf("fsck: %+v, %v", report.Findings, err)
+// due prunes in the model, and returns how many entries are named.
+func (m *model) due(t *rapid.T, rule *daybook.RetentionRule, cutoff int64) (n int64) {
+	q, err := query.Parse(strings.TrimPrefix(rule.Match, "*"), query.Options{})
+	if err != nil {
+		t.Fatalf("parse: %v", err)
 	}
+	form := map[daybook.Leave]int{daybook.LeaveLeaf: 2, daybook.LeaveHash: 3, daybook.LeaveTile: 3}[rule.Leave]
+	leave := rule.Leave
+	if leave == daybook.LeaveTile {
+		leave = daybook.LeaveHash
+	}
+	stays := map[int64]bool{}    // runs
+	named := map[int64][]*gone{} // by run
+	for i := range m.removed {
+		g := &m.removed[i]
+		d := leaf.Get()
+		r := g.record(t, d)
+		due := !m.controls[g.Seq] && (q.Match(&r) || g.pruned != "" && g.match == rule.Match) && (g.left() > 2 || g.Received < cutoff)
+		leaf.Put(d)
+		switch held := m.isHeld(t, g); {
+		case m.controls[g.Seq] && g.Received < cutoff:
+		case !due || held && g.left() < 4 || m.controls[g.Seq]:
+			stays[g.Seq/256] = true
+		case g.left() < form:
+			named[g.Seq/256] = append(named[g.Seq/256], g)
+		}
+	}
+	for run := int64(0); 256*run < int64(len(m.removed)); run++ {
+		all := m.removed[256*run : min(256*(run+1), int64(len(m.removed)))]
+		if rule.Leave == daybook.LeaveTile && len(all) == 256 && !stays[run] && m.reach == 256*run {
+			m.reach += 256
+			if !slices.ContainsFunc(all, func(g gone) bool { return m.controls[g.Seq] }) {
+				for i := range all {
+					all[i].pruned = daybook.LeaveTile
+				}
+				n += 256
+				continue
+			}
+		}
+		for _, g := range named[run] {
+			g.pruned, g.match = leave, rule.Match
+		}
+		n += int64(len(named[run]))
+	}
+	return n
+}
+
+func (m *model) check(t *rapid.T) {
 	for i := range m.removed {
 		g := &m.removed[i]
 		e, err := m.b.EntryAt(bg, "org_a", int64(i))
+		if g.left() == 4 {
+			if daybook.CodeOf(err) != daybook.CodeGone {
+				t.Fatalf("entry %d: %+v, %v", i, e, err)
+			}
+			continue
+		}
 		if err != nil {
 			t.Fatalf("entry %d: %v", i, err)
 		}
 		want := daybook.NotRemoved
 		switch {
-		case g.pruned:
+		case g.pruned != "":
 			want = daybook.RemovedByRetention
 		case g.whole:
 			want = daybook.RemovedByErasure
 		}
-		if e.Removed != want || want == daybook.NotRemoved && e.Erased != len(g.fields) || e.LeafHash != g.Leaf || e.ID != g.ID || e.ReceivedAt != g.Received {
+		if e.Removed != want || want == daybook.NotRemoved && e.Erased != len(g.fields) || e.LeafHash != g.Leaf || g.left() < 3 && (e.ID != g.ID || e.ReceivedAt != g.Received) {
 			t.Fatalf("entry %d: %+v, want %+v", i, e, g)
 		}
 	}
@@ -349,7 +332,7 @@ func (m *removalModel) check(t *rapid.T) {
 }
 
 // checkCounts compares what is counted from blocks and days with what a search finds.
-func (m *removalModel) checkCounts(t *rapid.T) {
+func (m *model) checkCounts(t *rapid.T) {
 	want := int64(len(m.matches(t, "")) + len(m.controls))
 	h, err := m.b.Histogram(bg, daybook.HistogramQuery{EventQuery: daybook.EventQuery{Org: "org_a"}})
 	if err != nil {

@@ -1,2 +1,0 @@
-// Package daybooktest is for the tests of applications that record events, and of adapters.
-package daybooktest

@@ -12,12 +12,14 @@ import (
 	"github.com/daybook-audit/daybook/leaf"
 )
 
-// vectorEdges are the edges of testdata/vectors/tree.json.
-func vectorEdges(t *testing.T) (edges []struct {
+// vectorEdge is an edge of testdata/vectors/tree.json.
+type vectorEdge struct {
 	Size  int64
 	Left  []tlog.Hash `json:"left_b64"`
 	Right []tlog.Hash `json:"right_b64"`
-}) {
+}
+
+func vectorEdges(t *testing.T) (edges []vectorEdge) {
 	t.Helper()
 	text, err := os.ReadFile("testdata/vectors/tree.json")
 	if err != nil {
@@ -105,7 +107,7 @@ func TestLawful(t *testing.T) {
 	forms := []byte{formLeaf, formHash, formNone}
 	for _, gone := range forms {
 		for _, allowed := range forms {
-			c := &logCheck{}
+			c := &logCheck{f: &fsck{}}
 			c.removals.whole[gone] = leaf.Items{{First: 3, Last: 9}}
 			c.removals.acts[allowed] = leaf.Items{{First: 8, Last: 12}, {First: 0, Last: 7}}
 			if c.lawful(); (len(c.findings) == 0) != (allowed >= gone) {

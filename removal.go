@@ -2,6 +2,7 @@ package daybook
 
 import (
 	"context"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"log/slog"
@@ -32,7 +33,6 @@ type removal struct {
 	lost int64 // the runs below have lost their hashes, if they are to
 	held bool  // something was kept
 
-	listed  bool  // beside the high-water marks
 	changed bool  // a block was rewritten
 	clear   bool  // nothing of it is left in blocks, so that nobody reads it
 	at      int64 // not before this time, µs
@@ -183,9 +183,6 @@ func (m *merger) remove(ctx context.Context, r *removal) (worked bool, err error
 	if err != nil {
 		return true, err
 	}
-	if err := m.listRemoval(ctx, r, c, &v.head, text); err != nil {
-		return true, err
-	}
 	from, holds, err := m.removesFrom(ctx, r, c, a, &v.head)
 	if err != nil {
 		return true, err
@@ -210,17 +207,20 @@ func (m *merger) remove(ctx context.Context, r *removal) (worked bool, err error
 	return true, nil
 }
 
-// listRemoval lists an erasure beside the high-water marks, before the first byte of it goes: a copy of the store that is restored later
-// knows nothing of it.
-func (m *merger) listRemoval(ctx context.Context, r *removal, c *control, h *Head, text []byte) error {
-	if m.b.signer == nil || c.Op != opErase || r.listed {
+// listRemoval lists an erasure beside the high-water marks, before it counts as complete: an older copy of the store that is restored later
+// knows nothing of it. It is not listed sooner, because what is listed is carried out before a start serves anybody.
+func (m *merger) listRemoval(ctx context.Context, r *removal, c *control, h *Head) error {
+	if m.b.signer == nil {
 		return nil
+	}
+	text, err := json.Marshal(c)
+	if err != nil {
+		return fmt.Errorf("list what control entry %d removes: %w", r.seq, err)
 	}
 	row := Removal{Origin: originOf(m.b.o.Origin, h.LogID), Seq: r.seq, Text: string(text), At: m.b.now()}
 	if err := m.b.o.HighWater.AddRemoval(ctx, row); err != nil {
 		return fmt.Errorf("list what control entry %d removes: %w", r.seq, err)
 	}
-	r.listed = true
 	return nil
 }
 
@@ -420,6 +420,9 @@ func (m *merger) finishRemoval(ctx context.Context, r *removal, c *control, h, f
 	}
 	if c.Op == opErase {
 		if err := m.tellErased(ctx, h, c); err != nil {
+			return err
+		}
+		if err := m.listRemoval(ctx, r, c, h); err != nil {
 			return err
 		}
 	}

@@ -15,6 +15,8 @@ func (k kernel) Get(name string) (any, bool) { v, ok := k[name]; return v, ok }
 func (k kernel) Set(name string, v any)      { k[name] = v }
 
 // TestREADME: the statements of the original's README, with nothing changed but the import.
+//
+//nolint:errcheck // they drop errors there
 func TestREADME(t *testing.T) {
 	t.Parallel()
 	_, made := newActivity(t)
@@ -24,13 +26,16 @@ func TestREADME(t *testing.T) {
 	post := struct{ ID, Title string }{"42", "Hello"}
 	userID, oldMap, newMap := "u1", map[string]any{"title": "Hello"}, map[string]any{"title": "Hello world"}
 
+	// region: statements
 	a, _ := audit.FromKernel(k)
-	a.Log(ctx, "created", "post", post.ID, userID, map[string]any{"title": post.Title}) //nolint:errcheck // as it stands there
-	a.LogChange(ctx, "updated", "post", post.ID, userID, oldMap, newMap)                //nolint:errcheck // as it stands there
-	a.Snapshot(ctx, "post", post.ID, oldMap, userID)                                    //nolint:errcheck // as it stands there
+	a.Log(ctx, "created", "post", post.ID, userID, map[string]any{"title": post.Title})
+	a.LogChange(ctx, "updated", "post", post.ID, userID, oldMap, newMap)
+	a.Snapshot(ctx, "post", post.ID, oldMap, userID)
 	acts, _ := a.Activity(ctx, audit.Filter{SubjectType: "post", SubjectID: post.ID, CauserID: userID, Action: "updated", Limit: 10})
+	// end: statements
 	versionID := snapshotID(t, a, "post", post.ID)
-	data, ver, _ := a.Restore(daybook.WithActor(ctx, daybook.Actor{Type: "user", ID: userID}), versionID)
+	ctx = daybook.WithActor(ctx, daybook.Actor{Type: "user", ID: userID}) // the middleware does this
+	data, ver, _ := a.Restore(ctx, versionID)
 	_ = audit.Middleware
 
 	if len(acts) != 1 || data["title"] != "Hello" || ver.Number != 1 {

@@ -5,7 +5,9 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"maps"
 	"slices"
+	"strconv"
 	"strings"
 	"sync"
 	"testing"
@@ -210,9 +212,7 @@ func TestOpenAtOnce(t *testing.T) {
 	for i := range results {
 		wait.Go(func() {
 			enum := crm.Enum{4: []string{"a.a", "b.b", "c.c"}[i%3]}
-			for v, name := range actions {
-				enum[v] = name
-			}
+			maps.Copy(enum, actions)
 			_, results[i] = crm.Open(t.Context(), f.clerk, f.book, org, enum, entities)
 		})
 	}
@@ -268,9 +268,7 @@ func TestForgedAppends(t *testing.T) {
 	}
 	forge(func(e *daybook.Event) { e.ID, e.Action = later[0].ID, "other" })
 	enum := crm.Enum{4: "lead.merge"}
-	for v, name := range actions {
-		enum[v] = name
-	}
+	maps.Copy(enum, actions)
 	f.open(enum, entities)
 	f.open(enum, entities)
 	if r, err = crm.ReadRegistry(t.Context(), f.book, org, nil); err != nil || !cmp.Equal(r.Actions.Enum(), enum) {
@@ -306,9 +304,7 @@ func TestNumberingAfterRetention(t *testing.T) {
 	}
 	f.open(actions, entities)
 	enum := crm.Enum{4: "lead.merge"}
-	for v, name := range actions {
-		enum[v] = name
-	}
+	maps.Copy(enum, actions)
 	f.open(enum, entities)
 	if after, err = crm.ReadRegistry(t.Context(), f.book, org, nil); err != nil || !cmp.Equal(after.Actions.Enum(), enum) {
 		t.Errorf("%+v, %v", after.Actions.Enum(), err)
@@ -446,8 +442,10 @@ func TestList(t *testing.T) {
 	f.record(crm.Event{Action: leadUpdate, EntityType: lead, Previous: row{"name": "x"}, Current: row{"name": "y"}, User: ann, NumberIdentifier: "a,b*"}) // 4
 	f.record(crm.Event{Action: leadUpdate, EntityType: business, User: &crm.User{ID: "ann@example.com"}, ImpersonatedBy: ann})                            // 5
 	f.record(crm.Event{Action: leadDelete, EntityType: business, Previous: row{"name": "x", "n": nil}, User: &crm.User{ID: "x", Email: "x@example.com"}}) // 6
-	if _, err := f.book.Record(t.Context(), org, daybook.Event{Action: "lead.update", Actor: daybook.Actor{Type: "user", ID: "7"}, Targets: []daybook.Target{{Type: "Other", ID: "1"}},
-		Changes: daybook.Changes{{Path: "/name", Old: daybook.JSON([]byte(`1`)), New: daybook.JSON([]byte(`2`))}, {Path: "/a/b", New: daybook.JSON([]byte(`3`))}}}); err != nil { // 7
+	if _, err := f.book.Record(t.Context(), org, daybook.Event{
+		Action: "lead.update", Actor: daybook.Actor{Type: "user", ID: "7"}, Targets: []daybook.Target{{Type: "Other", ID: "1"}},
+		Changes: daybook.Changes{{Path: "/name", Old: daybook.JSON([]byte(`1`)), New: daybook.JSON([]byte(`2`))}, {Path: "/a/b", New: daybook.JSON([]byte(`3`))}},
+	}); err != nil { // 7
 		t.Fatal(err)
 	}
 	yes, no := true, false
@@ -505,7 +503,7 @@ func TestPages(t *testing.T) {
 	t.Parallel()
 	f := newFixture(t)
 	for n := range 25 {
-		f.record(crm.Event{Action: leadUpdate, EntityType: lead, User: &crm.User{ID: fmt.Sprint(n % 3)}})
+		f.record(crm.Event{Action: leadUpdate, EntityType: lead, User: &crm.User{ID: strconv.Itoa(n % 3)}})
 	}
 	ctx := daybook.WithActor(t.Context(), daybook.System("admin"))
 	if err := f.table.UserDeleted(ctx, "1"); err != nil {
@@ -535,6 +533,42 @@ func TestPages(t *testing.T) {
 		if len(seen) < want || pages < want/4 {
 			t.Errorf("%+v: %d entries on %d pages", filter, len(seen), pages+1)
 		}
+	}
+}
+
+// The law may demand the e-mail too: it goes, and the entry says so; who it was stays apart from others.
+func TestErasedEmail(t *testing.T) {
+	t.Parallel()
+	f := newFixture(t)
+	f.record(crm.Event{Action: leadUpdate, EntityType: lead, User: &crm.User{ID: "7", Email: "ann@example.com"}, Previous: row{"a": 1}, Current: row{"a": 2}})
+	_, err := f.book.Erase(t.Context(), daybook.EraseRequest{
+		Org: org, Text: "actor.id:7", Paths: []string{"/actor/email", "/metadata/crm/previous"}, Reason: "r", By: daybook.Party{Type: "user", ID: "dpo"},
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := f.book.Settle(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	e := f.list(crm.Filter{})[0]
+	if e.UserEmail != nil || e.ActorID != "7" || string(e.User) != "7" || !slices.Contains(e.Erased, "/actor/email") {
+		t.Errorf("%+v", e)
+	}
+	if string(e.ChangedObjects.Difference) != `{"a":2}` || string(e.ChangedObjects.Current) != `{"a":2}` {
+		t.Errorf("%+v", e.ChangedObjects)
+	}
+	if _, err := f.book.Erase(t.Context(), daybook.EraseRequest{Org: org, Text: "actor.id:7", Whole: true, Reason: "r", By: daybook.Party{Type: "user", ID: "dpo"}}); err != nil {
+		t.Fatal(err)
+	}
+	if err := f.book.Settle(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	if got := f.list(crm.Filter{}); len(got) != 0 {
+		t.Errorf("%+v", got)
+	}
+	all := f.list(crm.Filter{All: true})
+	if i := slices.IndexFunc(all, func(e crm.Entry) bool { return e.ID == 3 }); i < 0 || all[i].Removed != "erased" || string(all[i].User) != "null" {
+		t.Errorf("%+v", all)
 	}
 }
 

@@ -207,7 +207,7 @@ func packages(t *testing.T, example string) string {
 		t.Fatal(err)
 	}
 	// The folder gets its name when it is whole.
-	temporary, err := os.MkdirTemp(filepath.Dir(folder), "installing-")
+	temporary, err := os.MkdirTemp(filepath.Dir(folder), "installing-") //nolint:usetesting // a rename stays within one file system
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -16,11 +16,11 @@ import (
 )
 
 // schema is the version of the last file in migrations.
-const schema = 2
+const schema = 3
 
 // schemaSum is the checksum of what the migrations make: tables, indexes and triggers as sqlite_schema holds them. Whoever adds a
 // migration puts here what the refusal of a new store says.
-const schemaSum = "3721554b4531e7afd87a202c5d1d2e9c0e714aaa5f248999ae0e99a0d45d528d"
+const schemaSum = "2d750e22bb88a88c933bd9183a4deaf5ef9c334e5d57fcff3f76b7610f6ee049"
 
 // application is what PRAGMA application_id says of a Daybook store, "DBKK".
 const application = 0x44424b4b

@@ -347,6 +347,14 @@ func TestTriggers(t *testing.T) {
 		"UPDATE blocks SET n = 1",
 		"DELETE FROM block_data",
 		"UPDATE block_data SET data = x'00'",
+		"INSERT OR REPLACE INTO commits SELECT n, at, entries, raw, x'00' FROM commits",
+		"REPLACE INTO commits SELECT n, at, 0, raw, data FROM commits",
+		"INSERT INTO commits SELECT * FROM commits WHERE true ON CONFLICT (n) DO UPDATE SET data = x'00'",
+		"INSERT OR REPLACE INTO block_data SELECT k, x'00' FROM block_data",
+		"INSERT OR REPLACE INTO blocks SELECT * FROM blocks",
+		"INSERT OR REPLACE INTO shards SELECT shard, 0, 0, 0 FROM shards",
+		"INSERT OR REPLACE INTO heads (log_no, org, epoch, log_id) SELECT log_no, 'other', epoch, log_id FROM heads",
+		"INSERT OR REPLACE INTO heads (org, epoch, log_id) SELECT org, epoch, x'01' FROM heads",
 	} {
 		if err := execSQL(t, path, statement); err == nil {
 			t.Errorf("%s: no error", statement)
@@ -356,6 +364,27 @@ func TestTriggers(t *testing.T) {
 	tail, err := s.Tail(t.Context(), 0, 0, 1<<20)
 	if err != nil || len(tail.Rows) != 1 {
 		t.Errorf("%d rows, %v", len(tail.Rows), err)
+	}
+}
+
+// A signed note stays as it is: it is neither changed nor deleted, and what would replace it is not written.
+func TestTriggers_checkpoints(t *testing.T) {
+	t.Parallel()
+	path := made(t)
+	if err := execSQL(t, path, "INSERT INTO checkpoints VALUES (1, 7, 1, x'01')"); err != nil {
+		t.Fatal(err)
+	}
+	for _, statement := range []string{"UPDATE checkpoints SET note = x'02'", "DELETE FROM checkpoints"} {
+		if err := execSQL(t, path, statement); err == nil {
+			t.Errorf("%s: no error", statement)
+		}
+	}
+	if err := execSQL(t, path, "INSERT OR REPLACE INTO checkpoints VALUES (1, 7, 2, x'02')"); err != nil {
+		t.Fatal(err)
+	}
+	// A row with the first note is there: it cannot be added a second time as another.
+	if err := execSQL(t, path, "CREATE TEMP TABLE one (n CHECK (n = 1))", "INSERT INTO one SELECT count(*) FROM checkpoints WHERE log_no = 1 AND size = 7 AND at = 1 AND note = x'01'"); err != nil {
+		t.Errorf("the note was replaced: %v", err)
 	}
 }
 

@@ -417,7 +417,7 @@ class Bundle:
         removals = [(e.strings["/op"], e.keep, i) for e in self.controls if e.strings["/op"] in ("erase", "prune") for i in e.items]
         erased = Cover([i[:2] for op, _, i in removals if op == "erase" and i[2] is None])
         bodies = Cover([i[:2] for _, _, i in removals if i[2] is None])
-        leaves = Cover([i[:2] for op, keep, i in removals if op == "prune" and keep == "hash"])
+        leaves = Cover([i[:2] for op, keep, i in removals if op == "prune" and keep != "leaf"])
         single, ranged = {}, []
         for op, _, (first, last, fields) in removals:
             if op == "erase" and fields is not None and first == last:

@@ -1,8 +1,6 @@
 package main
 
 import (
-	"bufio"
-	"bytes"
 	"context"
 	"crypto/sha256"
 	"encoding/binary"
@@ -13,57 +11,87 @@ import (
 	"io"
 	"io/fs"
 	"os"
+	"slices"
 	"time"
 
 	"github.com/spf13/cobra"
 
 	"github.com/daybook-audit/daybook"
 	"github.com/daybook-audit/daybook/client"
+	"github.com/daybook-audit/daybook/internal/durable"
 	"github.com/daybook-audit/daybook/leaf"
+	"github.com/daybook-audit/daybook/server/internal/dumps"
 )
 
 func newImport(e *env) *cobra.Command {
-	cmd := &cobra.Command{Use: "import", Short: "Record events from a file"}
-	var dryRun, resume bool
-	nd := &cobra.Command{
-		Use: "ndjson FILE", Short: "One event a line, as the API takes them or as -o ndjson prints them; - is stdin",
-		Long: `A line that carries no id gets one made of its position and content, so that the same file imported again records nothing twice.
-Lines as -o ndjson prints them keep their id and occurred_at; org, seq, received_at and leaf_hash belong to the log they came
-from and are left out. Bad lines are named and the others recorded.`,
-		Example: `  $ daybook import ndjson old-log.ndjson --dry-run
-  $ daybook import ndjson old-log.ndjson --resume
-  $ daybook tail --no-follow -o ndjson --org org_acme | daybook import ndjson - --org org_copy`,
-		Annotations: map[string]string{exitsNote: "0 imported · 2 nothing could be read · 4 not allowed · 8 some lines were refused"},
-		Args:        exactArgs("FILE"),
-		RunE: func(cmd *cobra.Command, args []string) error {
-			return cannot("import "+args[0], e.importFile(cmd.Context(), args[0], dryRun, resume))
-		},
+	cmd := &cobra.Command{
+		Use: "import", Short: "Record events from a file",
+		Long: `One command a source. Each keeps when things occurred and the order of the file, gives every event an id that the same record always
+gets, so that a file imported again records nothing twice, and names what it refuses while it records the rest.`,
 	}
-	nd.Flags().BoolVar(&dryRun, "dry-run", false, "check every line and record nothing; needs no server")
-	nd.Flags().BoolVar(&resume, "resume", false, "go on where an import of this file stopped (FILE.daybook-import remembers)")
-	cmd.AddCommand(nd)
+	for _, s := range importSources() {
+		cmd.AddCommand(e.newImportFrom(s))
+	}
 	return cmd
 }
 
-// importer reads lines, sends them in batches and remembers how far it came.
+// newImportFrom returns the command of one source.
+func (e *env) newImportFrom(s importSource) *cobra.Command {
+	o := importOptions{source: s}
+	cmd := &cobra.Command{
+		Use: s.name + " FILE", Short: s.short, Long: s.long, Example: s.example,
+		Annotations: map[string]string{exitsNote: "0 imported · 2 nothing could be read · 4 not allowed · 8 some records were refused"},
+		Args:        exactArgs("FILE"),
+		RunE: func(cmd *cobra.Command, args []string) error {
+			return cannot("import "+args[0], e.importFile(cmd.Context(), args[0], &o))
+		},
+	}
+	f := cmd.Flags()
+	f.BoolVar(&o.dryRun, "dry-run", false, "read every record and record nothing; needs no server")
+	f.BoolVar(&o.resume, "resume", false, "go on where an import of this file stopped (FILE.daybook-import remembers)")
+	f.StringVar(&o.report, "report", "", "write what is refused, with its reason, as NDJSON to this file")
+	if s.dumped.Table != "" {
+		f.StringVar(&o.source.dumped.Table, "table", s.dumped.Table, "name of the table, in a dump of several")
+	}
+	if s.flags != nil {
+		s.flags(f, &o)
+	}
+	return cmd
+}
+
+// importOptions are what import was asked to do.
+type importOptions struct {
+	source         importSource
+	dryRun, resume bool
+	report         string
+	mapFile        string // of csv
+	enums          string // of crm
+}
+
+// importer reads records, sends them in batches and remembers how far it came.
 type importer struct {
 	e      *env
 	c      *client.Client // nil: dry run
-	state  string         // file that remembers; empty: none
+	source importSource
+	event  eventFunc
+	state  string   // file that remembers; empty: none
+	report *os.File // nil: none
 	bar    *progress
+	doc    *leaf.Doc
 	batch  [][]byte
-	lines  []int64 // line numbers of batch
+	from   []dumps.Record // of batch
 	bytes  int
-	line   int64 // lines read
-	events int64 // sent
-	again  int64 // of these recorded before
-	bad    int64
+	n      int64             // records read
+	events int64             // sent
+	again  int64             // of these recorded before
+	bad    int64             // refused
 	hash   [sha256.Size]byte // of everything read so far, chained
-	before [sha256.Size]byte // the same without the line read last
+	before [sha256.Size]byte // the same without the record read last
 }
 
-func (e *env) importFile(ctx context.Context, path string, dryRun, resume bool) error {
-	im := &importer{e: e, bar: e.progress("events", 0)}
+func (e *env) importFile(ctx context.Context, path string, o *importOptions) (err error) {
+	im := &importer{e: e, source: o.source, bar: e.progress("events", 0), doc: leaf.Get()}
+	defer leaf.Put(im.doc)
 	in := e.stdin
 	if path != "-" {
 		f, err := os.Open(path)
@@ -74,35 +102,62 @@ func (e *env) importFile(ctx context.Context, path string, dryRun, resume bool) 
 		in = f
 		im.state = path + ".daybook-import"
 	}
-	if resume && path == "-" {
+	if o.resume && path == "-" {
 		return usage("--resume needs a file: stdin cannot be read a second time")
 	}
-	if !dryRun {
-		var err error
+	if im.event, err = o.source.prepare(o); err != nil {
+		return err
+	}
+	if !o.dryRun {
 		if im.c, err = e.connect(); err != nil {
 			return err
 		}
 	}
 	skip := importState{}
-	if resume {
-		var err error
+	if o.resume {
 		if skip, err = readImportState(im.state); err != nil {
 			return err
 		}
 	}
-	err := im.read(ctx, in, skip)
+	if o.report != "" {
+		if im.report, err = os.OpenFile(o.report, os.O_WRONLY|os.O_CREATE|os.O_TRUNC, 0o600); err != nil { // what is refused may be secret
+			return err
+		}
+		defer func() { err = errors.Join(err, im.report.Close()) }()
+	}
+	return im.end(im.run(ctx, in, skip), o)
+}
+
+// run reads a file to its end.
+func (im *importer) run(ctx context.Context, in io.Reader, skip importState) error {
+	if im.source.lines {
+		return im.read(ctx, dumps.Lines(in), skip)
+	}
+	r, err := dumps.Open(in, im.source.dumped)
+	if err != nil {
+		return usage("%v", err)
+	}
+	return im.read(ctx, r, skip)
+}
+
+// end says what came of it.
+func (im *importer) end(err error, o *importOptions) error {
 	im.bar.end()
 	if err != nil {
 		if im.state != "" && im.c != nil && im.events > 0 {
-			e.note("%s were imported; go on with --resume", count(int(im.events), "event", "events"))
+			im.e.note("%s were imported; go on with --resume", count(int(im.events), "event", "events"))
 		}
 		return err
 	}
 	verb := "imported"
-	if dryRun {
+	if o.dryRun {
 		verb = "would be imported"
 	}
-	e.note("%s %s (%s recorded before) · %s refused", count(int(im.events), "event", "events"), verb, thousands(im.again), count(int(im.bad), "line", "lines"))
+	one, more := "record", "records"
+	if im.source.lines {
+		one, more = "line", "lines"
+	}
+	im.e.note("%s %s (%s recorded before) · %s refused", count(int(im.events), "event", "events"), verb, thousands(im.again), count(int(im.bad), one, more))
 	if im.bad > 0 {
 		return ended(exitPartial)
 	}
@@ -114,143 +169,136 @@ func (e *env) importFile(ctx context.Context, path string, dryRun, resume bool) 
 	return nil
 }
 
-func (im *importer) read(ctx context.Context, in io.Reader, skip importState) error {
-	lines := bufio.NewReaderSize(in, 1<<20)
-	d := leaf.Get()
-	defer leaf.Put(d)
+func (im *importer) read(ctx context.Context, r dumps.Reader, skip importState) error {
 	for {
-		line, err := lines.ReadBytes('\n')
-		if err != nil && !errors.Is(err, io.EOF) {
-			return err
-		}
-		if len(line) > 0 {
-			im.line++
-			im.before = im.hash
-			im.hash = sha256.Sum256(append(im.hash[:], line...))
-			switch {
-			case im.line < skip.Line:
-			case im.line == skip.Line:
-				if hex.EncodeToString(im.hash[:]) != skip.SHA256 {
-					return usage("the file is not the one that was imported up to line %d: import it without --resume", skip.Line)
-				}
-			default:
-				if err := im.take(ctx, d, line); err != nil {
-					return err
-				}
-			}
-		}
+		rec, err := r.Next()
 		if errors.Is(err, io.EOF) {
 			break
+		}
+		if err != nil {
+			return errors.Join(im.send(ctx, im.n, im.hash), err)
+		}
+		im.n = rec.N
+		im.before = im.hash
+		im.hash = sha256.Sum256(append(im.hash[:], rec.Text...))
+		switch {
+		case im.n < skip.Line:
+		case im.n == skip.Line:
+			if hex.EncodeToString(im.hash[:]) != skip.SHA256 {
+				return usage("the file is not the one that was imported up to record %d: import it without --resume", skip.Line)
+			}
+		default:
+			if err := im.take(ctx, rec); err != nil {
+				return err
+			}
 		}
 		if ctx.Err() != nil {
 			return context.Cause(ctx)
 		}
 	}
-	if skip.Line > im.line {
+	if skip.Line > im.n {
 		return usage("the file is shorter than what was imported of it: import it without --resume")
 	}
-	return im.send(ctx, im.line, im.hash)
+	return im.send(ctx, im.n, im.hash)
 }
 
-// take adds one line to the batch, or refuses it.
-func (im *importer) take(ctx context.Context, d *leaf.Doc, line []byte) error {
-	event, err := im.event(d, line)
+// take adds one record to the batch, or refuses it.
+func (im *importer) take(ctx context.Context, rec dumps.Record) error {
+	if len(rec.Text) == 0 && rec.Err == nil {
+		return nil // a blank line
+	}
+	m, err := made{}, rec.Err
+	if err == nil {
+		m, err = im.event(rec.Text)
+	}
+	var event []byte
+	if err == nil && m.event != nil {
+		event, err = im.identified(m, &rec)
+	}
 	if err != nil {
-		im.refuse(im.line, err.Error())
-		return nil
+		return im.refuse(&rec, err.Error())
 	}
 	if event == nil {
 		return nil
 	}
 	if len(im.batch) == maxBatch || im.bytes+len(event)+1 > maxBatchBytes-1024 {
-		if err := im.send(ctx, im.line-1, im.before); err != nil {
+		if err := im.send(ctx, rec.N-1, im.before); err != nil {
 			return err
 		}
 	}
-	im.batch, im.lines, im.bytes = append(im.batch, event), append(im.lines, im.line), im.bytes+len(event)+1
+	im.batch, im.from, im.bytes = append(im.batch, event), append(im.from, rec), im.bytes+len(event)+1
 	return nil
 }
 
-// refuse names a bad line; after twenty it only counts.
-func (im *importer) refuse(line int64, why string) {
+// refuse names a bad record; after twenty it only counts, but for the report.
+func (im *importer) refuse(rec *dumps.Record, why string) error {
 	im.bad++
 	if im.bad == 21 {
-		im.e.warn("more lines are refused")
+		im.e.warn("more are refused")
+	}
+	where := fmt.Sprintf("record %d", rec.N)
+	if rec.Line > 0 {
+		where = fmt.Sprintf("line %d", rec.Line)
 	}
 	if im.bad <= 20 {
-		im.e.warn("line %d: %s", line, visible(why))
+		im.e.warn("%s: %s", where, visible(why))
 	}
+	if im.report == nil {
+		return nil
+	}
+	line, err := json.Marshal(struct {
+		Record int64  `json:"record"`
+		Line   int64  `json:"line,omitempty"`
+		Reason string `json:"reason"`
+		Text   string `json:"text"`
+	}{rec.N, rec.Line, why, string(rec.Text)})
+	if err != nil {
+		return err
+	}
+	_, err = im.report.Write(append(line, '\n'))
+	return err
 }
 
-// own are the members of the entry JSON that belong to the log it came from.
-var own = map[string]bool{"org": true, "seq": true, "received_at": true, "leaf_hash": true}
-
-// event turns a line into an event with an id; nil for a line that holds none: blank, a checkpoint, a tombstone.
-func (im *importer) event(d *leaf.Doc, line []byte) ([]byte, error) {
-	line = bytes.TrimSpace(line)
-	if len(line) == 0 {
-		return nil, nil
-	}
-	if err := d.Read(line); err != nil {
+// identified gives an event an id if it has none: of what its source calls it, or of where it stands. Its text has passed the strict
+// reading on return.
+func (im *importer) identified(m made, rec *dumps.Record) ([]byte, error) {
+	if err := im.doc.Read(m.event); err != nil {
 		return nil, err
 	}
-	dec := json.NewDecoder(bytes.NewReader(line))
-	if _, err := dec.Token(); err != nil {
-		return nil, err
-	}
-	var b bytes.Buffer
-	hasID, hasAction := false, false
-	var occurred string
-	for dec.More() {
-		name, err := dec.Token()
-		if err != nil {
-			return nil, err
-		}
-		var value json.RawMessage
-		if err := dec.Decode(&value); err != nil {
-			return nil, err
-		}
-		key, ok := name.(string)
-		switch {
-		case !ok || own[key]:
-			continue
-		case key == "removed" || key == "checkpoint":
-			return nil, nil
-		case key == "occurred_at":
-			_ = json.Unmarshal(value, &occurred) // the server says what is wrong with it
-		case key == "action":
+	hasAction, occurred := false, ""
+	for i := range im.doc.Len() {
+		switch string(im.doc.Path(i)) {
+		case "/id":
+			return m.event, nil
+		case "/action":
 			hasAction = true
-		case key == "id" && !bytes.Equal(value, []byte("null")):
-			hasID = true
-		case key == "erased_fields" || key == "masked_fields":
-			continue
+		case "/occurred_at":
+			occurred = string(im.doc.Value(i))
 		}
-		quoted, err := json.Marshal(key)
-		if err != nil {
-			return nil, err
-		}
-		b.WriteByte(',')
-		b.Write(quoted)
-		b.WriteByte(':')
-		b.Write(value)
 	}
 	if !hasAction {
 		return nil, errors.New("required: the event has no action")
 	}
-	text := b.Bytes()
-	if !hasID {
-		id := im.idOf(line, occurred)
-		text = append([]byte(`,"id":"`+id.String()+`"`), text...)
+	id := recordID(rec.N, rec.Text, occurred)
+	if m.key != "" {
+		id = hashedID(occurred, []byte(im.source.name+"\n"), []byte(m.key))
 	}
-	text[0] = '{'
-	return append(text, '}'), nil
+	return slices.Concat([]byte(`{"id":"`), []byte(id.String()), []byte(`",`), m.event[1:]), nil
 }
 
-// idOf makes the id of a line without one: its time, and a hash of position and content. The same file gives the same ids.
-func (im *importer) idOf(line []byte, occurred string) daybook.ID {
+// recordID makes the id of a record without one: its time, and a hash of position and content. The same file gives the same ids.
+func recordID(n int64, text []byte, occurred string) daybook.ID {
+	var position [8]byte
+	binary.BigEndian.PutUint64(position[:], uint64(n))
+	return hashedID(occurred, position[:], text)
+}
+
+// hashedID is a UUIDv7 of a time and a hash; without a time it is of 1970.
+func hashedID(occurred string, parts ...[]byte) daybook.ID {
 	h := sha256.New()
-	_ = binary.Write(h, binary.BigEndian, im.line)
-	h.Write(line)
+	for _, part := range parts {
+		h.Write(part)
+	}
 	var id daybook.ID
 	copy(id[:], h.Sum(nil))
 	at, err := time.Parse(time.RFC3339Nano, occurred)
@@ -265,37 +313,15 @@ func (im *importer) idOf(line []byte, occurred string) daybook.ID {
 	return id
 }
 
-// send records the batch, which ends the lines up to through; bad events are named, the others recorded. The state file follows, so that a crash in between only
-// sends events again that are known by their ids.
+// send records the batch, which ends the records up to through; bad events are named, the others recorded. The state file follows, so
+// that a crash in between only sends events again that are known by their ids.
 func (im *importer) send(ctx context.Context, through int64, hash [sha256.Size]byte) error {
 	if len(im.batch) == 0 {
 		return nil
 	}
 	if im.c != nil {
-		res, err := im.c.RecordJSON(ctx, client.Request{Events: im.batch, Partial: true})
-		var all *daybook.BatchError
-		switch {
-		case errors.As(err, &all):
-			res = client.Result{Receipts: make([]daybook.Receipt, len(im.batch)), Errors: all.Errors}
-			if len(all.Errors) < len(im.batch) && len(all.Errors) < 100 {
-				return err // not every event was refused, and still nothing was recorded
-			}
-			im.bad += int64(len(im.batch) - len(all.Errors)) // a problem names at most 100
-		case err != nil:
+		if err := im.record(ctx); err != nil {
 			return err
-		}
-		for _, r := range res.Receipts {
-			switch {
-			case r.ID.IsZero():
-			case r.Duplicate:
-				im.again++
-				fallthrough
-			default:
-				im.events++
-			}
-		}
-		for _, bad := range res.Errors {
-			im.refuse(im.lines[bad.Index], bad.Err.RuleName()+": "+bad.Err.Message)
 		}
 		if err := im.remember(through, hash); err != nil {
 			return err
@@ -303,12 +329,43 @@ func (im *importer) send(ctx context.Context, through int64, hash [sha256.Size]b
 	} else {
 		im.events += int64(len(im.batch))
 	}
-	im.batch, im.lines, im.bytes = im.batch[:0], im.lines[:0], 0
+	im.batch, im.from, im.bytes = im.batch[:0], im.from[:0], 0
 	im.bar.at(im.events)
 	return nil
 }
 
-// importState is how far an import came: all lines up to Line are done, and what they hash to.
+func (im *importer) record(ctx context.Context) error {
+	res, err := im.c.RecordJSON(ctx, client.Request{Events: im.batch, Partial: true})
+	var all *daybook.BatchError
+	switch {
+	case errors.As(err, &all):
+		res = client.Result{Receipts: make([]daybook.Receipt, len(im.batch)), Errors: all.Errors}
+		if len(all.Errors) < len(im.batch) && len(all.Errors) < 100 {
+			return err // not every event was refused, and still nothing was recorded
+		}
+		im.bad += int64(len(im.batch) - len(all.Errors)) // a problem names at most 100
+	case err != nil:
+		return err
+	}
+	for _, r := range res.Receipts {
+		switch {
+		case r.ID.IsZero():
+		case r.Duplicate:
+			im.again++
+			fallthrough
+		default:
+			im.events++
+		}
+	}
+	for _, bad := range res.Errors {
+		if err := im.refuse(&im.from[bad.Index], bad.Err.RuleName()+": "+bad.Err.Message); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// importState is how far an import came: all records up to Line are done, and what they hash to.
 type importState struct {
 	Line   int64  `json:"line"`
 	SHA256 string `json:"sha256"`
@@ -322,7 +379,7 @@ func (im *importer) remember(through int64, hash [sha256.Size]byte) error {
 	if err != nil {
 		return err
 	}
-	return os.WriteFile(im.state, append(text, '\n'), 0o600)
+	return durable.WriteFile(im.state, append(text, '\n'), 0o600)
 }
 
 func readImportState(path string) (importState, error) {

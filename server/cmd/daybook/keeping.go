@@ -76,6 +76,13 @@ func (k *keeping) resume(ctx context.Context, m *Main) error {
 	if err := k.eraser.Resume(ctx); err != nil {
 		return fmt.Errorf("go on erasing organizations: %w", err)
 	}
+	if m.sign == nil || m.Config.BackupKeep == 0 {
+		return nil
+	}
+	// Of what was erased before the oldest backup there is no copy to erase it from again.
+	if err := m.sign.marks.ForgetRemovals(ctx, m.Now().Add(-m.Config.BackupKeep).UnixMicro()); err != nil {
+		return fmt.Errorf("forget what no backup holds: %w", err)
+	}
 	return nil
 }
 

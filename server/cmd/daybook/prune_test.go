@@ -40,7 +40,7 @@ func pruned(t *testing.T) *watched {
 	if err != nil || out.Entries != 1100 {
 		t.Fatalf("%+v, %v", out, err)
 	}
-	for w.book.Stats().Removals > 0 {
+	for again := true; again; again = w.book.Stats().Removals > 0 {
 		if _, err := w.book.Checkpoint(t.Context(), "org_acme"); err != nil {
 			t.Fatal(err)
 		}

@@ -377,3 +377,31 @@ func TestCRMNumbersStay(t *testing.T) {
 		t.Errorf("%d %s", w.Code, w.Body)
 	}
 }
+
+// FuzzCRMEntries: every body is refused as a problem, or recorded and read back as it was answered.
+func FuzzCRMEntries(f *testing.F) {
+	f.Add(crmFull)
+	f.Add(`[{"action":"a.b","entityType":"Lead","numberIdentifier":"x","user":7,"changedObjects":{"previous":{"a":{"$masked":true}},"current":null}}]`)
+	f.Add(`{"action":1,"entityType":1,"numberIdentifier":0,"isImpersonated":true,"userEmail":"e","createdAt":"1970-01-01T00:00:00Z"}`)
+	x := newFixture(f, setup{})
+	f.Fuzz(func(t *testing.T, body string) {
+		r := ask{method: "POST", path: "/v1/crm/entries?append=true", key: x.acme, body: body}.request(t.Context())
+		w := httptest.NewRecorder()
+		x.server.ServeHTTP(w, r)
+		switch {
+		case w.Code == http.StatusBadRequest, w.Code == http.StatusUnprocessableEntity, w.Code == http.StatusRequestEntityTooLarge:
+			return
+		case w.Code != http.StatusCreated:
+			t.Fatalf("%d %s", w.Code, w.Body)
+		}
+		at := w.Header().Get("Location")
+		if at == "" {
+			return // an array
+		}
+		read := httptest.NewRecorder()
+		x.server.ServeHTTP(read, ask{path: at, key: x.acme}.request(t.Context()))
+		if made, _, _ := strings.Cut(w.Body.String(), `,"leafHash"`); made != strings.TrimSuffix(read.Body.String(), "}") {
+			t.Fatalf("%s\n%s", w.Body, read.Body)
+		}
+	})
+}

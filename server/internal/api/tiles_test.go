@@ -60,10 +60,41 @@ func (f *fixture) recordMany(n int) {
 	}
 }
 
+// prune applies rules, and has what they say carried out.
+func (f *fixture) prune(rules ...daybook.RetentionRule) daybook.Pruned {
+	f.t.Helper()
+	p, err := f.book.ApplyRetention(f.t.Context(), "org_acme", daybook.Retention{Rules: rules})
+	if err != nil {
+		f.t.Fatal(err)
+	}
+	if _, err := f.book.Checkpoint(f.t.Context(), "org_acme"); err != nil {
+		f.t.Fatal(err)
+	}
+	for again := true; again; again = f.book.Stats().Removals > 0 {
+		f.add(time.Second)
+		if err := f.book.Settle(f.t.Context()); err != nil {
+			f.t.Fatal(err)
+		}
+	}
+	return p
+}
+
+func period(t *testing.T, text string) daybook.Period {
+	t.Helper()
+	p, err := daybook.ParsePeriod(text)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return p
+}
+
+// serveLog serves a log of which some entries were erased, and the first tenth was pruned.
 func serveLog(t *testing.T, entries int) *servedLog {
 	t.Helper()
 	f := newFixture(t, setup{})
-	f.recordMany(entries - entries/10)
+	f.recordMany(entries / 10)
+	f.add(time.Hour)
+	f.recordMany(entries - 2*(entries/10))
 	if err := f.book.Settle(t.Context()); err != nil {
 		t.Fatal(err)
 	}
@@ -77,7 +108,10 @@ func serveLog(t *testing.T, entries int) *servedLog {
 	if err := f.book.Settle(t.Context()); err != nil {
 		t.Fatal(err)
 	}
-	f.recordMany(entries/10 - 2) // two say what was erased
+	if p := f.prune(daybook.RetentionRule{Keep: period(t, "30m")}); len(p.Seqs) != 1 {
+		t.Fatalf("%+v", p)
+	}
+	f.recordMany(entries/10 - 3) // three say what was erased and pruned
 	server := httptest.NewServer(f.server)
 	t.Cleanup(server.Close)
 	root, err := url.Parse(server.URL + "/v1/organizations/org_acme/log/")
@@ -287,5 +321,45 @@ func TestEpochRoutes(t *testing.T) {
 	get("/epochs/0/tile/entries/000.p/5", 200)
 	if info := get("/epochs/0/info", 200); !strings.Contains(info, `"state":"frozen","size":5,"signed_size":5`) {
 		t.Error(info)
+	}
+}
+
+// TestPruned: what retention has removed with its leaves or hashes is 410, over HTTP too, and everything else goes on to prove.
+func TestPruned(t *testing.T) {
+	t.Parallel()
+	for leave, wants := range map[daybook.Leave]map[string]int{
+		daybook.LeaveHash: {
+			"tile/0/000": 200, "tile/entries/000": 410, "tile/entries/002.p/10": 200, "tile/1/000.p/2": 200, "inclusion?seq=7": 200, "consistency?from=100&to=603": 200,
+			"checkpoints/100": 200, "bundle": 200, "bundle?from=5&to=9": 200,
+		},
+		daybook.LeaveTile: {
+			"tile/0/000": 410, "tile/0/002.p/9": 200, "tile/entries/000": 410, "tile/1/000.p/2": 200, "inclusion?seq=7": 410, "inclusion?seq=520": 200,
+			"consistency?from=100&to=603": 200, "consistency?from=100&to=200": 200, "consistency?from=101&to=603": 410, "checkpoints/100": 200, "bundle": 200,
+			"bundle?from=5&to=9": 410, "bundle?from=512&to=520": 200,
+		},
+	} {
+		t.Run(string(leave), func(t *testing.T) {
+			t.Parallel()
+			f := newFixture(t, setup{})
+			for _, n := range []int{100, 100, 312} {
+				f.recordMany(n)
+				if _, err := f.book.Checkpoint(t.Context(), "org_acme"); err != nil {
+					t.Fatal(err)
+				}
+			}
+			f.add(time.Hour)
+			f.recordMany(90)
+			f.prune(daybook.RetentionRule{Keep: period(t, "30m"), Leave: leave})
+			for path, want := range wants {
+				w := f.do(ask{path: "/v1/organizations/org_acme/log/" + path, key: f.acme})
+				if w.Code != want || want == 410 && !strings.Contains(w.Body.String(), `"code":"pruned"`) {
+					t.Errorf("%s: %d, want %d: %.300s", path, w.Code, want, w.Body)
+				}
+			}
+			info := f.do(ask{path: "/v1/organizations/org_acme/log/info", key: f.acme}).Body.String()
+			if begin := `"min_index":512`; strings.Contains(info, begin) != (leave == daybook.LeaveTile) {
+				t.Errorf("%s", info)
+			}
+		})
 	}
 }

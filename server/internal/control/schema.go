@@ -294,15 +294,20 @@ func (s *Schemas) tell(ctx context.Context, is *Schema) error {
 		add(next.of, is)
 		s.registry.Store(next)
 	}
+	return schemasChanged(ctx, s.docs)
+}
+
+// schemasChanged makes every node read the schemas again, within five seconds.
+func schemasChanged(ctx context.Context, docs daybook.Documents) error {
 	for {
-		d, err := s.docs.Get(ctx, kindInstance, "", registryID)
+		d, err := docs.Get(ctx, kindInstance, "", registryID)
 		if errors.Is(err, daybook.ErrNotExist) {
 			d = daybook.Document{Kind: kindInstance, ID: registryID}
 		} else if err != nil {
 			return fmt.Errorf("tell of a schema: %w", err)
 		}
 		d.Data = json.RawMessage(`{}`)
-		if _, err = s.docs.Put(ctx, d); err == nil || !errors.Is(err, daybook.ErrVersionMoved) {
+		if _, err = docs.Put(ctx, d); err == nil || !errors.Is(err, daybook.ErrVersionMoved) {
 			return err
 		}
 	}

@@ -406,3 +406,67 @@ func BenchmarkApplies(b *testing.B) {
 		}
 	}
 }
+
+// What goes with an organization: its schemas, also from memory, and what opens its portal.
+func TestPurgeOrg_schemas(t *testing.T) {
+	t.Parallel()
+	docs, clock := storetest.Memory(), &moving{t: fixed()}
+	s, keys := newSchemas(t, docs, clock.now, control.SchemaRules{}), control.NewKeys(docs, clock.now)
+	portal := control.NewPortal(docs, keys, clock.now)
+	key, _, err := keys.Create(t.Context(), control.NewKey{Scopes: []string{"manage"}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	links := map[daybook.OrgID]string{}
+	cookies := map[daybook.OrgID]string{}
+	for _, org := range []daybook.OrgID{"org_a", "org_b"} {
+		register(t, s, org, "a.b", `{}`)
+		for range 2 {
+			if links[org], err = portal.CreateLink(t.Context(), control.PortalLink{Org: org, Key: key.Hash.String()}); err != nil {
+				t.Fatal(err)
+			}
+			if cookies[org] == "" {
+				cookies[org], _, err = portal.Open(t.Context(), links[org], func(context.Context, control.PortalSession) error { return nil })
+			}
+			if err != nil {
+				t.Fatal(err)
+			}
+		}
+	}
+	if _, err := control.PurgeOrg(t.Context(), docs, "org_a"); err != nil {
+		t.Fatal(err)
+	}
+	clock.add(5 * time.Second)
+	for _, org := range []daybook.OrgID{"org_a", "org_b"} {
+		gone := org == "org_a"
+		_, schema := s.Action(t.Context(), org, "a.b")
+		_, link := portal.Link(t.Context(), links[org])
+		_, session := portal.Session(t.Context(), cookies[org])
+		for what, err := range map[string]error{"schema": schema, "link": link, "session": session} {
+			if errors.Is(err, control.ErrNotFound) != gone {
+				t.Errorf("the %s of %s: %v", what, org, err)
+			}
+		}
+	}
+	if is, made := register(t, s, "org_a", "a.b", `{}`); is.Version != 1 || !made {
+		t.Errorf("an organization of the same name begins anew: %+v", is)
+	}
+}
+
+// BenchmarkCheck is what an event of an action with a schema pays.
+func BenchmarkCheck(b *testing.B) {
+	s, err := control.NewSchemaOf("invoice.paid", control.SchemaParts{
+		Targets:  []control.SchemaTarget{{Type: "invoice", Metadata: json.RawMessage(`{"type":"object","properties":{"cost":{"type":"number"}}}`)}},
+		Metadata: json.RawMessage(`{"type":"object","properties":{"id":{"type":"string"},"n":{"type":"integer"}},"required":["id"]}`),
+	})
+	if err != nil {
+		b.Fatal(err)
+	}
+	text := []byte(`{"action":"invoice.paid","actor":{"type":"user","id":"usr_7"},"targets":[{"type":"invoice","id":"42","metadata":{"cost":12.5}}],"metadata":{"id":"t_1","n":3},"reason":"PO 7781"}`)
+	b.ReportAllocs()
+	for b.Loop() {
+		if wrong, err := s.Violations(text, false); err != nil || len(wrong) > 0 {
+			b.Fatal(wrong, err)
+		}
+	}
+}

@@ -11,17 +11,79 @@ import (
 	"github.com/daybook-audit/daybook"
 )
 
+// outline is what searches hold an entry against, read without the rest of it.
+type outline struct {
+	Action string
+	Reason string
+	Actor  struct{ Name string }
+
+	Targets  []struct{ Name string }
+	Metadata map[string]json.RawMessage
+
+	org  daybook.OrgID
+	kept *kept // nil: it was recorded another way
+}
+
+// outlineOf reads an entry; of one whose members have another type, such as an erased one, what can be read.
+func outlineOf(e *daybook.Entry) *outline {
+	o := &outline{org: e.Org}
+	_ = json.Unmarshal(e.Payload, o) // accepted before: only types can be others
+	if text := o.Metadata["retraced"]; len(text) > 0 && text[0] == '{' {
+		k := &kept{}
+		if json.Unmarshal(text, k) == nil {
+			o.kept = k
+		}
+	}
+	return o
+}
+
+// crud is what the producer said, or what the action sounds like.
+func (o *outline) crud() string {
+	if o.kept != nil && o.kept.CRUD != "" {
+		return o.kept.CRUD
+	}
+	var said string
+	if json.Unmarshal(o.Metadata["crud"], &said) == nil && len(said) == 1 && strings.Contains("crud", said) {
+		return said
+	}
+	return crudOf(o.Action)
+}
+
+func (o *outline) description() string {
+	if o.kept != nil {
+		return o.kept.Description
+	}
+	return o.Reason
+}
+
+func (o *outline) actorName() string { return o.Actor.Name }
+
+// targetName is that of the first target.
+func (o *outline) targetName() string {
+	if len(o.Targets) == 0 {
+		return ""
+	}
+	return o.Targets[0].Name
+}
+
+// group is the group of an entry, or the organization in whose log it stands.
+func (o *outline) group() string {
+	if o.kept != nil && o.kept.Group != nil {
+		return o.kept.Group.ID
+	}
+	return string(o.org)
+}
+
 // view is an entry as Retraced shows it.
 type view struct {
+	*outline
 	entry *daybook.Entry
 	event daybook.Event
-	kept  *kept // nil: it was recorded another way
-	meta  map[string]json.RawMessage
 	dated bool // the producer said when it happened
 }
 
 func viewOf(e *daybook.Entry) (*view, error) {
-	v := &view{entry: e}
+	v := &view{outline: outlineOf(e), entry: e}
 	var err error
 	if v.event, err = e.Event(); err != nil {
 		return nil, fmt.Errorf("read entry %d of %s: %w", e.Seq, e.Org, err)
@@ -30,34 +92,7 @@ func viewOf(e *daybook.Entry) (*view, error) {
 		OccurredAt *json.RawMessage `json:"occurred_at"`
 	}
 	v.dated = json.Unmarshal(e.Payload, &top) == nil && top.OccurredAt != nil
-	if json.Unmarshal(v.event.Metadata, &v.meta) == nil {
-		if text, ok := v.meta["retraced"]; ok {
-			k := &kept{}
-			if json.Unmarshal(text, k) == nil {
-				v.kept = k
-			}
-		}
-	}
 	return v, nil
-}
-
-// crud is what the producer said, or what the action sounds like.
-func (v *view) crud() string {
-	if v.kept != nil && v.kept.CRUD != "" {
-		return v.kept.CRUD
-	}
-	var said string
-	if json.Unmarshal(v.meta["crud"], &said) == nil && len(said) == 1 && strings.Contains("crud", said) {
-		return said
-	}
-	return crudOf(v.event.Action)
-}
-
-func (v *view) description() string {
-	if v.kept != nil {
-		return v.kept.Description
-	}
-	return v.event.Reason
 }
 
 // target is the first one; zero: there is none.
@@ -113,7 +148,7 @@ func (v *view) node(orgName string) object {
 		{"action", e.Action},
 		{"description", maybe(v.description())},
 		{"crud", v.crud()},
-		{"group", v.group(orgName)},
+		{"group", v.groupNode(orgName)},
 		{"actor", v.actor()},
 		{"target", v.targetNode()},
 		{"display", object{{"markdown", v.markdown()}}},
@@ -140,11 +175,11 @@ func stamp(t time.Time) string { return t.UTC().Format("2006-01-02T15:04:05.000Z
 
 // plainMetadata is the metadata of an entry that was recorded another way: strings as they are, anything else as its JSON.
 func (v *view) plainMetadata() map[string]string {
-	if len(v.meta) == 0 {
+	if len(v.Metadata) == 0 {
 		return nil
 	}
-	m := make(map[string]string, len(v.meta))
-	for name, text := range v.meta {
+	m := make(map[string]string, len(v.Metadata))
+	for name, text := range v.Metadata {
 		var s string
 		if json.Unmarshal(text, &s) != nil {
 			s = string(text)
@@ -154,13 +189,13 @@ func (v *view) plainMetadata() map[string]string {
 	return m
 }
 
-func (v *view) group(orgName string) any {
-	id, group := string(v.entry.Org), orgName
+func (v *view) groupNode(orgName string) any {
+	id, group := v.group(), orgName
 	if v.kept != nil {
 		if v.kept.Group == nil {
 			return nil
 		}
-		if id = v.kept.Group.ID; v.kept.Group.Name != "" {
+		if v.kept.Group.Name != "" {
 			group = v.kept.Group.Name
 		}
 	}

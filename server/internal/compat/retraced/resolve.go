@@ -77,11 +77,18 @@ type answered struct {
 func (a *answered) json() []byte { return appendValue(nil, object{{"data", a.data}}) }
 
 func (a *answered) saw(e *daybook.Entry) {
-	s, ok := a.shown[e.Org]
-	if !ok {
+	s := a.shown[e.Org]
+	if s.Rows == 0 {
 		s.First, s.Last = e.Seq, e.Seq
 	}
 	a.shown[e.Org] = selfaudit.Shown{Rows: s.Rows + 1, First: min(s.First, e.Seq), Last: max(s.Last, e.Seq)}
+}
+
+// counted notes that the answer has counts of a log, and no entry.
+func (a *answered) counted(org daybook.OrgID) {
+	if _, known := a.shown[org]; !known {
+		a.shown[org] = selfaudit.Shown{}
+	}
 }
 
 // answer reads a request and carries it out.
@@ -300,15 +307,9 @@ func (d *Door) resolveCounts(ctx context.Context, args *arguments, who *reader, 
 		*b.to = at.UnixMicro()
 	}
 	if crud != "" {
-		s.query = s.crud(strings.Split(strings.ToLower(strings.TrimSpace(crud)), ""))
+		s.crud(strings.Split(strings.TrimSpace(crud), ""))
 	}
-	list, err := s.tallies(ctx, func(v *view) string {
-		a.saw(v.entry)
-		if kind == "group" {
-			return v.groupID()
-		}
-		return v.event.Action
-	})
+	list, err := s.tallies(ctx, kind, a)
 	if err != nil {
 		return nil, err
 	}
@@ -323,14 +324,6 @@ func (d *Door) resolveCounts(ctx context.Context, args *arguments, who *reader, 
 		{"pageInfo", object{{"hasNextPage", to < int64(len(list))}, {"hasPreviousPage", from > 0}}},
 		{"edges", edges},
 	}, nil
-}
-
-// groupID is the group of an entry, or the organization in whose log it stands.
-func (v *view) groupID() string {
-	if v.kept != nil && v.kept.Group != nil {
-		return v.kept.Group.ID
-	}
-	return string(v.entry.Org)
 }
 
 // A place is a cursor of counts: how many stand before it. It gives no access to anything.

@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"math"
 	"slices"
+	"strings"
 
 	"github.com/daybook-audit/daybook"
 	"github.com/daybook-audit/daybook/query"
@@ -90,6 +91,9 @@ func (s *sought) ofOrg(ctx context.Context, org daybook.OrgID, want int, floor *
 	if !ok {
 		return nil, nil
 	}
+	if s.cruds != "" {
+		text += " (" + s.said() + " OR " + unsaid + ")"
+	}
 	q, err := s.question(org, text)
 	if err != nil {
 		return nil, err
@@ -110,9 +114,7 @@ func (s *sought) ofOrg(ctx context.Context, org daybook.OrgID, want int, floor *
 			if s.after != nil && s.compare(at, *s.after) <= 0 {
 				continue
 			}
-			if ok, err := s.passes(e); err != nil {
-				return nil, err
-			} else if !ok {
+			if !s.passes(e) {
 				continue
 			}
 			if list = append(list, found{at, *e}); len(list) == want {
@@ -164,20 +166,23 @@ func (s *sought) bounded(org daybook.OrgID, floor *position) (*query.Query, erro
 }
 
 // passes holds an entry against what the query could not say.
-func (s *sought) passes(e *daybook.Entry) (bool, error) {
-	if len(s.tests) == 0 {
-		return true, nil
+func (s *sought) passes(e *daybook.Entry) bool {
+	if len(s.tests) == 0 && s.cruds == "" {
+		return true
 	}
-	v, err := viewOf(e)
-	if err != nil {
-		return false, err
+	return s.holds(outlineOf(e))
+}
+
+func (s *sought) holds(o *outline) bool {
+	if s.cruds != "" && !strings.Contains(s.cruds, o.crud()) {
+		return false
 	}
 	for _, test := range s.tests {
-		if !test(v) {
-			return false, nil
+		if !test(o) {
+			return false
 		}
 	}
-	return true, nil
+	return true
 }
 
 // count returns how many entries match, wherever the page begins; exactly.
@@ -187,21 +192,45 @@ func (s *sought) count(ctx context.Context) (total int64, err error) {
 		if !ok {
 			return nil
 		}
-		q, err := s.question(org, text)
-		if err != nil {
-			return err
+		for _, part := range s.parts(text) {
+			n, err := s.countPart(ctx, org, part)
+			if err != nil {
+				return err
+			}
+			total += n
 		}
-		n, known := int64(0), false
-		if len(s.tests) == 0 {
-			n, known, err = s.quickCount(ctx, q)
-		}
-		if err == nil && !known {
-			n, err = s.slowCount(ctx, q)
-		}
-		total += n
-		return err
+		return nil
 	})
 	return total, err
+}
+
+// part is a query, and whether its entries must be looked at.
+type part struct {
+	text  string
+	plain bool // every entry that it finds counts
+}
+
+// parts divides what is asked for, so that as little as possible is looked at.
+func (s *sought) parts(text string) []part {
+	plain := len(s.tests) == 0
+	if s.cruds == "" {
+		return []part{{text, plain}}
+	}
+	return []part{{text + " " + s.said(), plain}, {text + " " + unsaid, false}}
+}
+
+func (s *sought) countPart(ctx context.Context, org daybook.OrgID, p part) (n int64, err error) {
+	q, err := s.question(org, p.text)
+	if err != nil {
+		return 0, err
+	}
+	if p.plain {
+		if n, known, err := s.quickCount(ctx, q); known || err != nil {
+			return n, err
+		}
+	}
+	err = s.each(ctx, q, func(*daybook.Entry, *outline) { n++ })
+	return n, err
 }
 
 // quickCount asks for a count that is kept, or made without giving out entries.
@@ -223,23 +252,14 @@ func (s *sought) quickCount(ctx context.Context, q daybook.EventQuery) (n int64,
 	return n, true, nil
 }
 
-// slowCount looks at every entry, for as long as the search may take.
-func (s *sought) slowCount(ctx context.Context, q daybook.EventQuery) (n int64, err error) {
-	err = s.each(ctx, q, func(*daybook.Entry) { n++ })
-	return n, err
-}
-
-func (s *sought) each(ctx context.Context, q daybook.EventQuery, visit func(e *daybook.Entry)) error {
+// each visits every entry that matches, for as long as the search may take.
+func (s *sought) each(ctx context.Context, q daybook.EventQuery, visit func(e *daybook.Entry, o *outline)) error {
 	for e, err := range s.d.Book.Events(ctx, q) {
 		if err != nil {
 			return err
 		}
-		ok, err := s.passes(&e)
-		if err != nil {
-			return err
-		}
-		if ok {
-			visit(&e)
+		if o := outlineOf(&e); s.holds(o) {
+			visit(&e, o)
 		}
 	}
 	return nil
@@ -251,8 +271,8 @@ type tally struct {
 	count int64
 }
 
-// tallies counts the values of all matching entries, most frequent first.
-func (s *sought) tallies(ctx context.Context, of func(v *view) string) ([]tally, error) {
+// tallies counts the actions or groups of all matching entries, most frequent first, and notes in a what of which log was looked at.
+func (s *sought) tallies(ctx context.Context, kind string, a *answered) ([]tally, error) {
 	counts := map[string]int64{}
 	err := s.orgs(ctx, func(org daybook.OrgID) error {
 		text, ok := s.in(org)
@@ -263,27 +283,48 @@ func (s *sought) tallies(ctx context.Context, of func(v *view) string) ([]tally,
 		if err != nil {
 			return err
 		}
-		var broken error
-		err = s.each(ctx, q, func(e *daybook.Entry) {
-			v, err := viewOf(e)
-			if err != nil {
-				broken = err
-				return
+		if kind == "action" && s.cruds == "" && len(s.tests) == 0 {
+			if known, err := s.quickActions(ctx, q, counts); known || err != nil {
+				a.counted(org)
+				return err
 			}
-			if value := of(v); value != "" {
+		}
+		return s.each(ctx, q, func(e *daybook.Entry, o *outline) {
+			a.saw(e)
+			value := o.Action
+			if kind == "group" {
+				value = o.group()
+			}
+			if value != "" {
 				counts[value]++
 			}
 		})
-		return cmp.Or(err, broken)
 	})
 	list := make([]tally, 0, len(counts))
 	for value, n := range counts {
 		list = append(list, tally{value, n})
 	}
-	slices.SortFunc(list, func(a, b tally) int {
-		return cmp.Or(cmp.Compare(b.count, a.count), cmp.Compare(a.value, b.value))
+	slices.SortFunc(list, func(x, y tally) int {
+		return cmp.Or(cmp.Compare(y.count, x.count), cmp.Compare(x.value, y.value))
 	})
 	return list, err
+}
+
+// quickActions adds the counts of actions that are kept, if they are exact.
+func (s *sought) quickActions(ctx context.Context, q daybook.EventQuery, counts map[string]int64) (known bool, err error) {
+	f, err := s.d.Book.Facets(ctx, daybook.FacetQuery{EventQuery: q, Fields: []string{"action"}, Top: 64})
+	if err != nil || !f.Searched.Complete || len(f.Fields) != 1 || f.Fields[0].Other > 0 {
+		return false, err
+	}
+	for _, v := range f.Fields[0].Values {
+		if v.Excess > 0 {
+			return false, nil
+		}
+	}
+	for _, v := range f.Fields[0].Values {
+		counts[v.Value] += v.Count
+	}
+	return true, nil
 }
 
 // clamped is a count as GraphQL's Int can hold it.

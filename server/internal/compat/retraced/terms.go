@@ -10,11 +10,12 @@ import (
 
 // terms is a search string of Retraced, translated: a query in our language, and what our language does not say.
 type terms struct {
-	text    string             // as it was written: cursors are bound to it
-	query   string             // holds for every organization
-	groups  []string           // group.id; nil: any
-	nothing bool               // it asks for what no entry has
-	tests   []func(*view) bool // all must hold besides the query
+	text    string                // as it was written: cursors are bound to it
+	query   string                // holds for every organization
+	groups  []string              // group.id; nil: any
+	nothing bool                  // it asks for what no entry has
+	cruds   string                // the letters that are asked for; empty: any
+	tests   []func(*outline) bool // all must hold besides the query
 }
 
 // parseTerms reads a search string. Its error is safe to show.
@@ -129,7 +130,8 @@ func (t *terms) condition(key string, values []termValue) (string, error) {
 		}
 		return "action:" + strings.Join(texts, ","), nil
 	case "crud":
-		return t.crud(texts), nil
+		t.crud(texts)
+		return "", nil
 	case "actor.id", "target.id", "target.type":
 		return key + ":" + quotedList(texts), nil
 	case "external_id":
@@ -141,27 +143,40 @@ func (t *terms) condition(key string, values []termValue) (string, error) {
 		t.nothing = true
 		return "", nil
 	case "actor.name":
-		return t.words(texts[0], func(v *view) string { return v.event.Actor.Name }), nil
+		return t.words(texts[0], (*outline).actorName), nil
 	case "target.name":
-		return t.words(texts[0], func(v *view) string { return v.target().Name }), nil
+		return t.words(texts[0], (*outline).targetName), nil
 	case "description":
-		return t.words(texts[0], func(v *view) string { return v.description() }), nil
+		return t.words(texts[0], (*outline).description), nil
 	}
 	return freeText(values[0]), nil
 }
 
-func (t *terms) crud(texts []string) string {
-	wanted := strings.ToLower(strings.Join(texts, ","))
-	t.tests = append(t.tests, func(v *view) bool { return strings.Contains(wanted, v.crud()) })
-	return "(meta.retraced.crud:" + quotedList(strings.Split(wanted, ",")) + " OR -has:meta.retraced.crud)"
+// crud asks for letters.
+func (t *terms) crud(texts []string) {
+	if t.cruds != "" {
+		t.also(t.cruds) // a second term: both must hold
+	}
+	t.cruds = strings.ToLower(strings.Join(texts, ","))
 }
 
+func (t *terms) also(cruds string) {
+	t.tests = append(t.tests, func(o *outline) bool { return strings.Contains(cruds, o.crud()) })
+}
+
+// said and unsaid are the conditions on entries whose producer said a letter that is asked for, and on those where the action decides.
+func (t *terms) said() string {
+	return "meta.retraced.crud:" + quotedList(strings.Split(t.cruds, ","))
+}
+
+const unsaid = "-has:meta.retraced.crud"
+
 // words asks for all words of text, in any case, in one string of an entry.
-func (t *terms) words(text string, of func(*view) string) string {
+func (t *terms) words(text string, of func(*outline) string) string {
 	want := wordsOf(text)
-	t.tests = append(t.tests, func(v *view) bool {
+	t.tests = append(t.tests, func(o *outline) bool {
 		have := map[string]bool{}
-		for _, w := range wordsOf(of(v)) {
+		for _, w := range wordsOf(of(o)) {
 			have[w] = true
 		}
 		for _, w := range want {
@@ -282,7 +297,7 @@ func escape(s string) string {
 	return b.String()
 }
 
-// in returns the query for one organization; false: it has nothing of what is asked for.
+// in returns the query for one organization, without the letters; false: it has nothing of what is asked for.
 func (t *terms) in(org daybook.OrgID) (string, bool) {
 	if t.nothing {
 		return "", false

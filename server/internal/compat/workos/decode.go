@@ -3,11 +3,13 @@ package workos
 import (
 	"fmt"
 	"regexp"
+	"slices"
 	"strconv"
 	"time"
 	"unicode/utf8"
 
 	"github.com/daybook-audit/daybook/leaf"
+	"github.com/daybook-audit/daybook/server/internal/rawjson"
 )
 
 // incoming is a request body, translated.
@@ -17,24 +19,32 @@ type incoming struct {
 }
 
 // decode reads a body of POST /audit_logs/events. Unknown members are dropped, as WorkOS ignores them. doc holds the whole body
-// afterwards.
+// afterwards. With a fault it returns the organization if that is known.
 func decode(doc *leaf.Doc, body []byte, relaxed bool) (incoming, *fault) {
 	if err := doc.Read(body); err != nil {
 		return incoming{}, jsonFault(err)
 	}
 	d := decoder{relaxed: relaxed}
-	root := object(body[skip(body, 0):])
+	root := rawjson.Members(body)
 	org := d.requiredString(root, "organization_id", "organization_id")
 	if event, ok := d.requiredObject(root, "event", "event"); ok {
 		d.event(event)
 	}
 	switch {
 	case len(d.missing) > 0:
-		return incoming{}, validationFault(d.missing)
+		return incoming{org: textOf(org)}, validationFault(d.missing)
 	case len(d.broken) > 0:
-		return incoming{}, limitFault(d.broken)
+		return incoming{org: textOf(org)}, limitFault(d.broken)
 	}
-	return incoming{org: unquote(org), event: d.out}, nil
+	return incoming{org: rawjson.Text(org), event: d.out}, nil
+}
+
+// textOf is the value of a string that may be missing.
+func textOf(v []byte) string {
+	if v == nil {
+		return ""
+	}
+	return rawjson.Text(v)
 }
 
 // decoder checks and translates in one pass; the failures stand in the order in which WorkOS lists the members.
@@ -60,7 +70,7 @@ func (d *decoder) put(name string, value []byte) {
 	d.out = append(d.out, value...)
 }
 
-func (d *decoder) event(members []member) {
+func (d *decoder) event(members []rawjson.Member) {
 	d.out = append(d.out, '{')
 	if v := d.requiredString(members, "action", "event.action"); v != nil {
 		d.put("action", v)
@@ -84,7 +94,7 @@ func (d *decoder) event(members []member) {
 }
 
 // party writes an actor or a target.
-func (d *decoder) party(members []member, field, path string) {
+func (d *decoder) party(members []rawjson.Member, field, path string) {
 	d.out = append(d.out, '{')
 	id := d.requiredString(members, "id", field+".id")
 	kind := d.requiredString(members, "type", field+".type")
@@ -97,8 +107,8 @@ func (d *decoder) party(members []member, field, path string) {
 	d.out = append(d.out, '}')
 }
 
-func (d *decoder) targets(members []member) {
-	v := find(members, "targets")
+func (d *decoder) targets(members []rawjson.Member) {
+	v := rawjson.Find(members, "targets")
 	switch {
 	case v == nil:
 		d.refuse("required", "event.targets")
@@ -107,7 +117,7 @@ func (d *decoder) targets(members []member) {
 		d.refuse("invalid_type", "event.targets")
 	default:
 		d.put("targets", []byte{'['})
-		for i, element := range array(v) {
+		for i, element := range slices.Collect(rawjson.Elements(v)) {
 			n := strconv.Itoa(i)
 			if element[0] != '{' {
 				d.refuse("invalid_type", "event.targets."+n)
@@ -116,15 +126,15 @@ func (d *decoder) targets(members []member) {
 			if i > 0 {
 				d.out = append(d.out, ',')
 			}
-			d.party(object(element), "event.targets."+n, "/targets/"+n)
+			d.party(rawjson.Members(element), "event.targets."+n, "/targets/"+n)
 		}
 		d.out = append(d.out, ']')
 	}
 }
 
-func (d *decoder) context(members []member) {
+func (d *decoder) context(members []rawjson.Member) {
 	var location []byte
-	switch v := find(members, "location"); {
+	switch v := rawjson.Find(members, "location"); {
 	case v == nil:
 		d.refuse("required", "event.context.location")
 	case v[0] != '"':
@@ -147,8 +157,8 @@ func (d *decoder) context(members []member) {
 }
 
 // requiredString returns the text of a string that is there and not empty.
-func (d *decoder) requiredString(members []member, name, field string) []byte {
-	v := find(members, name)
+func (d *decoder) requiredString(members []rawjson.Member, name, field string) []byte {
+	v := rawjson.Find(members, name)
 	switch {
 	case v == nil, v[0] == 'n', string(v) == `""`:
 		d.refuse("required", field)
@@ -161,8 +171,8 @@ func (d *decoder) requiredString(members []member, name, field string) []byte {
 }
 
 // optionalString returns the text of a string; nil when it is missing, null or empty.
-func (d *decoder) optionalString(members []member, name, field string) []byte {
-	v := find(members, name)
+func (d *decoder) optionalString(members []rawjson.Member, name, field string) []byte {
+	v := rawjson.Find(members, name)
 	switch {
 	case v == nil, v[0] == 'n', string(v) == `""`:
 		return nil
@@ -173,26 +183,26 @@ func (d *decoder) optionalString(members []member, name, field string) []byte {
 	return v
 }
 
-func (d *decoder) requiredObject(members []member, name, field string) ([]member, bool) {
-	v := find(members, name)
+func (d *decoder) requiredObject(members []rawjson.Member, name, field string) ([]rawjson.Member, bool) {
+	v := rawjson.Find(members, name)
 	switch {
 	case v == nil, v[0] == 'n':
 		d.refuse("required", field)
 	case v[0] != '{':
 		d.refuse("invalid_type", field)
 	default:
-		return object(v), true
+		return rawjson.Members(v), true
 	}
 	return nil, false
 }
 
-func (d *decoder) occurredAt(members []member) []byte {
+func (d *decoder) occurredAt(members []rawjson.Member) []byte {
 	const field = "event.occurred_at"
 	v := d.requiredString(members, "occurred_at", field)
 	if v == nil {
 		return nil
 	}
-	if text := unquote(v); !timeForm.MatchString(text) || !isTime(text) {
+	if text := rawjson.Text(v); !timeForm.MatchString(text) || !isTime(text) {
 		d.refuse("invalid_format", field)
 		return nil
 	}
@@ -207,8 +217,8 @@ func isTime(text string) bool {
 	return err == nil
 }
 
-func (d *decoder) version(members []member) []byte {
-	v := find(members, "version")
+func (d *decoder) version(members []rawjson.Member) []byte {
+	v := rawjson.Find(members, "version")
 	if v == nil || v[0] == 'n' {
 		return nil
 	}
@@ -229,8 +239,8 @@ const (
 var keyForm = regexp.MustCompile(keyPattern)
 
 // metadata writes the member metadata as it is, if it is within the limits.
-func (d *decoder) metadata(members []member, field, path string) {
-	v := find(members, "metadata")
+func (d *decoder) metadata(members []rawjson.Member, field, path string) {
+	v := rawjson.Find(members, "metadata")
 	if v == nil || v[0] == 'n' {
 		return
 	}
@@ -239,12 +249,12 @@ func (d *decoder) metadata(members []member, field, path string) {
 		return
 	}
 	if !d.relaxed {
-		d.checkMetadata(object(v), path+"/metadata")
+		d.checkMetadata(rawjson.Members(v), path+"/metadata")
 	}
 	d.put("metadata", v)
 }
 
-func (d *decoder) checkMetadata(members []member, path string) {
+func (d *decoder) checkMetadata(members []rawjson.Member, path string) {
 	limit := func(path, keyword string, params map[string]any, format string, args ...any) {
 		d.broken = append(d.broken, limitError{
 			InstancePath: path, SchemaPath: "#/definitions/metadata/" + keyword, Keyword: keyword, Params: params, Message: fmt.Sprintf(format, args...),
@@ -254,13 +264,13 @@ func (d *decoder) checkMetadata(members []member, path string) {
 		limit(path, "maxProperties", map[string]any{"limit": maxMembers}, "must NOT have more than %d properties", maxMembers)
 	}
 	for _, m := range members {
-		at := path + "/" + pointer(m.name)
+		at := path + "/" + pointer(m.Name)
 		switch {
-		case !keyForm.MatchString(m.name):
-			limit(at, "propertyNames", map[string]any{"propertyName": m.name}, "property name must match pattern %q", keyPattern)
-		case m.value[0] == '{' || m.value[0] == '[' || m.value[0] == 'n':
+		case !keyForm.MatchString(m.Name):
+			limit(at, "propertyNames", map[string]any{"propertyName": m.Name}, "property name must match pattern %q", keyPattern)
+		case m.Value[0] == '{' || m.Value[0] == '[' || m.Value[0] == 'n':
 			limit(at, "type", map[string]any{"type": "string,number,boolean"}, "must be string,number,boolean")
-		case m.value[0] == '"' && len(m.value) > maxCharacters && utf8.RuneCountInString(unquote(m.value)) > maxCharacters:
+		case m.Value[0] == '"' && len(m.Value) > maxCharacters && utf8.RuneCountInString(rawjson.Text(m.Value)) > maxCharacters:
 			limit(at, "maxLength", map[string]any{"limit": maxCharacters}, "must NOT have more than %d characters", maxCharacters)
 		}
 	}

@@ -121,6 +121,9 @@ func (d *Door) record(r *http.Request, body []byte) (daybook.Receipt, *fault) {
 	defer leaf.Put(doc)
 	in, f := decode(doc, body, d.Settings.RelaxedLimits)
 	if f != nil {
+		if _, missing := d.existing(r, principal, in.org); missing == nil {
+			d.refused(r, principal, in.org, f.rule(), false)
+		}
 		return daybook.Receipt{}, f
 	}
 	if f := d.admit(ctx, principal, in.org); f != nil {
@@ -142,9 +145,19 @@ func (d *Door) record(r *http.Request, body []byte) (daybook.Receipt, *fault) {
 		result, err = d.Book.RecordJSON(ctx, daybook.OrgID(in.org), daybook.Request{Events: request.Events, Door: Name})
 	}
 	if err != nil {
+		if errors.As(err, &coded) && (coded.Code == daybook.CodeInvalid || coded.Code == daybook.CodeTooLarge || coded.Code == daybook.CodeConflict) {
+			d.refused(r, principal, in.org, coded.RuleName(), coded.Code == daybook.CodeConflict)
+		}
 		return daybook.Receipt{}, recordFault(err, r.Header.Get("Idempotency-Key"))
 	}
 	return result.Receipts[0], nil
+}
+
+// refused notes in the log of org that it did not take an event; its body is not in the note.
+func (d *Door) refused(r *http.Request, p *auth.Principal, org, rule string, conflict bool) {
+	d.Audit.Refused(selfaudit.Refusal{
+		Org: daybook.OrgID(org), By: daybook.Actor{Type: "api_key", ID: p.KeyID, Name: p.Key.Name}, Context: origin(r), Conflict: conflict, Rule: rule, Events: 1,
+	})
 }
 
 // admit checks that the caller may record for org, and makes it when that is the setting.

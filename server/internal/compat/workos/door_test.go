@@ -21,6 +21,7 @@ import (
 	"github.com/daybook-audit/daybook/server/internal/compat/workos"
 	"github.com/daybook-audit/daybook/server/internal/control"
 	"github.com/daybook-audit/daybook/server/internal/export"
+	"github.com/daybook-audit/daybook/server/internal/selfaudit"
 	"github.com/daybook-audit/daybook/storetest"
 )
 
@@ -514,4 +515,34 @@ func FuzzDecode(f *testing.F) {
 			}
 		}
 	})
+}
+
+// What the log did not take stands in it, by key and by rule, without a body.
+func TestRefusals(t *testing.T) {
+	t.Parallel()
+	var a *selfaudit.Auditor
+	f := newFixture(t, workos.Settings{}, func(d *workos.Deps) {
+		book, _ := d.Book.(*daybook.Book)
+		a = selfaudit.New(book, selfaudit.Options{})
+		d.Audit = a
+	})
+	f.post(f.acme, "k", body("org_acme", ""))
+	f.post(f.acme, "k", body("org_acme", `,"version":2`))                                       // another event
+	f.post(f.acme, "", strings.Replace(body("org_acme", ""), "user.signed_in", "", 1))          // no action
+	f.post(f.acme, "", body("org_acme", `,"metadata":{"secret":{"x":1}}`))                      // nested
+	f.post(f.acme, "", strings.Replace(body("org_acme", ""), "user.signed_in", "daybook.x", 1)) // reserved
+	f.post(f.every, "", strings.Replace(body("org_none", ""), "user.signed_in", "", 1))         // there is no such organization
+	f.post(f.acme, "", strings.Replace(body("org_globex", ""), "user.signed_in", "", 1))        // not its own
+	a.Close(t.Context())
+	log := strings.Join(f.entries("org_acme"), "\n")
+	for _, want := range []string{
+		`"action":"daybook.event.conflict"`, `"rule":"key_conflict"`, `"action":"daybook.event.rejected"`, `"rule":"required"`, `"rule":"invalid_value"`, `"rule":"reserved_action"`,
+	} {
+		if !strings.Contains(log, want) {
+			t.Errorf("no %s in the log:\n%s", want, log)
+		}
+	}
+	if strings.Contains(log, "secret") || len(f.entries("org_none")) > 0 || len(f.entries("org_globex")) > 0 {
+		t.Errorf("a body, or another's log: %s", log)
+	}
 }

@@ -50,6 +50,17 @@ type placeError struct {
 	Message      string `json:"message"`
 }
 
+// rule is the word for what is wrong, as the log of the organization names it.
+func (f *fault) rule() string {
+	switch errs := f.body.Errors.(type) {
+	case []fieldError:
+		return errs[0].Code
+	case []limitError:
+		return "invalid_value"
+	}
+	return f.body.Code
+}
+
 func (f *fault) send(w http.ResponseWriter) {
 	if f.status == http.StatusUnauthorized {
 		w.Header().Set("WWW-Authenticate", "Bearer")

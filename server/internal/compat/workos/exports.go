@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"net/http"
+	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -15,6 +16,7 @@ import (
 	"github.com/daybook-audit/daybook/server/internal/auth"
 	"github.com/daybook-audit/daybook/server/internal/control"
 	"github.com/daybook-audit/daybook/server/internal/export"
+	"github.com/daybook-audit/daybook/server/internal/rawjson"
 )
 
 // exportBody is an export as the SDKs read it.
@@ -71,7 +73,7 @@ func (d *Door) beginExport(r *http.Request, p *auth.Principal, body []byte) (con
 	if err := doc.Read(body); err != nil {
 		return control.Export{}, jsonFault(err)
 	}
-	in, f := decodeExport(object(body[skip(body, 0):]))
+	in, f := decodeExport(rawjson.Members(body))
 	if f != nil {
 		return control.Export{}, f
 	}
@@ -129,10 +131,10 @@ func (in *exportRequest) query() string {
 }
 
 // decodeExport reads the members of a request that is strict JSON.
-func decodeExport(members []member) (in exportRequest, f *fault) {
+func decodeExport(members []rawjson.Member) (in exportRequest, f *fault) {
 	d := decoder{}
 	if v := d.requiredString(members, "organization_id", "organization_id"); v != nil {
-		in.org = unquote(v)
+		in.org = rawjson.Text(v)
 	}
 	in.start, in.end = in.moment(&d, members, "range_start"), in.moment(&d, members, "range_end")
 	in.actions = d.strings(members, "actions")
@@ -145,19 +147,19 @@ func decodeExport(members []member) (in exportRequest, f *fault) {
 	return in, nil
 }
 
-func (in *exportRequest) moment(d *decoder, members []member, name string) time.Time {
+func (in *exportRequest) moment(d *decoder, members []rawjson.Member, name string) time.Time {
 	v := d.requiredString(members, name, name)
 	if v == nil {
 		return time.Time{}
 	}
-	t, err := time.Parse(time.RFC3339, strings.ToUpper(unquote(v)))
+	t, err := time.Parse(time.RFC3339, strings.ToUpper(rawjson.Text(v)))
 	in.badRange = in.badRange || err != nil
 	return t
 }
 
 // strings returns a list of strings; none when it is missing, null or empty.
-func (d *decoder) strings(members []member, name string) []string {
-	v := find(members, name)
+func (d *decoder) strings(members []rawjson.Member, name string) []string {
+	v := rawjson.Find(members, name)
 	if v == nil || v[0] == 'n' {
 		return nil
 	}
@@ -166,12 +168,12 @@ func (d *decoder) strings(members []member, name string) []string {
 		return nil
 	}
 	var list []string
-	for i, e := range array(v) {
+	for i, e := range slices.Collect(rawjson.Elements(v)) {
 		if e[0] != '"' {
 			d.refuse("invalid_type", name+"."+strconv.Itoa(i))
 			return nil
 		}
-		list = append(list, unquote(e))
+		list = append(list, rawjson.Text(e))
 	}
 	return list
 }

@@ -15,6 +15,7 @@ import (
 	"github.com/daybook-audit/daybook/leaf"
 	"github.com/daybook-audit/daybook/server/internal/auth"
 	"github.com/daybook-audit/daybook/server/internal/control"
+	"github.com/daybook-audit/daybook/server/internal/rawjson"
 )
 
 const (
@@ -108,12 +109,12 @@ func (d *Door) decodeDays(body []byte) (int64, *fault) {
 		return 0, jsonFault(err)
 	}
 	wrong := func(code, field string) *fault { return validationFault([]fieldError{{Code: code, Field: field}}) }
-	members := object(body[skip(body, 0):])
-	if v := find(members, inWords); v != nil && v[0] != 'n' {
+	members := rawjson.Members(body)
+	if v := rawjson.Find(members, inWords); v != nil && v[0] != 'n' {
 		if v[0] != '"' {
 			return 0, wrong("invalid_type", inWords)
 		}
-		text := unquote(v)
+		text := rawjson.Text(v)
 		form := periodForm.FindStringSubmatch(text)
 		number, _, _ := strings.Cut(text, "_")
 		n, err := strconv.ParseInt(number, 10, 64)
@@ -125,7 +126,7 @@ func (d *Door) decodeDays(body []byte) (int64, *fault) {
 		}
 		return 365 * n, nil
 	}
-	v := find(members, inDays)
+	v := rawjson.Find(members, inDays)
 	if v == nil || v[0] == 'n' {
 		return 0, wrong("required", inDays)
 	}

@@ -11,6 +11,7 @@ import (
 	"github.com/daybook-audit/daybook/leaf"
 	"github.com/daybook-audit/daybook/server/internal/auth"
 	"github.com/daybook-audit/daybook/server/internal/control"
+	"github.com/daybook-audit/daybook/server/internal/rawjson"
 )
 
 // linkRequest asks for a link to the portal.
@@ -34,7 +35,7 @@ func (d *Door) generateLink(w http.ResponseWriter, r *http.Request, body []byte)
 		jsonFault(err).send(w)
 		return
 	}
-	in, f := decodeLink(object(body[skip(body, 0):]))
+	in, f := decodeLink(rawjson.Members(body))
 	if f != nil {
 		f.send(w)
 		return
@@ -53,12 +54,12 @@ func (d *Door) generateLink(w http.ResponseWriter, r *http.Request, body []byte)
 }
 
 // decodeLink reads the members of a request that is strict JSON. What nobody is told of, such as the contacts, is checked and dropped.
-func decodeLink(members []member) (in linkRequest, f *fault) {
+func decodeLink(members []rawjson.Member) (in linkRequest, f *fault) {
 	d := decoder{}
 	if v := d.requiredString(members, "organization", "organization"); v != nil {
-		in.org = unquote(v)
+		in.org = rawjson.Text(v)
 	}
-	if v := d.optionalString(members, "intent", "intent"); v != nil && unquote(v) != "audit_logs" {
+	if v := d.optionalString(members, "intent", "intent"); v != nil && rawjson.Text(v) != "audit_logs" {
 		d.refuse("unsupported_intent", "intent")
 	}
 	in.returnURL = d.address(members, "return_url")
@@ -79,12 +80,12 @@ func decodeLink(members []member) (in linkRequest, f *fault) {
 }
 
 // address returns an absolute http or https URL; empty when it is missing, null or empty.
-func (d *decoder) address(members []member, name string) string {
+func (d *decoder) address(members []rawjson.Member, name string) string {
 	v := d.optionalString(members, name, name)
 	if v == nil {
 		return ""
 	}
-	text := unquote(v)
+	text := rawjson.Text(v)
 	u, err := url.Parse(text)
 	if err != nil || u.Scheme != "http" && u.Scheme != "https" || u.Host == "" || u.User != nil {
 		d.refuse("invalid_format", name)

@@ -16,6 +16,7 @@ import (
 	"github.com/daybook-audit/daybook/leaf"
 	"github.com/daybook-audit/daybook/server/internal/auth"
 	"github.com/daybook-audit/daybook/server/internal/control"
+	"github.com/daybook-audit/daybook/server/internal/rawjson"
 )
 
 // schemaBody is one version of a schema as the SDKs read it.
@@ -81,7 +82,7 @@ func (d *Door) registerSchema(r *http.Request, p *auth.Principal, body []byte) (
 	if err := doc.Read(body); err != nil {
 		return nil, jsonFault(err)
 	}
-	parts, f := decodeSchema(object(body[skip(body, 0):]))
+	parts, f := decodeSchema(rawjson.Members(body))
 	if f != nil {
 		return nil, f
 	}
@@ -98,18 +99,18 @@ func (d *Door) registerSchema(r *http.Request, p *auth.Principal, body []byte) (
 }
 
 // decodeSchema reads the members of a request that is strict JSON.
-func decodeSchema(members []member) (p control.SchemaParts, f *fault) {
+func decodeSchema(members []rawjson.Member) (p control.SchemaParts, f *fault) {
 	d := decoder{}
 	if actor, ok := d.optionalObject(members, "actor", "actor"); ok {
 		p.Actor = d.optionalSchema(actor, "metadata", "actor.metadata")
 	}
-	switch v := find(members, "targets"); {
+	switch v := rawjson.Find(members, "targets"); {
 	case v == nil, v[0] == 'n':
 		d.refuse("required", "targets")
 	case v[0] != '[':
 		d.refuse("invalid_type", "targets")
 	default:
-		elements := array(v)
+		elements := slices.Collect(rawjson.Elements(v))
 		if len(elements) == 0 {
 			d.refuse("min_items", "targets")
 		}
@@ -120,10 +121,10 @@ func decodeSchema(members []member) (p control.SchemaParts, f *fault) {
 				continue
 			}
 			var t control.SchemaTarget
-			if v := d.requiredString(object(e), "type", field+".type"); v != nil {
-				t.Type = unquote(v)
+			if v := d.requiredString(rawjson.Members(e), "type", field+".type"); v != nil {
+				t.Type = rawjson.Text(v)
 			}
-			t.Metadata = d.optionalSchema(object(e), "metadata", field+".metadata")
+			t.Metadata = d.optionalSchema(rawjson.Members(e), "metadata", field+".metadata")
 			p.Targets = append(p.Targets, t)
 		}
 	}
@@ -135,16 +136,16 @@ func decodeSchema(members []member) (p control.SchemaParts, f *fault) {
 }
 
 // optionalObject returns the members of an object; none when it is missing or null.
-func (d *decoder) optionalObject(members []member, name, field string) ([]member, bool) {
-	if v := find(members, name); v == nil || v[0] == 'n' {
+func (d *decoder) optionalObject(members []rawjson.Member, name, field string) ([]rawjson.Member, bool) {
+	if v := rawjson.Find(members, name); v == nil || v[0] == 'n' {
 		return nil, false
 	}
 	return d.requiredObject(members, name, field)
 }
 
 // optionalSchema returns the text of a JSON Schema, which is kept after the call; none when it is missing or null.
-func (d *decoder) optionalSchema(members []member, name, field string) json.RawMessage {
-	v := find(members, name)
+func (d *decoder) optionalSchema(members []rawjson.Member, name, field string) json.RawMessage {
+	v := rawjson.Find(members, name)
 	switch {
 	case v == nil, v[0] == 'n':
 		return nil

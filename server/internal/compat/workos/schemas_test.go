@@ -232,3 +232,36 @@ func TestRetentionKeepsRules(t *testing.T) {
 		t.Errorf("%v %s", err, diff)
 	}
 }
+
+// FuzzManage: whatever comes to the routes that manage is answered by the rules, and never as a failure of ours.
+func FuzzManage(f *testing.F) {
+	for _, text := range []string{
+		invoicePaid, `{"targets":[{"type":"x","metadata":{"$ref":"#"}}]}`, `{"retention_period":"1_MONTH"}`, `{"retention_period_in_days":1e9}`,
+		`{"organization":"org_acme","return_url":"http://[::1]/","it_contact_emails":["a@b"]}`, `{"targets":null,"actor":[]}`, `{`,
+	} {
+		f.Add(text, "limit=1&order=asc&after=als_MQ")
+	}
+	f.Fuzz(func(t *testing.T, text, query string) {
+		fx := newFixture(t, workos.Settings{})
+		key := fx.key("org_acme", "manage", "read")
+		for _, route := range []string{"POST /audit_logs/actions/a.b/schemas", "PUT /organizations/org_acme/audit_logs_retention", "POST /portal/generate_link"} {
+			method, path, _ := strings.Cut(route, " ")
+			if w := fx.serve(method, path, key, text); w.Code >= 500 {
+				t.Errorf("%s: %d %s", route, w.Code, w.Body)
+			} else if w.Code >= 400 {
+				fx.check(w)
+			}
+		}
+		for _, path := range []string{"/audit_logs/actions", "/audit_logs/actions/a.b/schemas"} {
+			u := url.URL{Path: path, RawQuery: strings.Map(func(r rune) rune {
+				if r <= ' ' || r > '~' || r == '#' {
+					return 'x'
+				}
+				return r
+			}, query)}
+			if w := fx.serve("GET", u.String(), key, ""); w.Code >= 500 || w.Code == 400 {
+				t.Errorf("%s: %d %s", u.String(), w.Code, w.Body)
+			}
+		}
+	})
+}

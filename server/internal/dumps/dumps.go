@@ -1,6 +1,6 @@
-// Package dump reads what other systems let go of: CSV files, tables as pg_dump writes them, and JSON documents. Whatever the form, it
+// Package dumps reads what other systems let go of: CSV files, tables as pg_dump writes them, and JSON documents. Whatever the form, it
 // gives records, each a JSON object, in the order in which they stand.
-package dump
+package dumps
 
 import (
 	"bufio"

@@ -1,4 +1,4 @@
-package dump_test
+package dumps_test
 
 import (
 	"errors"
@@ -9,12 +9,12 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 
-	"github.com/daybook-audit/daybook/server/internal/dump"
+	"github.com/daybook-audit/daybook/server/internal/dumps"
 )
 
 // readAll returns the records of a file, one a line, and what ended it.
-func readAll(text string, o dump.Options) ([]string, error) {
-	r, err := dump.Open(strings.NewReader(text), o)
+func readAll(text string, o dumps.Options) ([]string, error) {
+	r, err := dumps.Open(strings.NewReader(text), o)
 	if err != nil {
 		return nil, err
 	}
@@ -56,10 +56,10 @@ COPY public.more (id) FROM stdin;
 
 func TestOpen(t *testing.T) {
 	t.Parallel()
-	logs := dump.Options{Table: "logs", JSON: []string{"meta_data"}, Number: []string{"id", "user_id"}}
+	logs := dumps.Options{Table: "logs", JSON: []string{"meta_data"}, Number: []string{"id", "user_id"}}
 	for name, tt := range map[string]struct {
 		text string
-		o    dump.Options
+		o    dumps.Options
 		want []string
 	}{
 		"the COPY block of a table": {pgDump, logs, []string{
@@ -108,7 +108,7 @@ func TestOpen_refuses(t *testing.T) {
 		"COPY public.logs (id) FROM stdin;\n1\n":           "it is cut off",
 		"COPY public.logs (id, id) FROM stdin;\n1\t1\n\\.": "stands twice",
 	} {
-		_, err := readAll(text, dump.Options{Table: "logs"})
+		_, err := readAll(text, dumps.Options{Table: "logs"})
 		if err == nil || !strings.Contains(err.Error(), want) {
 			t.Errorf("%q: %v, want %s", text, err, want)
 		}
@@ -121,7 +121,7 @@ func FuzzOpen(f *testing.F) {
 		f.Add(seed, "")
 	}
 	f.Fuzz(func(t *testing.T, text, table string) {
-		got, _ := readAll(text, dump.Options{Table: table, JSON: []string{"a"}, Number: []string{"b"}})
+		got, _ := readAll(text, dumps.Options{Table: table, JSON: []string{"a"}, Number: []string{"b"}})
 		for _, line := range got {
 			if strings.Contains(line, "\n") && !strings.Contains(line, "!") {
 				t.Errorf("a record of two lines: %q", line)

@@ -1,0 +1,162 @@
+package main
+
+import (
+	"bytes"
+	"encoding/json"
+	"errors"
+
+	"github.com/spf13/pflag"
+
+	"github.com/daybook-audit/daybook/server/internal/compat/resthapi"
+	"github.com/daybook-audit/daybook/server/internal/compat/retraced"
+	"github.com/daybook-audit/daybook/server/internal/compat/tavivo"
+	"github.com/daybook-audit/daybook/server/internal/compat/workos"
+	"github.com/daybook-audit/daybook/server/internal/dumps"
+)
+
+// importSource is a system whose data can be imported, or a form of file. What a record means is said by the door of the system, so that what is
+// imported looks as if it had been recorded there.
+type importSource struct {
+	name, short, long, example string
+
+	lines  bool          // a record is a line, whatever stands in it; else the form of the file is found out
+	dumped dumps.Options // what is known of its columns
+	flags  func(f *pflag.FlagSet, o *importOptions)
+	// prepare returns what makes events of records.
+	prepare func(o *importOptions) (eventFunc, error)
+}
+
+// eventFunc makes an event of a record.
+type eventFunc func(text []byte) (made, error)
+
+// made is what a record has become.
+type made struct {
+	event []byte // Daybook's JSON; nil: the record holds no event
+	key   string // what the source calls the record, of which the event's id is made when it carries none
+}
+
+// asIs is prepare of a source that asks for nothing and says nothing but the event.
+func asIs(event func(text []byte) ([]byte, error)) func(*importOptions) (eventFunc, error) {
+	return func(*importOptions) (eventFunc, error) {
+		return func(text []byte) (made, error) {
+			text, err := event(text)
+			return made{event: text}, err
+		}, nil
+	}
+}
+
+// importSources lists them. A new one is added here.
+func importSources() []importSource {
+	return []importSource{
+		{
+			name: "ndjson", short: "One event a line, as the API takes them or as -o ndjson prints them; - is stdin",
+			long: `A line that carries no id gets one made of its position and content, so that the same file imported again records nothing twice.
+Lines as -o ndjson prints them keep their id and occurred_at; org, seq, received_at and leaf_hash belong to the log they came
+from and are left out. Bad lines are named and the others recorded.`,
+			example: `  $ daybook import ndjson old-log.ndjson --dry-run
+  $ daybook import ndjson old-log.ndjson --resume
+  $ daybook tail --no-follow -o ndjson --org org_acme | daybook import ndjson - --org org_copy`,
+			lines: true, prepare: asIs(ownEvent),
+		},
+		csvSource(),
+		{
+			name: "workos", short: "A CSV export of WorkOS Audit Logs",
+			long: `Columns are found by name: action, occurred_at, actor_id, actor_type, actor_name, actor_metadata, context_location,
+context_user_agent, metadata, and target_id_0, target_type_0, target_name_0, target_metadata_0 and so on. The events are those that the
+WorkOS door would have recorded.`,
+			example: `  $ daybook import workos audit_logs.csv --org org_01EHWNCE74X7JSDV0X3SZ3KJNY --dry-run
+  $ daybook import workos audit_logs.csv --org org_01EHWNCE74X7JSDV0X3SZ3KJNY --report refused.ndjson
+  $ daybook import workos audit_logs.csv --org org_01EHWNCE74X7JSDV0X3SZ3KJNY --resume`,
+			prepare: func(*importOptions) (eventFunc, error) { return workOSEvent, nil },
+		},
+		{
+			name: "tavivo", short: "The table logs of ta-vivo-audit-log",
+			long: `FILE is what pg_dump writes of the table, a CSV of it, or its rows as JSON (row_to_json), one a line or in an array. Secrets in
+meta_data are masked, as the door does.`,
+			example: `  $ pg_dump --data-only --table logs logs > logs.sql && daybook import tavivo logs.sql --dry-run
+  $ psql logs -c '\copy logs to logs.csv csv header' && daybook import tavivo logs.csv
+  $ psql logs -Atc 'select row_to_json(l) from logs l order by id' | daybook import tavivo -`,
+			dumped:  dumps.Options{Table: "logs", JSON: []string{"meta_data"}, Number: []string{"id", "user_id"}},
+			prepare: asIs(func(text []byte) ([]byte, error) { return tavivo.Import(text, tavivo.Names{}) }),
+		},
+		{
+			name: "rest-hapi", short: "Documents of rest-hapi's collection auditLog",
+			long: `FILE is what mongoexport writes, a document a line or --jsonArray, in either mode of extended JSON, or documents as rest-hapi's API shows
+them. An _id becomes the event's id and is shown again as it was; secrets are masked, as the door does.`,
+			example: `  $ mongoexport --db app --collection auditLog --out auditLog.ndjson && daybook import rest-hapi auditLog.ndjson --dry-run
+  $ mongoexport --db app --collection auditLog --sort '{_id: 1}' --jsonArray --out auditLog.json && daybook import rest-hapi auditLog.json
+  $ daybook import rest-hapi auditLog.ndjson --resume`,
+			prepare: asIs(resthapi.EventOf),
+		},
+		{
+			name: "retraced", short: "Events of Retraced",
+			long: `FILE holds events as Retraced's search or index has them, or as producers sent them: one a line or in an array. What is recorded is what
+the door would have recorded; an event's id is kept. All of them go into the log of --org; their group stays in the metadata.`,
+			example: `  $ daybook import retraced events.ndjson --org org_acme --dry-run
+  $ daybook import retraced events.ndjson --org org_acme
+  $ jq -c '.data.search.edges[].node' page.json | daybook import retraced - --org org_acme`,
+			prepare: asIs(retracedEvent),
+		},
+		togoSource(),
+		crmSource(),
+	}
+}
+
+// workOSEvent is an event of a row of a CSV of WorkOS.
+func workOSEvent(text []byte) (made, error) {
+	in, err := workos.Import(text)
+	return made{event: in.Event, key: in.Key}, err
+}
+
+// retracedEvent is an event of Retraced.
+func retracedEvent(text []byte) ([]byte, error) {
+	d, err := retraced.ReadDump(text)
+	if err != nil {
+		return nil, err
+	}
+	return d.Daybook(), nil
+}
+
+// own are the members of the entry JSON that belong to the log it came from.
+var own = map[string]bool{"org": true, "seq": true, "received_at": true, "leaf_hash": true, "erased_fields": true, "masked_fields": true}
+
+// ownEvent turns a line of the API's JSON into an event; nil for a line that holds none: a checkpoint, a tombstone.
+func ownEvent(line []byte) ([]byte, error) {
+	dec := json.NewDecoder(bytes.NewReader(line))
+	if t, err := dec.Token(); err != nil || t != json.Delim('{') {
+		return nil, errors.New("syntax: the line is no JSON object")
+	}
+	b := []byte{'{'}
+	for dec.More() {
+		name, err := dec.Token()
+		if err != nil {
+			return nil, err
+		}
+		var value json.RawMessage
+		if err := dec.Decode(&value); err != nil {
+			return nil, err
+		}
+		key, ok := name.(string)
+		switch {
+		case !ok || own[key] || key == "id" && string(value) == "null":
+			continue
+		case key == "removed" || key == "checkpoint":
+			return nil, nil
+		}
+		quoted, err := json.Marshal(key)
+		if err != nil {
+			return nil, err
+		}
+		if len(b) > 1 {
+			b = append(b, ',')
+		}
+		b = append(append(append(b, quoted...), ':'), value...)
+	}
+	if _, err := dec.Token(); err != nil { // the closing brace
+		return nil, err
+	}
+	if dec.More() {
+		return nil, errors.New("syntax: something follows the JSON object")
+	}
+	return append(b, '}'), nil
+}

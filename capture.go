@@ -45,15 +45,17 @@ func CountRecorded(ctx context.Context, n *Recorded) context.Context {
 	return context.WithValue(ctx, countKey{}, n)
 }
 
-// noteRecorded tells the counter of ctx, if there is one, that an event was recorded, or written within a transaction.
-func noteRecorded(ctx context.Context, inTx bool) {
-	n, ok := ctx.Value(countKey{}).(*Recorded)
-	switch {
-	case !ok:
-	case inTx:
-		n.InTx.Add(1)
-	default:
+// noteRecorded tells the counter of ctx, if there is one, that an event was recorded.
+func noteRecorded(ctx context.Context) {
+	if n, ok := ctx.Value(countKey{}).(*Recorded); ok {
 		n.Durable.Add(1)
+	}
+}
+
+// noteInTx tells it that an event was written within a transaction.
+func noteInTx(ctx context.Context) {
+	if n, ok := ctx.Value(countKey{}).(*Recorded); ok {
+		n.InTx.Add(1)
 	}
 }
 

@@ -158,7 +158,7 @@ func (c *Clerk) Record(ctx context.Context, e Event) (Receipt, error) {
 	began := c.o.Now()
 	receipt, err := c.to.Record(ctx, e.Org, e)
 	if err == nil {
-		noteRecorded(ctx, false)
+		noteRecorded(ctx)
 		c.confess(ctx, e.Org)
 		return receipt, nil
 	}

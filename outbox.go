@@ -105,7 +105,7 @@ func (c *Clerk) post(ctx context.Context, tx Tx, s *appsql.Statements, e *Event,
 	if err != nil {
 		return fmt.Errorf("write into the outbox: %w", err)
 	}
-	noteRecorded(ctx, true)
+	noteInTx(ctx)
 	return nil
 }
 

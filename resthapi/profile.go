@@ -1,7 +1,9 @@
 package resthapi
 
 import (
+	"context"
 	"encoding/json"
+	"log/slog"
 	"net/http"
 	"net/netip"
 	"slices"
@@ -365,4 +367,22 @@ func joined(a, b json.RawMessage) json.RawMessage {
 		return b
 	}
 	return append(append(slices.Clone(a[:len(a)-1]), ','), b[1:]...)
+}
+
+// NewClerk returns a Clerk with the failure policy of this profile, when o has none: what cannot be recorded goes into the spool and is
+// recorded later. Without a folder for it (o.Spool) it is lost, logged and counted, and the log of o says so once, here. rest-hapi
+// itself went on without a word.
+func NewClerk(to daybook.Recorder, o daybook.ClerkOptions) (*daybook.Clerk, error) {
+	if o.Failure == nil {
+		policy := daybook.FailSpool
+		if o.Spool == "" {
+			policy = daybook.FailOpen
+			if o.Logger != nil {
+				o.Logger.LogAttrs(context.Background(), slog.LevelWarn, "events are lost while the log is out of reach",
+					slog.String("try", "ClerkOptions.Spool: a folder where they wait"))
+			}
+		}
+		o.Failure = []daybook.FailureRule{{Action: "*", Policy: policy}}
+	}
+	return daybook.NewClerk(to, o)
 }

@@ -3,7 +3,9 @@ package resthapi_test
 import (
 	"context"
 	"encoding/json"
+	"errors"
 	"io"
+	"log/slog"
 	"net/http"
 	"net/http/httptest"
 	"strings"
@@ -206,5 +208,50 @@ func TestUserID(t *testing.T) {
 		if got := resthapi.UserID(tt.credentials, tt.path); got != tt.want {
 			t.Errorf("%s: %q, want %q", name, got, tt.want)
 		}
+	}
+}
+
+var errOut = errors.New("out of reach")
+
+// outOfReach is a Recorder that does not record.
+type outOfReach struct{}
+
+func (outOfReach) Record(context.Context, daybook.OrgID, daybook.Event) (daybook.Receipt, error) {
+	return daybook.Receipt{}, errOut
+}
+
+func (outOfReach) RecordBatch(context.Context, daybook.OrgID, []daybook.Event) ([]daybook.Receipt, error) {
+	return nil, errOut
+}
+
+// What cannot be recorded waits in the spool; without one it is lost, which is said.
+func TestNewClerk(t *testing.T) {
+	t.Parallel()
+	for name, tt := range map[string]struct {
+		o     daybook.ClerkOptions
+		lost  int64
+		said  bool
+		fails bool
+	}{
+		"with a spool":   {daybook.ClerkOptions{Spool: t.TempDir()}, 0, false, false},
+		"without":        {daybook.ClerkOptions{}, 1, true, false},
+		"its own policy": {daybook.ClerkOptions{Failure: []daybook.FailureRule{{Action: "*", Policy: daybook.FailClosed}}}, 0, false, true},
+	} {
+		var log strings.Builder
+		tt.o.Org, tt.o.Logger = "org_acme", slog.New(slog.NewTextHandler(&log, &slog.HandlerOptions{Level: slog.LevelWarn}))
+		clerk, err := resthapi.NewClerk(outOfReach{}, tt.o)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if said := strings.Contains(log.String(), "events are lost while"); said != tt.said {
+			t.Errorf("%s: its log: %s", name, log.String())
+		}
+		_, err = clerk.Record(t.Context(), daybook.Event{Action: "a.b", Actor: daybook.System("x")})
+		if (err != nil) != tt.fails || clerk.Stats().Lost != tt.lost {
+			t.Errorf("%s: %v, %d lost", name, err, clerk.Stats().Lost)
+		}
+		ctx, cancel := context.WithCancel(t.Context())
+		cancel() // it would wait for the log otherwise
+		_, _, _ = clerk.Close(ctx)
 	}
 }

@@ -3,10 +3,8 @@ package api
 import (
 	"net/http"
 
-	"github.com/daybook-audit/daybook/server/internal/auth"
+	"github.com/daybook-audit/daybook/daybookhttp"
 )
 
-// client returns the address that a request came from.
-func (s *Server) client(r *http.Request) string {
-	return auth.Origin{Proxies: s.TrustedProxies}.Client(r)
-}
+// client returns the address that a request came from, as far as trusted proxies say.
+func (s *Server) client(r *http.Request) string { return daybookhttp.ClientAddr(r, s.TrustedProxies) }

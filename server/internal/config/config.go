@@ -25,7 +25,7 @@ type Config struct {
 	TLSCert string `key:"tls_cert"`
 	// Private key of the certificate (PEM file).
 	TLSKey string `key:"tls_key"`
-	// Addresses and networks (CIDR) of proxies whose X-Forwarded-For is believed, separated by commas.
+	// Addresses and networks (CIDR) of proxies whose X-Forwarded-For, Forwarded and X-Real-IP are believed, separated by commas.
 	TrustedProxies []string `key:"trusted_proxies"`
 
 	// Largest request body as it comes over the wire.

@@ -3,6 +3,7 @@ package resthapi_test
 import (
 	"fmt"
 	"net/http"
+	"runtime"
 	"strings"
 	"testing"
 	"time"
@@ -357,3 +358,39 @@ func TestOrderOfTypes(t *testing.T) {
 		t.Errorf("a large number: %s", body)
 	}
 }
+
+// Erased fields are null, the rest stays; what is erased whole is gone from the collection.
+func TestErased(t *testing.T) {
+	t.Parallel()
+	f := newFixture(t, resthapi.Settings{})
+	f.post(`[{"notes":"a","user":"ada","ipAddress":"10.0.0.1","payload":{"x":1},"documents":["d"]},{"notes":"b","user":"bob"}]`)
+	by := daybook.Party{Type: "user", ID: "dpo"}
+	if _, err := f.book.Erase(t.Context(), daybook.EraseRequest{
+		Org: "org_acme", Text: "actor.id:ada", Paths: []string{"/actor/id", "/context/ip", "/context/http/request"}, Reason: "r", By: by,
+	}); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := f.book.Erase(t.Context(), daybook.EraseRequest{Org: "org_acme", Text: "actor.id:bob", Whole: true, Reason: "r", By: by}); err != nil {
+		t.Fatal(err)
+	}
+	// Erasing is carried out in the background; what is asked for is hidden at once or soon.
+	for f.list().Items.Total != 1 || f.list().Docs[0]["user"] != nil {
+		if t.Context().Err() != nil {
+			t.Fatal("it was not carried out")
+		}
+		runtime.Gosched()
+	}
+	d := f.list().Docs[0]
+	if d["notes"] != "a" || d["user"] != nil || d["ipAddress"] != nil || d["payload"] != nil || fmt.Sprint(d["documents"]) != "[d]" {
+		t.Errorf("%v", d)
+	}
+	if w := f.ask("GET", "/auditLog/"+fmt.Sprint(d["_id"]), ""); w.Code != http.StatusOK {
+		t.Errorf("%d %s", w.Code, w.Body)
+	}
+	if w := f.ask("GET", "/auditLog/"+resthapiID(1), ""); w.Code != http.StatusNotFound {
+		t.Errorf("the other: %d %s", w.Code, w.Body)
+	}
+}
+
+// resthapiID is the _id that the log gives in the second of the fixture.
+func resthapiID(seq int) string { return fmt.Sprintf("695735a5%016x", seq) }

@@ -297,8 +297,21 @@ func (r *paramReader) where(values []string) *fault {
 			return f
 		}
 		r.q.conditions = append(r.q.conditions, c)
+		r.pushEqual(text)
 	}
 	return nil
+}
+
+// pushEqual tells the log of the equalities that a filter asks for at its top.
+func (r *paramReader) pushEqual(filter string) {
+	v, _ := decoded([]byte(filter))
+	object, _ := v.(map[string]any)
+	for name, value := range object {
+		switch value.(type) {
+		case string, json.Number, bool:
+			r.push(name, []string{plain(value)})
+		}
+	}
 }
 
 // ours is $q: Daybook's own query language.

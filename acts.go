@@ -6,6 +6,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"slices"
 	"sync"
 
 	"github.com/daybook-audit/daybook/internal/typeid"
@@ -263,7 +264,7 @@ func (a *logActs) take(org OrgID, e *packed) error {
 	case c.Op == opErase:
 		a.erased(org, c, e)
 	case c.Op == opPrune && c.form() == formNone:
-		a.lost = append(a.lost[:len(a.lost):len(a.lost)], c.items...) // ascending: they name more and more of the log
+		a.lost = append(slices.Clip(a.lost), c.items...) // ascending: they name more and more of the log
 	case c.Op == opHold && c.State == holdPlaced:
 		return a.placed(c, e)
 	case c.Op == opHold && c.State == holdReleased:

@@ -40,6 +40,7 @@ type FailurePolicy int
 const (
 	FailClosed FailurePolicy = iota // the error is returned, and the caller refuses the operation: security, money, deletion
 	FailOpen                        // the loss is logged and counted, and nil is returned: high-volume reads
+	FailSpool                       // the event is put into the spool, from where it is recorded later, and nil is returned: all else
 )
 
 // FailureRule gives the actions of a glob their policy; "*" stands for any run of characters.
@@ -53,9 +54,16 @@ type ClerkOptions struct {
 	Org     OrgID         // of a single-tenant program
 	Actor   ActorPolicy   // default RequireActor
 	Failure []FailureRule // the first match holds; none: FailClosed
-	Redact  Redactor      // default DefaultRedactor
-	Secret  []byte        // ≥ 32 bytes: the key of `hash` tags in a History, and of carriers
-	Logger  *slog.Logger  // default: discards; only losses are logged
+
+	// Spool is a folder for events that are recorded later; RecordAsync and FailSpool need it. Several processes may share it, each takes a
+	// part of it. What a process that is dead left there is recorded by the next Clerk.
+	Spool         string
+	MaxSpoolBytes int64 // beyond which the spool takes nothing, default 1 GiB
+	MaxQueueBytes int64 // of the events that TryRecord keeps in memory, default 8 MiB
+
+	Redact Redactor     // default DefaultRedactor
+	Secret []byte       // ≥ 32 bytes: the key of `hash` tags in a History, and of carriers
+	Logger *slog.Logger // default: discards; only losses are logged
 
 	Now   func() time.Time // default time.Now; when an event happened that is delivered later
 	NewID func() ID        // default NewID; fixed in tests
@@ -64,18 +72,31 @@ type ClerkOptions struct {
 // ClerkStats counts since NewClerk.
 type ClerkStats struct {
 	Unknown int64 // events recorded without an actor, under UnknownIsValid
-	Lost    int64 // events that were not recorded and whose caller did not learn of it: under FailOpen, or in a panic
+	Lost    int64 // events that were not recorded and whose caller did not learn of it: under FailOpen, in a panic, or refused later
+	Full    int64 // events that TryRecord refused with ErrQueueFull
+
+	Spooled    int64 // events put into the spool
+	SpoolBytes int64 // that wait there now
 }
 
 // Clerk is what application code holds to record events: it completes an event from the context, redacts it, hands it to a
-// [Recorder] and applies the failure policy. It is safe for concurrent use and has nothing to close.
+// [Recorder] and applies the failure policy. It is safe for concurrent use. One that has a spool, or is asked to TryRecord, must be closed.
 type Clerk struct {
-	to            Recorder
-	o             ClerkOptions
-	unknown, lost atomic.Int64
+	to                           Recorder
+	o                            ClerkOptions
+	unknown, lost, full, spooled atomic.Int64
+
+	spool *spool // nil: there is none
+	queue queue
+
+	closed atomic.Bool
+	gap    gap
 }
 
-// NewClerk returns a Clerk that records with to.
+// ErrClosed says that the Clerk was closed.
+var ErrClosed = errors.New("daybook: the Clerk is closed")
+
+// NewClerk returns a Clerk that records with to. With a spool it takes over what dead processes left there.
 func NewClerk(to Recorder, o ClerkOptions) (*Clerk, error) {
 	if to == nil {
 		return nil, errors.New("daybook: a Clerk needs a Recorder")
@@ -87,8 +108,11 @@ func NewClerk(to Recorder, o ClerkOptions) (*Clerk, error) {
 		return nil, fmt.Errorf("daybook: ClerkOptions.Actor %d is no policy", o.Actor)
 	}
 	for _, r := range o.Failure {
-		if r.Policy != FailClosed && r.Policy != FailOpen {
+		if r.Policy < FailClosed || r.Policy > FailSpool {
 			return nil, fmt.Errorf("daybook: the failure policy %d of %q is none", r.Policy, r.Action)
+		}
+		if r.Policy == FailSpool && o.Spool == "" {
+			return nil, fmt.Errorf("daybook: FailSpool of %q needs ClerkOptions.Spool", r.Action)
 		}
 	}
 	if o.Secret != nil && len(o.Secret) < minSecret {
@@ -106,12 +130,21 @@ func NewClerk(to Recorder, o ClerkOptions) (*Clerk, error) {
 	if o.NewID == nil {
 		o.NewID = NewID
 	}
-	return &Clerk{to: to, o: o}, nil
+	setDefault(&o.MaxSpoolBytes, 1<<30)
+	setDefault(&o.MaxQueueBytes, 8<<20)
+	c := &Clerk{to: to, o: o}
+	if o.Spool == "" {
+		return c, nil
+	}
+	var err error
+	c.spool, err = openSpool(c)
+	return c, err
 }
 
 // Record completes e from ctx, redacts it and records it. A field set in e wins over the scope of ctx.
 //
-// Once it returns nil the event is durable, unless its action fails open. When the outcome is unknown, the Receipt still has the ID
+// Once it returns nil the event is durable, in the log or in the spool, unless its action fails open. Under FailSpool an event that came
+// into the spool has a receipt with ID and Org alone. When the outcome is unknown, the Receipt still has the ID
 // that the event was given: call again with it in Event.ID, and with the same context. An event that cannot be completed
 // (ErrNoActor, no org) is an error under every policy.
 func (c *Clerk) Record(ctx context.Context, e Event) (Receipt, error) {
@@ -122,15 +155,31 @@ func (c *Clerk) Record(ctx context.Context, e Event) (Receipt, error) {
 	if silenced(ctx, c) {
 		return Receipt{ID: e.ID, Org: e.Org}, nil
 	}
+	began := c.o.Now()
 	receipt, err := c.to.Record(ctx, e.Org, e)
 	if err == nil {
 		noteRecorded(ctx, false)
+		c.confess(ctx, e.Org)
 		return receipt, nil
 	}
 	receipt = Receipt{ID: e.ID, Org: e.Org}
-	if c.policy(e.Action) == FailOpen {
+	switch c.policy(e.Action) {
+	case FailOpen:
 		c.lose(ctx, &e, err)
 		return receipt, nil
+	case FailSpool:
+		if ofTheEvent(err) { // it would be refused for ever
+			break
+		}
+		if e.OccurredAt.IsZero() {
+			e.OccurredAt = began
+		}
+		if full := c.spool.put(&e); full != nil {
+			return receipt, fmt.Errorf("record %s: %w", e.Action, errors.Join(full, err))
+		}
+		noteRecorded(ctx)
+		return receipt, nil
+	case FailClosed:
 	}
 	return receipt, fmt.Errorf("record %s: %w", e.Action, err)
 }
@@ -138,6 +187,7 @@ func (c *Clerk) Record(ctx context.Context, e Event) (Receipt, error) {
 // lose counts and logs an event that was not recorded and whose caller does not learn of it.
 func (c *Clerk) lose(ctx context.Context, e *Event, err error) {
 	c.lost.Add(1)
+	c.gap.add(e.Org, c.o.Now())
 	c.o.Logger.LogAttrs(ctx, slog.LevelError, "event lost", slog.String("org", string(e.Org)), slog.String("event_id", e.ID.String()),
 		slog.String("action", e.Action), slog.Any("error", err))
 }
@@ -186,7 +236,13 @@ func outcomeOf(err error, fault *EventFault) (Outcome, *EventFault) {
 }
 
 // Stats returns the counts.
-func (c *Clerk) Stats() ClerkStats { return ClerkStats{Unknown: c.unknown.Load(), Lost: c.lost.Load()} }
+func (c *Clerk) Stats() ClerkStats {
+	st := ClerkStats{Unknown: c.unknown.Load(), Lost: c.lost.Load(), Full: c.full.Load(), Spooled: c.spooled.Load()}
+	if c.spool != nil {
+		st.SpoolBytes = c.spool.size()
+	}
+	return st
+}
 
 // Org returns the org for which events under ctx are recorded; empty when neither ctx nor the options name one.
 func (c *Clerk) Org(ctx context.Context) OrgID {
@@ -203,6 +259,9 @@ func (c *Clerk) Complete(ctx context.Context, e Event) (Event, error) { return c
 // completed returns e with what it leaves open taken from ctx and the options, redacted, with Org and ID set. OccurredAt stays
 // open: a repeat of the same event is then the same event, and reads as of when it was first received.
 func (c *Clerk) completed(ctx context.Context, e Event) (Event, error) {
+	if c.closed.Load() {
+		return e, ErrClosed
+	}
 	s := scopeOf(ctx)
 	if e.Org == "" {
 		e.Org = c.Org(ctx)

@@ -12,12 +12,14 @@ import (
 	"github.com/daybook-audit/daybook/leaf"
 )
 
-// vectorEdges are the edges of testdata/vectors/tree.json.
-func vectorEdges(t *testing.T) (edges []struct {
+// vectorEdge is an edge of testdata/vectors/tree.json.
+type vectorEdge struct {
 	Size  int64
 	Left  []tlog.Hash `json:"left_b64"`
 	Right []tlog.Hash `json:"right_b64"`
-}) {
+}
+
+func vectorEdges(t *testing.T) (edges []vectorEdge) {
 	t.Helper()
 	text, err := os.ReadFile("testdata/vectors/tree.json")
 	if err != nil {

@@ -172,7 +172,7 @@ func (d *due) judge(s *scan, e *packed) (rule int, says judgement, by *activeHol
 // ruleOf returns the place of the rule that counts for the entry that s has just met, −1: none does.
 func (d *due) ruleOf(s *scan, e *packed) int {
 	if e.pruned() {
-		_, by, _ := e.tombstone() //nolint:errcheck // then it says nothing
+		_, by, _ := e.tombstone() // if that cannot be read, it says nothing
 		i := slices.IndexFunc(d.rules, func(r retentionRule) bool { return r.Match != "" && strings.HasPrefix(by, r.Match+" ") })
 		if i >= 0 {
 			return i

@@ -2,12 +2,9 @@ package daybook
 
 import (
 	"context"
-	"encoding/json"
-	"errors"
 	"fmt"
 	"log/slog"
 	"math/rand/v2"
-	"slices"
 	"time"
 
 	"github.com/daybook-audit/daybook/internal/appsql"
@@ -164,15 +161,6 @@ func (r *Relay) abandon(ctx context.Context) {
 	}
 }
 
-// letter is a row of the outbox.
-type letter struct {
-	n     int64
-	id    string
-	org   OrgID
-	text  string
-	tries int
-}
-
 // round moves one batch, and says whether to look for more at once. The error is of the database, or a failure of the Recorder that
 // concerns every org. It ends: what is taken and not sent may not be sent again before a pause.
 func (r *Relay) round(ctx context.Context) (sent int, more bool, err error) {
@@ -193,10 +181,10 @@ func (r *Relay) round(ctx context.Context) (sent int, more bool, err error) {
 		byOrg[l.org] = append(byOrg[l.org], l)
 	}
 	for _, org := range orgs {
-		d := delivery{r: r, org: org}
+		d := delivery{to: r.to, org: org}
 		failed := d.deliver(ctx, byOrg[org])
 		// A crash here leaves rows that are recorded: the next Relay sends them again, and the log knows their ids.
-		if err := d.settle(ctx, s); err != nil {
+		if err := r.settle(ctx, s, &d); err != nil {
 			return sent, false, err
 		}
 		sent += len(d.sent)
@@ -262,112 +250,14 @@ func ofOneOrg(err error) bool {
 	return false
 }
 
-// delivery is the letters of one org on their way.
-type delivery struct {
-	r       *Relay
-	org     OrgID
-	sent    []int64
-	refused []refusal
-}
-
-// refusal is a letter that the log does not take.
-type refusal struct {
-	letter letter
-	err    error
-}
-
-// maxDelivery bounds the bytes of one call: a server takes 5 MiB.
-const maxDelivery = 4 << 20
-
-// deliver sends letters in their order, in calls that a server takes. It returns the first failure that is not an event's fault.
-func (d *delivery) deliver(ctx context.Context, letters []letter) error {
-	for start, end := 0, 0; start < len(letters); start = end {
-		size := 0
-		for end = start; end < len(letters) && (end == start || size+len(letters[end].text) <= maxDelivery); end++ {
-			size += len(letters[end].text)
-		}
-		if err := d.call(ctx, letters[start:end]); err != nil {
-			return err
-		}
-	}
-	return nil
-}
-
-// call sends letters together, and without those that are refused until the rest is recorded.
-func (d *delivery) call(ctx context.Context, letters []letter) error {
-	var events []Event
-	var of []letter
-	for _, l := range letters {
-		e, err := l.event()
-		if err != nil {
-			d.refused = append(d.refused, refusal{l, err})
-			continue
-		}
-		events, of = append(events, e), append(of, l)
-	}
-	for len(events) > 0 {
-		_, err := d.r.to.RecordBatch(ctx, d.org, events)
-		if err == nil {
-			for _, l := range of {
-				d.sent = append(d.sent, l.n)
-			}
-			return nil
-		}
-		batch, named := errors.AsType[*BatchError](err)
-		switch {
-		case !ofTheEvent(err):
-			return err
-		case named && len(events) > 1:
-			for _, wrong := range slices.Backward(batch.Errors) { // from the end, so that the indexes before stay right
-				at := wrong.Index
-				d.refused = append(d.refused, refusal{of[at], wrong.Err})
-				events, of = append(events[:at:at], events[at+1:]...), append(of[:at:at], of[at+1:]...)
-			}
-		case len(events) == 1:
-			d.refused = append(d.refused, refusal{of[0], err})
-			return nil
-		default: // it does not say which: one by one
-			for _, l := range of {
-				if err := d.call(ctx, []letter{l}); err != nil {
-					return err
-				}
-			}
-			return nil
-		}
-	}
-	return nil
-}
-
-// ofTheEvent reports whether err says that an event will not do.
-func ofTheEvent(err error) bool {
-	switch CodeOf(err) { //nolint:exhaustive // the others are not the event's fault
-	case CodeInvalid, CodeConflict, CodeTooLarge:
-		return true
-	}
-	return false
-}
-
-// event returns what the letter holds.
-func (l *letter) event() (Event, error) {
-	e := Event{Org: l.org}
-	if err := json.Unmarshal([]byte(l.text), &e); err != nil {
-		return e, &Error{Code: CodeInvalid, Rule: "syntax", Message: "the row holds no event", Err: err}
-	}
-	id, err := ParseID(l.id)
-	if err != nil || id != e.ID {
-		return e, &Error{Code: CodeInvalid, Rule: "invalid_value", Field: "/id", Message: "the row names another event than it holds", Err: err}
-	}
-	return e, nil
-}
-
 // settle deletes what was sent and notes what was refused.
-func (d *delivery) settle(ctx context.Context, s *appsql.Statements) error {
+func (r *Relay) settle(ctx context.Context, s *appsql.Statements, d *delivery) error {
 	if len(d.sent) == 0 && len(d.refused) == 0 {
 		return nil
 	}
-	now := d.r.o.Now()
+	now := r.o.Now()
 	var dead []refusal
-	err := d.r.db.InTx(ctx, func(ctx context.Context, tx Tx) error {
+	err := r.db.InTx(ctx, func(ctx context.Context, tx Tx) error {
 		dead = nil
 		if len(d.sent) > 0 {
 			args := make([]any, len(d.sent))
@@ -380,11 +270,11 @@ func (d *delivery) settle(ctx context.Context, s *appsql.Statements) error {
 		}
 		for _, f := range d.refused {
 			tries, isDead := f.letter.tries+1, 0
-			if tries >= d.r.o.Tries {
+			if tries >= r.o.Tries {
 				isDead = 1
 				dead = append(dead, f)
 			}
-			next := now.Add(min(d.r.o.Poll<<min(tries, 10), 10*d.r.o.MaxDelay))
+			next := now.Add(min(r.o.Poll<<min(tries, 10), 10*r.o.MaxDelay))
 			if _, err := tx.Exec(ctx, s.Refuse, tries, next.UnixMicro(), isDead, truncate(f.err.Error(), 1000), f.letter.n); err != nil {
 				return fmt.Errorf("note a refusal: %w", err)
 			}
@@ -395,7 +285,7 @@ func (d *delivery) settle(ctx context.Context, s *appsql.Statements) error {
 		return fmt.Errorf("settle the outbox: %w", err)
 	}
 	for _, f := range dead {
-		d.r.o.Logger.LogAttrs(ctx, slog.LevelError, "dead letter", slog.String("org", string(d.org)), slog.String("event_id", f.letter.id),
+		r.o.Logger.LogAttrs(ctx, slog.LevelError, "dead letter", slog.String("org", string(d.org)), slog.String("event_id", f.letter.id),
 			slog.Any("error", f.err))
 	}
 	return nil

@@ -536,6 +536,42 @@ func TestPages(t *testing.T) {
 	}
 }
 
+// The law may demand the e-mail too: it goes, and the entry says so; who it was stays apart from others.
+func TestErasedEmail(t *testing.T) {
+	t.Parallel()
+	f := newFixture(t)
+	f.record(crm.Event{Action: leadUpdate, EntityType: lead, User: &crm.User{ID: "7", Email: "ann@example.com"}, Previous: row{"a": 1}, Current: row{"a": 2}})
+	_, err := f.book.Erase(t.Context(), daybook.EraseRequest{
+		Org: org, Text: "actor.id:7", Paths: []string{"/actor/email", "/metadata/crm/previous"}, Reason: "r", By: daybook.Party{Type: "user", ID: "dpo"},
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := f.book.Settle(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	e := f.list(crm.Filter{})[0]
+	if e.UserEmail != nil || e.ActorID != "7" || string(e.User) != "7" || !slices.Contains(e.Erased, "/actor/email") {
+		t.Errorf("%+v", e)
+	}
+	if string(e.ChangedObjects.Difference) != `{"a":2}` || string(e.ChangedObjects.Current) != `{"a":2}` {
+		t.Errorf("%+v", e.ChangedObjects)
+	}
+	if _, err := f.book.Erase(t.Context(), daybook.EraseRequest{Org: org, Text: "actor.id:7", Whole: true, Reason: "r", By: daybook.Party{Type: "user", ID: "dpo"}}); err != nil {
+		t.Fatal(err)
+	}
+	if err := f.book.Settle(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	if got := f.list(crm.Filter{}); len(got) != 0 {
+		t.Errorf("%+v", got)
+	}
+	all := f.list(crm.Filter{All: true})
+	if i := slices.IndexFunc(all, func(e crm.Entry) bool { return e.ID == 3 }); i < 0 || all[i].Removed != "erased" || string(all[i].User) != "null" {
+		t.Errorf("%+v", all)
+	}
+}
+
 func TestDifference(t *testing.T) {
 	t.Parallel()
 	for _, tt := range []struct{ previous, current, want string }{

@@ -2,6 +2,7 @@ package crm_test
 
 import (
 	"context"
+	"encoding/json"
 	"fmt"
 	"log"
 
@@ -63,6 +64,34 @@ func ExampleCheck() {
 	// Output:
 	// <nil>
 	// value 2 ("lead.update") is missing: a value is never removed
+}
+
+// The difference shows the new values; what is gone is null.
+func ExampleDifference() {
+	difference, err := crm.Difference(json.RawMessage(`{"status":"new","phone":"1","score":1}`), json.RawMessage(`{"status":"won","score":1.0}`))
+	if err != nil {
+		log.Fatal(err)
+	}
+	fmt.Println(string(difference))
+	// Output: {"status":"won","phone":null}
+}
+
+// What the log has numbered, whoever appended it.
+func ExampleReadRegistry() {
+	ctx := context.Background()
+	book, clerk := open()
+	if _, err := crm.Open(ctx, clerk, book, "org_acme", exampleActions, exampleEntities); err != nil {
+		log.Fatal(err)
+	}
+	r, err := crm.ReadRegistry(ctx, book, "org_acme", nil)
+	if err != nil {
+		log.Fatal(err)
+	}
+	fmt.Println(r.Actions.Values(), r.Actions.Next())
+	if err := book.Close(); err != nil {
+		log.Fatal(err)
+	}
+	// Output: [{1 lead.update} {2 lead.assign_to_business}] 3
 }
 
 // What differs is computed; who did it in somebody's name is recorded with it.

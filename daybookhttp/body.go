@@ -1,6 +1,7 @@
 package daybookhttp
 
 import (
+	"bytes"
 	"crypto/hmac"
 	"crypto/sha256"
 	"encoding/base64"
@@ -146,7 +147,7 @@ func Fitted(value json.RawMessage) json.RawMessage { return fitted(value) }
 
 // Unfitted returns the value that [Fitted] was given.
 func Unfitted(value json.RawMessage) json.RawMessage {
-	if len(value) == 0 || value[0] != '{' {
+	if !bytes.HasPrefix(value, []byte(`{"$`)) { // as marks are written
 		return value
 	}
 	var marks map[string]json.RawMessage

@@ -14,7 +14,7 @@ func pay(ctx context.Context, clerk *daybook.Clerk, invoice string) error {
 	return err
 }
 
-// TestPay is a test of the application: it gives it a Clerk that keeps its events in memory, and asks for them afterwards.
+// TestPay is the example, run.
 func TestPay(t *testing.T) {
 	t.Parallel()
 	r, clerk := daybooktest.New(t, daybook.ClerkOptions{Org: "org_acme"})
@@ -25,8 +25,13 @@ func TestPay(t *testing.T) {
 	daybooktest.RequireRecorded(t, r, daybooktest.Match{Action: "invoice.paid", ActorID: "7", TargetID: "42"})
 }
 
-// A test of an application looks like TestPay, which stands above in this file.
+// A test of an application gives it a Clerk that keeps its events in memory, and asks for them afterwards.
 func Example() {
-	testing.RunTests(func(_, _ string) (bool, error) { return true, nil }, []testing.InternalTest{{Name: "TestPay", F: TestPay}})
-	// Output:
+	var t *testing.T // that of the test
+	r, clerk := daybooktest.New(t, daybook.ClerkOptions{Org: "org_acme"})
+	ctx := daybook.WithActor(t.Context(), daybook.Actor{Type: "user", ID: "7"})
+	if err := pay(ctx, clerk, "42"); err != nil {
+		t.Fatal(err)
+	}
+	daybooktest.RequireRecorded(t, r, daybooktest.Match{Action: "invoice.paid", ActorID: "7", TargetID: "42"})
 }

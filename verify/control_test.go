@@ -189,6 +189,7 @@ func TestBundle_honest(t *testing.T) {
 
 // honest makes one history and verifies a part of it. In some the first run of 256 entries was pruned with its hashes.
 func honest(t *testing.T, rt *rapid.T, rng *rand.Rand) {
+	t.Helper()
 	m := newMade(t)
 	first := m.pinned()
 	var held []leaf.Items

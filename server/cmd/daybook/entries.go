@@ -23,8 +23,12 @@ type entryColumn struct {
 }
 
 var entryColumns = []entryColumn{
-	{"time", false, func(e *client.Entry, clock func(time.Time) string) cell { return cell{text: clock(happened(e))} }},
-	{"received", false, func(e *client.Entry, clock func(time.Time) string) cell { return cell{text: clock(e.ReceivedAt)} }},
+	{"time", false, func(e *client.Entry, clock func(time.Time) string) cell {
+		return cell{text: timeOf(happened(e), clock)}
+	}},
+	{"received", false, func(e *client.Entry, clock func(time.Time) string) cell {
+		return cell{text: timeOf(e.ReceivedAt, clock)}
+	}},
 	{"who", false, func(e *client.Entry, _ func(time.Time) string) cell { return cell{text: whoDid(e)} }},
 	{"what", false, func(e *client.Entry, _ func(time.Time) string) cell {
 		return cell{text: whatWas(e), tone: entryTone(e)}

@@ -236,7 +236,7 @@ func looseTime(text string) (time.Time, error) {
 		}
 	}
 	n, err := strconv.ParseFloat(text, 64)
-	if err != nil || n < 0 || n > 253_402_300_799_999 {
+	if err != nil || !(n >= 0 && n <= 253_402_300_799_999) { // NaN is neither
 		return time.Time{}, fmt.Errorf("%q is not a time", text)
 	}
 	if n >= 1e11 { // as seconds it would be the year 5138
@@ -248,7 +248,10 @@ func looseTime(text string) (time.Time, error) {
 // put sets the member at a path, making what holds it; targets are a list.
 func put(in map[string]any, path []string, value any) error {
 	if path[0] == "targets" && len(path) > 2 {
-		list, _ := in["targets"].([]any)
+		list, ok := in["targets"].([]any)
+		if !ok && in["targets"] != nil {
+			return errors.New("targets is given whole and in parts")
+		}
 		n, err := strconv.Atoi(path[1])
 		if err != nil {
 			return err

@@ -118,12 +118,20 @@ func whoDid(e *client.Entry) string {
 
 func whatWas(e *client.Entry) string {
 	if e.Removed != "" {
-		return "(removed: " + e.Removed + ", " + e.By + ")"
+		return "(removed: " + strings.TrimSuffix(e.Removed+", "+e.By, ", ") + ")"
 	}
 	if e.Op != "" {
 		return "(the log itself: " + e.Op + ")"
 	}
 	return what(&e.Event)
+}
+
+// timeOf is a time of an entry, which retention may have removed.
+func timeOf(at time.Time, clock func(time.Time) string) string {
+	if at.IsZero() {
+		return ""
+	}
+	return clock(at)
 }
 
 // happened is when the event occurred, else when it was received.

@@ -36,6 +36,18 @@ type crmRecorded struct {
 
 // createCRMEntries is POST /v1/crm/entries: one object, or an array that is recorded whole or not at all.
 func createCRMEntries(c *call) error {
+	err := c.recordCRMEntries()
+	refused, is := errors.AsType[*requestError](err)
+	switch {
+	case is && refused.status == http.StatusUnprocessableEntity:
+		c.notTaken(invalid(refused.code, "", "not what the route takes"))
+	case err != nil:
+		c.notTaken(err)
+	}
+	return err
+}
+
+func (c *call) recordCRMEntries() error {
 	if _, err := contentForm(c.r, false); err != nil {
 		return err
 	}

@@ -12,6 +12,7 @@ import (
 	"github.com/daybook-audit/daybook"
 	"github.com/daybook-audit/daybook/daybookhttp"
 	own "github.com/daybook-audit/daybook/resthapi"
+	"github.com/daybook-audit/daybook/server/internal/rawjson"
 )
 
 // fields are the members of a document, in the order in which rest-hapi shows them.
@@ -31,90 +32,154 @@ var freeFields = []string{"payload", "params", "result", "documents"}
 // document is an entry as one of rest-hapi's. What is nil is null.
 type document struct {
 	id         string
-	text       map[string]*string // textFields
+	text       [10]*string // textFields, in their order
 	statusCode json.RawMessage
 	isError    bool
 	date       int64 // µs since 1970
 	documents  []string
-	free       map[string]json.RawMessage // payload, params, result
+	free       [3]json.RawMessage // payload, params, result
 
 	values map[string]any // of freeFields, read when they are asked for
 }
 
-// payload is what a document needs of an entry's JSON.
-type payload struct {
-	Action     string    `json:"action"`
-	OccurredAt time.Time `json:"occurred_at"`
-	Actor      struct {
-		Type string `json:"type"`
-		ID   string `json:"id"`
-	} `json:"actor"`
-	Targets []struct {
-		Type string `json:"type"`
-		ID   string `json:"id"`
-	} `json:"targets"`
-	Context struct {
-		IP   *string `json:"ip"`
-		HTTP *struct {
-			Method     *string         `json:"method"`
-			Path       *string         `json:"path"`
-			StatusCode json.RawMessage `json:"status_code"`
-			Params     json.RawMessage `json:"params"`
-			Request    json.RawMessage `json:"request"`
-			Response   json.RawMessage `json:"response"`
-		} `json:"http"`
-	} `json:"context"`
-	Outcome string `json:"outcome"`
-	Error   struct {
-		Message *string `json:"message"`
-	} `json:"error"`
-	Metadata struct {
-		About *own.About `json:"rest_hapi"`
-	} `json:"metadata"`
+// place is where textFields stand in document.text.
+var place = func() map[string]int {
+	m := make(map[string]int, len(textFields))
+	for i, name := range textFields {
+		m[name] = i
+	}
+	return m
+}()
+
+// set gives a text field the string that text is; anything else is null.
+func (d *document) set(name string, text []byte) {
+	if rawjson.IsString(text) {
+		s := rawjson.Text(text)
+		d.text[place[name]] = &s
+	}
 }
 
 // documentOf reads an entry. What an erasure took is null.
 func documentOf(e *daybook.Entry) (*document, error) {
-	var p payload
-	if err := json.Unmarshal(e.Payload, &p); err != nil {
-		return nil, fmt.Errorf("read entry %d: %w", e.Seq, err)
+	if !rawjson.IsObject(e.Payload) {
+		return nil, fmt.Errorf("entry %d has no payload", e.Seq)
 	}
-	d := &document{id: idOf(e), isError: p.Outcome == string(daybook.Failure) || p.Outcome == string(daybook.Denied), date: e.ReceivedAt}
-	if !p.OccurredAt.IsZero() {
-		d.date = p.OccurredAt.UnixMicro()
-	}
-	d.text = map[string]*string{"ipAddress": p.Context.IP, "responseMessage": p.Error.Message}
-	if p.Actor.Type != "anonymous" && p.Actor.ID != "" {
-		d.text["user"] = &p.Actor.ID
-	}
-	if h := p.Context.HTTP; h != nil {
-		d.text["method"], d.text["endpoint"], d.statusCode = method(h.Method), h.Path, some(h.StatusCode)
-		d.free = map[string]json.RawMessage{
-			"payload": some(daybookhttp.Unfitted(h.Request)), "params": some(daybookhttp.Unfitted(h.Params)), "result": some(daybookhttp.Unfitted(h.Response)),
+	d := &document{id: idOf(e), date: e.ReceivedAt}
+	var action, about []byte
+	var first string // type of the first target
+	for _, m := range rawjson.Members(e.Payload) {
+		switch m.Name {
+		case "action":
+			action = m.Value
+		case "occurred_at":
+			if t, err := time.Parse(time.RFC3339, rawjson.Text(m.Value)); err == nil {
+				d.date = t.UnixMicro()
+			}
+		case "actor":
+			d.actor(m.Value)
+		case "targets":
+			first = d.targets(m.Value)
+		case "context":
+			d.context(m.Value)
+		case "outcome":
+			outcome := daybook.Outcome(rawjson.Text(m.Value))
+			d.isError = outcome == daybook.Failure || outcome == daybook.Denied
+		case "error":
+			d.set("responseMessage", rawjson.At(m.Value, "message"))
+		case "metadata":
+			about = rawjson.At(m.Value, "rest_hapi")
 		}
 	}
-	for _, t := range p.Targets {
-		d.documents = append(d.documents, t.ID)
-	}
-	a := p.Metadata.About
-	if a == nil { // not recorded as rest-hapi does
-		if p.Action != "" {
-			d.text["action"] = &p.Action
-		}
-		if len(p.Targets) > 0 {
-			d.text["collectionName"] = &p.Targets[0].Type
-		}
+	if rawjson.IsObject(about) {
+		d.about(about)
 		return d, nil
 	}
-	d.text["action"], d.text["collectionName"], d.text["childCollectionName"] = a.Action, a.CollectionName, a.ChildCollectionName
-	d.text["associationType"], d.text["notes"] = a.AssociationType, a.Notes
-	if a.Listed {
-		d.documents = nil
-		if json.Unmarshal(daybookhttp.Unfitted(a.Documents), &d.documents) != nil {
-			d.documents = nil // erased in part
-		}
+	d.set("action", action) // not recorded as rest-hapi does
+	if first != "" {
+		d.text[place["collectionName"]] = &first
 	}
 	return d, nil
+}
+
+func (d *document) actor(text []byte) {
+	if !rawjson.IsObject(text) {
+		return
+	}
+	members := rawjson.Members(text)
+	if kind := rawjson.Find(members, "type"); string(kind) != `"anonymous"` {
+		d.set("user", rawjson.Find(members, "id"))
+	}
+}
+
+// targets reads the ids of targets and returns the type of the first.
+func (d *document) targets(text []byte) (first string) {
+	if len(text) == 0 || text[0] != '[' {
+		return ""
+	}
+	for target := range rawjson.Elements(text) {
+		var id string
+		if rawjson.IsObject(target) {
+			for _, m := range rawjson.Members(target) {
+				switch {
+				case !rawjson.IsString(m.Value):
+				case m.Name == "id":
+					id = rawjson.Text(m.Value)
+				case m.Name == "type" && d.documents == nil:
+					first = rawjson.Text(m.Value)
+				}
+			}
+		}
+		d.documents = append(d.documents, id)
+	}
+	return first
+}
+
+func (d *document) context(text []byte) {
+	if !rawjson.IsObject(text) {
+		return
+	}
+	members := rawjson.Members(text)
+	d.set("ipAddress", rawjson.Find(members, "ip"))
+	http := rawjson.Find(members, "http")
+	if !rawjson.IsObject(http) {
+		return
+	}
+	for _, m := range rawjson.Members(http) {
+		switch m.Name {
+		case "method":
+			if rawjson.IsString(m.Value) {
+				d.text[place["method"]] = method(rawjson.Text(m.Value))
+			}
+		case "path":
+			d.set("endpoint", m.Value)
+		case "status_code":
+			d.statusCode = some(m.Value)
+		case "request":
+			d.free[0] = some(daybookhttp.Unfitted(m.Value))
+		case "params":
+			d.free[1] = some(daybookhttp.Unfitted(m.Value))
+		case "response":
+			d.free[2] = some(daybookhttp.Unfitted(m.Value))
+		}
+	}
+}
+
+// about reads what an event keeps of a document that has no place of its own.
+func (d *document) about(text []byte) {
+	var list []byte
+	for _, m := range rawjson.Members(text) {
+		switch m.Name {
+		case "action", "collectionName", "childCollectionName", "associationType", "notes":
+			d.set(m.Name, m.Value)
+		case "documents":
+			list = m.Value
+		case "listed":
+			d.documents = nil
+		}
+	}
+	if len(list) > 0 && json.Unmarshal(daybookhttp.Unfitted(list), &d.documents) != nil {
+		d.documents = nil // erased in part
+	}
 }
 
 // idOf returns the _id of an entry: the one that its document brought, or that the log gives.
@@ -129,14 +194,12 @@ func idOf(e *daybook.Entry) string {
 var methods = []string{http.MethodPost, http.MethodPut, http.MethodDelete, http.MethodGet}
 
 // method shows PATCH as PUT, and what rest-hapi has no word for as null.
-func method(m *string) *string {
-	switch {
-	case m == nil:
-		return nil
-	case *m == http.MethodPatch:
-		return new(http.MethodPut)
-	case slices.Contains(methods, *m):
-		return m
+func method(m string) *string {
+	if m == http.MethodPatch {
+		m = http.MethodPut
+	}
+	if slices.Contains(methods, m) {
+		return &m
 	}
 	return nil
 }
@@ -188,9 +251,9 @@ func (d *document) appendValue(dst []byte, name string) []byte {
 		}
 		return append(dst, ']')
 	case "payload", "params", "result":
-		return appendRaw(dst, d.free[name])
+		return appendRaw(dst, d.free[slices.Index(freeFields, name)])
 	}
-	if s := d.text[name]; s != nil {
+	if s := d.text[place[name]]; s != nil {
 		return appendString(dst, *s)
 	}
 	return append(dst, "null"...)
@@ -230,7 +293,7 @@ func (d *document) field(name string) any {
 	case "payload", "params", "result", "documents":
 		return d.freeValue(name)
 	}
-	if s := d.text[name]; s != nil {
+	if s := d.text[place[name]]; s != nil {
 		return *s
 	}
 	return nil
@@ -251,7 +314,7 @@ func (d *document) freeValue(name string) any {
 			}
 			v = list
 		}
-	} else if raw := d.free[name]; len(raw) > 0 {
+	} else if raw := d.free[slices.Index(freeFields, name)]; len(raw) > 0 {
 		v, _ = decoded(raw) // it was strict JSON when it was recorded
 	}
 	if d.values == nil {
@@ -308,8 +371,8 @@ func (d *document) each(f func(string) bool) bool {
 	if f(d.id) {
 		return true
 	}
-	for _, name := range textFields {
-		if s := d.text[name]; s != nil && f(*s) {
+	for _, s := range d.text {
+		if s != nil && f(*s) {
 			return true
 		}
 	}

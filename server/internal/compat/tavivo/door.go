@@ -134,6 +134,9 @@ func (d *Door) caller(r *http.Request, need auth.Scopes) (*caller, *fault) {
 		c.Principal = c.token.Principal(d.Settings.Org, scopes)
 	}
 	if !c.Scopes.Has(need) {
+		if need == auth.Read && d.findOrg(r, c) == nil {
+			d.saw(r, c, selfaudit.Look{Action: logViewed, Target: daybook.Target{Type: "log", ID: string(c.org)}, What: "search", Outcome: daybook.Denied})
+		}
 		return nil, refuse(http.StatusForbidden, "Forbidden")
 	}
 	return c, d.findOrg(r, c)
@@ -174,6 +177,12 @@ func (d *Door) findOrg(r *http.Request, c *caller) *fault {
 func (d *Door) createLog(w http.ResponseWriter, r *http.Request, body []byte) {
 	row, f := d.record(r, body)
 	if f != nil {
+		if f.rule != "" {
+			c := callerOf(r)
+			d.Audit.Refused(selfaudit.Refusal{
+				Org: c.org, By: c.actor(), Context: origin(r), Conflict: f.status == http.StatusConflict, Rule: f.rule, Events: 1,
+			})
+		}
 		f.send(w)
 		return
 	}

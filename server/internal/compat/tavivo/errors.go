@@ -19,6 +19,7 @@ type fault struct {
 	retryAfter   int
 	authenticate string // WWW-Authenticate
 	plain        bool   // text/plain, as the original answers a missing header
+	rule         string // why a log was not taken, in the words of the log; empty: that is not for the caller to mend
 	body         faultBody
 }
 
@@ -95,7 +96,15 @@ func unavailable() *fault {
 	return f
 }
 
-func tooLarge() *fault { return refuse(http.StatusRequestEntityTooLarge, "Payload too large") }
+func tooLarge() *fault {
+	return refuse(http.StatusRequestEntityTooLarge, "Payload too large").because(leaf.TooLarge)
+}
+
+// because says why a log was not taken.
+func (f *fault) because(rule string) *fault {
+	f.rule = rule
+	return f
+}
 
 // jsonFault says why a body is not strict JSON.
 func jsonFault(err error) *fault {
@@ -107,13 +116,13 @@ func jsonFault(err error) *fault {
 	case leaf.TooLarge, leaf.TooManyFields:
 		return tooLarge()
 	case leaf.NotObject:
-		return refuse(http.StatusBadRequest, "Invalid JSON: "+strings.Replace(e.Message, "an event", "a log", 1))
+		return refuse(http.StatusBadRequest, "Invalid JSON: "+strings.Replace(e.Message, "an event", "a log", 1)).because(e.Code)
 	}
-	return refuse(http.StatusBadRequest, fmt.Sprintf("Invalid JSON: %s at byte %d", strings.TrimSuffix(e.Message, "."), e.Offset))
+	return refuse(http.StatusBadRequest, fmt.Sprintf("Invalid JSON: %s at byte %d", strings.TrimSuffix(e.Message, "."), e.Offset)).because(e.Code)
 }
 
 func invalidLog(errs []fieldError) *fault {
-	return &fault{status: http.StatusBadRequest, body: faultBody{Message: "Invalid log", Errors: errs}}
+	return &fault{status: http.StatusBadRequest, rule: "invalid_value", body: faultBody{Message: "Invalid log", Errors: errs}}
 }
 
 func invalidQuery(errs ...fieldError) *fault {
@@ -128,11 +137,11 @@ func recordFault(err error) *fault {
 	}
 	switch e.Code { //nolint:exhaustive // every other one is a passing failure
 	case daybook.CodeConflict:
-		return refuse(http.StatusConflict, "The idempotency key was used for another log")
+		return refuse(http.StatusConflict, "The idempotency key was used for another log").because(e.RuleName())
 	case daybook.CodeTooLarge:
 		return tooLarge()
 	case daybook.CodeInvalid:
-		return invalidLog([]fieldError{{fieldOf(e.Field), strings.TrimSuffix(e.Message, ".")}})
+		return invalidLog([]fieldError{{fieldOf(e.Field), strings.TrimSuffix(e.Message, ".")}}).because(e.RuleName())
 	}
 	return unavailable()
 }

@@ -72,7 +72,7 @@ func (d *Door) page(r *http.Request, q *question) ([]*row, string, *fault) {
 		}
 		if page.NextCursor == "" || len(rows) == limit {
 			d.saw(r, c, selfaudit.Look{
-				Action: "daybook.log.viewed", Target: daybook.Target{Type: "log", ID: string(c.org)}, What: "search",
+				Action: logViewed, Target: daybook.Target{Type: "log", ID: string(c.org)}, What: "search",
 				Query: strings.TrimSpace(q.Within.String() + " " + page.Query), From: page.From, To: page.To, Shown: shown(rows),
 			})
 			return rows, page.NextCursor, nil
@@ -90,15 +90,33 @@ func shown(rows []*row) selfaudit.Shown {
 	return selfaudit.Shown{Rows: int64(len(rows)), First: min(one, other), Last: max(one, other)}
 }
 
-// saw records that the caller has looked at the log.
+// Actions of looks, as the native API has them.
+const (
+	logViewed   = "daybook.log.viewed"
+	eventViewed = "daybook.event.viewed"
+)
+
+// saw records that the caller has looked at the log, or was kept from it.
 func (d *Door) saw(r *http.Request, c *caller, l selfaudit.Look) {
-	l.Org, l.By, l.Outcome = c.org, daybook.Actor{Type: "api_key", ID: c.KeyID, Name: c.Key.Name}, daybook.Success
-	if c.token != nil {
-		l.By = daybook.Actor{Type: "service", ID: c.KeyID, Name: c.token.Name}
+	l.Org, l.By, l.Context = c.org, c.actor(), origin(r)
+	if l.Outcome == "" {
+		l.Outcome = daybook.Success
 	}
-	agent := r.UserAgent()
-	l.Context = daybook.Context{UserAgent: strings.ToValidUTF8(agent[:min(len(agent), 512)], ""), HTTP: &daybook.HTTP{Method: r.Method, Route: r.Pattern}}
 	d.Audit.Saw(l)
+}
+
+// actor is the caller as an actor: a key, or the service that the token names.
+func (c *caller) actor() daybook.Actor {
+	if c.token != nil {
+		return daybook.Actor{Type: "service", ID: c.KeyID, Name: c.token.Name}
+	}
+	return daybook.Actor{Type: "api_key", ID: c.KeyID, Name: c.Key.Name}
+}
+
+// origin is where the request came from.
+func origin(r *http.Request) daybook.Context {
+	agent := r.UserAgent()
+	return daybook.Context{UserAgent: strings.ToValidUTF8(agent[:min(len(agent), 512)], ""), HTTP: &daybook.HTTP{Method: r.Method, Route: r.Pattern}}
 }
 
 // question is GET /logs as a search.
@@ -301,7 +319,7 @@ func (d *Door) one(r *http.Request) (*row, *fault) {
 		return nil, refuse(http.StatusNotFound, "Not found")
 	}
 	d.saw(r, c, selfaudit.Look{
-		Action: "daybook.event.viewed", Target: daybook.Target{Type: "event", ID: entry.ID.String()},
+		Action: eventViewed, Target: daybook.Target{Type: "event", ID: entry.ID.String()},
 		Shown: selfaudit.Shown{Rows: 1, First: entry.Seq, Last: entry.Seq},
 	})
 	return one, nil

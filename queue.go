@@ -22,7 +22,6 @@ func (c *Clerk) TryRecord(ctx context.Context, e Event) error {
 		}
 		return err
 	}
-	noteRecorded(ctx)
 	return nil
 }
 

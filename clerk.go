@@ -177,7 +177,7 @@ func (c *Clerk) Record(ctx context.Context, e Event) (Receipt, error) {
 		if full := c.spool.put(&e); full != nil {
 			return receipt, fmt.Errorf("record %s: %w", e.Action, errors.Join(full, err))
 		}
-		noteRecorded(ctx, false)
+		noteRecorded(ctx)
 		return receipt, nil
 	case FailClosed:
 	}

@@ -35,7 +35,7 @@ func (c *Clerk) RecordAsync(ctx context.Context, e Event) (ID, error) {
 	if err := c.spool.append(&e, text); err != nil {
 		return e.ID, fmt.Errorf("record %s: %w", e.Action, err)
 	}
-	noteRecorded(ctx, false)
+	noteRecorded(ctx)
 	return e.ID, nil
 }
 

@@ -2,7 +2,6 @@ package daybook
 
 import (
 	"context"
-	"crypto/hkdf"
 	"crypto/hmac"
 	"crypto/sha256"
 	"encoding/base64"
@@ -77,11 +76,7 @@ func (c *Clerk) carrierKey() ([]byte, error) {
 	if c.o.Secret == nil {
 		return nil, errors.New("daybook: Inject and Extract need ClerkOptions.Secret")
 	}
-	key, err := hkdf.Key(sha256.New, c.o.Secret, nil, "daybook/carrier/v1\n", sha256.Size)
-	if err != nil {
-		return nil, fmt.Errorf("derive the key of carriers: %w", err)
-	}
-	return key, nil
+	return c.DeriveKey("carrier"), nil
 }
 
 func sum(key []byte, body string) []byte {

@@ -35,7 +35,7 @@ var errDropping = errors.New("daybook: the organization is being erased")
 
 // errOrgErasing refuses what would make a log of an org whose logs are being dropped.
 func errOrgErasing(org OrgID) error {
-	return &Error{Code: CodeConflict, Rule: "org_erasing", Message: fmt.Sprintf("%s is being erased: wait until that is done", truncate(string(org), 128)), Err: errDropping}
+	return &Error{Code: CodeConflict, Rule: "org_erasing", Message: truncate(string(org), 128) + " is being erased: wait until that is done", Err: errDropping}
 }
 
 // DropOrg ends all logs of an org and has them removed: entries, blocks, filters, checkpoints, idempotency keys. When it returns, that is

@@ -72,7 +72,7 @@ func (f *fsck) readOf(ctx context.Context, h *Head) error {
 		}
 		b, err := unpackBlock(data[0])
 		if err != nil {
-			continue //nolint:nilerr // the check of the log finds it
+			continue // the check of the log finds it
 		}
 		for i := range b.len() {
 			e := b.entry(i)

@@ -16,7 +16,7 @@ func (c *Clerk) TryRecord(ctx context.Context, e Event) error {
 	if err != nil || silenced(ctx, c) {
 		return err
 	}
-	if err := c.queue.add(c, letter{id: e.ID.String(), org: e.Org, text: string(text)}); err != nil {
+	if err := c.queue.add(c, letter{id: e.ID.String(), org: e.Org, text: string(text)}); err != nil { //nolint:contextcheck // its goroutine outlives the call
 		if errors.Is(err, ErrQueueFull) {
 			c.full.Add(1)
 		}
@@ -51,7 +51,7 @@ func (q *queue) add(c *Clerk, l letter) error {
 	if q.wake == nil {
 		ctx, cancel := context.WithCancel(context.Background())
 		q.wake, q.ended, q.cancel = make(chan struct{}, 1), make(chan struct{}), cancel
-		go q.run(ctx, c) //nolint:contextcheck // it outlives the call; Close ends it
+		go q.run(ctx, c)
 	}
 	q.letters, q.bytes, q.count = append(q.letters, l), q.bytes+size, q.count+1
 	select {

@@ -78,19 +78,23 @@ func (r *restored) fsck(findings int) {
 }
 
 // controls returns the texts of the control entries of an org's newest log that erase.
-func (r *restored) controls(org daybook.OrgID) []map[string]any {
+func (r *restored) controls(org daybook.OrgID) []map[string]string {
 	r.Helper()
-	var all []map[string]any
+	var all []map[string]string
 	for e, err := range r.book.Events(r.Context(), daybook.EventQuery{Org: org, Text: "is:control", Asc: true}) {
 		if err != nil {
 			r.Fatal(err)
 		}
-		var c map[string]any
+		var c struct {
+			Op, Reason, Items, Of string
+			ID                    string `json:"erasure_id"`
+			OfItems               string `json:"of_items"`
+		}
 		if err := json.Unmarshal(e.Payload, &c); err != nil {
 			r.Fatal(err)
 		}
-		if c["op"] == "erase" {
-			all = append(all, c)
+		if c.Op == "erase" {
+			all = append(all, map[string]string{"erasure_id": c.ID, "reason": c.Reason, "items": c.Items, "of": c.Of, "of_items": c.OfItems})
 		}
 	}
 	return all
@@ -124,8 +128,8 @@ func TestReapply(t *testing.T) {
 			t.Fatalf("%+v, %v", info, err)
 		}
 		got := r.controls("org_a")
-		slices.SortFunc(got, func(a, b map[string]any) int {
-			return strings.Compare(a["erasure_id"].(string), b["erasure_id"].(string))
+		slices.SortFunc(got, func(a, b map[string]string) int {
+			return strings.Compare(a["erasure_id"], b["erasure_id"])
 		})
 		old, err := r.book.Log(t.Context(), "org_a", 0)
 		if err != nil {
@@ -136,10 +140,10 @@ func TestReapply(t *testing.T) {
 			t.Fatal(err)
 		}
 		if len(got) != 2 || got[0]["erasure_id"] != x.ID || got[1]["erasure_id"] != whole.ID || got[0]["of"] != oldInfo.Origin ||
-			got[0]["items"] != nil || got[1]["of_items"] != "1" || got[0]["reason"] != "request 7" {
+			got[0]["items"] != "" || got[1]["of_items"] != "1" || got[0]["reason"] != "request 7" {
 			t.Errorf("the new epoch says %v", got)
 		}
-		if strings.Contains(got[0]["of_items"].(string), "20") {
+		if strings.Contains(got[0]["of_items"], "20") {
 			t.Errorf("an entry is named that the copy does not have: %v", got[0]["of_items"])
 		}
 		settle(t, r.book)
@@ -182,7 +186,7 @@ func TestReapply(t *testing.T) {
 				t.Errorf("start %d: %+v", i, r.book.Reapplied())
 			}
 			got := r.controls("org_a")
-			if len(got) != 1 || got[0]["erasure_id"] != x.ID || got[0]["of"] != nil || got[0]["items"] == nil {
+			if len(got) != 1 || got[0]["erasure_id"] != x.ID || got[0]["of"] != "" || got[0]["items"] == "" {
 				t.Errorf("the log says %v", got)
 			}
 			settle(t, r.book)

@@ -331,7 +331,7 @@ func TestSpool_killed(t *testing.T) {
 	folder := t.TempDir()
 	acknowledged := map[string]bool{}
 	for round := range 3 {
-		cmd := exec.Command(os.Args[0], "-test.run=^TestSpool_child$") //nolint:noctx // it is killed below
+		cmd := exec.Command(os.Args[0], "-test.run=^TestSpool_child$")
 		cmd.Env = append(os.Environ(), spoolEnv+"="+folder)
 		out, err := cmd.StdoutPipe()
 		if err != nil {

@@ -21,7 +21,7 @@ func Example() {
 			return
 		}
 		w.WriteHeader(http.StatusCreated)
-		fmt.Fprint(w, oneReceipt) //nolint:errcheck // an example
+		fmt.Fprint(w, oneReceipt)
 	}))
 	defer server.Close()
 

@@ -27,7 +27,7 @@ func TestPay(t *testing.T) {
 
 // A test of an application gives it a Clerk that keeps its events in memory, and asks for them afterwards.
 func Example() {
-	var t *testing.T // that of the test
+	t := new(testing.T) // that of the test
 	r, clerk := daybooktest.New(t, daybook.ClerkOptions{Org: "org_acme"})
 	ctx := daybook.WithActor(t.Context(), daybook.Actor{Type: "user", ID: "7"})
 	if err := pay(ctx, clerk, "42"); err != nil {

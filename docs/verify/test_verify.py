@@ -16,6 +16,7 @@ sys.dont_write_bytecode = True
 HERE = os.path.dirname(os.path.abspath(__file__))
 sys.path.insert(0, HERE)
 import primitives  # noqa: E402
+import proof  # noqa: E402
 import verify  # noqa: E402
 
 VECTORS = os.path.join(HERE, "..", "..", "testdata", "vectors")
@@ -236,6 +237,46 @@ class Command(unittest.TestCase):
         command = [sys.executable, os.path.join(HERE, "verify.py"), os.path.join(HERE, "nothing.daybook")]
         done = subprocess.run(command, stdout=subprocess.PIPE, universal_newlines=True, timeout=120)
         self.assertEqual((done.returncode, "unreachable" in done.stdout), (7, True), done.stdout)
+
+
+class TestProof(unittest.TestCase):
+    """proof.py with the proof of the vectors."""
+    case = json.loads(vectors("checkpoint.json"))["tlog_proof"]
+
+    def exit_code(self, content, *args):
+        with tempfile.TemporaryDirectory() as folder:
+            path = os.path.join(folder, "one.tlog-proof")
+            with open(path, "wb") as f:
+                f.write(content)
+            command = [sys.executable, os.path.join(HERE, "proof.py"), path, *args]
+            done = subprocess.run(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, universal_newlines=True, timeout=120)
+            return done.returncode, done.stdout + done.stderr
+
+    def test_exit_codes(self):
+        good, pin = self.case["text"], ["--vkey", self.case["vkey"]]
+        code, said = self.exit_code(good.encode(), *pin)
+        self.assertEqual((code, "entry %d of %d" % (self.case["seq"], self.case["size"]) in said), (0, True), said)
+        lines = good.split("\n")
+        swapped = "\n".join(lines[:3] + [lines[4], lines[3]] + lines[5:])
+        for want, content, args in (
+                (7, good, []), (6, swapped, pin), (6, good.replace("index 9", "index 8"), pin), (7, good.replace("@v1", "@v2"), pin),
+                (6, good[:200], pin), (7, "\n".join(lines[:1] + lines[2:]), pin), (2, good, ["--vkey", "x"]),
+                (7, good.replace(lines[-3], lines[-3].replace("YhjU", "YhjV")), pin)):
+            code, said = self.exit_code(content.encode(), *args)
+            self.assertEqual(code, want, said)
+
+    def test_flips(self):
+        """No flipped bit before the signatures is proved."""
+        good = self.case["text"].encode()
+        pins = [primitives.Key(self.case["vkey"], primitives.LOG_KEY)]
+        for i in range(0, good.index("— ".encode()), 7):
+            flipped = bytearray(good)
+            flipped[i] ^= 1
+            try:
+                proof.check(flipped.decode("utf-8"), pins)
+            except (primitives.Bad, UnicodeDecodeError):
+                continue
+            self.fail("byte %d" % i)
 
 
 def exits(vkey):

@@ -88,7 +88,7 @@ func OpenJournal(folder string) (*Journal, error) {
 // Append adds a record, which is durable when it returns nil. After an error it is not known whether the record is there.
 func (j *Journal) Append(record []byte) error {
 	frame := make([]byte, frameHead, frameHead+len(record))
-	binary.BigEndian.PutUint32(frame, uint32(len(record))) //nolint:gosec // G115: records are events, of 256 KiB at most
+	binary.BigEndian.PutUint32(frame, uint32(len(record)))
 	binary.BigEndian.PutUint32(frame[4:], crc32.Checksum(record, castagnoli))
 	frame = append(frame, record...)
 	j.mu.Lock()
@@ -229,7 +229,7 @@ func (j *Journal) Remove(name string) error {
 
 // SetAside keeps a segment that was taken under another name, where it is never taken again.
 func (j *Journal) SetAside(name string) error {
-	if err := os.Rename(filepath.Join(j.folder, name), filepath.Join(j.folder, name+".aside")); err != nil { //nolint:forbidigo // its content is durable already
+	if err := os.Rename(filepath.Join(j.folder, name), filepath.Join(j.folder, name+".aside")); err != nil {
 		return fmt.Errorf("journal: %w", err)
 	}
 	return j.Remove(name)

@@ -73,9 +73,9 @@ WorkOS door would have recorded.`,
 			name: "tavivo", short: "The table logs of ta-vivo-audit-log",
 			long: `FILE is what pg_dump writes of the table, a CSV of it, or its rows as JSON (row_to_json), one a line or in an array. Secrets in
 meta_data are masked, as the door does.`,
-			example: `  $ pg_dump --data-only --table logs logs > logs.sql && daybook import tavivo logs.sql --dry-run
-  $ psql logs -c '\copy logs to logs.csv csv header' && daybook import tavivo logs.csv
-  $ psql logs -Atc 'select row_to_json(l) from logs l order by id' | daybook import tavivo -`,
+			example: `  $ pg_dump --data-only --table logs tavivo > logs.sql && daybook import tavivo logs.sql --dry-run
+  $ psql tavivo -c '\copy logs to logs.csv csv header' && daybook import tavivo logs.csv
+  $ psql tavivo -Atc 'select row_to_json(l) from logs l order by id' | daybook import tavivo -`,
 			dumped:  dumps.Options{Table: "logs", JSON: []string{"meta_data"}, Number: []string{"id", "user_id"}},
 			prepare: asIs(func(text []byte) ([]byte, error) { return tavivo.Import(text, tavivo.Names{}) }),
 		},

@@ -7,6 +7,7 @@ import (
 	"errors"
 	"fmt"
 	"os"
+	"strconv"
 
 	"github.com/spf13/pflag"
 
@@ -157,7 +158,7 @@ func (c *crmImport) read(text []byte) error {
 	byNumber := func(list []crm.Value) map[string]crm.Value {
 		m := map[string]crm.Value{}
 		for _, v := range list {
-			m[fmt.Sprint(v.Value)], m[v.Name] = v, v
+			m[strconv.Itoa(v.Value)], m[v.Name] = v, v
 		}
 		return m
 	}

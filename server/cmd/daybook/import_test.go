@@ -147,3 +147,12 @@ func TestImportState(t *testing.T) {
 		t.Errorf("%+v, %v", s, err)
 	}
 }
+
+func TestMemoryFor(t *testing.T) {
+	t.Parallel()
+	for tail, want := range map[int64]int64{0: leastMemory, 40 << 20: leastMemory, 80 << 20: 168 << 20, 1 << 40: mostMemory} {
+		if got := memoryFor(tail); got != want {
+			t.Errorf("with a tail of %d: %d, not %d", tail, got, want)
+		}
+	}
+}

@@ -41,6 +41,9 @@ func (k *keeping) start(m *Main, retentions *control.Retentions, also *control.E
 	k.jobs.Go(func() { job.Run(ctx) })
 	k.late = control.Overdue{Book: m.book, Logger: m.Logger, Missed: k.overdue}
 	k.jobs.Go(func() { k.late.Run(ctx) })
+	if m.FollowTail {
+		k.jobs.Go(func() { m.followTail(ctx) })
+	}
 	if every := m.Config.VerifyEvery; every > 0 {
 		k.jobs.Go(func() { m.verifyEvery(ctx, every) })
 	}

@@ -39,6 +39,9 @@ type Main struct {
 	// Settings are those of Config as they are shown, for the log of the instance.
 	Settings []config.Setting
 
+	// FollowTail says that the limit of the process's memory is the server's to move.
+	FollowTail bool
+
 	URL string // where it listens; set by Run
 
 	store  store
@@ -358,7 +361,7 @@ func (e *env) serve(ctx context.Context, m *Main, ready func() error) error {
 		m.Logger.LogAttrs(ctx, slog.LevelWarn, "variables that name a database do nothing here",
 			slog.String("variables", strings.Join(names, " ")), slog.String("try", "db (--db, DAYBOOK_DB) says where the log is kept"))
 	}
-	e.tuneMemory()
+	m.FollowTail = e.tuneMemory()
 	if err := m.Run(ctx); err != nil {
 		return cannot("serve", err)
 	}

@@ -7,9 +7,8 @@ import (
 	"testing"
 
 	"github.com/transparency-dev/formats/proof"
-	"github.com/transparency-dev/merkle/rfc6962"
-
 	merkleproof "github.com/transparency-dev/merkle/proof"
+	"github.com/transparency-dev/merkle/rfc6962"
 	"golang.org/x/mod/sumdb/note"
 
 	"github.com/daybook-audit/daybook"
@@ -48,18 +47,18 @@ func TestProofFile(t *testing.T) {
 		t.Fatal(err)
 	}
 	file := f.do(ask{path: "/v1/organizations/org_acme/log/proof/" + receipt.ID + ".tlog-proof", key: f.acme}).Body.Bytes()
-	judge := func(file []byte) (theirs error, ours int) {
+	judge := func(file []byte) (ours int, theirs error) {
 		t.Helper()
 		var p proof.TLogProof
 		if err := p.Unmarshal(file); err != nil {
-			return err, verify.Proof(string(file), nil, o).Exit()
+			return verify.Proof(string(file), nil, o).Exit(), err
 		}
 		if again := p.Marshal(); string(again) != string(file) {
 			t.Errorf("read and written again it is\n%s\nnot\n%s", again, file)
 		}
 		n, err := note.Open(p.Checkpoint, note.VerifierList(verifier))
 		if err != nil {
-			return err, verify.Proof(string(file), nil, o).Exit()
+			return verify.Proof(string(file), nil, o).Exit(), err
 		}
 		parsed, err := verify.ParseNote(p.Checkpoint)
 		if err != nil || !strings.Contains(n.Text, "\n305\n") || p.Index != 4 {
@@ -70,14 +69,14 @@ func TestProofFile(t *testing.T) {
 			hashes[i] = p.Hashes[i][:]
 		}
 		theirs = merkleproof.VerifyInclusion(rfc6962.DefaultHasher, p.Index, uint64(parsed.Size), rfc6962.DefaultHasher.HashLeaf(p.ExtraData), hashes, parsed.Root[:])
-		return theirs, verify.Proof(string(file), nil, o).Exit()
+		return verify.Proof(string(file), nil, o).Exit(), theirs
 	}
-	if theirs, ours := judge(file); theirs != nil || ours != 0 {
+	if ours, theirs := judge(file); theirs != nil || ours != 0 {
 		t.Errorf("transparency-dev says %v, package verify %d:\n%s", theirs, ours, file)
 	}
 	lines := strings.Split(string(file), "\n")
 	lines[4], lines[5] = lines[5], lines[4]
-	if theirs, ours := judge([]byte(strings.Join(lines, "\n"))); theirs == nil || ours != 6 {
+	if ours, theirs := judge([]byte(strings.Join(lines, "\n"))); theirs == nil || ours != 6 {
 		t.Errorf("with two hashes swapped: %v, %d", theirs, ours)
 	}
 }

@@ -13,8 +13,18 @@ import (
 	"github.com/daybook-audit/daybook/storetest"
 )
 
+// erasedOrg is a certificate, as far as the test looks.
+type erasedOrg struct {
+	By         map[string]string
+	ApprovedBy map[string]string `json:"approved_by"`
+	Logs       []struct {
+		Size               int
+		Origin, Checkpoint string
+	}
+}
+
 // waitErased waits until the erasure of an organization is done, and returns its certificate.
-func (f *fixture) waitErased(id string) map[string]any {
+func (f *fixture) waitErased(id string) (c erasedOrg) {
 	f.t.Helper()
 	for {
 		var x struct{ State string }
@@ -26,7 +36,6 @@ func (f *fixture) waitErased(id string) map[string]any {
 			break
 		}
 	}
-	var c map[string]any
 	w := f.do(ask{path: "/v1/organization-erasures/" + id + "/certificate", key: f.admin})
 	if err := json.Unmarshal(w.Body.Bytes(), &c); err != nil || w.Code != http.StatusOK {
 		f.t.Fatalf("%d %s", w.Code, w.Body)
@@ -66,9 +75,9 @@ func TestEraseOrg(t *testing.T) {
 			t.Fatalf("%d %s", code, body)
 		}
 		c := f.waitErased(id)
-		logs := c["logs"].([]any)[0].(map[string]any)
-		if origin, _, _ := strings.Cut(note, "\n"); logs["origin"] != origin || !strings.HasPrefix(logs["checkpoint"].(string), origin+"\n4\n") || logs["size"] != 4.0 {
-			t.Errorf("the last checkpoint: %v\n%s", logs, note)
+		logs := c.Logs[0]
+		if origin, _, _ := strings.Cut(note, "\n"); logs.Origin != origin || !strings.HasPrefix(logs.Checkpoint, origin+"\n4\n") || logs.Size != 4 {
+			t.Errorf("the last checkpoint: %+v\n%s", logs, note)
 		}
 		for _, key := range []string{f.acme, f.admin} {
 			w := f.do(ask{path: "/v1/organizations/org_acme", key: key})
@@ -98,7 +107,7 @@ func TestEraseOrg(t *testing.T) {
 		}
 		again := f.key("org_acme", auth.All&^auth.Operate)
 		f.record(again, login)
-		if got := f.do(ask{path: "/v1/organizations/org_acme/log/checkpoint", key: again}).Body.String(); strings.HasPrefix(got, logs["origin"].(string)) {
+		if got := f.do(ask{path: "/v1/organizations/org_acme/log/checkpoint", key: again}).Body.String(); strings.HasPrefix(got, logs.Origin) {
 			t.Error("the next log has the origin of the one before")
 		}
 		f.add(control.CertificateKept)
@@ -135,7 +144,7 @@ func TestEraseOrg(t *testing.T) {
 		if code, body := post(f, approve, second, `{}`); code != http.StatusAccepted {
 			t.Fatalf("%d %s", code, body)
 		}
-		if c := f.waitErased(id); c["approved_by"] == nil || c["by"] == nil {
+		if c := f.waitErased(id); c.ApprovedBy == nil || c.By == nil {
 			t.Errorf("%v", c)
 		}
 		if w := f.do(ask{method: "DELETE", path: "/v1/organization-erasures/" + id, key: f.admin}); w.Code != http.StatusConflict {

@@ -9,6 +9,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"slices"
 	"unicode"
 )
 
@@ -83,23 +84,14 @@ func newColumns(names []string, o *Options) (columns, error) {
 		seen[name] = true
 		as := appendText
 		switch {
-		case holds(o.JSON, name):
+		case slices.Contains(o.JSON, name):
 			as = appendJSON
-		case holds(o.Number, name):
+		case slices.Contains(o.Number, name):
 			as = appendNumber
 		}
 		c.as = append(c.as, as)
 	}
 	return c, nil
-}
-
-func holds(list []string, name string) bool {
-	for _, one := range list {
-		if one == name {
-			return true
-		}
-	}
-	return false
 }
 
 // object returns the record of values, of which those that are nil are null.

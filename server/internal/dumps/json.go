@@ -72,10 +72,10 @@ func (d *documents) Next() (Record, error) {
 	}
 	d.n++
 	var one bytes.Buffer
-	if err := json.Compact(&one, raw); err != nil {
-		return Record{N: d.n, Err: err}, nil
-	}
-	return Record{Text: one.Bytes(), N: d.n}, nil
+	rec := Record{N: d.n}
+	rec.Err = json.Compact(&one, raw)
+	rec.Text = one.Bytes()
+	return rec, nil
 }
 
 // cutOff makes an end in the middle an error.

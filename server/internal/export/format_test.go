@@ -3,6 +3,7 @@ package export_test
 import (
 	"bytes"
 	"compress/gzip"
+	"encoding/binary"
 	"encoding/csv"
 	"encoding/json"
 	"errors"
@@ -60,8 +61,8 @@ var sample = []string{
 	`{"id":"evt_01m7z7rtk9fc29sdmq1s63t63m","\u0061ction":"caf\u00e9.opened","occurred_at":"2026-11-21T15:22:08.123456789+01:00","actor":{"type":"user","id":"\ud83d\ude00","email":" led by a space"},"targets":[]}`,
 }
 
-// passages records texts and reads them back.
-func passages(t testing.TB, texts ...string) []*daybook.Passage {
+// book holds texts, in blocks.
+func book(t testing.TB, texts ...string) *daybook.Book {
 	t.Helper()
 	at := time.Date(2026, 11, 21, 14, 22, 9, 0, time.UTC) // it stands still: received_at rises by a microsecond
 	b, err := daybook.Open(t.Context(), storetest.Memory(), daybook.Options{Now: func() time.Time { return at }})
@@ -85,8 +86,14 @@ func passages(t testing.TB, texts ...string) []*daybook.Passage {
 	if err := b.Settle(t.Context()); err != nil {
 		t.Fatal(err)
 	}
+	return b
+}
+
+// passages records texts and reads them back.
+func passages(t testing.TB, texts ...string) []*daybook.Passage {
+	t.Helper()
 	var ps []*daybook.Passage
-	for p, err := range b.Passages(t.Context(), daybook.PassageQuery{Org: "org_acme"}) {
+	for p, err := range book(t, texts...).Passages(t.Context(), daybook.PassageQuery{Org: "org_acme"}) {
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -399,4 +406,61 @@ func TestRefuses(t *testing.T) {
 			t.Errorf("%+v: %v", c.x, err)
 		}
 	}
+}
+
+// TestParquetAgain: a writer of row groups that is used again writes the same bytes as a new one, whatever it wrote before.
+func TestParquetAgain(t *testing.T) {
+	t.Parallel()
+	ps := passages(t, `{"action":"a.b","actor":{"type":"user","id":"u"},"reason":"`+strings.Repeat("long ", 4000)+`","metadata":{"k":[1,2]}}`, `{"action":"a.c","actor":{"type":"user","id":"v"}}`)
+	pages := func(ps ...*daybook.Passage) []byte {
+		out, err := export.File(&control.Export{Format: export.Parquet}, ps, 1)
+		if err != nil {
+			t.Fatal(err)
+		}
+		footer := int(binary.LittleEndian.Uint32(out[len(out)-8:]))
+		return out[4 : len(out)-8-footer]
+	}
+	one := pages(ps[0])
+	if again := pages(ps[0], ps[0], ps[0]); !bytes.Equal(again, bytes.Repeat(one, 3)) {
+		t.Errorf("three times the same row group has %d bytes, once %d", len(again), len(one))
+	}
+}
+
+// Passages whose memory was given back are filled again, and show nothing of what they held.
+func TestRelease(t *testing.T) {
+	t.Parallel()
+	texts := make([]string, 2000)
+	for i := range texts {
+		texts[i] = fmt.Sprintf(`{"action":"a.b","actor":{"type":"user","id":"u%d"},"reason":"%s"}`, i, strings.Repeat("x", i%700))
+	}
+	b := book(t, texts...)
+	var kept, given []byte
+	for p, err := range b.Passages(t.Context(), daybook.PassageQuery{Org: "org_acme"}) {
+		if err != nil {
+			t.Fatal(err)
+		}
+		kept = appendEntries(t, kept, p)
+	}
+	for p, err := range b.Passages(t.Context(), daybook.PassageQuery{Org: "org_acme"}) {
+		if err != nil {
+			t.Fatal(err)
+		}
+		given = appendEntries(t, given, p)
+		p.Release()
+	}
+	if !bytes.Equal(kept, given) {
+		t.Error("with Release other entries are read")
+	}
+}
+
+func appendEntries(t *testing.T, dst []byte, p *daybook.Passage) []byte {
+	t.Helper()
+	es, err := p.Open(nil, true)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for i := range es {
+		dst = append(es[i].AppendJSON(dst), '\n')
+	}
+	return dst
 }

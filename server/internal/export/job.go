@@ -293,7 +293,7 @@ func (j *job) read(ctx context.Context, give func(*slot) bool) error {
 		return err
 	}
 	const (
-		mostBytes    = 8 << 20 // of one piece: a few of them are in memory
+		mostBytes    = 6 << 20 // of one piece: a few of them are in memory
 		mostPassages = 4096    // that hold little
 	)
 	s := &slot{made: make(chan made, 1)}

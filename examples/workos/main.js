@@ -32,7 +32,9 @@ try {
   console.log(`another target: ${error.status}`)
 }
 
-let made = await workos.auditLogs.createExport({ organizationId: organization, rangeStart: new Date('2026-01-01'), rangeEnd: new Date('2027-01-01') })
+let made = await workos.auditLogs.createExport({
+  organizationId: organization, rangeStart: new Date('2026-01-01'), rangeEnd: new Date('2027-01-01'), actions: [renamed.action],
+})
 while (made.state === 'pending') {
   await new Promise((resolve) => setTimeout(resolve, 50))
   made = await workos.auditLogs.getExport(made.id)

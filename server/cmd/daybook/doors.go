@@ -20,7 +20,7 @@ func (m *Main) doors(ctx context.Context, d *api.Deps, origin auth.Origin) ([]au
 		doors = append(doors, m.workos(d, origin))
 	}
 	if m.Config.TavivoEnabled {
-		door, err := m.tavivo(ctx, d.Orgs)
+		door, err := m.tavivo(ctx, d.Orgs, origin)
 		if err != nil {
 			return nil, err
 		}
@@ -37,7 +37,7 @@ func (m *Main) doors(ctx context.Context, d *api.Deps, origin auth.Origin) ([]au
 		doors = append(doors, m.togo(origin))
 	}
 	if m.Config.RestHapiEnabled {
-		door, err := m.restHapi(d)
+		door, err := m.restHapi(d, origin)
 		if err != nil {
 			return nil, err
 		}

@@ -10,7 +10,7 @@ import (
 	"github.com/daybook-audit/daybook/server/internal/control"
 )
 
-func (m *Main) restHapi(d *api.Deps) (auth.Door, error) {
+func (m *Main) restHapi(d *api.Deps, origin auth.Origin) (auth.Door, error) {
 	c := m.Config
 	tokens, err := m.issuerTokens()
 	if err != nil {
@@ -21,7 +21,7 @@ func (m *Main) restHapi(d *api.Deps) (auth.Door, error) {
 		return nil, err
 	}
 	return resthapi.New(resthapi.Deps{
-		Book: m.book, Auth: m.auth, Tokens: tokens, TokenOrg: c.JWTOrg, Orgs: d.Orgs, Audit: m.audit, Now: m.Now,
+		Book: m.book, Auth: m.auth, Tokens: tokens, TokenOrg: c.JWTOrg, Orgs: d.Orgs, Audit: m.audit, Origin: origin, Now: m.Now,
 		Settings: resthapi.Settings{
 			TTL: ttl.Duration(), Scope: c.RestHapiAuditLogScope, UserIDKey: c.RestHapiUserIDKey, NoWhere: !c.RestHapiWhere, Lax: !c.RestHapiStrict,
 			MaxLimit: c.RestHapiMaxLimit, MaxBody: int(c.LimitBody),

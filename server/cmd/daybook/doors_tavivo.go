@@ -13,14 +13,14 @@ import (
 	"github.com/daybook-audit/daybook/server/internal/control"
 )
 
-func (m *Main) tavivo(ctx context.Context, orgs *control.Orgs) (auth.Door, error) {
+func (m *Main) tavivo(ctx context.Context, orgs *control.Orgs, origin auth.Origin) (auth.Door, error) {
 	c := m.Config
 	tokens, err := m.tavivoTokens(ctx)
 	if err != nil {
 		return nil, err
 	}
 	return tavivo.New(tavivo.Deps{
-		Book: m.book, Auth: m.auth, Tokens: tokens, Orgs: orgs, Audit: m.audit,
+		Book: m.book, Auth: m.auth, Tokens: tokens, Orgs: orgs, Audit: m.audit, Origin: origin,
 		Settings: tavivo.Settings{
 			Org: daybook.OrgID(c.TavivoOrg), NoRead: !c.TavivoRead, LegacyStatus: c.TavivoLegacyStatus,
 			Names: tavivo.Names{Mask: c.TavivoMask, Allow: c.TavivoMaskAllow},

@@ -5,12 +5,15 @@ import (
 	"net/netip"
 	"slices"
 	"strings"
+
+	"github.com/daybook-audit/daybook"
+	"github.com/daybook-audit/daybook/daybookhttp"
 )
 
-// Origin knows under which address clients reach the server.
+// Origin knows under which address clients reach the server, and from which they come.
 type Origin struct {
 	Public  string         // as the operator says, without a slash at the end; empty: what the request says
-	Proxies []netip.Prefix // whose X-Forwarded-Proto and X-Forwarded-Host are believed
+	Proxies []netip.Prefix // whose X-Forwarded-Proto, X-Forwarded-Host and what they say of the client are believed
 }
 
 // URL returns scheme and host, without a slash at the end. A client that lies in its Host header deceives itself: the address is in its
@@ -34,36 +37,21 @@ func (o Origin) URL(r *http.Request) string {
 	return scheme + "://" + host
 }
 
-// Client returns the address that a request came from: the rightmost of X-Forwarded-For that is no trusted proxy, if the peer is one;
-// else the peer's. It is empty when the peer has none.
-func (o Origin) Client(r *http.Request) string {
-	peer, err := netip.ParseAddrPort(r.RemoteAddr)
-	if err != nil {
-		return ""
+// Client returns the address that a request came from: that of the socket, or what proxies of ours say of it; see
+// [daybookhttp.ClientAddr].
+func (o Origin) Client(r *http.Request) string { return daybookhttp.ClientAddr(r, o.Proxies) }
+
+// Context is where a request came from, for the events that a door records of itself.
+func (o Origin) Context(r *http.Request) daybook.Context {
+	const longest = 512 // characters of an agent's name, which is whatever the client says
+	agent := r.UserAgent()
+	return daybook.Context{
+		IP: o.Client(r), UserAgent: strings.ToValidUTF8(agent[:min(len(agent), longest)], ""),
+		HTTP: &daybook.HTTP{Method: r.Method, Route: r.Pattern},
 	}
-	addr := peer.Addr().Unmap()
-	if len(o.Proxies) == 0 || !o.trustsAddr(addr) {
-		return addr.String()
-	}
-	hops := strings.Split(strings.Join(r.Header["X-Forwarded-For"], ","), ",")
-	for _, hop := range slices.Backward(hops) {
-		hop, err := netip.ParseAddr(strings.TrimSpace(hop))
-		if err != nil {
-			break // what stands left of it is not to be believed either
-		}
-		addr = hop.Unmap()
-		if !o.trustsAddr(addr) {
-			break
-		}
-	}
-	return addr.String()
 }
 
 func (o Origin) trusts(remote string) bool {
 	peer, err := netip.ParseAddrPort(remote)
-	return err == nil && o.trustsAddr(peer.Addr().Unmap())
-}
-
-func (o Origin) trustsAddr(addr netip.Addr) bool {
-	return slices.ContainsFunc(o.Proxies, func(p netip.Prefix) bool { return p.Contains(addr) })
+	return err == nil && slices.ContainsFunc(o.Proxies, func(p netip.Prefix) bool { return p.Contains(peer.Addr().Unmap()) })
 }

@@ -5,6 +5,7 @@ import (
 	"net/http"
 	"net/http/httptest"
 	"net/netip"
+	"strings"
 	"testing"
 
 	"github.com/daybook-audit/daybook/server/internal/auth"
@@ -39,5 +40,22 @@ func TestOrigin(t *testing.T) {
 		if got := c.origin.URL(r); got != c.want {
 			t.Errorf("%s: %s", c.name, got)
 		}
+	}
+}
+
+// What a door records of a request names its client, whatever the client says of itself.
+func TestOrigin_Context(t *testing.T) {
+	t.Parallel()
+	o := auth.Origin{Proxies: []netip.Prefix{netip.MustParsePrefix("192.0.2.0/24")}}
+	r := httptest.NewRequestWithContext(t.Context(), http.MethodGet, "/logs", nil)
+	r.Pattern = "GET /logs"
+	r.Header.Set("X-Forwarded-For", "10.1.1.1, 203.0.113.9")
+	r.Header.Set("User-Agent", strings.Repeat("a", 511)+"é")
+	c := o.Context(r)
+	if c.IP != "203.0.113.9" || c.UserAgent != strings.Repeat("a", 511) || c.HTTP.Method != "GET" || c.HTTP.Route != "GET /logs" {
+		t.Errorf("%+v %+v", c, c.HTTP)
+	}
+	if c := (auth.Origin{}).Context(r); c.IP != "192.0.2.1" {
+		t.Errorf("believed a stranger: %s", c.IP)
 	}
 }

@@ -54,6 +54,7 @@ type Deps struct {
 	TokenOrg string       // the claim that names a token's organization; empty, or not in the token: default
 	Orgs     *control.Orgs
 	Audit    *selfaudit.Auditor
+	Origin   auth.Origin // where readers come from
 	Now      func() time.Time
 	Settings Settings
 }
@@ -300,13 +301,10 @@ func (d *Door) find(ctx context.Context, org daybook.OrgID, id string) (e dayboo
 
 // looked notes that documents were shown.
 func (d *Door) looked(r *http.Request, c *caller, shown selfaudit.Shown) {
-	agent := r.UserAgent()
 	d.Audit.Saw(selfaudit.Look{
 		Org: c.org, Action: "daybook.log.viewed", By: c.actor, Target: daybook.Target{Type: "log", ID: string(c.org)}, Outcome: daybook.Success,
-		Context: daybook.Context{
-			UserAgent: strings.ToValidUTF8(agent[:min(len(agent), 512)], ""), HTTP: &daybook.HTTP{Method: r.Method, Route: r.Pattern},
-		},
-		What: name, Query: strings.ToValidUTF8(r.URL.RawQuery[:min(len(r.URL.RawQuery), 1024)], ""), Shown: shown,
+		Context: d.Origin.Context(r),
+		What:    name, Query: strings.ToValidUTF8(r.URL.RawQuery[:min(len(r.URL.RawQuery), 1024)], ""), Shown: shown,
 	})
 }
 

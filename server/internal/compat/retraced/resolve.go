@@ -352,17 +352,8 @@ func (d *Door) looked(r *http.Request, p *auth.Principal, a *answered) {
 	for org, shown := range a.shown {
 		d.Audit.Saw(selfaudit.Look{
 			Org: org, Action: "daybook.log.viewed", By: daybook.Actor{Type: "api_key", ID: p.KeyID, Name: p.Key.Name},
-			Target: daybook.Target{Type: "log", ID: string(org)}, Context: d.context(r), Outcome: daybook.Success,
+			Target: daybook.Target{Type: "log", ID: string(org)}, Context: d.Origin.Context(r), Outcome: daybook.Success,
 			What: "search", Query: a.query, Shown: shown,
 		})
-	}
-}
-
-// context is where a request came from.
-func (d *Door) context(r *http.Request) daybook.Context {
-	agent := r.UserAgent()
-	return daybook.Context{
-		IP: d.Origin.Client(r), UserAgent: strings.ToValidUTF8(agent[:min(len(agent), 512)], ""),
-		HTTP: &daybook.HTTP{Method: r.Method, Route: r.Pattern},
 	}
 }

@@ -42,6 +42,7 @@ type Deps struct {
 	Tokens   *auth.Tokens // nil: no JSON Web Token is accepted
 	Orgs     *control.Orgs
 	Audit    *selfaudit.Auditor // nil: who reads is not recorded
+	Origin   auth.Origin        // where readers come from
 	Settings Settings
 }
 
@@ -180,7 +181,7 @@ func (d *Door) createLog(w http.ResponseWriter, r *http.Request, body []byte) {
 		if f.rule != "" {
 			c := callerOf(r)
 			d.Audit.Refused(selfaudit.Refusal{
-				Org: c.org, By: c.actor(), Context: origin(r), Conflict: f.status == http.StatusConflict, Rule: f.rule, Events: 1,
+				Org: c.org, By: c.actor(), Context: d.Origin.Context(r), Conflict: f.status == http.StatusConflict, Rule: f.rule, Events: 1,
 			})
 		}
 		f.send(w)

@@ -98,7 +98,7 @@ const (
 
 // saw records that the caller has looked at the log, or was kept from it.
 func (d *Door) saw(r *http.Request, c *caller, l selfaudit.Look) {
-	l.Org, l.By, l.Context = c.org, c.actor(), origin(r)
+	l.Org, l.By, l.Context = c.org, c.actor(), d.Origin.Context(r)
 	if l.Outcome == "" {
 		l.Outcome = daybook.Success
 	}
@@ -111,12 +111,6 @@ func (c *caller) actor() daybook.Actor {
 		return daybook.Actor{Type: "service", ID: c.KeyID, Name: c.token.Name}
 	}
 	return daybook.Actor{Type: "api_key", ID: c.KeyID, Name: c.Key.Name}
-}
-
-// origin is where the request came from.
-func origin(r *http.Request) daybook.Context {
-	agent := r.UserAgent()
-	return daybook.Context{UserAgent: strings.ToValidUTF8(agent[:min(len(agent), 512)], ""), HTTP: &daybook.HTTP{Method: r.Method, Route: r.Pattern}}
 }
 
 // question is GET /logs as a search.

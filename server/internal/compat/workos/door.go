@@ -156,7 +156,7 @@ func (d *Door) record(r *http.Request, body []byte) (daybook.Receipt, *fault) {
 // refused notes in the log of org that it did not take an event; its body is not in the note.
 func (d *Door) refused(r *http.Request, p *auth.Principal, org, rule string, conflict bool) {
 	d.Audit.Refused(selfaudit.Refusal{
-		Org: daybook.OrgID(org), By: daybook.Actor{Type: "api_key", ID: p.KeyID, Name: p.Key.Name}, Context: origin(r), Conflict: conflict, Rule: rule, Events: 1,
+		Org: daybook.OrgID(org), By: daybook.Actor{Type: "api_key", ID: p.KeyID, Name: p.Key.Name}, Context: d.Origin.Context(r), Conflict: conflict, Rule: rule, Events: 1,
 	})
 }
 

@@ -206,7 +206,7 @@ func (d *Door) getExportFile(w http.ResponseWriter, r *http.Request, _ []byte) {
 		if x, err = d.Exports.Find(r.Context(), id); err == nil {
 			err = d.Exports.Serve(w, r, &x)
 			if err == nil && r.Method == http.MethodGet {
-				d.Audit.Saw(export.Download(&x, origin(r)))
+				d.Audit.Saw(export.Download(&x, d.Origin.Context(r)))
 			}
 		}
 	}
@@ -223,12 +223,6 @@ func (d *Door) getExportFile(w http.ResponseWriter, r *http.Request, _ []byte) {
 	default:
 		unavailable().send(w)
 	}
-}
-
-// origin is where a request came from, as far as a door knows.
-func origin(r *http.Request) daybook.Context {
-	agent := r.UserAgent()
-	return daybook.Context{UserAgent: strings.ToValidUTF8(agent[:min(len(agent), 512)], ""), HTTP: &daybook.HTTP{Method: r.Method, Route: r.Pattern}}
 }
 
 func exportNotFound(id string) *fault {

@@ -96,6 +96,6 @@ func (d *decoder) address(members []rawjson.Member, name string) string {
 
 // did records an act of the principal before it happens.
 func (d *Door) did(ctx context.Context, r *http.Request, p *auth.Principal, org daybook.OrgID, e daybook.Event) error {
-	e.Actor, e.Context = daybook.Actor{Type: "api_key", ID: p.KeyID, Name: p.Key.Name}, origin(r)
+	e.Actor, e.Context = daybook.Actor{Type: "api_key", ID: p.KeyID, Name: p.Key.Name}, d.Origin.Context(r)
 	return d.Audit.Did(ctx, org, e)
 }

@@ -111,7 +111,7 @@ func (d *Door) openPortal(w http.ResponseWriter, r *http.Request, body []byte) {
 		form = nil
 	}
 	cookie, _, err := d.Portal.Open(r.Context(), form.Get("token"), func(ctx context.Context, s control.PortalSession) error {
-		e := daybook.Event{Action: "daybook.portal.opened", Actor: visitor(&s), Targets: []daybook.Target{{Type: "log", ID: string(s.Org)}}, Context: origin(r)}
+		e := daybook.Event{Action: "daybook.portal.opened", Actor: visitor(&s), Targets: []daybook.Target{{Type: "log", ID: string(s.Org)}}, Context: d.Origin.Context(r)}
 		return d.Audit.Did(ctx, s.Org, e)
 	})
 	if err != nil {
@@ -174,7 +174,7 @@ func (d *Door) portalEvents(w http.ResponseWriter, r *http.Request, _ []byte) {
 		return
 	case err == nil:
 		page.fill(found)
-		d.Audit.Saw(look(r, &s, found))
+		d.Audit.Saw(d.look(r, &s, found))
 	}
 	d.sendPage(w, http.StatusOK, "events", &page)
 }
@@ -233,9 +233,9 @@ func nameOf(name, kind, id string) string {
 func moment(t time.Time) string { return t.UTC().Format("2006-01-02 15:04:05") }
 
 // look is what a visitor saw.
-func look(r *http.Request, s *control.PortalSession, found *daybook.Page) selfaudit.Look {
+func (d *Door) look(r *http.Request, s *control.PortalSession, found *daybook.Page) selfaudit.Look {
 	l := selfaudit.Look{
-		Org: s.Org, Action: "daybook.log.viewed", By: visitor(s), Target: daybook.Target{Type: "log", ID: string(s.Org)}, Context: origin(r),
+		Org: s.Org, Action: "daybook.log.viewed", By: visitor(s), Target: daybook.Target{Type: "log", ID: string(s.Org)}, Context: d.Origin.Context(r),
 		Outcome: daybook.Success, What: "search", Query: found.Query, From: found.From, To: found.To,
 	}
 	for i := range found.Entries {
@@ -268,7 +268,7 @@ func (d *Door) portalExport(w http.ResponseWriter, r *http.Request, body []byte)
 		FromText: form.Get("from"), ToText: form.Get("to"),
 		Before: func(ctx context.Context, x control.Export) error {
 			e := export.Act(export.ActCreated, &x)
-			e.Actor, e.Context = visitor(&s), origin(r)
+			e.Actor, e.Context = visitor(&s), d.Origin.Context(r)
 			return d.Audit.Did(ctx, x.Org, e)
 		},
 	})

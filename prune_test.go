@@ -91,6 +91,7 @@ func (p *prunedLog) prune(t testing.TB, leave daybook.Leave) daybook.Pruned {
 	if err != nil {
 		t.Fatal(err)
 	}
+	p.settle(t) // while something is to be removed, nothing more is named
 	out, err := p.ApplyRetention(t.Context(), "org_a", daybook.Retention{Rules: []daybook.RetentionRule{{Keep: keep, Leave: leave}}})
 	if err != nil {
 		t.Fatal(err)

@@ -146,7 +146,11 @@ func TestServeWithoutKey(t *testing.T) {
 // counters have moved.
 func TestMetrics(t *testing.T) {
 	t.Parallel()
-	m, key := serverFor(t, filepath.Join(t.TempDir(), "daybook.db"), "audit.example.com")
+	dir := t.TempDir()
+	if err := os.WriteFile(filepath.Join(dir, ".env"), []byte("DAYBOOK_SCHEMA_MODE=quarantine\n"), 0o600); err != nil { // every event is flagged
+		t.Fatal(err)
+	}
+	m, key := serverFor(t, filepath.Join(dir, "daybook.db"), "audit.example.com")
 	defer func() {
 		if err := m.Close(); err != nil {
 			t.Error(err)
@@ -189,11 +193,13 @@ func TestMetrics(t *testing.T) {
 	}
 	gauges := []string{
 		"daybook_queue_bytes", "daybook_tail_entries", "daybook_tail_bytes", "daybook_merge_lag_commits", "daybook_merge_debt_entries", "daybook_open_logs", "daybook_frozen_logs",
-		"daybook_self_audit_waiting", "daybook_removals_pending", "daybook_self_audit_lost_total",
+		"daybook_self_audit_waiting", "daybook_removals_pending", "daybook_self_audit_lost_total", "daybook_erasures_overdue",
 	}
 	for _, name := range regexp.MustCompile(`daybook_[a-z_]+`).FindAllString(string(page), -1) {
 		value, ok := served[name]
 		switch {
+		case name == "daybook_flagged_total":
+			value, ok = served[name+`{flag="schema_missing"}`]
 		case strings.HasPrefix(name, "daybook_http_requests"):
 			value, ok = served[name+`{method="POST",route="/v1/events",status="201"}`]
 		case strings.HasPrefix(name, "daybook_http_request"):

@@ -50,7 +50,7 @@ func run(ctx context.Context, url, key string) error {
 	if err != nil {
 		return err
 	}
-	clerk, err := daybook.NewClerk(server, daybook.ClerkOptions{Org: org})
+	clerk, err := daybook.NewClerk(server, daybook.ClerkOptions{Org: org}) //nolint:contextcheck // it has no spool to adopt
 	if err != nil {
 		return err
 	}

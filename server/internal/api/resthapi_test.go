@@ -19,8 +19,11 @@ func restHapiTrials(f *fixture, of tenant, trials map[string][]trial) {
 	maps.Copy(trials, map[string][]trial{
 		"POST /auditLog": {{theirs, nobodys}},
 		"GET /auditLog": {
-			{get("/auditLog", acme...), get("/auditLog", none...)}, {ask: get("/auditLog?$all=true")}, {ask: get("/auditLog?$all=true&$q=acmesec*")},
-			{ask: get("/auditLog?$all=true&$term=acmesec")}, {ask: get("/auditLog?$all=true&$count=true")},
+			{get("/auditLog", acme...), get("/auditLog", none...)},
+			{ask: get("/auditLog?$all=true")},
+			{ask: get("/auditLog?$all=true&$q=acmesec*")},
+			{ask: get("/auditLog?$all=true&$term=acmesec")},
+			{ask: get("/auditLog?$all=true&$count=true")},
 		},
 		"GET /auditLog/{_id}": {
 			{get("/auditLog/" + of.event), get("/auditLog/evt_01m7z7rs1affyad5cmxxj94a70")},

@@ -52,7 +52,7 @@ func TestOrigin_Context(t *testing.T) {
 	r.Header.Set("X-Forwarded-For", "10.1.1.1, 203.0.113.9")
 	r.Header.Set("User-Agent", strings.Repeat("a", 511)+"é")
 	c := o.Context(r)
-	if c.IP != "203.0.113.9" || c.UserAgent != strings.Repeat("a", 511) || c.HTTP.Method != "GET" || c.HTTP.Route != "GET /logs" {
+	if c.IP != "203.0.113.9" || c.UserAgent != strings.Repeat("a", 511) || c.HTTP.Method != http.MethodGet || c.HTTP.Route != "GET /logs" {
 		t.Errorf("%+v %+v", c, c.HTTP)
 	}
 	if c := (auth.Origin{}).Context(r); c.IP != "192.0.2.1" {

@@ -108,7 +108,7 @@ func (d *Door) serve(w http.ResponseWriter, r *http.Request, body []byte) {
 	}
 	watched := &watchedBook{Book: d.Book}
 	clerk, err := daybook.NewClerk(watched, daybook.ClerkOptions{}) //nolint:contextcheck // it has no spool to adopt
-	if err != nil { // not reached: the options are ours
+	if err != nil {                                                 // not reached: the options are ours
 		d.Fault(w, r, http.StatusInternalServerError)
 		return
 	}

@@ -181,7 +181,8 @@ func (d *due) ruleOf(s *scan, e *packed) int {
 	return slices.IndexFunc(d.rules, func(r retentionRule) bool { return r.query.Match(&s.rec) })
 }
 
-// skip passes over blocks of which no rule removes more, and ends where nothing can be due.
+// skip passes over blocks of which no rule removes more, and ends where nothing can be due: at a block of young entries, unless some of
+// its entries are without a time, which are due whatever times the others have.
 func (d *due) skip(m *BlockMeta) (skip, end bool) {
 	least := byte(formLeaf)
 	for i := range d.rules {
@@ -196,7 +197,7 @@ func (d *due) skip(m *BlockMeta) (skip, end bool) {
 	default:
 		skip = m.Live == 0 && m.Raw == 0 // not even why it is gone
 	}
-	return skip, d.until > 0 && !timeless && m.Received.Min >= d.until
+	return skip, d.until > 0 && m.Live == m.N && m.Received.Min >= d.until
 }
 
 // entry is the visit of ApplyRetention.

@@ -126,13 +126,14 @@ func TestFailSpool(t *testing.T) {
 	if _, err := c.Record(t.Context(), daybook.Event{Action: "invoice.paid", Actor: ada}); err == nil {
 		t.Error("it fails closed by default")
 	}
-	receipt, err := c.Record(t.Context(), daybook.Event{Action: "page.viewed", Actor: ada})
-	if err != nil || receipt.ID.IsZero() || receipt.Org != "acme" {
-		t.Errorf("%+v %v", receipt, err)
-	}
 	m.fail(&daybook.Error{Code: daybook.CodeInvalid, Message: "no"})
 	if _, err := c.Record(t.Context(), daybook.Event{Action: "page.viewed", Actor: ada}); daybook.CodeOf(err) != daybook.CodeInvalid {
 		t.Errorf("a refused event: %v", err)
+	}
+	m.fail(errors.New("down"))
+	receipt, err := c.Record(t.Context(), daybook.Event{Action: "page.viewed", Actor: ada})
+	if err != nil || receipt.ID.IsZero() || receipt.Org != "acme" {
+		t.Errorf("%+v %v", receipt, err)
 	}
 	m.fail(nil)
 	closeClerk(t, c, 0, 0)

@@ -234,6 +234,40 @@ func TestDropOrg(t *testing.T) {
 	})
 }
 
+// listedBefore is a store whose list of logs was read before org_a was dropped.
+type listedBefore struct {
+	daybook.Store
+	list atomic.Pointer[[]daybook.Head]
+}
+
+func (s *listedBefore) Logs(ctx context.Context, after daybook.LogNo, limit int) ([]daybook.Head, error) {
+	if list := s.list.Load(); list != nil {
+		if after > 0 {
+			return nil, nil
+		}
+		return *list, nil
+	}
+	return s.Store.Logs(ctx, after, limit)
+}
+
+// A log that is dropped while all logs are gone through is passed over.
+func TestDropOrg_whileListed(t *testing.T) {
+	t.Parallel()
+	s := &listedBefore{Store: storetest.Memory()}
+	b := open(t, s, signing(storetest.Marks(), newClock()))
+	record(t, b, "org_a", daybook.Request{Events: texts(0, 3)})
+	record(t, b, "org_b", daybook.Request{Events: texts(0, 3)})
+	list, err := s.Store.Logs(t.Context(), 0, 10)
+	if err != nil || len(list) != 2 {
+		t.Fatalf("%+v, %v", list, err)
+	}
+	dropped(t, b, "org_a")
+	s.list.Store(&list)
+	if frozen, err := b.FrozenLogs(t.Context()); err != nil || len(frozen) != 0 {
+		t.Errorf("%+v, %v", frozen, err)
+	}
+}
+
 // TestDropOrg_faults lets every step of a store go wrong in every way while an org is dropped. In the end it is gone, and another is whole.
 func TestDropOrg_faults(t *testing.T) {
 	t.Parallel()

@@ -273,6 +273,9 @@ func (b *Book) FrozenLogs(ctx context.Context) ([]FrozenLog, error) {
 		}
 		s := b.shardOf(h.Org)
 		t, err := s.open(ctx, h.Org, false)
+		if err == nil && t == nil {
+			continue // dropped meanwhile
+		}
 		if err == nil {
 			err = b.vet(ctx, s, t)
 		}

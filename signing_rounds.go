@@ -63,6 +63,9 @@ func (g *signer) begin(ctx context.Context) {
 		}
 		s := g.b.shardOf(h.Org)
 		t, err := s.open(ctx, h.Org, false)
+		if err == nil && t == nil {
+			continue // dropped meanwhile
+		}
 		if err == nil {
 			err = g.b.vet(ctx, s, t)
 		}

@@ -512,7 +512,7 @@ const restartLimit = 2 * time.Second
 // 0 are there twice.
 func TestKillLoop(t *testing.T) {
 	t.Parallel()
-	cycles := 40
+	cycles := 24
 	if nightly {
 		cycles = 2000
 	}
@@ -535,7 +535,7 @@ func TestKillLoop(t *testing.T) {
 			t.Logf("after %d cycles: %d calls acknowledged, slowest restart %s", cycle, acknowledged, slices.Max(append(restarts, 0)))
 		}
 		inStart, wait := random.IntN(8) == 0, time.Duration(5+random.IntN(496))*time.Millisecond
-		if cycle%40 == 38 { // long enough for the keeper to come through on a busy machine
+		if cycle%40 == 22 { // long enough for the keeper to come through on a busy machine
 			inStart, wait = false, wait+5*time.Second
 		}
 		err := c.run(t, c.task().command(t), func(ready <-chan struct{}) {

@@ -121,16 +121,20 @@ type signedHead struct {
 	at   int64 // µs; from here on this process gives no entry of the shard an earlier time
 }
 
-// head takes a picture of t between two commits.
-func (g *signer) head(ctx context.Context, s *shard, t *logTail) (h signedHead, err error) {
-	err = s.between(ctx, func() {
+// head takes a picture of t between two commits. When ctx ends first, the picture is still taken, and nobody looks at it.
+func (g *signer) head(ctx context.Context, s *shard, t *logTail) (signedHead, error) {
+	h := new(signedHead)
+	err := s.between(ctx, func() {
 		s.mu.Lock()
 		defer s.mu.Unlock()
 		h.view, h.root = s.viewOf(t), t.tree.root()
 		h.at = max(g.b.now(), t.received, t.sig.mark.At)
 		s.signed = max(s.signed, h.at)
 	})
-	return h, err
+	if err != nil {
+		return signedHead{}, err
+	}
+	return *h, nil
 }
 
 // sign signs the head of t and stores the note. The caller holds t.sig.mu and has vetted t.

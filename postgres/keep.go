@@ -46,47 +46,27 @@ func (s *Store) Replace(ctx context.Context, swaps []daybook.Swap) error {
 }
 
 func (s *Store) swap(ctx context.Context, tx pgx.Tx, p *daybook.Swap) error {
-	out := make([]int64, len(p.Out))
-	gens := make([]int32, len(p.Out))
-	gen := make(map[int64]int32, len(p.Out))
-	for i, ref := range p.Out {
-		out[i], gens[i] = ref.First, ref.Gen
-		gen[ref.First] = ref.Gen
-	}
-	packed, gone, err := s.takeOut(ctx, tx, p.Log, out, gens)
-	switch {
-	case err != nil:
+	packed, covers, err := s.takeOut(ctx, tx, p)
+	if err != nil {
 		return err
-	case len(gone) != len(out):
-		return fmt.Errorf("%d of %d blocks are there: %w", len(gone), len(out), daybook.ErrSwapped)
 	}
-	if f := p.Fold; f != nil {
-		if f.Log != p.Log || f.Packed < packed {
-			return fmt.Errorf("fold of log %d from %d back to %d: %w", f.Log, packed, f.Packed, daybook.ErrSwapped)
-		}
-		gone = append(gone, seqRange{packed, f.Packed})
-	}
-	come := make([]seqRange, 0, len(p.In))
-	for i := range p.In {
-		b := &p.In[i]
-		if was, ok := gen[b.First]; ok && b.Gen <= was {
-			return fmt.Errorf("block %d.%d after %d: %w", b.First, b.Gen, was, daybook.ErrSwapped)
-		}
-		come = append(come, seqRange{b.First, b.First + int64(b.N)})
-	}
-	if !sameSeqs(gone, come) {
-		return fmt.Errorf("the blocks in do not cover the seqs of those out: %w", daybook.ErrSwapped)
+	if err := p.Check(packed, covers); err != nil {
+		return err
 	}
 	return s.putIn(ctx, tx, p)
 }
 
-// takeOut locks the head of log, deletes the blocks that p takes out, in one round trip, and returns where the head ends and the seqs
-// that the blocks covered.
-func (s *Store) takeOut(ctx context.Context, tx pgx.Tx, log daybook.LogNo, firsts []int64, gens []int32) (packed int64, gone []seqRange, err error) {
+// takeOut locks the head of the log and deletes the blocks that p takes out, in one round trip. It returns where the head ends and how
+// many seqs each of the blocks covered, 0 if it is not there.
+func (s *Store) takeOut(ctx context.Context, tx pgx.Tx, p *daybook.Swap) (packed int64, covers []int, err error) {
+	firsts, gens := make([]int64, len(p.Out)), make([]int32, len(p.Out))
+	for i, ref := range p.Out {
+		firsts[i], gens[i] = ref.First, ref.Gen
+	}
 	var batch pgx.Batch
-	batch.Queue(s.sql(sqlPacked), log)
-	batch.Queue(s.sql(sqlOut), log, firsts, gens)
-	batch.Queue(s.sql(sqlOutData), log, firsts)
+	batch.Queue(s.sql(sqlPacked), p.Log)
+	batch.Queue(s.sql(sqlOut), p.Log, firsts, gens)
+	batch.Queue(s.sql(sqlOutData), p.Log, firsts)
 	results := tx.SendBatch(ctx, &batch)
 	defer func() { err = cmp.Or(err, results.Close()) }()
 	if err := results.QueryRow().Scan(&packed); errors.Is(err, pgx.ErrNoRows) {
@@ -98,12 +78,14 @@ func (s *Store) takeOut(ctx context.Context, tx pgx.Tx, log daybook.LogNo, first
 	if err != nil {
 		return 0, nil, err
 	}
-	var first, n int64
+	covers = make([]int, len(p.Out))
+	var first int64
+	var n int
 	_, err = pgx.ForEachRow(rows, []any{&first, &n}, func() error {
-		gone = append(gone, seqRange{first, first + n})
+		covers[slices.Index(firsts, first)] = n // a block named twice counts once
 		return nil
 	})
-	return packed, gone, err
+	return packed, covers, err
 }
 
 // putIn writes what p brings, in one round trip.
@@ -127,34 +109,6 @@ func (s *Store) putIn(ctx context.Context, tx pgx.Tx, p *daybook.Swap) error {
 		batch.Queue(s.sql(sqlFold), p.Log, f.Packed, f.LastReceived, frontier, f.IDAhead)
 	}
 	return tx.SendBatch(ctx, &batch).Close()
-}
-
-type seqRange struct{ from, to int64 }
-
-// sameSeqs reports whether a and b cover the same seqs, each of them once.
-func sameSeqs(a, b []seqRange) bool {
-	a, okA := join(a)
-	b, okB := join(b)
-	return okA && okB && slices.Equal(a, b)
-}
-
-// join sorts rs and joins neighbours; false if two overlap or one is not a range.
-func join(rs []seqRange) ([]seqRange, bool) {
-	slices.SortFunc(rs, func(a, b seqRange) int { return cmp.Compare(a.from, b.from) })
-	var out []seqRange
-	for _, r := range rs {
-		n := len(out)
-		switch {
-		case r.from == r.to:
-		case r.from > r.to, n > 0 && r.from < out[n-1].to:
-			return nil, false
-		case n > 0 && r.from == out[n-1].to:
-			out[n-1].to = r.to
-		default:
-			out = append(out, r)
-		}
-	}
-	return out, true
 }
 
 // Rows that one transaction drops or looks at.

@@ -1,12 +1,10 @@
 package sqlite
 
 import (
-	"cmp"
 	"context"
 	"database/sql/driver"
 	"errors"
 	"fmt"
-	"slices"
 
 	"golang.org/x/mod/sumdb/tlog"
 
@@ -58,51 +56,34 @@ func swap(w *conn, p *daybook.Swap) error {
 	if packed < 0 {
 		return daybook.ErrNotExist
 	}
-	gone, gens, err := takeOut(w, p)
+	covers, err := takeOut(w, p)
 	if err != nil {
 		return err
 	}
-	if f := p.Fold; f != nil {
-		if f.Log != p.Log || f.Packed < packed {
-			return fmt.Errorf("fold of log %d from %d back to %d: %w", f.Log, packed, f.Packed, daybook.ErrSwapped)
-		}
-		gone = append(gone, seqRange{packed, f.Packed})
-	}
-	come := make([]seqRange, 0, len(p.In))
-	for i := range p.In {
-		b := &p.In[i]
-		if gen, ok := gens[b.First]; ok && b.Gen <= gen {
-			return fmt.Errorf("block %d.%d after %d: %w", b.First, b.Gen, gen, daybook.ErrSwapped)
-		}
-		come = append(come, seqRange{b.First, b.First + int64(b.N)})
-	}
-	if !sameSeqs(gone, come) {
-		return fmt.Errorf("the blocks in do not cover the seqs of those out: %w", daybook.ErrSwapped)
+	if err := p.Check(packed, covers); err != nil {
+		return err
 	}
 	return putIn(w, p)
 }
 
-// takeOut deletes the blocks that p takes out and returns the seqs they covered and their generations.
-func takeOut(w *conn, p *daybook.Swap) (gone []seqRange, gens map[int64]int32, err error) {
-	gens = make(map[int64]int32, len(p.Out))
-	for _, ref := range p.Out {
-		k, n := key(p.Log, ref.First), int64(0)
-		if err := w.query(sqlBlockN, func(row []driver.Value) error { n = number(row[0]); return nil }, k, int64(ref.Gen)); err != nil {
-			return nil, nil, err
+// takeOut deletes the blocks that p takes out and returns how many seqs each of them covered, 0 if it is not there.
+func takeOut(w *conn, p *daybook.Swap) (covers []int, err error) {
+	covers = make([]int, len(p.Out))
+	for i, ref := range p.Out {
+		k := key(p.Log, ref.First)
+		if err := w.query(sqlBlockN, func(row []driver.Value) error { covers[i] = int(number(row[0])); return nil }, k, int64(ref.Gen)); err != nil {
+			return nil, err
 		}
-		if n == 0 {
-			return nil, nil, fmt.Errorf("block %d.%d: %w", ref.First, ref.Gen, daybook.ErrSwapped)
+		if covers[i] == 0 {
+			continue
 		}
-		if _, err := w.exec(sqlOut, k); err != nil {
-			return nil, nil, err
+		for _, statement := range []string{sqlOut, sqlOutData} {
+			if _, err := w.exec(statement, k); err != nil {
+				return nil, err
+			}
 		}
-		if _, err := w.exec(sqlOutData, k); err != nil {
-			return nil, nil, err
-		}
-		gone = append(gone, seqRange{ref.First, ref.First + n})
-		gens[ref.First] = ref.Gen
 	}
-	return gone, gens, nil
+	return covers, nil
 }
 
 func putIn(w *conn, p *daybook.Swap) error {
@@ -141,34 +122,6 @@ func notNull(b []byte) []byte {
 		return []byte{}
 	}
 	return b
-}
-
-type seqRange struct{ from, to int64 }
-
-// sameSeqs reports whether a and b cover the same seqs, each of them once.
-func sameSeqs(a, b []seqRange) bool {
-	a, okA := join(a)
-	b, okB := join(b)
-	return okA && okB && slices.Equal(a, b)
-}
-
-// join sorts rs and joins neighbours; false if two overlap or one is not a range.
-func join(rs []seqRange) ([]seqRange, bool) {
-	slices.SortFunc(rs, func(a, b seqRange) int { return cmp.Compare(a.from, b.from) })
-	var out []seqRange
-	for _, r := range rs {
-		n := len(out)
-		switch {
-		case r.from == r.to:
-		case r.from > r.to, n > 0 && r.from < out[n-1].to:
-			return nil, false
-		case n > 0 && r.from == out[n-1].to:
-			out[n-1].to = r.to
-		default:
-			out = append(out, r)
-		}
-	}
-	return out, true
 }
 
 // Trim implements [daybook.Keeper]. It drops commits, and then keys, a little in each transaction, so that waiting commits come in

@@ -424,64 +424,28 @@ func (m *MemoryStore) Replace(ctx context.Context, swaps []daybook.Swap) error {
 	return nil
 }
 
-type seqRange struct{ from, to int64 }
-
 func (l *memoryLog) swap(s daybook.Swap) error {
-	var gone, come []seqRange
-	gens := map[int64]int32{}
-	for _, ref := range s.Out {
-		j := l.find(ref)
-		if j < 0 {
-			return daybook.ErrSwapped
+	covers := make([]int, len(s.Out))
+	for i, ref := range s.Out {
+		if j := l.find(ref); j >= 0 {
+			covers[i] = l.blocks[j].N
+			l.blocks = slices.Delete(l.blocks, j, j+1)
 		}
-		gone = append(gone, seqRange{ref.First, ref.First + int64(l.blocks[j].N)})
-		gens[ref.First] = ref.Gen
-		l.blocks = slices.Delete(l.blocks, j, j+1)
 	}
-	if s.Fold != nil {
-		if s.Fold.Log != s.Log || s.Fold.Packed < l.head.Packed {
-			return daybook.ErrSwapped
-		}
-		gone = append(gone, seqRange{l.head.Packed, s.Fold.Packed})
-		l.head.Packed, l.head.LastReceived, l.head.IDAhead = s.Fold.Packed, s.Fold.LastReceived, s.Fold.IDAhead
-		l.head.Frontier = cloneHead(*s.Fold).Frontier
+	if err := s.Check(l.head.Packed, covers); err != nil {
+		return err
+	}
+	if f := s.Fold; f != nil {
+		l.head.Packed, l.head.LastReceived, l.head.IDAhead, l.head.Frontier = f.Packed, f.LastReceived, f.IDAhead, cloneHead(*f).Frontier
 	}
 	for _, b := range s.In {
-		if old, ok := gens[b.First]; ok && b.Gen <= old {
-			return daybook.ErrSwapped
-		}
-		come = append(come, seqRange{b.First, b.First + int64(b.N)})
 		l.blocks = append(l.blocks, daybook.Block{BlockMeta: cloneMeta(b.BlockMeta), Bytes: bytes.Clone(b.Bytes)})
-	}
-	a, okA := join(gone)
-	b, okB := join(come)
-	if !okA || !okB || !slices.Equal(a, b) {
-		return daybook.ErrSwapped
 	}
 	slices.SortFunc(l.blocks, func(a, b daybook.Block) int { return cmp.Compare(a.First, b.First) })
 	for _, slip := range s.Slips {
 		l.slips[slip.SlipKey] = bytes.Clone(slip.Bytes)
 	}
 	return nil
-}
-
-// join sorts rs and joins neighbours; false if two overlap.
-func join(rs []seqRange) ([]seqRange, bool) {
-	slices.SortFunc(rs, func(a, b seqRange) int { return cmp.Compare(a.from, b.from) })
-	var out []seqRange
-	for _, r := range rs {
-		n := len(out)
-		switch {
-		case r.from == r.to:
-		case r.from > r.to, n > 0 && r.from < out[n-1].to:
-			return nil, false
-		case n > 0 && r.from == out[n-1].to:
-			out[n-1].to = r.to
-		default:
-			out = append(out, r)
-		}
-	}
-	return out, true
 }
 
 // DropKeys implements [daybook.Keeper].

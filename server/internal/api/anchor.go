@@ -164,12 +164,7 @@ func getAnchorInclusion(c *call) error {
 	if err != nil {
 		return err
 	}
-	in, err := a.Inclusion(c.r.Context(), index, size)
-	if err != nil {
-		return err
-	}
-	c.send(http.StatusOK, jsonType, marshal(inclusion{Seq: in.Seq, Size: in.Size, LeafHash: in.LeafHash.String(), Proof: hashTexts(in.Proof)}))
-	return nil
+	return c.sendInclusion(a, index, size)
 }
 
 func getAnchorConsistency(c *call) error {
@@ -185,12 +180,7 @@ func getAnchorConsistency(c *call) error {
 	if err != nil {
 		return err
 	}
-	proof, err := a.Consistency(c.r.Context(), from, to)
-	if err != nil {
-		return err
-	}
-	c.send(http.StatusOK, jsonType, marshal(consistency{From: from, To: to, Proof: hashTexts(proof)}))
-	return nil
+	return c.sendConsistency(a, from, to)
 }
 
 func getAnchorInfo(c *call) error {

@@ -29,11 +29,11 @@ import (
 // anchoredFixture is a server whose anchor log has so many leaves; org_acme grew before each, org_globex before the first.
 func anchoredFixture(t *testing.T, leaves int) *fixture {
 	t.Helper()
-	now := &clock{t: time.Date(2026, 11, 21, 14, 22, 7, 0, time.UTC)}
+	now := storetest.ClockAt(time.Date(2026, 11, 21, 14, 22, 7, 0, time.UTC))
 	s, marks := storetest.Memory(), storetest.Marks()
 	opened := func() *daybook.Book {
 		b, err := daybook.Open(t.Context(), s, daybook.Options{
-			Now: now.now, Origin: "audit.example.com", MasterKey: bytes.Repeat([]byte{7}, 32), HighWater: marks, SignEvery: time.Hour, Anchors: s,
+			Now: now.Now, Origin: "audit.example.com", MasterKey: bytes.Repeat([]byte{7}, 32), HighWater: marks, SignEvery: time.Hour, Anchors: s,
 		})
 		if err != nil {
 			t.Fatal(err)
@@ -47,7 +47,7 @@ func anchoredFixture(t *testing.T, leaves int) *fixture {
 				t.Fatal(err)
 			}
 		}
-		now.add(time.Hour)
+		now.Add(time.Hour)
 		if err := b.Close(); err != nil { // an interval ends with Close
 			t.Fatal(err)
 		}

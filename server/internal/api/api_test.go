@@ -29,28 +29,9 @@ import (
 	"github.com/daybook-audit/daybook/storetest"
 )
 
-// clock is a time that tests move. Each look at it moves it by a microsecond, so that nothing happens at once.
-type clock struct {
-	mu sync.Mutex
-	t  time.Time
-}
-
-func (c *clock) now() time.Time {
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	c.t = c.t.Add(time.Microsecond)
-	return c.t
-}
-
-func (c *clock) add(d time.Duration) {
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	c.t = c.t.Add(d)
-}
-
 // fixture is a server over a real Book on a store in memory.
 type fixture struct {
-	*clock
+	*storetest.Clock
 	t       testing.TB
 	store   *storetest.MemoryStore
 	book    *daybook.Book
@@ -78,9 +59,9 @@ type setup struct {
 
 func newFixture(tb testing.TB, s setup) *fixture {
 	tb.Helper()
-	f := &fixture{clock: &clock{t: time.Date(2026, 11, 21, 14, 22, 7, 0, time.UTC)}, t: tb, store: storetest.Memory()}
+	f := &fixture{Clock: storetest.ClockAt(time.Date(2026, 11, 21, 14, 22, 7, 0, time.UTC)), t: tb, store: storetest.Memory()}
 	options := daybook.Options{
-		Now: f.now, Origin: "audit.example.com", MasterKey: bytes.Repeat([]byte{7}, 32), HighWater: storetest.Marks(), SignEvery: time.Hour,
+		Now: f.Now, Origin: "audit.example.com", MasterKey: bytes.Repeat([]byte{7}, 32), HighWater: storetest.Marks(), SignEvery: time.Hour,
 	}
 	f.eraser = &control.Eraser{}
 	options.Dropped = f.eraser.Purge
@@ -90,7 +71,7 @@ func newFixture(tb testing.TB, s setup) *fixture {
 	metrics := api.NewMetrics()
 	options.Metrics = metrics.Book()
 	var err error
-	if f.schemas, err = control.OpenSchemas(tb.Context(), f.store, control.SchemaOptions{Now: f.now, Rules: s.schemas}); err != nil {
+	if f.schemas, err = control.OpenSchemas(tb.Context(), f.store, control.SchemaOptions{Now: f.Now, Rules: s.schemas}); err != nil {
 		tb.Fatal(err)
 	}
 	options.Schemas = f.schemas
@@ -103,10 +84,10 @@ func newFixture(tb testing.TB, s setup) *fixture {
 		}
 	})
 	metrics.Watch(f.book.Stats)
-	f.orgs, f.keys = control.NewOrgs(f.store, f.now), control.NewKeys(f.store, f.now)
+	f.orgs, f.keys = control.NewOrgs(f.store, f.Now), control.NewKeys(f.store, f.Now)
 	f.ended = make(chan control.Export, 100)
-	f.export, err = export.Open(tb.Context(), f.book, control.NewExports(f.store, f.now), []byte("key of links"), export.Options{
-		Dir: tb.TempDir(), Now: f.now, Ended: func(x control.Export) { f.ended <- x },
+	f.export, err = export.Open(tb.Context(), f.book, control.NewExports(f.store, f.Now), []byte("key of links"), export.Options{
+		Dir: tb.TempDir(), Now: f.Now, Ended: func(x control.Export) { f.ended <- x },
 	})
 	if err != nil {
 		tb.Fatal(err)
@@ -116,27 +97,27 @@ func newFixture(tb testing.TB, s setup) *fixture {
 			tb.Error(err)
 		}
 	})
-	f.auth = auth.New(f.keys, auth.Options{Now: f.now, RateLimit: s.rate})
+	f.auth = auth.New(f.keys, auth.Options{Now: f.Now, RateLimit: s.rate})
 	tb.Cleanup(f.auth.Close)
 	*f.eraser = control.Eraser{
-		Erasures: control.NewOrgErasures(f.store, f.now), Orgs: f.orgs, Docs: f.store, Book: f.book, Exports: f.export, Now: f.now,
+		Erasures: control.NewOrgErasures(f.store, f.Now), Orgs: f.orgs, Docs: f.store, Book: f.book, Exports: f.export, Now: f.Now,
 		Logger: slog.New(slog.DiscardHandler), Forget: f.auth.Forget,
 	}
 	tb.Cleanup(f.eraser.Close)
 	deps := api.Deps{
-		Book: f.book, Docs: f.store, Orgs: f.orgs, Keys: f.keys, Auth: f.auth, Exports: f.export, Metrics: metrics, Now: f.now, Version: "0.1.0",
-		Retentions: control.NewRetentions(f.store, f.now), Schemas: f.schemas, Erasures: control.NewErasures(f.store, f.now), BackupsKept: 30 * 24 * time.Hour,
+		Book: f.book, Docs: f.store, Orgs: f.orgs, Keys: f.keys, Auth: f.auth, Exports: f.export, Metrics: metrics, Now: f.Now, Version: "0.1.0",
+		Retentions: control.NewRetentions(f.store, f.Now), Schemas: f.schemas, Erasures: control.NewErasures(f.store, f.Now), BackupsKept: 30 * 24 * time.Hour,
 		Eraser: f.eraser,
 	}
 	deps.Doors = []auth.Door{
 		workos.New(workos.Deps{
-			Book: f.book, Auth: f.auth, Orgs: f.orgs, Repeats: control.NewRepeats(f.store, f.now), Exports: f.export, Schemas: f.schemas,
-			Retentions: deps.Retentions, Portal: control.NewPortal(f.store, f.keys, f.now),
+			Book: f.book, Auth: f.auth, Orgs: f.orgs, Repeats: control.NewRepeats(f.store, f.Now), Exports: f.export, Schemas: f.schemas,
+			Retentions: deps.Retentions, Portal: control.NewPortal(f.store, f.keys, f.Now),
 		}),
 		tavivo.New(tavivo.Deps{Book: f.book, Auth: f.auth, Orgs: f.orgs, Settings: tavivo.Settings{Org: "default"}}),
 		togo.New(togo.Deps{Book: f.book, Auth: f.auth}),
 	}
-	deps.Doors = append(deps.Doors, f.retracedDoor(), resthapi.New(resthapi.Deps{Book: f.book, Auth: f.auth, Orgs: f.orgs, Now: f.now, Settings: resthapi.Settings{MaxBody: 5 << 20}}))
+	deps.Doors = append(deps.Doors, f.retracedDoor(), resthapi.New(resthapi.Deps{Book: f.book, Auth: f.auth, Orgs: f.orgs, Now: f.Now, Settings: resthapi.Settings{MaxBody: 5 << 20}}))
 	if s.deps != nil {
 		s.deps(&deps)
 	}

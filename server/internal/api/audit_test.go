@@ -228,7 +228,7 @@ func TestProofsRead(t *testing.T) {
 			}
 			denied++
 		}
-		f.add(50 * time.Minute)
+		f.Add(50 * time.Minute)
 	}
 	a.Close(t.Context())
 	acts := f.acts("org_acme")

@@ -117,11 +117,11 @@ func TestExportFile(t *testing.T) {
 	if w := f.do(ask{path: strings.Replace(path, "exp=", "exp=9", 1)}); w.Code != http.StatusForbidden || !strings.Contains(w.Body.String(), "link_invalid") {
 		t.Errorf("a longer life: %d %s", w.Code, w.Body)
 	}
-	f.add(10 * time.Minute)
+	f.Add(10 * time.Minute)
 	if w := f.do(ask{path: path}); w.Code != http.StatusGone || !strings.Contains(w.Body.String(), "link_expired") {
 		t.Errorf("too old: %d %s", w.Code, w.Body)
 	}
-	f.add(8 * 24 * time.Hour)
+	f.Add(8 * 24 * time.Hour)
 	path = urlOf(t, f.do(ask{path: "/v1/exports/" + x.ID, key: f.acme}).Body.Bytes())
 	if w := f.do(ask{path: path}); w.Code != http.StatusNotFound {
 		t.Errorf("an expired file: %d", w.Code)

@@ -306,7 +306,7 @@ func TestIdempotency(t *testing.T) {
 	if code != 201 {
 		t.Fatal(code, first)
 	}
-	f.add(time.Hour)
+	f.Add(time.Hour)
 	// White space and the order of members do not matter.
 	again := "[ " + `{"actor":{"id":"usr_7","type":"user"},"action":"a.one"}` + " ,\n" + event("a.two", "") + "]"
 	if code, text := post(again, "Idempotency-Key", "k"); code != 200 || text != first {

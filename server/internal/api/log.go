@@ -1,6 +1,7 @@
 package api
 
 import (
+	"context"
 	"fmt"
 	"net/http"
 	"slices"
@@ -164,11 +165,8 @@ func getCheckpointAt(c *call) error {
 		return err
 	}
 	cp, err := l.CheckpointAt(c.r.Context(), size)
-	if daybook.CodeOf(err) == daybook.CodeNotFound {
-		return errNotFound
-	}
 	if err != nil {
-		return err
+		return absent(err)
 	}
 	c.sendNote(cp.Note, neverStales)
 	return nil
@@ -242,12 +240,7 @@ func getInclusion(c *call) error {
 	if err != nil {
 		return err
 	}
-	in, err := l.Inclusion(c.r.Context(), seq, size)
-	if err != nil {
-		return err
-	}
-	c.send(http.StatusOK, jsonType, marshal(inclusion{Seq: in.Seq, Size: in.Size, LeafHash: in.LeafHash.String(), Proof: hashTexts(in.Proof)}))
-	return nil
+	return c.sendInclusion(l, seq, size)
 }
 
 func getConsistency(c *call) error {
@@ -263,7 +256,26 @@ func getConsistency(c *call) error {
 	if err != nil {
 		return err
 	}
-	proof, err := l.Consistency(c.r.Context(), from, to)
+	return c.sendConsistency(l, from, to)
+}
+
+// tree is a log or the anchor log.
+type tree interface {
+	Inclusion(ctx context.Context, seq, size int64) (daybook.Inclusion, error)
+	Consistency(ctx context.Context, from, to int64) ([]tlog.Hash, error)
+}
+
+func (c *call) sendInclusion(t tree, seq, size int64) error {
+	in, err := t.Inclusion(c.r.Context(), seq, size)
+	if err != nil {
+		return err
+	}
+	c.send(http.StatusOK, jsonType, marshal(inclusion{Seq: in.Seq, Size: in.Size, LeafHash: in.LeafHash.String(), Proof: hashTexts(in.Proof)}))
+	return nil
+}
+
+func (c *call) sendConsistency(t tree, from, to int64) error {
+	proof, err := t.Consistency(c.r.Context(), from, to)
 	if err != nil {
 		return err
 	}

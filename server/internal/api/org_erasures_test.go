@@ -110,7 +110,7 @@ func TestEraseOrg(t *testing.T) {
 		if got := f.do(ask{path: "/v1/organizations/org_acme/log/checkpoint", key: again}).Body.String(); strings.HasPrefix(got, logs.Origin) {
 			t.Error("the next log has the origin of the one before")
 		}
-		f.add(control.CertificateKept)
+		f.Add(control.CertificateKept)
 		if err := f.eraser.Resume(t.Context()); err != nil {
 			t.Fatal(err)
 		}
@@ -167,7 +167,7 @@ func TestEraser_resumes(t *testing.T) {
 		f := newFixture(t, setup{})
 		f.record(f.acme, login)
 		f.record(f.globex, login)
-		erasures := control.NewOrgErasures(f.store, f.now)
+		erasures := control.NewOrgErasures(f.store, f.Now)
 		x, err := erasures.Add(t.Context(), control.OrgErasure{ID: erasureID, Org: "org_acme", Reason: "r", By: daybook.Party{Type: "user", ID: "u"}}, false)
 		if err != nil {
 			t.Fatal(err)
@@ -179,14 +179,14 @@ func TestEraser_resumes(t *testing.T) {
 			return storetest.None
 		})
 		first := &control.Eraser{
-			Erasures: control.NewOrgErasures(faulty, f.now), Orgs: control.NewOrgs(faulty, f.now), Docs: faulty, Book: f.book, Now: f.now, Logger: slog.New(slog.DiscardHandler),
+			Erasures: control.NewOrgErasures(faulty, f.Now), Orgs: control.NewOrgs(faulty, f.Now), Docs: faulty, Book: f.book, Now: f.Now, Logger: slog.New(slog.DiscardHandler),
 		}
 		if _, err := first.Begin(t.Context(), x); err != nil {
 			t.Fatalf("write %d: %v", n, err)
 		}
 		first.Close()
 		hits := faulty.Hits()
-		second := &control.Eraser{Erasures: erasures, Orgs: f.orgs, Docs: f.store, Book: f.book, Now: f.now, Logger: slog.New(slog.DiscardHandler)}
+		second := &control.Eraser{Erasures: erasures, Orgs: f.orgs, Docs: f.store, Book: f.book, Now: f.Now, Logger: slog.New(slog.DiscardHandler)}
 		if err := second.Resume(t.Context()); err != nil {
 			t.Fatalf("write %d: %v", n, err)
 		}

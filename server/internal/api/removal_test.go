@@ -34,7 +34,7 @@ func TestGoldenRemoval(t *testing.T) {
 	second, reader := f.key("org_acme", auth.Manage), f.key("org_acme", auth.Read)
 	f.record(f.acme, fullEvent)
 	f.record(f.acme, login)
-	f.add(40 * 24 * time.Hour)
+	f.Add(40 * 24 * time.Hour)
 	f.record(f.acme, event("auth.login", ""))
 	post := func(path, body string) ask { return ask{method: "POST", path: path, key: f.acme, body: body} }
 	put := func(key, body string) ask { return ask{method: "PUT", path: "/v1/retention", key: key, body: body} }

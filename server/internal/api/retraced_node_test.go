@@ -38,7 +38,7 @@ query that is wrong: Error Unexpected HTTP response: 400 Bad Request
 	if err != nil {
 		t.Fatal(err)
 	}
-	folder, clients, err := workOSClients(t.Context(), "testdata/retraced")
+	folder, clients, err := nodeClients(t.Context(), "testdata/retraced")
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -52,7 +52,7 @@ query that is wrong: Error Unexpected HTTP response: 400 Bad Request
 			server := httptest.NewServer(f.server)
 			t.Cleanup(server.Close)
 			key := f.key("", auth.Record|auth.Read|auth.Viewer)
-			f.add(time.Second)
+			f.Add(time.Second)
 			out, err := exec.CommandContext(t.Context(), "node", script, folder, client, server.URL+"/auditlog", key).CombinedOutput()
 			if want := event + bulk + rest; err != nil || string(out) != want {
 				t.Errorf("%v\n%s", err, out)

@@ -14,7 +14,7 @@ import (
 
 // retracedDoor is the Retraced door over what the fixture has.
 func (f *fixture) retracedDoor() auth.Door {
-	viewers, err := f.auth.NewViewers(control.NewViewers(f.store, f.now), bytes.Repeat([]byte{7}, 32), 0)
+	viewers, err := f.auth.NewViewers(control.NewViewers(f.store, f.Now), bytes.Repeat([]byte{7}, 32), 0)
 	if err != nil {
 		f.t.Fatal(err)
 	}

@@ -529,7 +529,7 @@ func TestRevokedAtOnce(t *testing.T) {
 		t.Errorf("after the revocation: %d", w.Code)
 	}
 	f.auth.Close()
-	f.add(time.Minute)
+	f.Add(time.Minute)
 	list := f.do(ask{path: "/v1/keys", key: f.acme}).Body.String()
 	if strings.Contains(list, "dbk_") || !strings.Contains(list, `"revoked_at":"2026-`) || !strings.Contains(list, `"last_used_at":"2026-`) {
 		t.Errorf("the list: %s", list)

@@ -71,7 +71,7 @@ func (f *fixture) prune(rules ...daybook.RetentionRule) daybook.Pruned {
 		f.t.Fatal(err)
 	}
 	for again := true; again; again = f.book.Stats().Removals > 0 {
-		f.add(time.Second)
+		f.Add(time.Second)
 		if err := f.book.Settle(f.t.Context()); err != nil {
 			f.t.Fatal(err)
 		}
@@ -93,7 +93,7 @@ func serveLog(t *testing.T, entries int) *servedLog {
 	t.Helper()
 	f := newFixture(t, setup{})
 	f.recordMany(entries / 10)
-	f.add(time.Hour)
+	f.Add(time.Hour)
 	f.recordMany(entries - 2*(entries/10))
 	if err := f.book.Settle(t.Context()); err != nil {
 		t.Fatal(err)
@@ -347,7 +347,7 @@ func TestPruned(t *testing.T) {
 					t.Fatal(err)
 				}
 			}
-			f.add(time.Hour)
+			f.Add(time.Hour)
 			f.recordMany(90)
 			f.prune(daybook.RetentionRule{Keep: period(t, "30m"), Leave: leave})
 			for path, want := range wants {

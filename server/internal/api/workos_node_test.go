@@ -28,7 +28,7 @@ func TestWorkOSNode(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	folder, clients, err := workOSClients(t.Context(), "testdata/workos")
+	folder, clients, err := nodeClients(t.Context(), "testdata/workos")
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -42,7 +42,7 @@ func TestWorkOSNode(t *testing.T) {
 			server := httptest.NewServer(f.server)
 			t.Cleanup(server.Close)
 			key, reader := f.key("", auth.Record|auth.Read|auth.Export|auth.Manage), f.key("", auth.Read)
-			f.add(time.Second)
+			f.Add(time.Second)
 			port := server.URL[strings.LastIndexByte(server.URL, ':')+1:]
 			out, err := exec.CommandContext(t.Context(), "node", script, folder, client, port, key, reader).CombinedOutput()
 			if err != nil {
@@ -57,9 +57,9 @@ func TestWorkOSNode(t *testing.T) {
 	}
 }
 
-// workOSClients returns a folder that has the packages which the package-lock.json of source pins, and their names. They are kept in
+// nodeClients returns a folder that has the packages which the package-lock.json of source pins, and their names. They are kept in
 // the user's cache under the hash of that file: only the first run downloads them.
-func workOSClients(ctx context.Context, source string) (folder string, names []string, err error) {
+func nodeClients(ctx context.Context, source string) (folder string, names []string, err error) {
 	for _, program := range []string{"node", "npm"} {
 		if _, err := exec.LookPath(program); err != nil {
 			return "", nil, fmt.Errorf("%w: type tools/install-test-needs, which make test does too, or sudo apt-get install nodejs npm", err)

@@ -26,7 +26,7 @@ func TestWorkOSRaw(t *testing.T) {
 		t.Fatal(err)
 	}
 	key := f.key("", auth.Record|auth.Read|auth.Export|auth.Manage)
-	f.add(time.Second)
+	f.Add(time.Second)
 	body := func(name string) string {
 		text, err := os.ReadFile("../compat/workos/testdata/" + name + ".json")
 		if err != nil {

@@ -22,28 +22,9 @@ import (
 	"github.com/daybook-audit/daybook/storetest"
 )
 
-// clock is a time that tests move. Each look at it moves it by a microsecond.
-type clock struct {
-	mu sync.Mutex
-	t  time.Time
-}
-
-func (c *clock) now() time.Time {
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	c.t = c.t.Add(time.Microsecond)
-	return c.t
-}
-
-func (c *clock) add(d time.Duration) {
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	c.t = c.t.Add(d)
-}
-
 // fixture is a Book on a store in memory, and a folder for its exports.
 type fixture struct {
-	*clock
+	*storetest.Clock
 	t       *testing.T
 	store   *storetest.MemoryStore
 	book    *daybook.Book
@@ -55,10 +36,10 @@ type fixture struct {
 func newFixture(t *testing.T) *fixture {
 	t.Helper()
 	// The ids of exports carry the real time.
-	f := &fixture{clock: &clock{t: time.Now()}, t: t, store: storetest.Memory()}
+	f := &fixture{Clock: storetest.ClockAt(time.Now()), t: t, store: storetest.Memory()}
 	var err error
 	if f.book, err = daybook.Open(t.Context(), f.store, daybook.Options{
-		Now: f.now, Origin: "audit.example.com", MasterKey: bytes.Repeat([]byte{7}, 32), HighWater: storetest.Marks(), SignEvery: time.Hour,
+		Now: f.Now, Origin: "audit.example.com", MasterKey: bytes.Repeat([]byte{7}, 32), HighWater: storetest.Marks(), SignEvery: time.Hour,
 	}); err != nil {
 		t.Fatal(err)
 	}
@@ -74,7 +55,7 @@ func newFixture(t *testing.T) *fixture {
 func (f *fixture) beside(t *testing.T) *fixture {
 	t.Helper()
 	return &fixture{
-		clock: f.clock, t: t, store: f.store, book: f.book, exports: control.NewExports(storetest.Memory(), f.now),
+		Clock: f.Clock, t: t, store: f.store, book: f.book, exports: control.NewExports(storetest.Memory(), f.Now),
 		dir: filepath.Join(t.TempDir(), "exports"), ended: make(chan control.Export, 100),
 	}
 }
@@ -100,7 +81,7 @@ func (f *fixture) record(org daybook.OrgID, n int, action string) {
 // runner opens one; the test closes it.
 func (f *fixture) runner(book export.Book, o export.Options) *export.Runner {
 	f.t.Helper()
-	o.Dir, o.Now, o.Ended = f.dir, f.now, func(x control.Export) { f.ended <- x }
+	o.Dir, o.Now, o.Ended = f.dir, f.Now, func(x control.Export) { f.ended <- x }
 	r, err := export.Open(f.t.Context(), book, f.exports, []byte("key"), o)
 	if err != nil {
 		f.t.Fatal(err)
@@ -549,14 +530,14 @@ func TestSweep(t *testing.T) {
 		}
 	}
 	sweep(control.ExportReady, 2)
-	f.add(time.Hour)
+	f.Add(time.Hour)
 	if now, err := r.Get(t.Context(), "org_acme", x.ID); err != nil {
 		t.Fatal(err)
 	} else if _, _, _, err := r.Download(&now); !errors.Is(err, control.ErrNotFound) {
 		t.Errorf("an expired file can be fetched: %v", err)
 	}
 	sweep(control.ExportExpired, 1)
-	f.add(91 * 24 * time.Hour)
+	f.Add(91 * 24 * time.Hour)
 	if err := r.Sweep(t.Context()); err != nil {
 		t.Fatal(err)
 	}
@@ -608,7 +589,7 @@ func TestLink(t *testing.T) {
 	r := f.runner(f.book, export.Options{Link: time.Minute})
 	text, until := r.Link("exp_a")
 	exp, sig, ok := strings.Cut(strings.TrimPrefix(text, "exp="), "&sig=")
-	if !ok || until.Sub(f.now()) > time.Minute {
+	if !ok || until.Sub(f.Now()) > time.Minute {
 		t.Fatalf("%s until %s", text, until)
 	}
 	if err := r.CheckLink("exp_a", exp, sig); err != nil {
@@ -621,7 +602,7 @@ func TestLink(t *testing.T) {
 			t.Errorf("%+v: %v", c, err)
 		}
 	}
-	f.add(time.Minute)
+	f.Add(time.Minute)
 	if err := r.CheckLink("exp_a", exp, sig); !errors.Is(err, export.ErrLinkExpired) {
 		t.Errorf("an old one: %v", err)
 	}

@@ -10,7 +10,6 @@ import (
 	"os"
 	"path/filepath"
 	"strings"
-	"sync"
 	"testing"
 	"time"
 
@@ -25,26 +24,8 @@ import (
 
 var update = flag.Bool("update", false, "write the golden files")
 
-type clock struct {
-	mu sync.Mutex
-	t  time.Time
-}
-
-func (c *clock) now() time.Time {
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	c.t = c.t.Add(time.Microsecond)
-	return c.t
-}
-
-func (c *clock) add(d time.Duration) {
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	c.t = c.t.Add(d)
-}
-
 type fixture struct {
-	*clock
+	*storetest.Clock
 	t    testing.TB
 	book *daybook.Book
 	door *resthapi.Door
@@ -55,10 +36,10 @@ type fixture struct {
 
 func newFixture(t testing.TB, s resthapi.Settings, change ...func(*resthapi.Deps)) *fixture {
 	t.Helper()
-	f := &fixture{clock: &clock{t: time.Date(2026, 1, 2, 3, 4, 5, 678000000, time.UTC)}, t: t, mux: http.NewServeMux()}
+	f := &fixture{Clock: storetest.ClockAt(time.Date(2026, 1, 2, 3, 4, 5, 678000000, time.UTC)), t: t, mux: http.NewServeMux()}
 	store := storetest.Memory()
 	var err error
-	if f.book, err = daybook.Open(t.Context(), store, daybook.Options{Now: f.now}); err != nil {
+	if f.book, err = daybook.Open(t.Context(), store, daybook.Options{Now: f.Now}); err != nil {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() {
@@ -66,10 +47,10 @@ func newFixture(t testing.TB, s resthapi.Settings, change ...func(*resthapi.Deps
 			t.Error(err)
 		}
 	})
-	f.keys = control.NewKeys(store, f.now)
-	authenticator := auth.New(f.keys, auth.Options{Now: f.now})
+	f.keys = control.NewKeys(store, f.Now)
+	authenticator := auth.New(f.keys, auth.Options{Now: f.Now})
 	t.Cleanup(authenticator.Close)
-	deps := resthapi.Deps{Book: f.book, Auth: authenticator, Orgs: control.NewOrgs(store, f.now), Now: f.now, Settings: s}
+	deps := resthapi.Deps{Book: f.book, Auth: authenticator, Orgs: control.NewOrgs(store, f.Now), Now: f.Now, Settings: s}
 	for _, c := range change {
 		c(&deps)
 	}

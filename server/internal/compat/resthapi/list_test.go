@@ -306,12 +306,12 @@ func TestTTL(t *testing.T) {
 	if _, err := f.book.Record(t.Context(), "org_acme", daybook.Event{Action: "x.y", Actor: daybook.System("x"), Context: daybook.Context{HTTP: &daybook.HTTP{Method: "PUT"}}}); err != nil {
 		t.Fatal(err)
 	}
-	f.add(59 * time.Minute)
+	f.Add(59 * time.Minute)
 	f.post(`{"notes":"c"}`)
 	if got := f.list().Items.Total; got != 4 {
 		t.Errorf("before its end: %d", got)
 	}
-	f.add(2 * time.Minute)
+	f.Add(2 * time.Minute)
 	if got := f.notes("$where={\"notes\":{\"$ne\":null}}"); got != "c" {
 		t.Errorf("after its end: %q", got)
 	}

@@ -11,7 +11,6 @@ import (
 	"os"
 	"path/filepath"
 	"strings"
-	"sync"
 	"testing"
 	"time"
 
@@ -26,26 +25,8 @@ import (
 
 var update = flag.Bool("update", false, "write the golden files")
 
-type clock struct {
-	mu sync.Mutex
-	t  time.Time
-}
-
-func (c *clock) now() time.Time {
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	c.t = c.t.Add(time.Microsecond)
-	return c.t
-}
-
-func (c *clock) add(d time.Duration) {
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	c.t = c.t.Add(d)
-}
-
 type fixture struct {
-	*clock
+	*storetest.Clock
 	t     *testing.T
 	book  *daybook.Book
 	auth  *auth.Authenticator
@@ -58,10 +39,10 @@ type fixture struct {
 
 func newFixture(t *testing.T, change ...func(*retraced.Deps)) *fixture {
 	t.Helper()
-	f := &fixture{clock: &clock{t: time.Date(2026, 1, 2, 3, 4, 5, 0, time.UTC)}, t: t, mux: http.NewServeMux()}
+	f := &fixture{Clock: storetest.ClockAt(time.Date(2026, 1, 2, 3, 4, 5, 0, time.UTC)), t: t, mux: http.NewServeMux()}
 	store := storetest.Memory()
 	var err error
-	if f.book, err = daybook.Open(t.Context(), store, daybook.Options{Now: f.now}); err != nil {
+	if f.book, err = daybook.Open(t.Context(), store, daybook.Options{Now: f.Now}); err != nil {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() {
@@ -69,10 +50,10 @@ func newFixture(t *testing.T, change ...func(*retraced.Deps)) *fixture {
 			t.Error(err)
 		}
 	})
-	f.keys, f.orgs = control.NewKeys(store, f.now), control.NewOrgs(store, f.now)
-	f.auth = auth.New(f.keys, auth.Options{Now: f.now})
+	f.keys, f.orgs = control.NewKeys(store, f.Now), control.NewOrgs(store, f.Now)
+	f.auth = auth.New(f.keys, auth.Options{Now: f.Now})
 	t.Cleanup(f.auth.Close)
-	viewers, err := f.auth.NewViewers(control.NewViewers(store, f.now), bytes.Repeat([]byte{7}, 32), 0)
+	viewers, err := f.auth.NewViewers(control.NewViewers(store, f.Now), bytes.Repeat([]byte{7}, 32), 0)
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -176,9 +176,9 @@ func TestTerms(t *testing.T) {
 		`{"action":"user.*","crud":"d","actor":{"id":"u\"q"},"group":{"id":"g2"}}`,
 	} {
 		f.record(f.every, e)
-		f.add(time.Minute)
+		f.Add(time.Minute)
 		if i == 1 {
-			f.add(time.Hour)
+			f.Add(time.Hour)
 		}
 	}
 	if _, err := f.book.Record(t.Context(), "g2", daybook.Event{Action: "file.deleted", Actor: daybook.Actor{Type: "user", ID: "n"}, Reason: "made by hand"}); err != nil {

@@ -142,19 +142,19 @@ func TestViewerEnds(t *testing.T) {
 		}
 	}
 	token := f.token(f.every, "group_id", "g1", "actor_id", "ada")
-	f.add(5*time.Minute - time.Second)
+	f.Add(5*time.Minute - time.Second)
 	if w := f.exchange(token); w.Code != 200 {
 		t.Errorf("within five minutes: %d", w.Code)
 	}
-	f.add(2 * time.Second)
+	f.Add(2 * time.Second)
 	gone("after five minutes", f.exchange(token))
 	gone("an unknown token", f.exchange(strings.Repeat("0", 32)))
 	f.token(f.every, "group_id", "g1") // sweeps
 
 	session := f.session(f.every, "group_id", "g1", "actor_id", "ada")
-	f.add(59 * time.Minute)
+	f.Add(59 * time.Minute)
 	holds("an hour is not over", session)
-	f.add(2 * time.Minute)
+	f.Add(2 * time.Minute)
 	gone("after an hour", f.view(session, "", ""))
 
 	session = f.session(f.every, "group_id", "g1", "actor_id", "ada")
@@ -189,7 +189,7 @@ func TestViewerEnds(t *testing.T) {
 	if _, err := f.keys.Revoke(t.Context(), all[0].ID, mine); err != nil {
 		t.Fatal(err)
 	}
-	f.add(6 * time.Second) // what another node believes of a key
+	f.Add(6 * time.Second) // what another node believes of a key
 	gone("its key is revoked", f.view(behind, "", ""))
 }
 

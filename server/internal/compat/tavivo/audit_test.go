@@ -13,7 +13,7 @@ import (
 func TestLooksAreRecorded(t *testing.T) {
 	t.Parallel()
 	f := newFixture(t)
-	audit := selfaudit.New(f.book, selfaudit.Options{Now: f.now})
+	audit := selfaudit.New(f.book, selfaudit.Options{Now: f.Now})
 	f.door = tavivo.New(tavivo.Deps{Book: f.book, Auth: f.door.Auth, Tokens: f.door.Tokens, Orgs: f.orgs, Audit: audit, Settings: tavivo.Settings{Org: "default"}})
 	f.post(`{"userId":1,"action":"x","metaData":{"entity":"check"}}`)
 	f.get("/logs?entity=check")

@@ -33,10 +33,10 @@ func TestList(t *testing.T) {
 		`{"userId":3,"action":"password_forgot","metaData":{"entity":"user"}}`,                                               // 5
 	} {
 		f.post(body)
-		f.add(time.Minute)
+		f.Add(time.Minute)
 	}
 	f.record(daybook.Event{Action: "update", Actor: daybook.Actor{Type: "user", ID: "1"}, Targets: []daybook.Target{{Type: "check", ID: "42"}}}) // 6
-	f.add(time.Minute)
+	f.Add(time.Minute)
 	q := url.QueryEscape
 	for target, want := range map[string][]int64{
 		"/logs":                                         {5, 4, 3, 2, 1},

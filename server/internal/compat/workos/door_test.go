@@ -27,26 +27,8 @@ import (
 
 var update = flag.Bool("update", false, "write the golden files")
 
-type clock struct {
-	mu sync.Mutex
-	t  time.Time
-}
-
-func (c *clock) now() time.Time {
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	c.t = c.t.Add(time.Microsecond)
-	return c.t
-}
-
-func (c *clock) add(d time.Duration) {
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	c.t = c.t.Add(d)
-}
-
 type fixture struct {
-	*clock
+	*storetest.Clock
 	t       *testing.T
 	book    *daybook.Book
 	door    *workos.Door
@@ -65,14 +47,14 @@ func newFixture(t *testing.T, s workos.Settings, change ...func(*workos.Deps)) *
 
 func newFixtureWith(t *testing.T, s workos.Settings, rules control.SchemaRules, change ...func(*workos.Deps)) *fixture {
 	t.Helper()
-	f := &fixture{clock: &clock{t: time.Date(2026, 2, 2, 16, 35, 39, 0, time.UTC)}, t: t}
+	f := &fixture{Clock: storetest.ClockAt(time.Date(2026, 2, 2, 16, 35, 39, 0, time.UTC)), t: t}
 	store := storetest.Memory()
 	var err error
-	f.schemas, err = control.OpenSchemas(t.Context(), store, control.SchemaOptions{Now: f.now, Rules: map[string]control.SchemaRules{workos.Name: rules}})
+	f.schemas, err = control.OpenSchemas(t.Context(), store, control.SchemaOptions{Now: f.Now, Rules: map[string]control.SchemaRules{workos.Name: rules}})
 	if err != nil {
 		t.Fatal(err)
 	}
-	if f.book, err = daybook.Open(t.Context(), store, daybook.Options{Now: f.now, Schemas: f.schemas}); err != nil {
+	if f.book, err = daybook.Open(t.Context(), store, daybook.Options{Now: f.Now, Schemas: f.schemas}); err != nil {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() {
@@ -80,12 +62,12 @@ func newFixtureWith(t *testing.T, s workos.Settings, rules control.SchemaRules, 
 			t.Error(err)
 		}
 	})
-	f.keys = control.NewKeys(store, f.now)
-	authenticator := auth.New(f.keys, auth.Options{Now: f.now})
+	f.keys = control.NewKeys(store, f.Now)
+	authenticator := auth.New(f.keys, auth.Options{Now: f.Now})
 	t.Cleanup(authenticator.Close)
 	f.ended = make(chan control.Export, 100)
-	f.exports, err = export.Open(t.Context(), f.book, control.NewExports(store, f.now), []byte("key of links"), export.Options{
-		Dir: t.TempDir(), Now: f.now, Ended: func(x control.Export) { f.ended <- x },
+	f.exports, err = export.Open(t.Context(), f.book, control.NewExports(store, f.Now), []byte("key of links"), export.Options{
+		Dir: t.TempDir(), Now: f.Now, Ended: func(x control.Export) { f.ended <- x },
 	})
 	if err != nil {
 		t.Fatal(err)
@@ -96,8 +78,8 @@ func newFixtureWith(t *testing.T, s workos.Settings, rules control.SchemaRules, 
 		}
 	})
 	deps := workos.Deps{
-		Schemas: f.schemas, Retentions: control.NewRetentions(store, f.now), Portal: control.NewPortal(store, f.keys, f.now),
-		Exports: f.exports, Book: f.book, Auth: authenticator, Orgs: control.NewOrgs(store, f.now), Repeats: control.NewRepeats(store, f.now), Settings: s,
+		Schemas: f.schemas, Retentions: control.NewRetentions(store, f.Now), Portal: control.NewPortal(store, f.keys, f.Now),
+		Exports: f.exports, Book: f.book, Auth: authenticator, Orgs: control.NewOrgs(store, f.Now), Repeats: control.NewRepeats(store, f.Now), Settings: s,
 	}
 	for _, c := range change {
 		c(&deps)
@@ -371,7 +353,7 @@ func TestIdempotency(t *testing.T) {
 	if w := f.post(f.every, "k1", body("org_2", `,"version":9`)); w.Code != 201 || w.Header().Get("Daybook-Duplicate") != "false" {
 		t.Errorf("another organization: %d %s", w.Code, w.Body)
 	}
-	f.add(25 * time.Hour)
+	f.Add(25 * time.Hour)
 	post("", b, 201, "false", 6) // a day later it is another event
 	long := strings.Repeat("k", 300)
 	post(long, c, 201, "false", 7)
@@ -383,12 +365,12 @@ func TestIdempotency(t *testing.T) {
 func TestRepeatOverMidnight(t *testing.T) {
 	t.Parallel()
 	f := newFixture(t, workos.Settings{})
-	f.add(7 * time.Hour) // 23:35
+	f.Add(7 * time.Hour) // 23:35
 	for _, want := range []string{"false", "true"} {
 		if w := f.post(f.every, "", body("org_1", "")); w.Header().Get("Daybook-Duplicate") != want {
 			t.Errorf("%d, duplicate %q, want %s", w.Code, w.Header().Get("Daybook-Duplicate"), want)
 		}
-		f.add(time.Hour)
+		f.Add(time.Hour)
 	}
 }
 

@@ -185,11 +185,11 @@ func TestExportFaults(t *testing.T) {
 	if w := f.serve("GET", url, "", "", "Range", "bytes=99999-"); w.Code != 416 || w.Header().Get("Content-Type") != "application/json; charset=utf-8" {
 		t.Errorf("beyond the end: %d %s", w.Code, w.Body)
 	}
-	f.add(10 * time.Minute)
+	f.Add(10 * time.Minute)
 	if w := f.serve("GET", url, "", ""); w.Code != 410 || w.Body.String() != `{"message":"This export link has expired."}` {
 		t.Errorf("too old: %d %s", w.Code, w.Body)
 	}
-	f.add(8 * 24 * time.Hour)
+	f.Add(8 * 24 * time.Hour)
 	if err := f.exports.Sweep(t.Context()); err != nil {
 		t.Fatal(err)
 	}

@@ -192,16 +192,16 @@ func TestPortalEnds(t *testing.T) {
 	key := f.key("org_acme", "manage")
 	ask := func(cookie string) int { return f.page("GET", "/portal/events", cookie, "").Code }
 	late := f.link(key, `{"organization":"org_acme"}`)
-	f.add(control.PortalLinkFor)
+	f.Add(control.PortalLinkFor)
 	if _, w := f.enter(late); w.Code != 410 {
 		t.Errorf("a link after five minutes: %d", w.Code)
 	}
 	cookie, _ := f.enter(f.link(key, `{"organization":"org_acme"}`))
-	f.add(control.PortalSessionFor - time.Second)
+	f.Add(control.PortalSessionFor - time.Second)
 	if got := ask(cookie); got != 200 {
 		t.Errorf("within the hour: %d", got)
 	}
-	f.add(time.Second)
+	f.Add(time.Second)
 	if got := ask(cookie); got != 410 {
 		t.Errorf("after the hour: %d", got)
 	}

@@ -101,6 +101,8 @@ var (
 	ErrSwapped = errors.New("daybook: block was swapped")
 	// ErrTrimmed is returned by Tail when the commits asked for are merged and gone: reload the heads.
 	ErrTrimmed = errors.New("daybook: commits were trimmed")
+	// ErrLeaseHeld is returned by Lease while another holder's has not ended.
+	ErrLeaseHeld = errors.New("daybook: lease held")
 	// ErrNotExist is returned for a block, slip or document that is not there.
 	ErrNotExist = errors.New("daybook: does not exist")
 	// ErrExists is returned by PutNote when there is a checkpoint of that size. It stays as it is.

@@ -4,6 +4,7 @@ import (
 	"context"
 	"encoding/json"
 	"iter"
+	"time"
 
 	"golang.org/x/mod/sumdb/tlog"
 )
@@ -124,6 +125,29 @@ type StoredNote struct {
 	Note []byte // the signed note, opaque to a driver
 }
 
+// Fleet is implemented by a [Store] that several processes may use at once. Their Books follow each other through it.
+type Fleet interface {
+	// Watch returns where every shard stands, by shard, from one snapshot, as soon as one of them differs from seen; nil differs. It may
+	// answer late by no more than 250 ms, and what it returns is never behind what another process was told by an Append or a Replace
+	// before the call.
+	Watch(ctx context.Context, seen []Place) ([]Place, error)
+
+	// Moved returns the folded heads of the shard's logs that a Replace, NewEpoch, CloseLogs or DropLog has changed since mark, a Moved of
+	// an earlier Place, and the mark of the same snapshot; of a log that is gone, a head with no Org. A mark of 0 names every log.
+	Moved(ctx context.Context, shard int, since int64) (heads []Head, now int64, err error)
+
+	// Lease takes name for holder, or renews it, for ttl by the store's clock: nobody's own clock counts. ErrLeaseHeld while another holder's
+	// has not ended. A ttl of 0 gives it back, and is no error when it is not held. A lease makes work cheap, never right: whoever slept past
+	// its end is stopped by what it compares (Replace, Put, Advance), so nothing asks for a token.
+	Lease(ctx context.Context, name, holder string, ttl time.Duration) error
+}
+
+// Place is where one shard stands.
+type Place struct {
+	Last  CommitNo
+	Moved int64 // grows with every Replace, NewEpoch, CloseLogs and DropLog of a log of the shard
+}
+
 // Scrubber is implemented by a [Store] whose files may hold what was replaced and dropped for a while longer.
 type Scrubber interface {
 	// Scrub returns when everything that was replaced, trimmed or dropped before the call is overwritten in the store's files, as far as
@@ -164,6 +188,10 @@ type Commit struct {
 	Raw     int      // bytes of their bodies
 	Bytes   []byte   // the packed row, opaque to a driver but for the id at offset 8
 	Keys    []Key
+
+	// States is the States of the Tail that the committer has seen. A store for several processes answers ErrHeadMoved when NewEpoch or
+	// CloseLogs has changed it since: c may hold entries for a log that takes none any more. Others need not look.
+	States int64
 }
 
 // Tail is a run of commits of one shard.
@@ -171,6 +199,7 @@ type Tail struct {
 	Rows         []TailRow
 	Last, Merged CommitNo
 	Signed       int64
+	States       int64 // how often NewEpoch and CloseLogs changed a log of the shard; 0 in a store of one process
 }
 
 // TailRow is one commit as it is stored.

@@ -48,7 +48,7 @@ func (s *Store) Append(ctx context.Context, c *daybook.Commit) error {
 		c.Shard, int64(c.Prev), c.States, c.At, c.Entries, int64(c.Raw), c.Bytes, k.logs, k.hashes, k.firsts, k.counts, k.expires,
 	}})
 	if err == nil {
-		s.news.tell(c.Shard)
+		s.news.tell()
 	}
 	if state(err) == stateKeysExist {
 		return keysExist(err, keys)

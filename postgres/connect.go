@@ -73,7 +73,7 @@ func (l *link) dial(ctx context.Context, url, passwordFile string) error {
 	l.url = url
 	if passwordFile != "" {
 		l.password = func() (string, error) {
-			text, err := os.ReadFile(passwordFile) //nolint:gosec // the operator names it
+			text, err := os.ReadFile(passwordFile)
 			return strings.TrimRight(string(text), "\r\n"), err
 		}
 	}

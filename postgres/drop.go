@@ -23,7 +23,7 @@ func (s *Store) CloseLogs(ctx context.Context, org daybook.OrgID) error {
 	if err != nil {
 		return fmt.Errorf("close the logs of %s: %w", org, err)
 	}
-	s.news.tell(s.shardOf(org))
+	s.news.tell()
 	return nil
 }
 
@@ -33,7 +33,7 @@ func (s *Store) DropLog(ctx context.Context, log daybook.LogNo) (gone bool, err 
 	if err != nil {
 		return false, fmt.Errorf("drop log %d: %w", log, err)
 	}
-	s.news.tellAll()
+	s.news.tell()
 	return gone, nil
 }
 

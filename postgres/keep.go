@@ -40,7 +40,7 @@ func (s *Store) Replace(ctx context.Context, swaps []daybook.Swap) error {
 		return fmt.Errorf("replace blocks of %d logs: %w", len(swaps), err)
 	}
 	if len(swaps) > 0 {
-		s.news.tellAll()
+		s.news.tell()
 	}
 	return nil
 }

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"io/fs"
 	"log/slog"
+	"strconv"
 	"strings"
 	"sync"
 	"time"
@@ -101,7 +102,7 @@ func (l *link) settings(wall setting, more ...setting) (names, values []string) 
 	return names, values
 }
 
-func milliseconds(d time.Duration) string { return fmt.Sprint(max(d.Milliseconds(), 1)) }
+func milliseconds(d time.Duration) string { return strconv.FormatInt(max(d.Milliseconds(), 1), 10) }
 
 // statement is one statement that is sent in one round trip, and is a transaction of its own together with its settings.
 type statement struct {

@@ -34,8 +34,8 @@ type news struct {
 }
 
 // beginNews starts what tells and what listens, which end with end.
-func (s *Store) beginNews() *news {
-	ctx, stop := context.WithCancel(context.Background())
+func (s *Store) beginNews(ctx context.Context) *news {
+	ctx, stop := context.WithCancel(context.WithoutCancel(ctx))
 	n := &news{s: s, channel: channelOf(s.schema), self: rand.Text(), stop: stop, dirty: make(chan struct{}, 1), waking: make(chan struct{})}
 	if !s.readOnly {
 		n.done.Go(func() { n.telling(ctx) })
@@ -56,11 +56,8 @@ func (n *news) end() {
 	}
 }
 
-// tell has other processes told that the shard was written to.
-func (n *news) tell(int) { n.tellAll() }
-
-// tellAll has other processes told that something was written.
-func (n *news) tellAll() {
+// tell has other processes told that something was written.
+func (n *news) tell() {
 	select {
 	case n.dirty <- struct{}{}:
 	default:
@@ -119,12 +116,7 @@ func (n *news) listening(ctx context.Context) {
 
 // listen hears notices until its connection breaks.
 func (n *news) listen(ctx context.Context) (connected bool, err error) {
-	config, err := pgx.ParseConfig(n.s.pool.Config().ConnString())
-	if err != nil {
-		return false, hidden(err)
-	}
-	n.s.prepare(config)
-	c, err := n.s.connect(ctx, config)
+	c, err := n.s.connect(ctx, n.s.pool.Config().ConnConfig)
 	if err != nil {
 		return false, err
 	}

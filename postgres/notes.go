@@ -88,6 +88,6 @@ func (s *Store) NewEpoch(ctx context.Context, log daybook.LogNo) (next daybook.H
 	if err != nil {
 		return daybook.Head{}, fmt.Errorf("begin the epoch after log %d: %w", log, err)
 	}
-	s.news.tell(s.shardOf(next.Org))
+	s.news.tell()
 	return next, nil
 }

@@ -13,6 +13,7 @@ import (
 	"fmt"
 	"hash/fnv"
 	"log/slog"
+	"strconv"
 	"strings"
 	"time"
 
@@ -96,7 +97,7 @@ func Open(ctx context.Context, url string, o Options) (*Store, error) {
 		s.close()
 		return nil, fmt.Errorf("open store in schema %s: %w", s.schema, err)
 	}
-	s.news = s.beginNews()
+	s.news = s.beginNews(ctx)
 	return s, nil
 }
 
@@ -151,7 +152,9 @@ func (s *Store) Close() error {
 // nothing, or fails.
 
 // ofLog is for what belongs to one log: blocks, their bytes, slips and checkpoints.
-func ofLog(log daybook.LogNo) setting { return setting{"daybook.log", fmt.Sprint(int64(log))} }
+func ofLog(log daybook.LogNo) setting {
+	return setting{"daybook.log", strconv.FormatInt(int64(log), 10)}
+}
 
 // ofOrg is for heads and documents of one org; the empty org is the instance.
 func ofOrg(org daybook.OrgID) setting { return setting{"daybook.org", "=" + string(org)} }

@@ -171,9 +171,10 @@ CREATE FUNCTION replace_blocks(p_log bigint[], o_log bigint[], o_first bigint[],
   i_roots bytea[], i_facets bytea[], i_filter bytea[], i_data bytea[],
   s_log bigint[], s_kind smallint[], s_a int[], s_b int[], s_data bytea[],
   f_log bigint[], f_packed bigint[], f_received bigint[], f_frontier bytea[], f_ahead bigint[], OUT r_packed bigint[], OUT r_covers int[])
-  LANGUAGE plpgsql SECURITY DEFINER SET search_path FROM CURRENT SET daybook.replacing = '1' SET enable_seqscan = off SET enable_hashjoin = off SET enable_mergejoin = off AS $$
+  LANGUAGE plpgsql SECURITY DEFINER SET search_path FROM CURRENT SET enable_seqscan = off SET enable_hashjoin = off SET enable_mergejoin = off AS $$
 DECLARE v_shard smallint;
 BEGIN
+  PERFORM set_config('daybook.replacing', '1', true);
   FOR v_shard IN SELECT DISTINCT h.shard FROM unnest(p_log) AS u(l) JOIN heads h ON h.log_no = u.l ORDER BY 1 LOOP
     PERFORM move(v_shard, array_agg(h.log_no)) FROM unnest(p_log) AS u(l) JOIN heads h ON h.log_no = u.l WHERE h.shard = v_shard;
   END LOOP;
@@ -211,6 +212,7 @@ BEGIN
   INSERT INTO slips SELECT * FROM unnest(s_log, s_kind, s_a, s_b, s_data) ON CONFLICT (log_no, kind, a, b) DO UPDATE SET data = excluded.data;
   UPDATE heads h SET packed = f.packed, last_received = f.received, frontier = f.frontier, id_ahead = f.ahead
     FROM unnest(f_log, f_packed, f_received, f_frontier, f_ahead) AS f(l, packed, received, frontier, ahead) WHERE h.log_no = f.l;
+  PERFORM set_config('daybook.replacing', '', true);
 END $$;
 
 -- drop_commits raises the shard's merged to p_through and drops at most p_rows merged commits. It returns how many, or -1 when p_through is beyond
@@ -278,7 +280,7 @@ END $$;
 
 -- drop_log removes at most p_rows rows of each kind of a closed log, and its head when nothing else is left: then, or when there is no such
 -- log, it returns true.
-CREATE FUNCTION drop_log(p_log bigint, p_rows int) RETURNS boolean LANGUAGE plpgsql SECURITY DEFINER SET search_path FROM CURRENT SET daybook.replacing = '1' AS $$
+CREATE FUNCTION drop_log(p_log bigint, p_rows int) RETURNS boolean LANGUAGE plpgsql SECURITY DEFINER SET search_path FROM CURRENT AS $$
 DECLARE h heads; firsts bigint[]; dropped int; more int;
 BEGIN
   PERFORM FROM moves m JOIN heads t ON t.shard = m.shard WHERE t.log_no = p_log FOR UPDATE OF m;
@@ -289,6 +291,7 @@ BEGIN
   IF h.state <> 2 THEN
     RAISE EXCEPTION 'daybook: log not closed' USING ERRCODE = 'DB009';
   END IF;
+  PERFORM set_config('daybook.replacing', '1', true);
   firsts := ARRAY(SELECT first FROM blocks WHERE log_no = p_log ORDER BY first LIMIT p_rows);
   DELETE FROM block_data WHERE log_no = p_log AND first = ANY (firsts);
   DELETE FROM blocks WHERE log_no = p_log AND first = ANY (firsts);
@@ -302,6 +305,7 @@ BEGIN
   IF dropped = 0 THEN
     DELETE FROM heads WHERE log_no = p_log;
   END IF;
+  PERFORM set_config('daybook.replacing', '', true);
   PERFORM move(h.shard, ARRAY[p_log]);
   RETURN dropped = 0;
 END $$;

@@ -21,7 +21,6 @@ import (
 	"github.com/daybook-audit/daybook/server/internal/config"
 	"github.com/daybook-audit/daybook/server/internal/control"
 	"github.com/daybook-audit/daybook/server/internal/selfaudit"
-	"github.com/daybook-audit/daybook/sqlite"
 	"github.com/daybook-audit/daybook/witness"
 )
 
@@ -29,7 +28,7 @@ import (
 type signing struct {
 	control.Signing
 	master []byte
-	marks  *sqlite.HighWater
+	marks  marks
 }
 
 // signingOptions say how to come by it.
@@ -123,7 +122,7 @@ func openSigning(ctx context.Context, c *config.Config, docs daybook.Documents, 
 			try:     "the right file (--master-key-file); after a compromise: daybook recover --new-epoch --cause key_compromise",
 		}
 	}
-	if s.marks, err = sqlite.OpenHighWater(highWaterPath(c)); err != nil {
+	if s.marks, err = openMarks(ctx, c); err != nil {
 		return nil, err
 	}
 	if err := control.KeepSigning(ctx, docs, s.Signing); err != nil {
@@ -132,14 +131,12 @@ func openSigning(ctx context.Context, c *config.Config, docs daybook.Documents, 
 	return s, nil
 }
 
-func highWaterPath(c *config.Config) string { return beside(c, c.HighWater, "highwater.db") }
-
-// beside returns path, or a file of this name beside the store.
-func beside(c *config.Config, path, name string) string {
-	if path != "" {
-		return path
+// masterKeyPath is the file of the master key.
+func masterKeyPath(c *config.Config) string {
+	if c.MasterKeyFile != "" {
+		return c.MasterKeyFile
 	}
-	return filepath.Join(filepath.Dir(c.DB), name)
+	return filepath.Join(c.Folder(), "master.key")
 }
 
 // masterKey returns the master key of the configuration, made if the file is missing and create is set. No error shows any of it.
@@ -151,7 +148,7 @@ func masterKey(c *config.Config, create bool) ([]byte, error) {
 		}
 		return key, nil
 	}
-	path := beside(c, c.MasterKeyFile, "master.key")
+	path := masterKeyPath(c)
 	info, err := os.Stat(path)
 	switch {
 	case errors.Is(err, fs.ErrNotExist) && create:

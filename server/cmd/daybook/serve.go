@@ -124,7 +124,7 @@ func (m *Main) handler(ctx context.Context) (*api.Server, error) {
 		Now: m.Now, Logger: m.Logger, CursorKey: cursorKey, MaxQueueBytes: int64(c.QueueBytes), TailBytes: int64(c.TailBytes),
 		CommitTimeout: c.CommitTimeout, IdempotencyWindow: c.IdempotencyWindow,
 	}
-	if m.sign, err = openSigning(ctx, c, m.store, signingOptions{fallback: m.Origin}); err != nil {
+	if m.sign, err = openSigning(ctx, c, m.store, signingOptions{fallback: m.Origin, logger: m.Logger}); err != nil {
 		return nil, err
 	}
 	if m.sign == nil {

@@ -172,6 +172,9 @@ func (m *Main) handler(ctx context.Context) (*api.Server, error) {
 		d.Metrics.WatchErasures(m.keep.late.Count)
 	}
 	origin := auth.Origin{Public: c.PublicURL, Proxies: proxies}
+	if d.Sessions, err = m.auth.NewSessions(control.NewSessions(m.store, m.Now), origin); err != nil {
+		return nil, fmt.Errorf("public_url: %w", err)
+	}
 	if err := m.openExports(ctx); err != nil {
 		return nil, err
 	}

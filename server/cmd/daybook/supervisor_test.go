@@ -52,9 +52,17 @@ func TestExposed(t *testing.T) {
 		uid    int
 		want   bool
 	}{
-		{0o600, false, 1000, false}, {0o400, false, 1000, false}, {0o640, false, 1000, true}, {0o604, false, 1000, true},
-		{0o440, true, 1000, false}, {0o640, true, 1000, false}, {0o660, true, 1000, true}, {0o444, true, 1000, true}, {0o450, true, 1000, true},
-		{0o440, true, 0, true}, {0o600, true, 0, false},
+		{0o600, false, 1000, false},
+		{0o400, false, 1000, false},
+		{0o640, false, 1000, true},
+		{0o604, false, 1000, true},
+		{0o440, true, 1000, false},
+		{0o640, true, 1000, false},
+		{0o660, true, 1000, true},
+		{0o444, true, 1000, true},
+		{0o450, true, 1000, true},
+		{0o440, true, 0, true},
+		{0o600, true, 0, false},
 	} {
 		if got := exposed(tt.mode, tt.ofRoot, tt.uid); got != tt.want {
 			t.Errorf("mode %04o, root's: %t, read by %d: %t", tt.mode, tt.ofRoot, tt.uid, got)

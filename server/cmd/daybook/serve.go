@@ -385,8 +385,10 @@ func (e *env) serve(ctx context.Context, m *Main, ready func() error) error {
 		err = ready()
 	}
 	if err == nil {
+		e.tellSupervisor(ctx, m.Logger, "READY=1")
 		err = m.Wait(ctx)
 	}
+	e.tellSupervisor(context.WithoutCancel(ctx), m.Logger, "STOPPING=1")
 	m.Logger.LogAttrs(context.WithoutCancel(ctx), slog.LevelInfo, "stopping")
 	if err := errors.Join(err, m.Close()); err != nil {
 		return cannot("serve", err)

@@ -25,9 +25,10 @@ import (
 
 	"github.com/daybook-audit/daybook"
 	"github.com/daybook-audit/daybook/daybooksql"
+	"github.com/daybook-audit/daybook/internal/pgtest"
 )
 
-// server is a database server of the tests, started when the first test asks for it.
+// server is a MariaDB of the tests, started when the first test asks for it. PostgreSQL comes from pgtest.
 type server struct {
 	once    sync.Once
 	err     error
@@ -39,16 +40,13 @@ type server struct {
 }
 
 var (
-	postgres = server{start: startPostgres, stop: syscall.SIGINT}
-	mariadb  = server{start: startMariaDB, stop: syscall.SIGTERM}
-	bases    atomic.Int64
+	mariadb = server{start: startMariaDB, stop: syscall.SIGTERM}
+	bases   atomic.Int64
 )
 
 func TestMain(m *testing.M) {
 	code := m.Run()
-	for _, s := range []*server{&postgres, &mariadb} {
-		s.end()
-	}
+	mariadb.end()
 	os.Exit(code)
 }
 
@@ -81,7 +79,7 @@ func (s *server) running(t testing.TB) {
 	}
 }
 
-// nobody is who runs a server when the tests run as root, which both servers refuse or dislike.
+// nobody is who runs a server when the tests run as root, which it dislikes.
 func nobody() (*syscall.SysProcAttr, func(string) error, error) {
 	// The kernel ends the server when the test is killed.
 	attr := &syscall.SysProcAttr{Pdeathsig: syscall.SIGKILL}
@@ -157,32 +155,6 @@ func binary(name, folders string) (string, error) {
 		return "", fmt.Errorf("%s is not installed: tools/install-test-needs installs it", name)
 	}
 	return found[len(found)-1], nil
-}
-
-func startPostgres(s *server) error {
-	attr, err := s.prepare()
-	if err != nil {
-		return err
-	}
-	const folders = "/usr/lib/postgresql/*/bin"
-	initdb, err := binary("initdb", folders)
-	if err != nil {
-		return err
-	}
-	program, err := binary("postgres", folders)
-	if err != nil {
-		return err
-	}
-	data := filepath.Join(s.folder, "data")
-	if out, err := s.command(attr, initdb, "-D", data, "-U", "daybook", "-A", "trust", "-E", "UTF8", "--locale=C.UTF-8", "-N").CombinedOutput(); err != nil {
-		return fmt.Errorf("initdb: %w\n%s", err, out)
-	}
-	cmd := s.command(attr, program, "-D", data, "-k", s.folder, "-c", "listen_addresses=", "-c", "max_connections=100", "-c", "synchronous_commit=off")
-	return s.launch(cmd, func() error { return ping("pgx", postgresDSN(s, "postgres")) })
-}
-
-func postgresDSN(s *server, base string) string {
-	return fmt.Sprintf("host=%s user=daybook dbname=%s", s.folder, base)
 }
 
 func startMariaDB(s *server) error {
@@ -295,24 +267,17 @@ func openSQLite(t testing.TB) *sql.DB {
 
 func openPostgres(t testing.TB) *sql.DB {
 	t.Helper()
-	postgres.running(t)
-	return openNew(t, "pgx", func(base string) string { return postgresDSN(&postgres, base) }, "postgres")
+	return open(t, "pgx", pgtest.Shared(t).New(t)+"&synchronous_commit=off")
 }
 
 func openMariaDB(t testing.TB) *sql.DB {
 	t.Helper()
 	mariadb.running(t)
-	return openNew(t, "mysql", func(base string) string { return mariadbDSN(&mariadb, base) }, "")
-}
-
-// openNew makes a database on a server.
-func openNew(t testing.TB, driver string, dsn func(base string) string, admin string) *sql.DB {
-	t.Helper()
 	name := fmt.Sprintf("app%d", bases.Add(1))
-	db := open(t, driver, dsn(admin))
+	db := open(t, "mysql", mariadbDSN(&mariadb, ""))
 	_, err := db.ExecContext(t.Context(), "CREATE DATABASE "+name)
 	if err := errors.Join(err, db.Close()); err != nil {
 		t.Fatal(err)
 	}
-	return open(t, driver, dsn(name))
+	return open(t, "mysql", mariadbDSN(&mariadb, name))
 }

@@ -145,8 +145,8 @@ func (s *server) launch(cmd *exec.Cmd, ready func() error) error {
 	}
 }
 
-// binary finds a program, also where Debian puts what is not for everybody's PATH.
-func binary(name, folders string) (string, error) {
+// program finds a program, also where Debian puts what is not for everybody's PATH.
+func program(name, folders string) (string, error) {
 	if path, err := exec.LookPath(name); err == nil {
 		return path, nil
 	}
@@ -162,11 +162,11 @@ func startMariaDB(s *server) error {
 	if err != nil {
 		return err
 	}
-	install, err := binary("mariadb-install-db", "/usr/bin")
+	install, err := program("mariadb-install-db", "/usr/bin")
 	if err != nil {
 		return err
 	}
-	program, err := binary("mariadbd", "/usr/sbin")
+	server, err := program("mariadbd", "/usr/sbin")
 	if err != nil {
 		return err
 	}
@@ -174,7 +174,7 @@ func startMariaDB(s *server) error {
 	if out, err := s.command(attr, install, "--no-defaults", "--datadir="+data, "--auth-root-authentication-method=normal", "--skip-test-db").CombinedOutput(); err != nil {
 		return fmt.Errorf("mariadb-install-db: %w\n%s", err, out)
 	}
-	cmd := s.command(attr, program, "--no-defaults", "--datadir="+data, "--socket="+filepath.Join(s.folder, "sock"), "--skip-networking",
+	cmd := s.command(attr, server, "--no-defaults", "--datadir="+data, "--socket="+filepath.Join(s.folder, "sock"), "--skip-networking",
 		"--pid-file="+filepath.Join(s.folder, "pid"), "--innodb-flush-log-at-trx-commit=0", "--max-connections=100")
 	return s.launch(cmd, func() error { return ping("mysql", mariadbDSN(s, "")) })
 }

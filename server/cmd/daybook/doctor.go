@@ -114,7 +114,7 @@ func (e *env) examine(cmd *cobra.Command) []finding {
 		for _, text := range e.mistyped() {
 			out = append(out, finding{"warn", "config", text, "daybook config lists them"})
 		}
-		out = append(out, e.examineStore(cmd.Context(), c.DB)...)
+		out = append(out, e.examineStore(cmd.Context(), c)...)
 		out = append(out, examineSigning(cmd.Context(), c))
 		if listensWide(c.Listen) && c.TLSCert == "" && len(c.TrustedProxies) == 0 {
 			out = append(out, finding{"warn", "network", "listens on " + c.Listen + " without TLS and without a trusted proxy: keys travel in the clear", "--tls-cert FILE --tls-key FILE, or --trusted-proxies NETWORK"})
@@ -127,8 +127,12 @@ func listensWide(listen string) bool {
 	return !strings.HasPrefix(listen, "127.") && !strings.HasPrefix(listen, "localhost") && !strings.HasPrefix(listen, "[::1]")
 }
 
-// examineStore looks at the store's file and the disk below it.
-func (e *env) examineStore(ctx context.Context, db string) []finding {
+// examineStore looks at the store's file and the disk below it, or at the database.
+func (e *env) examineStore(ctx context.Context, c *config.Config) []finding {
+	db := c.DB
+	if c.OnPostgres() {
+		return e.examinePostgres(ctx, c)
+	}
 	if err := checkDriver(db); err != nil {
 		return []finding{{"fail", "store", err.Error(), "--db FILE"}}
 	}
@@ -174,20 +178,29 @@ func (e *env) examineFile(ctx context.Context, db string, info fs.FileInfo) find
 func examineSigning(ctx context.Context, c *config.Config) finding {
 	off := finding{"warn", "signing", "checkpoints are not signed: nobody can prove from outside that the log was not changed", "--origin HOST (DAYBOOK_ORIGIN)"}
 	origin := c.Origin
-	if isThere(c.DB) {
-		s, err := openStore(ctx, c.DB, storeOptions{readOnly: true})
+	if c.OnPostgres() || isThere(c.DB) {
+		s, err := openStore(ctx, c.DB, storeOptions{readOnly: true, c: c})
 		if err != nil {
 			return finding{"warn", "signing", "the store cannot be read", ""}
 		}
 		known, signed, err := control.ReadSigning(ctx, s)
 		if err = errors.Join(err, s.Close()); err != nil {
-			return finding{"fail", "signing", err.Error(), "daybook fsck --db " + c.DB}
+			return finding{"fail", "signing", err.Error(), "daybook fsck --db " + config.MaskAddress(c.DB)}
 		}
 		if signed {
 			origin = known.Origin
 		}
-		if signed && !isThere(highWaterPath(c)) {
-			return finding{"fail", "signing", "there is no high-water store at " + highWaterPath(c), "daybook recover"}
+		if signed {
+			m, err := findMarks(ctx, c)
+			if err != nil {
+				return finding{"fail", "signing", err.Error(), "--highwater"}
+			}
+			if m == nil {
+				return finding{"fail", "signing", "there is no high-water store at " + marksShown(c), "daybook recover"}
+			}
+			if err := m.Close(); err != nil {
+				return finding{"fail", "signing", err.Error(), "--highwater"}
+			}
 		}
 	}
 	if origin == "" {

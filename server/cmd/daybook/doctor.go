@@ -27,15 +27,18 @@ type finding struct {
 }
 
 func newDoctor(e *env) *cobra.Command {
-	var fixHints bool
+	var fixHints, ready bool
 	cmd := &cobra.Command{
 		Use: "doctor", Short: "Look at configuration, store, disk, keys, server and clock; one line each",
-		Example: `  $ daybook doctor
-  $ daybook doctor --fix-hints
+		Example: `  $ daybook doctor --fix-hints
+  $ daybook doctor --ready
   $ daybook doctor -o json | jq '.[] | select(.state != "ok")'`,
 		Annotations: map[string]string{fieldsNote: doctorFields, exitsNote: "0 nothing fails · 1 something does"},
 		Args:        exactArgs(),
 		RunE: func(cmd *cobra.Command, _ []string) error {
+			if ready {
+				return e.askReady(cmd.Context())
+			}
 			found := e.examine(cmd)
 			failed := false
 			if fixHints {
@@ -74,8 +77,24 @@ func newDoctor(e *env) *cobra.Command {
 		},
 	}
 	cmd.Flags().BoolVar(&fixHints, "fix-hints", false, "only what to type or set, as lines to copy")
+	cmd.Flags().BoolVar(&ready, "ready", false, "only whether the server answers that it is ready, in three seconds: for health checks of containers")
 	config.Bind(cmd.Flags())
 	return cmd
+}
+
+// askReady fails when the server in force does not answer that it can serve. It opens no store and needs no key.
+func (e *env) askReady(ctx context.Context) error {
+	c, err := e.connect()
+	if err != nil {
+		return err
+	}
+	ctx, cancel := context.WithTimeout(ctx, 3*time.Second)
+	defer cancel()
+	if _, err := c.Ready(ctx); err != nil {
+		return cannot("reach a server that is ready", err)
+	}
+	e.note("ready")
+	return nil
 }
 
 // examine runs every check. None of them changes anything.

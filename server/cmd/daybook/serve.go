@@ -172,6 +172,9 @@ func (m *Main) handler(ctx context.Context) (*api.Server, error) {
 		d.Metrics.WatchErasures(m.keep.late.Count)
 	}
 	origin := auth.Origin{Public: c.PublicURL, Proxies: proxies}
+	if d.Sessions, err = m.auth.NewSessions(control.NewSessions(m.store, m.Now), origin); err != nil {
+		return nil, fmt.Errorf("public_url: %w", err)
+	}
 	if err := m.openExports(ctx); err != nil {
 		return nil, err
 	}
@@ -390,8 +393,10 @@ func (e *env) serve(ctx context.Context, m *Main, ready func() error) error {
 		err = ready()
 	}
 	if err == nil {
+		e.tellSupervisor(ctx, m.Logger, "READY=1")
 		err = m.Wait(ctx)
 	}
+	e.tellSupervisor(context.WithoutCancel(ctx), m.Logger, "STOPPING=1")
 	m.Logger.LogAttrs(context.WithoutCancel(ctx), slog.LevelInfo, "stopping")
 	if err := errors.Join(err, m.Close()); err != nil {
 		return cannot("serve", err)

@@ -197,7 +197,7 @@ func masterKey(c *config.Config, create bool) (key []byte, made string, err erro
 		}
 	case err != nil:
 		return nil, "", fmt.Errorf("read the master key: %w", err)
-	case info.Mode().Perm()&0o077 != 0 && runtime.GOOS != "windows":
+	case exposed(info.Mode(), ofRoot(info), os.Getuid()) && runtime.GOOS != "windows":
 		return nil, "", &usageError{message: fmt.Sprintf("others may read the master key %s (mode %04o)", path, info.Mode().Perm()), try: "chmod 600 " + path}
 	}
 	text, err := os.ReadFile(path)

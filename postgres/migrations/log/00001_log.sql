@@ -47,7 +47,9 @@ CREATE TABLE commits (
   raw     bigint   NOT NULL,
   data    bytea    NOT NULL, -- bytes 8 to 23 are the commit's id
   PRIMARY KEY (shard, n)
-);
+) WITH (autovacuum_vacuum_threshold = 500, autovacuum_vacuum_scale_factor = 0, autovacuum_vacuum_cost_delay = 0, vacuum_truncate = off,
+  toast.autovacuum_vacuum_threshold = 20000, toast.autovacuum_vacuum_scale_factor = 0, toast.autovacuum_vacuum_cost_delay = 0, toast.vacuum_truncate = off);
+-- Every row goes soon after it came: space is used again within a minute or so, and no vacuum keeps an append waiting to give it back.
 ALTER TABLE commits ALTER data SET STORAGE EXTERNAL; -- packed already
 
 CREATE TABLE blocks (

@@ -25,12 +25,11 @@ import (
 // connections for everybody.
 func startPooler(t *testing.T) string {
 	t.Helper()
-	dir, err := os.MkdirTemp("", "daybook-pooler-")
-	if err != nil {
+	folder := strings.TrimPrefix(strings.Fields(server.url)[0], "host=")
+	dir := filepath.Join(folder, "pooler")
+	if err := os.Mkdir(dir, 0o755); err != nil {
 		t.Fatal(err)
 	}
-	t.Cleanup(func() { _ = os.RemoveAll(dir) })
-	folder := strings.TrimPrefix(strings.Fields(server.url)[0], "host=")
 	for name, text := range map[string]string{
 		"users": fmt.Sprintf("%q \"\"\n%q \"\"\n%q \"\"\n", "daybook", ownerRole, appRole),
 		"pgbouncer.ini": "[databases]\n* = host=" + folder + "\n[pgbouncer]\npool_mode = transaction\nlisten_addr =\nunix_socket_dir = " + dir +

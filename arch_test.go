@@ -38,7 +38,7 @@ var arch = []archModule{
 		{"leaf"},
 		{"query"},
 		{".", "verify"},
-		{"client", "witness", "daybookhttp", "daybooksql", "activity", "crm", "storetest"},
+		{"client", "witness", "daybookhttp", "daybooksql", "activity", "crm", "storetest", "internal/sentence"},
 		{"daybooktest", "resthapi"},
 	}},
 	{dir: "internal/apptest", may: []string{""}, lines: [][]string{{"."}}},

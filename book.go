@@ -210,13 +210,16 @@ func (b *Book) fail(err error) {
 
 func (b *Book) now() int64 { return b.o.Now().UnixMicro() }
 
-func (b *Book) shardOf(org OrgID) *shard {
-	if len(b.shards) == 1 {
-		return b.shards[0]
+func (b *Book) shardOf(org OrgID) *shard { return b.shards[ShardOf(org, len(b.shards))] }
+
+// ShardOf returns the shard of org in a store with so many shards: FNV-1a-64 of org modulo their number.
+func ShardOf(org OrgID, shards int) int {
+	if shards <= 1 {
+		return 0
 	}
 	h := fnv.New64a()
 	_, _ = h.Write([]byte(org)) // never fails
-	return b.shards[h.Sum64()%uint64(len(b.shards))]
+	return int(h.Sum64() % uint64(shards))
 }
 
 // changed returns a channel that is closed by the next commit of org's shard. Ask for it before looking: what is committed between

@@ -176,6 +176,9 @@ type Head struct {
 	LastReceived int64       // received_at of entry Packed−1, µs; 0 when empty
 	IDAhead      int64       // the latest time in an event id below Packed that lay well after its received_at, µs; 0: none did
 	Frontier     []tlog.Hash // compact range of [0, Packed), largest subtree first
+
+	// Turn counts the swaps that were ever applied to the log, from 1: see Swap. In a store of one process it is 0.
+	Turn int64
 }
 
 // Commit is one packed row for all logs of a shard.
@@ -276,7 +279,12 @@ type Swap struct {
 	Out   []BlockRef
 	In    []Block // a Gen already used at a First must grow
 	Slips []Slip  // put, replacing the same key
-	Fold  *Head   // the new folded head; nil leaves it
+	Fold  *Head   // the new folded head; nil leaves it. Its Turn is not looked at
+
+	// Turn is that of the head from which the swap was planned. A store for several processes raises the log's by one for every swap of a
+	// Replace, also for one that changes nothing else, and answers ErrSwapped, having written nothing, when this one is set and another
+	// than the log's just before: so what was read since that head is still as it was. 0: it is not compared. Others need not look.
+	Turn int64
 }
 
 // Documents keeps small JSON records beside the log, durable on return. The empty org holds what is the instance's.

@@ -39,6 +39,9 @@ func (s *Store) Append(ctx context.Context, c *daybook.Commit) error {
 	if len(c.Bytes) < 24 || !bytes.Equal(c.Bytes[8:24], c.ID[:]) {
 		return errors.New("append: the commit's bytes do not carry its id")
 	}
+	if s.o.ReadOnly {
+		return fmt.Errorf("schema %s: %w", s.o.Schema, ErrReadOnly)
+	}
 	keys := c.Keys
 	if len(keys) > 1 { // in one order for everybody: two that insert the same keys must not wait for each other
 		keys = slices.SortedFunc(slices.Values(keys), func(a, b daybook.Key) int {

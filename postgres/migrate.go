@@ -61,10 +61,16 @@ func (s *Store) migrate(ctx context.Context) (err error) {
 	switch version, err := s.schemaVersion(ctx); {
 	case err != nil:
 		return err
+	case version == schema && s.o.ReadOnly:
+		return nil
 	case version == schema:
 		return s.checkShards(ctx)
+	case version == 0 && (s.o.ReadOnly || s.o.MustExist):
+		return fmt.Errorf("there is no store: %w", fs.ErrNotExist)
 	case version > schema:
 		return fmt.Errorf("schema version %d, this program knows %d: %w", version, schema, daybook.ErrNewer)
+	case s.o.ReadOnly:
+		return fmt.Errorf("schema version %d, this program reads %d: start a server of this version, which migrates it", version, schema)
 	}
 	config := s.pool.Config().ConnConfig.Copy()
 	name := pgx.Identifier{s.o.Schema}.Sanitize()

@@ -31,7 +31,16 @@ type Options struct {
 	Shards int          // how many commit orders a new store has, 1 to 64, fixed from then on. Default: 8
 	// Timeout bounds every statement that was sent. What was not answered by then has an unknown outcome. Default: 10 s.
 	Timeout time.Duration
+
+	// ReadOnly opens a store that is there, made by this version, for reading: beside a server that writes it, or on its standby. Every
+	// method that writes fails with [ErrReadOnly], and the server is asked to refuse writes too.
+	ReadOnly bool
+	// MustExist refuses to make a store: [fs.ErrNotExist] when there is none.
+	MustExist bool
 }
+
+// ErrReadOnly is returned by every method that writes of a store that was opened with ReadOnly. Nothing was written.
+var ErrReadOnly = errors.New("the store is open for reading only")
 
 func (o Options) withDefaults() (Options, error) {
 	if o.Logger == nil {
@@ -82,6 +91,9 @@ func Open(ctx context.Context, url string, o Options) (*Store, error) {
 	config, err := pgxpool.ParseConfig(url)
 	if err != nil {
 		return nil, fmt.Errorf("open store: %w", hidden(err))
+	}
+	if o.ReadOnly {
+		config.ConnConfig.RuntimeParams["default_transaction_read_only"] = "on"
 	}
 	s := &Store{o: o}
 	if s.pool, err = pgxpool.NewWithConfig(ctx, config); err != nil {
@@ -181,6 +193,9 @@ func (s *Store) read(ctx context.Context, f func(ctx context.Context, c *pgxpool
 // transact runs f in a transaction. With lazy it does not wait for its own durability: the write-ahead log is one stream, and what a
 // later append syncs contains it.
 func (s *Store) transact(ctx context.Context, lazy bool, f func(ctx context.Context, tx pgx.Tx) error) error {
+	if s.o.ReadOnly {
+		return fmt.Errorf("schema %s: %w", s.o.Schema, ErrReadOnly)
+	}
 	return s.call(ctx, func(ctx context.Context, c *pgxpool.Conn) error {
 		tx, err := c.Begin(ctx)
 		if err != nil {

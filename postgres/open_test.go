@@ -3,6 +3,7 @@ package postgres_test
 import (
 	"errors"
 	"fmt"
+	"io/fs"
 	"log/slog"
 	"strings"
 	"sync"
@@ -199,5 +200,45 @@ func TestTriggers(t *testing.T) {
 	}
 	if err := s.Close(); err != nil {
 		t.Error(err)
+	}
+}
+
+// ReadOnly and MustExist open a store that is there, and make none.
+func TestOpen_existing(t *testing.T) {
+	t.Parallel()
+	schema := newSchema(t)
+	for _, o := range []postgres.Options{{Schema: schema, ReadOnly: true}, {Schema: schema, MustExist: true}} {
+		if s, err := postgres.Open(t.Context(), server.url, o); !errors.Is(err, fs.ErrNotExist) {
+			t.Fatalf("%+v: %v, %v", o, s, err)
+		}
+	}
+	w := openStore(t, schema, postgres.Options{Shards: 1})
+	heads, err := w.Heads(t.Context(), []daybook.OrgID{"org"}, true)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := openStore(t, schema, postgres.Options{MustExist: true}).Close(); err != nil {
+		t.Error(err)
+	}
+	r := openStore(t, schema, postgres.Options{ReadOnly: true}) // beside the one that writes
+	if got, err := r.Logs(t.Context(), 0, 9); err != nil || len(got) != 1 || got[0].Log != heads[0].Log {
+		t.Errorf("%+v, %v", got, err)
+	}
+	c := &daybook.Commit{Bytes: make([]byte, 24)}
+	_, made := r.Heads(t.Context(), []daybook.OrgID{"other"}, true)
+	_, epoch := r.NewEpoch(t.Context(), heads[0].Log)
+	_, put := r.Put(t.Context(), daybook.Document{Kind: "kind", ID: "id"})
+	for name, err := range map[string]error{
+		"Append": r.Append(t.Context(), c), "Heads": made, "NewEpoch": epoch, "Put": put,
+		"Trim": r.Trim(t.Context(), 0, 0, 0), "Replace": r.Replace(t.Context(), nil), "CloseLogs": r.CloseLogs(t.Context(), "org"),
+	} {
+		if !errors.Is(err, postgres.ErrReadOnly) {
+			t.Errorf("%s: %v", name, err)
+		}
+	}
+	for _, s := range []*postgres.Store{w, r} {
+		if err := s.Close(); err != nil {
+			t.Error(err)
+		}
 	}
 }

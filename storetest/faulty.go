@@ -35,9 +35,17 @@ const (
 	StepGet     Step = "Get" // List too
 	StepPut     Step = "Put"
 	StepDelete  Step = "Delete" // DeleteOrg too
+
+	// Those of a store of several processes.
+	StepWatch Step = "Watch"
+	StepMoved Step = "Moved"
+	StepLease Step = "Lease"
 )
 
-// Steps returns all steps.
+// FleetSteps returns the steps that only a [FaultyNode] has.
+func FleetSteps() []Step { return []Step{StepWatch, StepMoved, StepLease} }
+
+// Steps returns all steps of a store of one process.
 func Steps() []Step {
 	return []Step{
 		StepHeads, StepAppend, StepKeys, StepTail, StepBlocks, StepRead, StepSlips, StepReplace, StepTrim, StepNotes, StepPutNote,

@@ -23,13 +23,14 @@ import (
 // MemoryStore is a [daybook.Store] and [daybook.Documents] in memory with one shard. It keeps every promise of the interfaces but
 // durability: what it holds lives as long as the process. See [MemoryStore.Reopen].
 type MemoryStore struct {
-	mu     sync.Mutex
-	closed bool
+	fleet  bool // one of several processes: see Node
+	closed bool // guarded by mu
 	*content
 }
 
 // content is what outlives a handle.
 type content struct {
+	mu                   sync.Mutex
 	commits              map[daybook.CommitNo][]byte
 	last, merged, oldest daybook.CommitNo // oldest: the first commit still there, if any is
 	signed               int64
@@ -37,10 +38,12 @@ type content struct {
 	newest               map[daybook.OrgID]*memoryLog
 	keys                 map[daybook.KeyRef]daybook.Key
 	documents            map[documentRef]daybook.Document
+	shared
 }
 
 type memoryLog struct {
 	head   daybook.Head
+	moved  int64           // when it changed last, in content.moved
 	blocks []daybook.Block // by First, contiguous from 0
 	slips  map[daybook.SlipKey][]byte
 	notes  []daybook.StoredNote // by Size
@@ -61,7 +64,7 @@ var (
 func Memory() *MemoryStore {
 	return &MemoryStore{content: &content{
 		oldest: 1, newest: map[daybook.OrgID]*memoryLog{}, commits: map[daybook.CommitNo][]byte{},
-		keys: map[daybook.KeyRef]daybook.Key{}, documents: map[documentRef]daybook.Document{},
+		keys: map[daybook.KeyRef]daybook.Key{}, documents: map[documentRef]daybook.Document{}, shared: newShared(),
 	}}
 }
 
@@ -70,24 +73,27 @@ func (m *MemoryStore) Reopen() *MemoryStore {
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	m.closed = true
-	return &MemoryStore{content: m.content}
+	m.wake()
+	return &MemoryStore{content: m.content, fleet: m.fleet}
 }
 
 // Copy returns another store with the content of this moment: what a restore brings back.
 func (m *MemoryStore) Copy() *MemoryStore {
 	m.mu.Lock()
 	defer m.mu.Unlock()
-	c := *m.content
-	c.commits, c.keys, c.documents = maps.Clone(c.commits), maps.Clone(c.keys), maps.Clone(c.documents)
-	c.logs, c.newest = slices.Clone(c.logs), map[daybook.OrgID]*memoryLog{}
+	c := &content{
+		commits: maps.Clone(m.commits), last: m.last, merged: m.merged, oldest: m.oldest, signed: m.signed,
+		logs: slices.Clone(m.logs), newest: map[daybook.OrgID]*memoryLog{}, keys: maps.Clone(m.keys), documents: maps.Clone(m.documents),
+		shared: m.alone(),
+	}
 	for i, l := range c.logs {
 		if l == nil {
 			continue
 		}
-		l := &memoryLog{head: cloneHead(l.head), blocks: slices.Clone(l.blocks), slips: maps.Clone(l.slips), notes: slices.Clone(l.notes)}
+		l := &memoryLog{head: copyHead(l.head), moved: l.moved, blocks: slices.Clone(l.blocks), slips: maps.Clone(l.slips), notes: slices.Clone(l.notes)}
 		c.logs[i], c.newest[l.head.Org] = l, l // numbers ascend with epochs
 	}
-	return &MemoryStore{content: &c}
+	return &MemoryStore{content: c, fleet: m.fleet}
 }
 
 // DropNotes forgets the checkpoints of log: what no store may do.
@@ -118,6 +124,7 @@ func (m *MemoryStore) Close() error {
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	m.closed = true
+	m.wake()
 	return nil
 }
 
@@ -134,7 +141,7 @@ func (m *MemoryStore) Heads(ctx context.Context, orgs []daybook.OrgID, create bo
 			l = m.newLog(org, 0)
 		}
 		if l != nil {
-			heads[i] = cloneHead(l.head)
+			heads[i] = m.headOf(l)
 		} else {
 			heads[i] = daybook.Head{Org: org}
 		}
@@ -145,7 +152,7 @@ func (m *MemoryStore) Heads(ctx context.Context, orgs []daybook.OrgID, create bo
 // newLog makes the log of an epoch of org.
 func (c *content) newLog(org daybook.OrgID, epoch int) *memoryLog {
 	l := &memoryLog{slips: map[daybook.SlipKey][]byte{}}
-	l.head = daybook.Head{Log: daybook.LogNo(len(c.logs) + 1), Org: org, Epoch: epoch}
+	l.head = daybook.Head{Log: daybook.LogNo(len(c.logs) + 1), Org: org, Epoch: epoch, Turn: 1}
 	rand.Read(l.head.LogID[:]) // never fails
 	c.logs = append(c.logs, l)
 	c.newest[org] = l
@@ -164,7 +171,7 @@ func (m *MemoryStore) LogHeads(ctx context.Context, logs []daybook.LogNo) ([]day
 		if err != nil {
 			return nil, err
 		}
-		heads[i] = cloneHead(l.head)
+		heads[i] = m.headOf(l)
 	}
 	return heads, nil
 }
@@ -178,7 +185,7 @@ func (m *MemoryStore) Logs(ctx context.Context, after daybook.LogNo, limit int) 
 	var heads []daybook.Head
 	for _, l := range m.logs {
 		if l != nil && l.head.Log > after && len(heads) < limit {
-			heads = append(heads, cloneHead(l.head))
+			heads = append(heads, m.headOf(l))
 		}
 	}
 	return heads, nil
@@ -193,14 +200,24 @@ func (m *MemoryStore) Epochs(ctx context.Context, org daybook.OrgID) ([]daybook.
 	var heads []daybook.Head
 	for _, l := range m.logs { // numbers ascend with epochs
 		if l != nil && l.head.Org == org {
-			heads = append(heads, cloneHead(l.head))
+			heads = append(heads, m.headOf(l))
 		}
 	}
 	return heads, nil
 }
 
-func cloneHead(h daybook.Head) daybook.Head {
+// copyHead copies h with what it holds.
+func copyHead(h daybook.Head) daybook.Head {
 	h.Frontier = append([]tlog.Hash(nil), h.Frontier...)
+	return h
+}
+
+// headOf returns the head of l as this handle shows it.
+func (m *MemoryStore) headOf(l *memoryLog) daybook.Head {
+	h := copyHead(l.head)
+	if !m.fleet {
+		h.Turn = 0
+	}
 	return h
 }
 
@@ -223,7 +240,7 @@ func (m *MemoryStore) Append(ctx context.Context, c *daybook.Commit) error {
 	if len(c.Bytes) < 24 || !bytes.Equal(c.Bytes[8:24], c.ID[:]) {
 		return errors.New("append: the commit's bytes do not carry its id")
 	}
-	if c.Prev != m.last || c.At < m.signed {
+	if c.Prev != m.last || c.At < m.signed || m.fleet && c.States != m.states {
 		if b, ok := m.commits[c.Prev+1]; ok && bytes.Equal(b[8:24], c.ID[:]) {
 			return nil
 		}
@@ -243,6 +260,7 @@ func (m *MemoryStore) Append(ctx context.Context, c *daybook.Commit) error {
 	}
 	m.last++
 	m.commits[m.last] = bytes.Clone(c.Bytes)
+	m.wake()
 	return nil
 }
 
@@ -273,6 +291,9 @@ func (m *MemoryStore) Tail(ctx context.Context, shard int, after daybook.CommitN
 		return daybook.Tail{}, fmt.Errorf("tail of shard %d of 1", shard)
 	}
 	t := daybook.Tail{Last: m.last, Merged: m.merged, Signed: m.signed}
+	if m.fleet {
+		t.States = m.states
+	}
 	if after < m.merged {
 		return t, daybook.ErrTrimmed
 	}
@@ -408,15 +429,20 @@ func (m *MemoryStore) Replace(ctx context.Context, swaps []daybook.Swap) error {
 			if err != nil {
 				return err
 			}
-			l = &memoryLog{head: cloneHead(old.head), blocks: slices.Clone(old.blocks), slips: maps.Clone(old.slips), notes: old.notes}
+			l = &memoryLog{head: copyHead(old.head), blocks: slices.Clone(old.blocks), slips: maps.Clone(old.slips), notes: old.notes}
 			changed[s.Log] = l
+		}
+		if m.fleet && s.Turn != 0 && s.Turn != l.head.Turn {
+			return fmt.Errorf("swap %d of log %d, planned in turn %d of %d: %w", i, s.Log, s.Turn, l.head.Turn, daybook.ErrSwapped)
 		}
 		if err := l.swap(s); err != nil {
 			return fmt.Errorf("swap %d of log %d: %w", i, s.Log, err)
 		}
+		l.head.Turn++
 	}
 	for no, l := range changed {
 		m.logs[no-1] = l
+		m.move(l)
 		if m.newest[l.head.Org].head.Log == no {
 			m.newest[l.head.Org] = l
 		}
@@ -436,7 +462,7 @@ func (l *memoryLog) swap(s daybook.Swap) error {
 		return err
 	}
 	if f := s.Fold; f != nil {
-		l.head.Packed, l.head.LastReceived, l.head.IDAhead, l.head.Frontier = f.Packed, f.LastReceived, f.IDAhead, cloneHead(*f).Frontier
+		l.head.Packed, l.head.LastReceived, l.head.IDAhead, l.head.Frontier = f.Packed, f.LastReceived, f.IDAhead, copyHead(*f).Frontier
 	}
 	for _, b := range s.In {
 		l.blocks = append(l.blocks, daybook.Block{BlockMeta: cloneMeta(b.BlockMeta), Bytes: bytes.Clone(b.Bytes)})
@@ -534,10 +560,14 @@ func (m *MemoryStore) NewEpoch(ctx context.Context, log daybook.LogNo) (daybook.
 		return daybook.Head{}, err
 	}
 	for _, next := range m.logs {
-		if next.head.Org == l.head.Org && next.head.Epoch == l.head.Epoch+1 {
-			return cloneHead(next.head), nil
+		if next != nil && next.head.Org == l.head.Org && next.head.Epoch == l.head.Epoch+1 {
+			return m.headOf(next), nil
 		}
 	}
 	l.head.State = daybook.LogFrozen
-	return cloneHead(m.newLog(l.head.Org, l.head.Epoch+1).head), nil
+	next := m.newLog(l.head.Org, l.head.Epoch+1)
+	m.states++
+	m.move(l)
+	m.move(next)
+	return m.headOf(next), nil
 }

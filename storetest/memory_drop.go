@@ -15,8 +15,10 @@ func (m *MemoryStore) CloseLogs(ctx context.Context, org daybook.OrgID) error {
 	}
 	defer m.mu.Unlock()
 	for _, l := range m.logs {
-		if l != nil && l.head.Org == org {
+		if l != nil && l.head.Org == org && l.head.State != daybook.LogClosed {
 			l.head.State = daybook.LogClosed
+			m.states++
+			m.move(l)
 		}
 	}
 	return nil
@@ -39,10 +41,13 @@ func (m *MemoryStore) DropLog(ctx context.Context, log daybook.LogNo) (gone bool
 		return false, fmt.Errorf("drop log %d: it is not closed", log)
 	case len(l.blocks) > dropParts:
 		l.blocks = l.blocks[dropParts:]
+		m.move(l)
 		return false, nil
 	}
 	maps.DeleteFunc(m.keys, func(ref daybook.KeyRef, _ daybook.Key) bool { return ref.Log == log })
 	m.logs[log-1] = nil
+	m.move(l)
+	m.gone[log] = m.moved
 	if n := m.newest[l.head.Org]; n != nil && n.head.Log == log {
 		delete(m.newest, l.head.Org)
 		for _, other := range m.logs { // numbers ascend with epochs

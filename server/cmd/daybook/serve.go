@@ -65,7 +65,7 @@ func (m *Main) Run(ctx context.Context) (err error) {
 		}
 	}()
 	c := m.Config
-	if m.store, err = openStore(ctx, c.DB, storeOptions{logger: m.Logger}); err != nil {
+	if m.store, err = openStore(ctx, c.DB, storeOptions{logger: m.Logger, c: c}); err != nil {
 		return err
 	}
 	if m.Prepare != nil {
@@ -93,7 +93,7 @@ func (m *Main) Run(ctx context.Context) (err error) {
 		serve = func(l net.Listener) error { return m.http.ServeTLS(l, c.TLSCert, c.TLSKey) }
 	}
 	go func() { m.failed <- serve(listener) }()
-	m.Logger.LogAttrs(ctx, slog.LevelInfo, "listening", slog.String("url", m.URL), slog.String("db", c.DB), slog.String("version", version()))
+	m.Logger.LogAttrs(ctx, slog.LevelInfo, "listening", slog.String("url", m.URL), slog.String("db", config.MaskAddress(c.DB)), slog.String("version", version()))
 	return nil
 }
 
@@ -113,14 +113,19 @@ func (m *Main) handler(ctx context.Context) (*api.Server, error) {
 		return nil, err
 	}
 	d := api.Deps{
-		Docs: m.store, Orgs: orgs, Keys: keys, Backup: m.backup, Logger: m.Logger, Now: m.Now, TrustedProxies: proxies, Version: version(),
+		Docs: m.store, Orgs: orgs, Keys: keys, Logger: m.Logger, Now: m.Now, TrustedProxies: proxies, Version: version(),
 		Limits: api.Limits{Body: int64(c.LimitBody), Decompressed: int64(c.LimitDecompressed), Events: c.LimitEvents, Event: int(c.LimitEvent)},
+	}
+	if _, ok := m.store.(daybook.Backuper); ok {
+		d.Backup = m.backup
+	} else {
+		d.BackupHint = "this store is backed up with its own tools: " + backupPostgres
 	}
 	o := daybook.Options{
 		Now: m.Now, Logger: m.Logger, CursorKey: cursorKey, MaxQueueBytes: int64(c.QueueBytes), TailBytes: int64(c.TailBytes),
 		CommitTimeout: c.CommitTimeout, IdempotencyWindow: c.IdempotencyWindow,
 	}
-	if m.sign, err = openSigning(ctx, c, m.store, signingOptions{fallback: m.Origin}); err != nil {
+	if m.sign, err = openSigning(ctx, c, m.store, signingOptions{fallback: m.Origin, logger: m.Logger}); err != nil {
 		return nil, err
 	}
 	if m.sign == nil {
@@ -171,6 +176,9 @@ func (m *Main) handler(ctx context.Context) (*api.Server, error) {
 		d.Metrics.WatchErasures(m.keep.late.Count)
 	}
 	origin := auth.Origin{Public: c.PublicURL, Proxies: proxies}
+	if d.Sessions, err = m.auth.NewSessions(control.NewSessions(m.store, m.Now), origin); err != nil {
+		return nil, fmt.Errorf("public_url: %w", err)
+	}
 	if err := m.openExports(ctx); err != nil {
 		return nil, err
 	}
@@ -206,17 +214,24 @@ func (m *Main) openExports(ctx context.Context) error {
 	if err != nil {
 		return fmt.Errorf("read the key of export links: %w", err)
 	}
-	dir := m.Config.ExportDir
-	if dir == "" {
-		dir = m.Config.DB + "-exports"
-	}
 	m.export, err = export.Open(ctx, m.book, control.NewExports(m.store, m.Now), key, export.Options{
-		Dir: dir, Now: m.Now, Logger: m.Logger, Workers: m.Config.ExportWorkers, Keep: m.Config.ExportKeep,
+		Dir: exportDir(m.Config), Now: m.Now, Logger: m.Logger, Workers: m.Config.ExportWorkers, Keep: m.Config.ExportKeep,
 	})
 	if err != nil {
 		return fmt.Errorf("open the exports: %w", err)
 	}
 	return nil
+}
+
+// exportDir is the folder of the files of exports.
+func exportDir(c *config.Config) string {
+	switch {
+	case c.ExportDir != "":
+		return c.ExportDir
+	case c.OnPostgres():
+		return filepath.Join(c.Folder(), "daybook-exports")
+	}
+	return c.DB + "-exports"
 }
 
 // firstKey stores the key of the configuration if there is none yet, and says so if there is none even then.
@@ -233,7 +248,7 @@ func (m *Main) firstKey(ctx context.Context, keys *control.Keys) error {
 	none, err := keys.None(ctx)
 	if none {
 		m.Logger.LogAttrs(ctx, slog.LevelWarn, "there is no API key yet: nobody can use this server",
-			slog.String("try", fmt.Sprintf("stop it, then: daybook key create --db %s --all-orgs --scopes %s; or start it with DAYBOOK_BOOTSTRAP_KEY", m.Config.DB, auth.All)))
+			slog.String("try", fmt.Sprintf("stop it, then: daybook key create --db %s --all-orgs --scopes %s; or start it with DAYBOOK_BOOTSTRAP_KEY", config.MaskAddress(m.Config.DB), auth.All)))
 	}
 	return err
 }
@@ -374,8 +389,10 @@ func (e *env) serve(ctx context.Context, m *Main, ready func() error) error {
 		err = ready()
 	}
 	if err == nil {
+		e.tellSupervisor(ctx, m.Logger, "READY=1")
 		err = m.Wait(ctx)
 	}
+	e.tellSupervisor(context.WithoutCancel(ctx), m.Logger, "STOPPING=1")
 	m.Logger.LogAttrs(context.WithoutCancel(ctx), slog.LevelInfo, "stopping")
 	if err := errors.Join(err, m.Close()); err != nil {
 		return cannot("serve", err)

@@ -6,10 +6,13 @@ import (
 	"fmt"
 	"io/fs"
 	"log/slog"
+	"net/url"
 	"os"
 	"strings"
 
 	"github.com/daybook-audit/daybook"
+	"github.com/daybook-audit/daybook/postgres"
+	"github.com/daybook-audit/daybook/server/internal/config"
 	"github.com/daybook-audit/daybook/sqlite"
 )
 
@@ -24,23 +27,27 @@ type storeOptions struct {
 	logger    *slog.Logger
 	readOnly  bool // beside a running server
 	mustExist bool
+	c         *config.Config // how PostgreSQL is used; nil: by default
 }
 
 // checkDriver refuses an address that no driver is for. It shows no more of it than the scheme: there may be a password in it.
 func checkDriver(address string) error {
-	if scheme, _, ok := strings.Cut(address, "://"); ok {
-		return usage("--db: this version keeps its log in a SQLite file; it has no driver for %s://", scheme)
+	if scheme, _, ok := strings.Cut(address, "://"); ok && !config.IsPostgres(address) {
+		return usage("--db: a log is kept in a SQLite file or in PostgreSQL; there is no driver for %s://", scheme)
 	}
 	return nil
 }
 
-// openStore opens the store at address: a SQLite file. Drivers for other addresses are added here.
-func openStore(_ context.Context, address string, o storeOptions) (store, error) {
+// openStore opens the store at address: a SQLite file or a PostgreSQL database. Drivers for other addresses are added here.
+func openStore(ctx context.Context, address string, o storeOptions) (store, error) {
 	if err := checkDriver(address); err != nil {
 		return nil, err
 	}
 	if o.logger == nil {
 		o.logger = slog.New(slog.DiscardHandler)
+	}
+	if config.IsPostgres(address) {
+		return openPostgres(ctx, address, o)
 	}
 	if o.mustExist || o.readOnly {
 		if _, err := os.Stat(address); errors.Is(err, fs.ErrNotExist) {
@@ -57,3 +64,53 @@ func openStore(_ context.Context, address string, o storeOptions) (store, error)
 	}
 	return s, nil
 }
+
+// openPostgres opens the store in the PostgreSQL database at address.
+func openPostgres(ctx context.Context, address string, o storeOptions) (store, error) {
+	po := postgres.Options{Logger: o.logger}
+	if o.c != nil {
+		po.Schema, po.Shards, po.Timeout = o.c.DBSchema, o.c.DBShards, o.c.DBTimeout
+		var err error
+		if address, err = withPassword(address, o.c.DBPasswordFile); err != nil {
+			return nil, fmt.Errorf("db_password_file: %w", err)
+		}
+	}
+	s, err := postgres.Open(ctx, address, po)
+	if err != nil {
+		return nil, err
+	}
+	return s, nil
+}
+
+// withPassword returns the address of a database with the password in the file; without a file, as it is. No error shows any of either.
+func withPassword(address, file string) (string, error) {
+	if file == "" {
+		return address, nil
+	}
+	text, err := os.ReadFile(file)
+	if err != nil {
+		return "", err
+	}
+	password := strings.TrimRight(string(text), "\r\n")
+	if password == "" {
+		return "", fmt.Errorf("%s is empty", file)
+	}
+	if !strings.Contains(address, "://") {
+		return address + " password='" + strings.NewReplacer(`\`, `\\`, `'`, `\'`).Replace(password) + "'", nil
+	}
+	u, err := url.Parse(address)
+	if err != nil {
+		return "", errors.New("the address of the database cannot be read")
+	}
+	q := u.Query()
+	q.Set("password", password) // unlike one beside the user it also goes with an address that names no user
+	u.RawQuery = q.Encode()
+	return u.String(), nil
+}
+
+// What is typed to back up, and to restore, a log in PostgreSQL.
+const (
+	backupPostgres = "pg_basebackup -D DIR (with WAL archiving: to any point in time), or pg_dump -Fc -n daybook -f FILE DATABASE; keep the master key apart, and the high-water store where no restore reaches it"
+
+	restorePostgres = "stop every node; pg_restore -d DATABASE FILE, never with the high-water store; daybook fsck; start: logs of which more was signed are frozen, and daybook recover lists them"
+)

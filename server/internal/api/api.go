@@ -27,9 +27,10 @@ type Deps struct {
 	Keys *control.Keys
 	Auth *auth.Authenticator
 
-	Exports *export.Runner
-	Origin  auth.Origin        // for the addresses in answers
-	Audit   *selfaudit.Auditor // nil: what is done through the API is not recorded
+	Exports  *export.Runner
+	Origin   auth.Origin        // for the addresses in answers
+	Audit    *selfaudit.Auditor // nil: what is done through the API is not recorded
+	Sessions *auth.Sessions     // nil: nobody signs in, API keys alone count
 
 	Retentions *control.Retentions
 	Schemas    *control.Schemas

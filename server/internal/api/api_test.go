@@ -109,6 +109,9 @@ func newFixture(tb testing.TB, s setup) *fixture {
 		Retentions: control.NewRetentions(f.store, f.Now), Schemas: f.schemas, Erasures: control.NewErasures(f.store, f.Now), BackupsKept: 30 * 24 * time.Hour,
 		Eraser: f.eraser,
 	}
+	if deps.Sessions, err = f.auth.NewSessions(control.NewSessions(f.store, f.Now), auth.Origin{}); err != nil {
+		tb.Fatal(err)
+	}
 	deps.Doors = []auth.Door{
 		workos.New(workos.Deps{
 			Book: f.book, Auth: f.auth, Orgs: f.orgs, Repeats: control.NewRepeats(f.store, f.Now), Exports: f.export, Schemas: f.schemas,

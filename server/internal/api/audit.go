@@ -111,10 +111,14 @@ func actorOf(p *auth.Principal) daybook.Actor {
 // origin is where the request came from.
 func (c *call) origin() daybook.Context {
 	agent := c.r.UserAgent()
-	return daybook.Context{
+	from := daybook.Context{
 		IP: c.s.client(c.r), UserAgent: strings.ToValidUTF8(agent[:min(len(agent), 512)], ""), RequestID: string(c.id[:]),
 		HTTP: &daybook.HTTP{Method: c.r.Method, Route: c.route.pattern},
 	}
+	if c.principal != nil && c.principal.Session != nil {
+		from.SessionID = c.principal.Session.ID
+	}
+	return from
 }
 
 // act describes what the principal does to target. The details become the metadata; they must not hold a secret.

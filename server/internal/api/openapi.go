@@ -187,10 +187,7 @@ func requestIDHeader() map[string]*huma.Param {
 func (rt *route) faults() []int {
 	faults := append([]int{400, 500}, rt.about.faults...)
 	if !rt.open {
-		faults = append(faults, 401, 429)
-		if rt.scopes != auth.None {
-			faults = append(faults, 403)
-		}
+		faults = append(faults, 401, 403, 429) // 403 also without a scope: a page of another site
 	}
 	if rt.org != orgNone {
 		faults = append(faults, 404)

@@ -111,6 +111,8 @@ func (s *Server) table() []*route {
 		{method: "GET", pattern: "/v1/keys", scopes: auth.Manage | auth.Operate, params: []param{paramLimit, paramCursor}, handler: listKeys, about: aboutListKeys},
 		{method: "DELETE", pattern: "/v1/keys/{id}", scopes: auth.Manage | auth.Operate, handler: revokeKey, about: aboutRevokeKey},
 		{method: "GET", pattern: "/v1/whoami", handler: whoami, about: aboutWhoami},
+		{method: "POST", pattern: "/v1/session", open: true, handler: openSession, about: aboutOpenSession},
+		{method: "DELETE", pattern: "/v1/session", open: true, handler: closeSession, about: aboutCloseSession},
 		{method: "GET", pattern: "/v1/backup", scopes: auth.Operate, handler: getBackup, about: aboutGetBackup},
 
 		{method: "GET", pattern: "/metrics", scopes: auth.Operate, handler: getMetrics, about: aboutGetMetrics},
@@ -198,7 +200,7 @@ func (rt *route) serve(c *call) error {
 }
 
 func (c *call) authenticate(need auth.Scopes) error {
-	p, err := c.s.Auth.Principal(c.r.Context(), header(c.r, "Authorization"))
+	p, err := c.principalOf()
 	if err != nil {
 		return err
 	}

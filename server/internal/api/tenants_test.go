@@ -149,6 +149,7 @@ func tenantTrials(f *fixture, of tenant) map[string][]trial {
 		"GET /api/audit/dashboard":                       {header("/api/audit/dashboard"), {ask: get("/api/audit/dashboard")}},
 		"POST /api/audit/versions/{id}/restore":          {{send("POST", "/api/audit/versions/"+of.snapshot+"/restore", ""), send("POST", "/api/audit/versions/"+noEvent+"/restore", "")}, {send("POST", "/api/audit/versions/"+of.snapshot+"/restore", "", "Daybook-Org", "org_acme"), send("POST", "/api/audit/versions/"+noEvent+"/restore", "", "Daybook-Org", "org_none")}},
 	}
+	consoleTrials(f, of, trials)
 	maps.Copy(trials, map[string][]trial{
 		"GET /audit_logs/actions":                         {{ask: get("/audit_logs/actions?limit=100")}},
 		"POST /audit_logs/actions/{actionName}/schemas":   {{ask: send("POST", "/audit_logs/actions/x.y/schemas", `{"targets":[]}`), missing: send("POST", "/audit_logs/actions/x.z/schemas", `{"targets":[]}`)}},
@@ -419,6 +420,7 @@ func scopeTrials(f *fixture) map[string]ask {
 		"GET /audit_logs/exports/{id}":          {path: "/audit_logs/exports/" + door},
 		"GET /audit_logs/exports/{id}/file.csv": {path: "/audit_logs/exports/" + door + "/file.csv?" + doorLink},
 	}
+	consoleScopes(f, asks)
 	portal := []string{"Cookie", f.openPortal(f.acme, "org_acme")}
 	maps.Copy(asks, map[string]ask{
 		"GET /audit_logs/actions":                         {path: "/audit_logs/actions"},
@@ -498,7 +500,9 @@ func TestScopes(t *testing.T) {
 		}
 	})
 	want := []string{
-		"/v1/exports/{id}/file", "/healthz", "/readyz", "/.well-known/daybook-keys", "/openapi.json", "/docs/api",
+		"/v1/exports/{id}/file",
+		"/v1/session", "/v1/session", // signing in takes a key, signing out a cookie
+		"/healthz", "/readyz", "/.well-known/daybook-keys", "/openapi.json", "/docs/api",
 		// WorkOS: a signed link, and what the cookie of a portal opens.
 		"/audit_logs/exports/{id}/file.csv", "/portal", "/portal", "/portal/events", "/portal/exports", "/portal/exports/{id}",
 		// Retraced: a viewer token, and the session that it is exchanged for.

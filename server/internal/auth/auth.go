@@ -21,6 +21,8 @@ type Principal struct {
 	KeyID  string        // key_…
 	Scopes Scopes
 	Key    control.Key // as it was when last read
+
+	Session *control.Session // of somebody signed in; nil: the key itself was shown
 }
 
 // ErrUnauthorized is the one answer for a credential that is missing, malformed, unknown, revoked or expired.

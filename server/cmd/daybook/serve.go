@@ -24,6 +24,7 @@ import (
 	"github.com/daybook-audit/daybook/server/internal/control"
 	"github.com/daybook-audit/daybook/server/internal/export"
 	"github.com/daybook-audit/daybook/server/internal/selfaudit"
+	"github.com/daybook-audit/daybook/server/internal/ui"
 )
 
 // Main is a whole server: store, Book, doors and HTTP. Fill the first fields, then Run, then Close.
@@ -140,6 +141,9 @@ func (m *Main) handler(ctx context.Context) (*api.Server, error) {
 		if o.Witnesses, err = witnesses(c); err != nil {
 			return nil, err
 		}
+	}
+	if d.Console, err = ui.New(); err != nil {
+		return nil, err
 	}
 	if c.Metrics {
 		d.Metrics = api.NewMetrics()

@@ -148,8 +148,15 @@ func (s *Server) mount() {
 		s.mux.Handle(rt.method+" "+rt.pattern, rt)
 	}
 	s.none = &route{s: s, pattern: "none", times: s.Metrics.route("any", "none")}
-	s.mux.Handle("/", http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
-		if c, ok := w.(*call); ok {
+	s.console = &route{s: s, pattern: "console", quiet: true, times: s.Metrics.route("GET", "console")}
+	s.mux.Handle("/", http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		c, ok := w.(*call)
+		switch {
+		case !ok:
+		case s.Console.Owns(r) && !s.doorOwns(r.URL.Path):
+			c.route = s.console
+			s.Console.ServeHTTP(c, r)
+		default:
 			s.missing(c)
 		}
 	}))
@@ -317,11 +324,19 @@ func (s *Server) missing(c *call) {
 			return
 		}
 	}
+	if status == http.StatusNotFound && s.Console.Missing(c, c.r) {
+		return
+	}
 	if status == http.StatusMethodNotAllowed {
 		newProblem(status, "method_not_allowed", "this path does not answer to "+cut(c.r.Method)+".", "").send(c)
 		return
 	}
 	newProblem(status, string(daybook.CodeNotFound), "there is nothing at this path; the routes are at /docs/api.", "").send(c)
+}
+
+// doorOwns reports whether the path belongs to a door, which then answers for what is missing too.
+func (s *Server) doorOwns(path string) bool {
+	return slices.ContainsFunc(s.Doors, func(d auth.Door) bool { return d.Owns(path) })
 }
 
 // allowed returns the methods that the path answers to.

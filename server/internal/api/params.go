@@ -64,6 +64,9 @@ var (
 	paramBundleFrom = param{"from", "Seq of the first entry. Left out: 0.", number(0, 0, 0)}
 	paramBundleTo   = param{"to", "Seq after the last entry. Left out: to the end of the tree.", number(1, 0, 0)}
 
+	paramEvidenceFrom = param{paramBundleFrom.name, "Seq of the first entry.", number(0, 0, 0)}
+	paramEvidenceTo   = param{paramBundleTo.name, "Seq after the last entry, at most 1,000 after the first.", number(1, 0, 0)}
+
 	paramFromSize = param{"from", "Size of the older tree.", number(1, 0, 0)}
 	paramToSize   = param{"to", "Size of the newer tree, at most that of the newest checkpoint. Left out: that, after signing what is unsigned.", number(1, 0, 0)}
 )

@@ -48,12 +48,13 @@ func (rt *route) path() string { return strings.Replace(rt.pattern, "...}", "}",
 
 // table lists the native routes.
 func (s *Server) table() []*route {
-	search := []param{paramQ, paramFrom, paramTo, paramTZ, paramOrder, paramAsc, paramLimit, paramCursor}
+	search := []param{paramQ, paramFrom, paramTo, paramTZ, paramOrder, paramAsc, paramLimit, paramCursor, paramSentences}
 	routes := []*route{
 		{method: "POST", pattern: "/v1/events", scopes: auth.Record, org: orgRecord, quiet: true, params: []param{paramPartial}, handler: createEvents, about: aboutCreateEvents},
 		{method: "GET", pattern: "/v1/events", scopes: auth.Read, org: orgRead, looks: viewed("search"), params: search, handler: listEvents, about: aboutListEvents},
 		{method: "GET", pattern: "/v1/events/tail", scopes: auth.Read, org: orgRead, looks: viewed("tail"), params: []param{paramQ, paramTZ, paramFromSeq}, handler: tailEvents, about: aboutTailEvents},
 		{method: "GET", pattern: "/v1/events/{id}", scopes: auth.Read, org: orgRead, looks: opened, handler: getEvent, about: aboutGetEvent},
+		{method: "GET", pattern: "/v1/events/{id}/around", scopes: auth.Read, org: orgRead, looks: viewed("around"), params: []param{paramAround}, handler: getAround, about: aboutGetAround},
 		{method: "GET", pattern: "/v1/targets/{type}/{id}/events", scopes: auth.Read, org: orgRead, looks: viewed("target"), params: search, handler: listTargetEvents, about: aboutListTargetEvents},
 		{method: "GET", pattern: "/v1/actors/{type}/{id}/events", scopes: auth.Read, org: orgRead, looks: viewed("actor"), params: search, handler: listActorEvents, about: aboutListActorEvents},
 		{method: "GET", pattern: "/v1/summary", scopes: auth.Read, org: orgRead, handler: getSummary, about: aboutGetSummary},
@@ -89,6 +90,7 @@ func (s *Server) table() []*route {
 		{method: "GET", pattern: "/v1/erasures/{id}/certificate", scopes: auth.Manage, org: orgRead, handler: getCertificate, about: aboutGetCertificate},
 
 		{method: "GET", pattern: "/v1/actions", scopes: auth.Read, org: orgShared, params: []param{paramLimit, paramCursor}, handler: listActions, about: aboutListActions},
+		{method: "GET", pattern: "/v1/sentences", scopes: auth.Read, org: orgShared, params: []param{paramLimit, paramCursor}, handler: listSentences, about: aboutListSentences},
 		{method: "POST", pattern: "/v1/actions/{action}/schemas", scopes: auth.Manage, org: orgShared, handler: registerSchema, about: aboutRegisterSchema},
 		{method: "GET", pattern: "/v1/actions/{action}/schemas", scopes: auth.Read, org: orgShared, params: []param{paramLimit, paramCursor}, handler: listSchemas, about: aboutListSchemas},
 		{method: "GET", pattern: "/v1/actions/{action}/schemas/{version}", scopes: auth.Read, org: orgShared, handler: getSchema, about: aboutGetSchema},

@@ -233,7 +233,7 @@ func TestTenants(t *testing.T) {
 		return of.ID
 	}
 	for _, action := range []string{kept + ".done", "private.done", "private%2Fdone"} {
-		if w := f.do(ask{method: "POST", path: "/v1/actions/" + action + "/schemas", key: f.acme, body: `{}`}); w.Code != http.StatusCreated {
+		if w := f.do(ask{method: "POST", path: "/v1/actions/" + action + "/schemas", key: f.acme, body: `{"sentence":"` + kept + `"}`}); w.Code != http.StatusCreated {
 			t.Fatal(w.Body)
 		}
 	}

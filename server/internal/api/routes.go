@@ -62,6 +62,12 @@ func (s *Server) table() []*route {
 		{method: "GET", pattern: "/v1/histogram", scopes: auth.Read, org: orgRead, looks: viewed("histogram"), params: []param{paramQ, paramFrom, paramTo, paramTZ, paramBars}, handler: getHistogram, about: aboutGetHistogram},
 		{method: "GET", pattern: "/v1/facets", scopes: auth.Read, org: orgRead, looks: viewed("facets"), params: []param{paramQ, paramFrom, paramTo, paramTZ, paramFields, paramTop}, handler: getFacets, about: aboutGetFacets},
 
+		{method: "GET", pattern: "/v1/views", scopes: auth.Read, org: orgRead, handler: listViews, about: aboutListViews},
+		{method: "POST", pattern: "/v1/views", scopes: auth.Read, org: orgRead, handler: createView, about: aboutCreateView},
+		{method: "GET", pattern: "/v1/views/{view}", scopes: auth.Read, org: orgRead, handler: getView, about: aboutGetView},
+		{method: "PUT", pattern: "/v1/views/{view}", scopes: auth.Read, org: orgRead, handler: putView, about: aboutPutView},
+		{method: "DELETE", pattern: "/v1/views/{view}", scopes: auth.Read, org: orgRead, handler: deleteView, about: aboutDeleteView},
+
 		{method: "GET", pattern: "/v1/crm/enums", scopes: auth.Read, org: orgRead, handler: getCRMEnums, about: aboutGetCRMEnums},
 		{method: "GET", pattern: "/v1/crm/enums/actions", scopes: auth.Read, org: orgRead, handler: getCRMEnum(crm.Actions), about: aboutGetCRMActions},
 		{method: "POST", pattern: "/v1/crm/enums/actions", scopes: auth.Record, org: orgRecord, handler: appendCRMEnum(crm.Actions), about: aboutAppendCRMAction},

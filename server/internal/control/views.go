@@ -122,7 +122,7 @@ func (v *Views) Put(ctx context.Context, org daybook.OrgID, owner string, view V
 		case view.ID != "" && i < 0:
 			return ErrNotFound
 		case i < 0 && len(d.Views) >= maxViews:
-			return invalidView("too_many_views", "", "there are %d views already, and no more can be kept: delete one.", maxViews)
+			return &daybook.Error{Code: daybook.CodeInvalid, Rule: "too_many_views", Message: fmt.Sprintf("there are %d views already: delete one.", maxViews)}
 		case i < 0:
 			i = len(d.Views)
 			d.Views = append(d.Views, viewDocument{ID: typeid.New("view"), By: view.By, CreatedAt: now})
@@ -227,13 +227,13 @@ func (d *viewsDocument) slug(name, id string) string {
 func (v *View) check() error {
 	switch {
 	case strings.TrimSpace(v.Name) == "" || utf8.RuneCountInString(v.Name) > maxViewName || !utf8.ValidString(v.Name) || strings.ContainsFunc(v.Name, unicode.IsControl):
-		return invalidView("invalid_value", "/name", "a name has 1 to %d characters, none of them a control character.", maxViewName)
+		return invalidView("/name", "a name has 1 to %d characters, none of them a control character.", maxViewName)
 	case len(v.Search) > maxViewSearch || !utf8.ValidString(v.Search) || strings.ContainsFunc(v.Search, unicode.IsControl):
-		return invalidView("invalid_value", "/search", "search is a query string of at most %d bytes.", maxViewSearch)
+		return invalidView("/search", "search is a query string of at most %d bytes.", maxViewSearch)
 	}
 	return nil
 }
 
-func invalidView(rule, field, format string, args ...any) error {
-	return &daybook.Error{Code: daybook.CodeInvalid, Rule: rule, Field: field, Message: fmt.Sprintf(format, args...)}
+func invalidView(field, format string, args ...any) error {
+	return &daybook.Error{Code: daybook.CodeInvalid, Rule: "invalid_value", Field: field, Message: fmt.Sprintf(format, args...)}
 }

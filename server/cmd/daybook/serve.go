@@ -183,6 +183,7 @@ func (m *Main) handler(ctx context.Context) (*api.Server, error) {
 		return nil, err
 	}
 	d.Exports, d.Origin = m.export, origin
+	d.Views = control.NewViews(m.store, m.Now)
 	d.Retentions, d.Erasures, d.BackupsKept = control.NewRetentions(m.store, m.Now), control.NewErasures(m.store, m.Now), c.BackupKeep
 	ttl, err := m.restHapiTTL(orgs)
 	if err != nil {

@@ -19,7 +19,7 @@ import (
 	"github.com/daybook-audit/daybook/server/internal/ui"
 )
 
-// Deps is what the API stands on. Book, Docs, Orgs, Keys, Auth, Exports, Retentions, Schemas, Erasures and Eraser are needed; the rest may be zero.
+// Deps is what the API stands on. Book, Docs, Orgs, Keys, Auth, Exports, Views, Retentions, Schemas, Erasures and Eraser are needed; the rest may be zero.
 type Deps struct {
 	Book Book
 	Docs daybook.Documents // asked by /readyz
@@ -32,6 +32,7 @@ type Deps struct {
 	Audit    *selfaudit.Auditor // nil: what is done through the API is not recorded
 	Sessions *auth.Sessions     // nil: nobody signs in, API keys alone count
 
+	Views      *control.Views
 	Retentions *control.Retentions
 	Schemas    *control.Schemas
 	Erasures   *control.Erasures

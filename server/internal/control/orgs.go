@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"strings"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -208,6 +209,36 @@ func (o *Orgs) List(ctx context.Context, after daybook.OrgID, limit int) ([]Org,
 		orgs = append(orgs, org)
 	}
 	return orgs, nil
+}
+
+// Named returns at most limit organizations with an id after the one given, by id, that part names.
+func (o *Orgs) Named(ctx context.Context, part string, after daybook.OrgID, limit int) ([]Org, error) {
+	if part == "" {
+		return o.List(ctx, after, limit)
+	}
+	found := []Org{}
+	for {
+		page, err := o.List(ctx, after, listPage)
+		if err != nil {
+			return nil, err
+		}
+		for i := range page {
+			if after = page[i].ID; page[i].Named(part) {
+				if found = append(found, page[i]); len(found) == limit {
+					return found, nil
+				}
+			}
+		}
+		if len(page) < listPage {
+			return found, nil
+		}
+	}
+}
+
+// Named reports whether part stands in the id or the name, whatever the case of its letters. The empty text names every one.
+func (o *Org) Named(part string) bool {
+	part = strings.ToLower(part)
+	return strings.Contains(strings.ToLower(string(o.ID)), part) || strings.Contains(strings.ToLower(o.Name), part)
 }
 
 func readOrg(d daybook.Document) (Org, error) {

@@ -32,11 +32,11 @@ var ErrElsewhere = &daybook.Error{
 	Message: "the file of this export is in a folder of another node: ask that node, or give all nodes one folder (export_dir).",
 }
 
-// claim takes the right to write j, and keeps it until release is called. ErrLeaseHeld: another node has it.
+// claim takes the right to write j, and keeps it until release is called, if that is not nil. ErrLeaseHeld: another node has it.
 func (j *job) claim() (release func(), err error) {
 	r := j.r
 	if r.o.Lease == nil {
-		return func() {}, nil
+		return nil, nil
 	}
 	name := "export/" + j.id
 	if err := r.o.Lease(j.ctx, name, leaseFor); err != nil {

@@ -45,6 +45,7 @@ type Main struct {
 
 	URL string // where it listens; set by Run
 
+	node   node
 	store  store
 	sign   *signing
 	book   *daybook.Book
@@ -65,6 +66,7 @@ func (m *Main) Run(ctx context.Context) (err error) {
 		}
 	}()
 	c := m.Config
+	m.identify()
 	if m.store, err = openStore(ctx, c.DB, storeOptions{logger: m.Logger, c: c}); err != nil {
 		return err
 	}
@@ -147,6 +149,7 @@ func (m *Main) handler(ctx context.Context) (*api.Server, error) {
 	}
 	if c.Metrics {
 		d.Metrics = api.NewMetrics()
+		d.Metrics.Node(m.node.name, version())
 		o.Metrics = d.Metrics.Book()
 	}
 	schemas, err := m.schemas(ctx)
@@ -225,6 +228,7 @@ func (m *Main) openExports(ctx context.Context) error {
 	}
 	m.export, err = export.Open(ctx, m.book, control.NewExports(m.store, m.Now), key, export.Options{
 		Dir: exportDir(m.Config), Now: m.Now, Logger: m.Logger, Workers: m.Config.ExportWorkers, Keep: m.Config.ExportKeep,
+		Lease: m.lease(), Node: m.node.holder,
 	})
 	if err != nil {
 		return fmt.Errorf("open the exports: %w", err)

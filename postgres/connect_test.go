@@ -96,7 +96,9 @@ func TestOpen_passwordAndTLS(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
-	address := func(role, base, more string) string { return "postgres://" + role + "@" + server.TCP() + "/" + base + more }
+	address := func(role, base, more string) string {
+		return "postgres://" + role + "@" + server.TCP() + "/" + base + more
+	}
 	o := postgres.Options{Shards: 1, PasswordFile: file}
 	until(t, func() error { // the server has read its files
 		s, err := postgres.Open(t.Context(), address("tls", database, "?sslmode=verify-full&sslrootcert="+root), postgres.Options{Shards: 1})

@@ -367,16 +367,17 @@ BEGIN
   FOR f IN SELECT p.oid FROM pg_proc p WHERE p.pronamespace = current_schema()::regnamespace LOOP
     EXECUTE format('REVOKE EXECUTE ON FUNCTION %s FROM PUBLIC', f);
   END LOOP;
-  -- The second wall: a role that does not own the tables sees one log, or one org, at a time, the one that its statement names.
+  -- The second wall: a role that does not own the tables sees one log, or one org, at a time, the one that its statement names. SELECT asks
+  -- for the name once a statement, not once a row.
   FOREACH t IN ARRAY ARRAY['blocks', 'block_data', 'slips', 'checkpoints'] LOOP
     EXECUTE format('ALTER TABLE %I ENABLE ROW LEVEL SECURITY', t);
-    EXECUTE format('CREATE POLICY one_log ON %I FOR SELECT USING (log_no = current_setting(''daybook.log'')::bigint)', t);
+    EXECUTE format('CREATE POLICY one_log ON %I FOR SELECT USING (log_no = (SELECT current_setting(''daybook.log'')::bigint))', t);
   END LOOP;
 END $$;
 ALTER TABLE documents ENABLE ROW LEVEL SECURITY;
-CREATE POLICY one_org ON documents USING (current_setting('daybook.org') = '=' || org);
+CREATE POLICY one_org ON documents USING ((SELECT current_setting('daybook.org')) = '=' || org);
 ALTER TABLE heads ENABLE ROW LEVEL SECURITY;
-CREATE POLICY one_org ON heads USING (current_setting('daybook.org') IN ('=' || org, '*'));
+CREATE POLICY one_org ON heads USING ((SELECT current_setting('daybook.org')) IN ('=' || org, '*'));
 
 -- Triggers are a seat belt for the owner, against accidents.
 CREATE FUNCTION refuse() RETURNS trigger LANGUAGE plpgsql AS $$

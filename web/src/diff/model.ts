@@ -1,7 +1,7 @@
-import { type Json, Num, type Obj, member, textOf } from "../json/read.ts";
-import { type Side, plainText, readSide } from "../sentence/value.ts";
-import { visible } from "../sentence/visible.ts";
-import { type Run, lines, words } from "./words.ts";
+import { type Json, Num, type Obj, member, textOf } from "../json/read";
+import { type Side, plainText, readSide } from "../sentence/value";
+import { visible } from "../sentence/visible";
+import { type Run, lines, words } from "./words";
 
 /**
  * What a reader sees of the changes of an entry. The structure comes from the server, as RFC 6901 paths; nothing is compared here but the

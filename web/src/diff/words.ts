@@ -1,4 +1,4 @@
-import { diffArrays } from "diff";
+import Diff from "diff/lib/diff/base.js";
 
 /** A run of a text: in both, only in the old one, or only in the new one. */
 export interface Run {
@@ -23,8 +23,25 @@ export function lines(before: string, after: string): Run[] {
   return runs(before.split("\n"), after.split("\n"), "\n");
 }
 
+/** The difference of two lists of texts. */
+class Lists extends Diff<string, string[]> {
+  override tokenize(list: unknown): string[] {
+    return [...(list as string[])];
+  }
+
+  override join(list: string[]): string[] {
+    return list;
+  }
+
+  override removeEmpty(list: string[]): string[] {
+    return list;
+  }
+}
+
+const differ = new Lists();
+
 function runs(before: string[], after: string[], joint: string): Run[] {
-  const found = diffArrays(before, after, { maxEditLength: MAX_EDITS });
+  const found = differ.diff(before as never, after as never, { maxEditLength: MAX_EDITS });
   if (!found) return merge([run("del", before.join(joint)), run("ins", after.join(joint))]);
   return merge(found.map((c) => run(c.added ? "ins" : c.removed ? "del" : "same", c.value.join(joint))), joint === "");
 }

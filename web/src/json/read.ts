@@ -190,6 +190,20 @@ class Reader {
   }
 }
 
+/**
+ * A value that other code has read, as a Json: of a plain object the members, of anything with a text the number that it keeps. What is no
+ * JSON is null.
+ */
+export function lift(value: unknown): Json {
+  if (typeof value === "string" || typeof value === "boolean" || value instanceof Num || value instanceof Map) return value;
+  if (typeof value === "number") return new Num(String(value));
+  if (Array.isArray(value)) return value.map(lift);
+  if (value === null || typeof value !== "object") return null;
+  const { text } = value as { text?: unknown };
+  if (typeof text === "string" && Object.getPrototypeOf(value) !== Object.prototype) return new Num(text);
+  return new Map(Object.entries(value).filter(([, v]) => v !== undefined).map(([name, v]) => [name, lift(v)]));
+}
+
 /** The member of an object, or undefined: value may be anything. */
 export function member(value: Json | undefined, ...names: string[]): Json | undefined {
   for (const name of names) {

@@ -1,4 +1,4 @@
-import { type Token, tokens } from "./tokens.ts";
+import { type Token, tokens } from "./tokens";
 
 /** Adds and removes conditions of a query without touching the rest of its text: what facets and the menus of values do. */
 

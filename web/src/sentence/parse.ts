@@ -3,7 +3,7 @@
 export const MAX_TEMPLATE = 500;
 export const MAX_PLACEHOLDERS = 32;
 
-import { isInvisible } from "./visible.ts";
+import { isInvisible } from "./visible";
 
 export type Piece =
   | { what: "literal"; text: string }

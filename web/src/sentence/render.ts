@@ -1,8 +1,8 @@
-import { type Json, type Obj, member, textOf } from "../json/read.ts";
-import { type Piece, parseTemplate } from "./parse.ts";
-import { GONE, plainText, readSide, sideText } from "./value.ts";
-import { shorten } from "./visible.ts";
-import english from "./words.json" with { type: "json" };
+import { type Json, type Obj, member, textOf } from "../json/read";
+import { type Piece, parseTemplate } from "./parse";
+import { GONE, plainText, readSide, sideText } from "./value";
+import { shorten } from "./visible";
+import english from "./words.json";
 
 export type Words = typeof english;
 

@@ -1,5 +1,5 @@
-import { type Json, Num } from "../json/read.ts";
-import { shorten } from "./visible.ts";
+import { type Json, Num } from "../json/read";
+import { shorten } from "./visible";
 
 /** What stands for a value that is erased, or hidden from the reader. */
 export const GONE = "▒";

@@ -1,12 +1,12 @@
-import { Fault, type Json, type Obj, decodeUTF8, readJSON } from "../json/read.ts";
-import { same, sha256, toBase64, uint, utf8, concat } from "./bytes.ts";
-import { Digest } from "./digest.ts";
-import { Bad, type Code, type Finding, exitOf, malformed, unsupported } from "./finding.ts";
-import { type Entry, foreignID, leafHash, readEntry, readLeaf, says } from "./leaf.ts";
-import { CLOCK_KEY, type Key, LOG_KEY, type Note, readKey, readNote, saidBy } from "./note.ts";
-import { MAX_INT, base64, hashes, integer, members, text } from "./read.ts";
-import { Removals } from "./removals.ts";
-import { type Hash, Range, consistent, included, subtrees } from "./tree.ts";
+import { Fault, type Json, type Obj, decodeUTF8, readJSON } from "../json/read";
+import { same, sha256, toBase64, uint, utf8, concat } from "./bytes";
+import { Digest } from "./digest";
+import { Bad, type Code, type Finding, exitOf, malformed, unsupported } from "./finding";
+import { type Entry, foreignID, leafHash, readEntry, readLeaf, says } from "./leaf";
+import { CLOCK_KEY, type Key, LOG_KEY, type Note, readKey, readNote, saidBy } from "./note";
+import { MAX_INT, base64, hashes, integer, members, text } from "./read";
+import { Removals } from "./removals";
+import { type Hash, Range, consistent, included, subtrees } from "./tree";
 
 /** What the reader trusts and remembers. */
 export interface Options {
@@ -19,6 +19,8 @@ export interface Options {
   maxSkew?: number;
   /** Is told how many entries were looked at. */
   progress?: (done: number, total: number) => void;
+  /** Is given every entry that is shown, before anything is proved of it. */
+  onEntry?: (e: Entry) => void;
   signal?: AbortSignal;
 }
 
@@ -34,6 +36,8 @@ export interface Report {
   /** By the log's own clock, in seconds since 1970. */
   signedAt?: number;
   shown: number;
+  /** Whether the log was held against a remembered checkpoint. */
+  linked: boolean;
   masked: boolean;
   filtered: boolean;
   removed: { pruned: number; erased: number; fields: number };
@@ -141,7 +145,7 @@ class Bundle {
   report(): Report {
     const r: Report = {
       exit: exitOf(this.findings), findings: this.findings, origin: this.origin, vkey: this.key?.vkey ?? "", size: this.size, from: this.from, to: this.to,
-      shown: this.shown, masked: this.masked, filtered: this.filtered, removed: this.removals.counts(),
+      shown: this.shown, linked: this.o.since !== undefined, masked: this.masked, filtered: this.filtered, removed: this.removals.counts(),
     };
     if (this.note) r.note = this.note;
     if (this.clockTime !== undefined) r.signedAt = this.clockTime;
@@ -367,6 +371,7 @@ class Bundle {
     const e = this.checked(readEntry(m, ["t"]));
     if (!this.place(e.leaf.seq, [e.stated])) return;
     this.shown++;
+    this.o.onEntry?.(e);
     this.times.push({ seq: e.leaf.seq, time: e.leaf.receivedAt });
     this.keep(e);
     if (this.shown % 256 === 0) this.o.progress?.(e.leaf.seq + 1 - this.from, this.to - this.from);

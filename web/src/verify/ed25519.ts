@@ -16,7 +16,7 @@ export async function signatureHolds(publicKey: Uint8Array<ArrayBuffer>, message
       native = false;
     }
   }
-  const { verify } = await import("./noble.ts");
+  const { verify } = await import("./noble");
   return verify(publicKey, message, signature);
 }
 

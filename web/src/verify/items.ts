@@ -1,6 +1,6 @@
-import { malformed } from "./finding.ts";
-import { MAX_FIELDS } from "./payload.ts";
-import { MAX_INT } from "./read.ts";
+import { malformed } from "./finding";
+import { MAX_FIELDS } from "./payload";
+import { MAX_INT } from "./read";
 
 /** A run of entries, both ends included, or the same fields of each of them. */
 export interface Item {

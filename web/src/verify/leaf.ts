@@ -1,8 +1,8 @@
-import type { Json } from "../json/read.ts";
-import { concat, sha256, uint, utf8 } from "./bytes.ts";
-import { malformed } from "./finding.ts";
-import { type Field, openFields, openPayload, payloadRoot } from "./payload.ts";
-import { MAX_INT, base64, integer, members, text } from "./read.ts";
+import type { Json } from "../json/read";
+import { concat, sha256, uint, utf8 } from "./bytes";
+import { malformed } from "./finding";
+import { type Field, openFields, openPayload, payloadRoot } from "./payload";
+import { MAX_INT, base64, integer, members, text } from "./read";
 
 export const LEAF_SIZE = 70;
 const MAGIC = utf8("DAYB\x01");

@@ -1,8 +1,8 @@
-import { concat, fromBase64, hex, same, sha256, utf8 } from "./bytes.ts";
-import { signatureHolds } from "./ed25519.ts";
-import { malformed, unsupported } from "./finding.ts";
-import { decimal } from "./read.ts";
-import type { Hash } from "./tree.ts";
+import { concat, fromBase64, hex, same, sha256, utf8 } from "./bytes";
+import { signatureHolds } from "./ed25519";
+import { malformed, unsupported } from "./finding";
+import { decimal } from "./read";
+import type { Hash } from "./tree";
 
 /** Types of keys: of a log or an anchor log; of a clock, whose signatures hold a time. */
 export const LOG_KEY = 1;

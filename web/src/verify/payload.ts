@@ -1,7 +1,7 @@
-import { Fault, type Json, Num, decodeUTF8, readJSON } from "../json/read.ts";
-import { compare, concat, sha256, uint, utf8 } from "./bytes.ts";
-import { malformed } from "./finding.ts";
-import { base64, members, text } from "./read.ts";
+import { Fault, type Json, Num, decodeUTF8, readJSON } from "../json/read";
+import { compare, concat, sha256, uint, utf8 } from "./bytes";
+import { malformed } from "./finding";
+import { base64, members, text } from "./read";
 
 const MAX_PAYLOAD = 256 << 10;
 const MAX_COMPONENTS = 32;

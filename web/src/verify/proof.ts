@@ -1,9 +1,9 @@
-import { type Finding, Bad, malformed, unsupported } from "./finding.ts";
-import { fromBase64 } from "./bytes.ts";
-import { type Leaf, leafHash, readLeaf } from "./leaf.ts";
-import { LOG_KEY, type Note, readKey, readNote, saidBy } from "./note.ts";
-import { decimal } from "./read.ts";
-import { type Hash, included } from "./tree.ts";
+import { type Finding, Bad, malformed, unsupported } from "./finding";
+import { fromBase64 } from "./bytes";
+import { type Leaf, leafHash, readLeaf } from "./leaf";
+import { LOG_KEY, type Note, readKey, readNote, saidBy } from "./note";
+import { decimal } from "./read";
+import { type Hash, included } from "./tree";
 
 /** A C2SP tlog-proof of one entry: what the file of an event's proof holds. */
 export interface Proof {

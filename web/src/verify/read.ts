@@ -1,6 +1,6 @@
-import { type Json, Num, type Obj } from "../json/read.ts";
-import { fromBase64 } from "./bytes.ts";
-import { malformed, unsupported } from "./finding.ts";
+import { type Json, Num, type Obj } from "../json/read";
+import { fromBase64 } from "./bytes";
+import { malformed, unsupported } from "./finding";
 
 /** Readers have the integers up to here exactly. */
 export const MAX_INT = 2 ** 53;

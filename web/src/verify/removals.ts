@@ -1,7 +1,7 @@
-import { Cover, type Item, meet, readItems } from "./items.ts";
-import { Bad, type Finding, malformed, unsupported } from "./finding.ts";
-import { type Entry, says } from "./leaf.ts";
-import { MAX_INT } from "./read.ts";
+import { Cover, type Item, meet, readItems } from "./items";
+import { Bad, type Finding, malformed, unsupported } from "./finding";
+import { type Entry, says } from "./leaf";
+import { MAX_INT } from "./read";
 
 /** What one control entry says. */
 interface Act {

@@ -1,4 +1,4 @@
-import { same, sha256 } from "./bytes.ts";
+import { same, sha256 } from "./bytes";
 
 /** RFC 6962 trees. Sizes and positions are below 2^53, so no bitwise operator of JavaScript is used on them. */
 

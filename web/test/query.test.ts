@@ -2,8 +2,8 @@ import assert from "node:assert/strict";
 import { existsSync, readFileSync } from "node:fs";
 import { dirname, join } from "node:path";
 import { test } from "node:test";
-import { around, open, partner, toPoints, toUnits, tokens } from "./tokens.ts";
-import { and, clauses, exclude, include, standOf, valuesOf, without, withoutClause, writeMeta, writeMetaValue, writeTarget, writeValue } from "./terms.ts";
+import { around, open, partner, toPoints, toUnits, tokens } from "../src/query/tokens";
+import { and, clauses, exclude, include, standOf, valuesOf, without, withoutClause, writeMeta, writeMetaValue, writeTarget, writeValue } from "../src/query/terms";
 
 // biome-ignore lint/suspicious/noExplicitAny: the files are data of many shapes
 function vectors(name: string): any {
@@ -44,7 +44,7 @@ function conditions(n: Node | undefined): { fields: number; texts: number } {
     if (Array.isArray(k)) for (const x of k) walk(x);
     else if (k && typeof k === "object") {
       const o = k as Record<string, unknown>;
-      if (typeof o.field === "string") out[o.field === "text" ? "texts" : "fields"]++;
+      if (typeof o["field"] === "string") out[o["field"] === "text" ? "texts" : "fields"]++;
       for (const [name, v] of Object.entries(o)) if (name !== "values") walk(v);
     }
   };

@@ -2,16 +2,16 @@ import assert from "node:assert/strict";
 import { existsSync, readFileSync } from "node:fs";
 import { dirname, join } from "node:path";
 import { test } from "node:test";
-import { Fault, type Json, readJSON, writeJSON } from "../json/read.ts";
-import { verifyBundle } from "./bundle.ts";
-import { concat, fromBase64, hex, sha256, toBase64, utf8 } from "./bytes.ts";
-import { forget } from "./ed25519.ts";
-import { Bad } from "./finding.ts";
-import { leafBytes, leafHash, readEntry, readLeaf, readTime, readTypeID } from "./leaf.ts";
-import { type Key, readKey, readNote, saidBy } from "./note.ts";
-import { checkShape, openFields, openPayload, payloadRoot, readPayload } from "./payload.ts";
-import { readProof, verifyProof } from "./proof.ts";
-import { EMPTY_ROOT, Range, consistent, included, subtrees } from "./tree.ts";
+import { Fault, type Json, readJSON, writeJSON } from "../src/json/read";
+import { verifyBundle } from "../src/verify/bundle";
+import { concat, fromBase64, hex, sha256, toBase64, utf8 } from "../src/verify/bytes";
+import { forget } from "../src/verify/ed25519";
+import { Bad } from "../src/verify/finding";
+import { leafBytes, leafHash, readEntry, readLeaf, readTime, readTypeID } from "../src/verify/leaf";
+import { type Key, readKey, readNote, saidBy } from "../src/verify/note";
+import { checkShape, openFields, openPayload, payloadRoot, readPayload } from "../src/verify/payload";
+import { readProof, verifyProof } from "../src/verify/proof";
+import { EMPTY_ROOT, Range, consistent, included, subtrees } from "../src/verify/tree";
 
 /** The folder of the vectors, found from where the tests are run. */
 function folder(): string {

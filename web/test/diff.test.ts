@@ -1,8 +1,8 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { readJSON } from "../json/read.ts";
-import { namesOf, pretty, rowsOf, unchanged } from "./model.ts";
-import { lines, words } from "./words.ts";
+import { readJSON } from "../src/json/read";
+import { namesOf, pretty, rowsOf, unchanged } from "../src/diff/model";
+import { lines, words } from "../src/diff/words";
 
 function random(seed: number): (n: number) => number {
   return (n) => {

@@ -2,10 +2,10 @@ import assert from "node:assert/strict";
 import { existsSync, readFileSync } from "node:fs";
 import { dirname, join } from "node:path";
 import { test } from "node:test";
-import { type Json, type Obj, Num, member, readJSON, textOf } from "../json/read.ts";
-import { TemplateError, parseTemplate } from "./parse.ts";
-import { halves, sentenceOf, textOfParts } from "./render.ts";
-import { shorten, visible } from "./visible.ts";
+import { type Json, type Obj, Num, member, readJSON, textOf } from "../src/json/read";
+import { TemplateError, parseTemplate } from "../src/sentence/parse";
+import { halves, sentenceOf, textOfParts } from "../src/sentence/render";
+import { shorten, visible } from "../src/sentence/visible";
 
 function vectors(): Obj {
   for (let dir = process.cwd(); ; dir = dirname(dir)) {

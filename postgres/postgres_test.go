@@ -27,7 +27,7 @@ func newSchema(tb testing.TB) string {
 			tb.Fatal(err)
 		}
 		defer c.Close(ctx) //nolint:errcheck // nothing was written with it that counts
-		if _, err := c.Exec(ctx, "DROP SCHEMA "+name+" CASCADE"); err != nil {
+		if _, err := c.Exec(ctx, "DROP SCHEMA IF EXISTS "+name+" CASCADE"); err != nil {
 			tb.Error(err)
 		}
 	})

@@ -158,7 +158,7 @@ func (m *Main) handler(ctx context.Context) (*api.Server, error) {
 	if m.book, err = daybook.Open(ctx, m.store, o); err != nil {
 		return nil, fmt.Errorf("open the log: %w", err)
 	}
-	m.auth = auth.New(keys, auth.Options{Now: m.Now, RateLimit: c.RateLimit})
+	m.auth = auth.New(keys, auth.Options{Now: m.Now, RateLimit: c.RateLimit, News: m.news()})
 	m.audit = m.newAuditor()
 	frozen.tell(m.audit)
 	orgs.Made = m.orgMade
@@ -193,6 +193,14 @@ func (m *Main) handler(ctx context.Context) (*api.Server, error) {
 		return nil, err
 	}
 	return api.New(d)
+}
+
+// news is what this node hears of the others; nil when there are none.
+func (m *Main) news() *control.News {
+	if !m.Config.OnPostgres() {
+		return nil
+	}
+	return control.NewNews(m.store, m.Now, m.keep.eraser.Sync, func(ctx context.Context) error { return m.auth.ForgetAll(ctx) })
 }
 
 // schemas reads the schemas, with the rules of the configuration.

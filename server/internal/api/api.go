@@ -88,6 +88,8 @@ type Server struct {
 	openapi []byte // the document, made by New
 	docs    []byte // its reference page
 
+	dictionaries dictionaries
+
 	closing   chan struct{}
 	closeOnce sync.Once
 }

@@ -39,7 +39,7 @@ var random = []struct {
 	{regexp.MustCompile(`file\?exp=[0-9]+&sig=[A-Za-z0-9_-]+`), "file?exp=…&sig=…"},
 	{regexp.MustCompile(`"expires_at":"2026-11-28[0-9T:.-]+Z"`), `"expires_at":"2026-11-28T14:22:07.402118Z"`},
 	{regexp.MustCompile(`"url_expires_at":"20[0-9T:.-]+Z"`), `"url_expires_at":"2026-11-21T14:32:07.000000Z"`},
-	{regexp.MustCompile(`(started_at|finished_at|received_at|created_at|last_used_at|revoked_at|placed_at|released_at|requested_at|completed_at|updated_at|until|next)":"20[0-9T:.-]+Z"`), `$1":"2026-11-21T14:22:07.402118Z"`},
+	{regexp.MustCompile(`(started_at|finished_at|received_at|created_at|last_used_at|revoked_at|newest_at|ends_at|placed_at|released_at|requested_at|completed_at|updated_at|until|next)":"20[0-9T:.-]+Z"`), `$1":"2026-11-21T14:22:07.402118Z"`},
 	{regexp.MustCompile(`"occurred_at":"2026-11-21T14:22:07\.[0-9]{6}Z"`), `"occurred_at":"2026-11-21T14:22:07.402118Z"`},
 	{regexp.MustCompile(`"searched":\{"from":"20[0-9T:.-]+Z","to":"20[0-9T:.-]+Z"`), `"searched":{"from":"…","to":"…"`},
 }
@@ -185,6 +185,11 @@ func TestGolden(t *testing.T) {
 		{"facets_count", ask{path: "/v1/facets?fields=", key: f.acme}},
 		{"facets_field", ask{path: "/v1/facets?fields=action,actor.name", key: f.acme}},
 
+		{"summary", ask{path: "/v1/summary", key: f.acme}},
+		{"complete", ask{path: "/v1/complete?q=actor:grace&pos=11", key: f.acme}},
+		{"complete_wrong", ask{path: "/v1/complete?q=act:in&pos=3", key: f.acme}},
+		{"complete_pos", ask{path: "/v1/complete?q=a&pos=5000", key: f.acme}},
+
 		{"log_checkpoint", ask{path: "/v1/organizations/org_acme/log/checkpoint", key: f.acme}},
 		{"log_checkpoint_missing", ask{path: "/v1/organizations/org_acme/log/checkpoints/3", key: f.acme}},
 		{"log_checkpoint_at", ask{path: "/v1/organizations/org_acme/log/checkpoints/7", key: f.admin}},
@@ -212,6 +217,8 @@ func TestGolden(t *testing.T) {
 		{"org_get", ask{path: "/v1/organizations/org_acme", key: f.acme}},
 		{"org_get_other", ask{path: "/v1/organizations/org_globex", key: f.acme}},
 		{"org_list_own", ask{path: "/v1/organizations", key: f.acme}},
+		{"org_list_named", ask{path: "/v1/organizations?name=HOOL", key: f.admin}},
+		{"org_list_own_named", ask{path: "/v1/organizations?name=globex", key: f.acme}},
 		{"org_list_page", ask{path: "/v1/organizations?limit=1", key: f.admin}},
 		{"key_create", ask{method: "POST", path: "/v1/keys", key: f.acme, body: `{"name":"ci","org":"org_acme","scopes":["record"],"expires_at":"2027-01-01T00:00:00Z"}`}},
 		{"key_create_all", ask{method: "POST", path: "/v1/keys", key: f.admin, body: `{"org":null,"scopes":["read","operate"]}`}},

@@ -34,6 +34,7 @@ var (
 	yesOrNo   = huma.Schema{Type: huma.TypeBoolean}
 	yes       = huma.Schema{Type: huma.TypeBoolean, Default: false}
 
+	paramName        = param{"name", "Part of the id or the name, in any case.", text}
 	paramPartial     = param{"partial", "Record the good events of a batch although others are refused.", yes}
 	paramQ           = param{"q", "A query, such as `actor:usr_1 action:invoice.* outcome:failure`. Empty: everything.", text}
 	paramFrom        = param{"from", "Only what occurred at or after this moment: `2026-11-21`, `2026-11-21T14:22:07Z`, `now-7d`, `today`.", text}

@@ -56,6 +56,8 @@ func (s *Server) table() []*route {
 		{method: "GET", pattern: "/v1/events/{id}", scopes: auth.Read, org: orgRead, looks: opened, handler: getEvent, about: aboutGetEvent},
 		{method: "GET", pattern: "/v1/targets/{type}/{id}/events", scopes: auth.Read, org: orgRead, looks: viewed("target"), params: search, handler: listTargetEvents, about: aboutListTargetEvents},
 		{method: "GET", pattern: "/v1/actors/{type}/{id}/events", scopes: auth.Read, org: orgRead, looks: viewed("actor"), params: search, handler: listActorEvents, about: aboutListActorEvents},
+		{method: "GET", pattern: "/v1/summary", scopes: auth.Read, org: orgRead, handler: getSummary, about: aboutGetSummary},
+		{method: "GET", pattern: "/v1/complete", scopes: auth.Read, org: orgRead, looks: viewed("complete"), params: []param{paramQ, paramPos, paramTZ}, handler: complete, about: aboutComplete},
 		{method: "GET", pattern: "/v1/histogram", scopes: auth.Read, org: orgRead, looks: viewed("histogram"), params: []param{paramQ, paramFrom, paramTo, paramTZ, paramBars}, handler: getHistogram, about: aboutGetHistogram},
 		{method: "GET", pattern: "/v1/facets", scopes: auth.Read, org: orgRead, looks: viewed("facets"), params: []param{paramQ, paramFrom, paramTo, paramTZ, paramFields, paramTop}, handler: getFacets, about: aboutGetFacets},
 
@@ -98,7 +100,7 @@ func (s *Server) table() []*route {
 		{method: "GET", pattern: "/v1/exports/{id}/file", open: true, params: []param{paramExp, paramSig}, handler: getExportFile, about: aboutGetExportFile},
 
 		{method: "POST", pattern: "/v1/organizations", scopes: auth.Operate, handler: createOrg, about: aboutCreateOrg},
-		{method: "GET", pattern: "/v1/organizations", params: []param{paramLimit, paramCursor}, handler: listOrgs, about: aboutListOrgs},
+		{method: "GET", pattern: "/v1/organizations", params: []param{paramName, paramLimit, paramCursor}, handler: listOrgs, about: aboutListOrgs},
 		{method: "GET", pattern: "/v1/organizations/{org}", handler: getOrg, about: aboutGetOrg},
 		{method: "POST", pattern: "/v1/organizations/{org}/erasure/preview", scopes: auth.Operate, handler: previewOrgErasure, about: aboutPreviewOrgErasure},
 		{method: "POST", pattern: "/v1/organizations/{org}/erasure", scopes: auth.Operate, handler: createOrgErasure, about: aboutCreateOrgErasure},

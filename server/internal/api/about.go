@@ -56,6 +56,7 @@ var (
 var tags = []*huma.Tag{
 	{Name: "Record", Description: "An event is acknowledged when it is durable: a receipt means that it survives a power cut."},
 	{Name: "Search", Description: "Every answer says what was looked through. Pages keep the size of the log as it was at the first one."},
+	{Name: tagViews, Description: "Searches with a name, for the console."},
 	{Name: tagSchemas, Description: "What events of an action must look like. Versions are never changed; an entry says which one it keeps to."},
 	{Name: "Log", Description: "Checkpoints, tiles and proofs (C2SP tlog-checkpoint, tlog-tiles, tlog-proof; RFC 6962). What they say does not depend on who carries it."},
 	{Name: "Keeping and removing", Description: "Everything that is removed was named by a control entry in the log before: proofs of what stays hold, and say what went."},

@@ -110,7 +110,8 @@ func TestLooks(t *testing.T) {
 	// What shows no entry and proves none, and what is an act.
 	unseen := map[string]bool{
 		"GET /v1/crm/enums": true, "GET /v1/crm/enums/actions": true, "GET /v1/crm/enums/entityTypes": true,
-		"GET /v1/summary": true,
+		"GET /v1/views": true, "GET /v1/views/{view}": true,
+		"GET /v1/summary": true, "GET /v1/sentences": true,
 		"POST /v1/events": true, "POST " + logPath + "/keys": true, "GET " + logPath + "/info": true, "GET " + logPath + "/epochs/{epoch}/info": true,
 		"POST /v1/exports": true, "GET /v1/exports": true, "GET /v1/exports/{id}": true, "DELETE /v1/exports/{id}": true,
 	}
@@ -125,6 +126,7 @@ func TestLooks(t *testing.T) {
 		"GET /v1/actors/{type}/{id}/events":  {"/v1/actors/user/usr_7/events", "actor", "actor:(user:usr_7)", "log:org_acme", 3},
 		"GET /v1/histogram":                  {"/v1/histogram?q=action:histogram", "histogram", "action:histogram", "log:org_acme", 0},
 		"GET /v1/facets":                     {"/v1/facets?q=action:facets", "facets", "action:facets", "log:org_acme", 0},
+		"GET /v1/events/{id}/around":         {"/v1/events/" + receipt.ID + "/around?n=1", "around", "id:" + receipt.ID, "event:" + receipt.ID, 3},
 		"GET /v1/complete":                   {"/v1/complete?q=action:inv", "complete", "", "log:org_acme", 0},
 		"GET /v1/crm/entries":                {"/v1/crm/entries?numberIdentifier=1", "crm", "has:meta.crm.entityType target.id:1", "log:org_acme", 1},
 		"GET /v1/crm/entries/{id}":           {"/v1/crm/entries/" + entry.EventID, "", "", "event:" + entry.EventID, 1},

@@ -35,6 +35,7 @@ var (
 	yes       = huma.Schema{Type: huma.TypeBoolean, Default: false}
 
 	paramName        = param{"name", "Part of the id or the name, in any case.", text}
+	paramSentences   = param{"sentences", "Also what each entry says, in one line.", yes}
 	paramPartial     = param{"partial", "Record the good events of a batch although others are refused.", yes}
 	paramQ           = param{"q", "A query, such as `actor:usr_1 action:invoice.* outcome:failure`. Empty: everything.", text}
 	paramFrom        = param{"from", "Only what occurred at or after this moment: `2026-11-21`, `2026-11-21T14:22:07Z`, `now-7d`, `today`.", text}

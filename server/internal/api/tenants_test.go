@@ -19,8 +19,8 @@ const kept = "acmesecret"
 
 // tenant is what org_acme has, for org_globex to try.
 type tenant struct {
-	event, key, cursor, actorCursor, logCursor, hold, erasure, orgErasure, export, doorExport, snapshot, crmCursor string
-	session, theirs                                                                                                string // the cookie of its portal, as a text, and that of org_globex as a header
+	event, key, cursor, actorCursor, logCursor, hold, erasure, orgErasure, export, doorExport, snapshot, crmCursor, view string
+	session, theirs                                                                                                      string // the cookie of its portal, as a text, and that of org_globex as a header
 }
 
 // logPath begins the routes of a log.
@@ -234,7 +234,7 @@ func TestTenants(t *testing.T) {
 		return of.ID
 	}
 	for _, action := range []string{kept + ".done", "private.done", "private%2Fdone"} {
-		if w := f.do(ask{method: "POST", path: "/v1/actions/" + action + "/schemas", key: f.acme, body: `{}`}); w.Code != http.StatusCreated {
+		if w := f.do(ask{method: "POST", path: "/v1/actions/" + action + "/schemas", key: f.acme, body: `{"sentence":"` + kept + `"}`}); w.Code != http.StatusCreated {
 			t.Fatal(w.Body)
 		}
 	}
@@ -247,6 +247,7 @@ func TestTenants(t *testing.T) {
 		t.Fatalf("%d %s", w.Code, w.Body)
 	}
 	of.orgErasure = pending.ID
+	of.view = made("/v1/views", `{"name":"`+kept+`","search":"","shared":true}`)
 	of.snapshot = f.snapshot(f.acme)
 	of.export = f.exportOf(f.acme, `{"format":"ndjson"}`).ID
 	of.doorExport = f.doorExport(f.acme, "org_acme")

@@ -1,6 +1,5 @@
 import assert from "node:assert/strict";
-import { existsSync, readFileSync } from "node:fs";
-import { dirname, join } from "node:path";
+import { readFileSync } from "node:fs";
 import test from "node:test";
 import { type Json, Num, type Obj, readJSON, writeJSON } from "../src/json/read";
 import { utf8 } from "../src/verify/bytes";
@@ -10,11 +9,7 @@ import { readNote } from "../src/verify/note";
 import { type LogInfo, type Server, Verifier } from "../src/verify/verifier";
 
 function vector(name: string): string {
-	for (let dir = process.cwd(); ; dir = dirname(dir)) {
-		const file = join(dir, "testdata/vectors", name);
-		if (existsSync(file)) return readFileSync(file, "utf8");
-		if (dir === dirname(dir)) throw new Error(`no testdata/vectors above ${process.cwd()}`);
-	}
+	return readFileSync(`../testdata/vectors/${name}`, "utf8");
 }
 
 const BUNDLE = vector("bundle.ndjson");
@@ -38,7 +33,8 @@ function put(top: Obj, path: string, value: Json): void {
 		const next = i === names.length - 1 ? value : names[i + 1]?.startsWith("~#") ? [] : new Map<string, Json>();
 		let inner: Json | undefined;
 		if (Array.isArray(at)) {
-			inner = at[Number(name.slice(2))] ?? (at[Number(name.slice(2))] = next);
+			inner = at[Number(name.slice(2))] ?? next;
+			at[Number(name.slice(2))] = inner;
 		} else {
 			inner = at.get(name) ?? next;
 			at.set(name, inner);
@@ -52,7 +48,13 @@ function shown(): Obj[] {
 	const out: Obj[] = [];
 	for (const line of LINES) {
 		const m = readJSON(line) as Obj;
-		if (m.get("t") === "leaf") out.push(new Map<string, Json>([["seq", m.get("seq") as Json], ["removed", "erased"]]));
+		if (m.get("t") === "leaf")
+			out.push(
+				new Map<string, Json>([
+					["seq", m.get("seq") as Json],
+					["removed", "erased"],
+				]),
+			);
 		if (m.get("t") !== "entry") continue;
 		const e: Obj = new Map<string, Json>([["org", "org_acme"]]);
 		for (const name of ["seq", "id", "received_at", "leaf_hash"]) e.set(name, m.get(name) as Json);

@@ -11,7 +11,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"hash/fnv"
 	"log/slog"
 	"strconv"
 	"strings"
@@ -134,12 +133,6 @@ func (s *Store) open(ctx context.Context, o Options) error {
 
 // Shards returns how many there are.
 func (s *Store) Shards() int { return s.shards }
-
-func (s *Store) shardOf(org daybook.OrgID) int {
-	h := fnv.New64a()
-	h.Write([]byte(org))
-	return int(h.Sum64() % uint64(s.shards))
-}
 
 // Close waits for running calls and closes all connections. A second Close returns nil.
 func (s *Store) Close() error {

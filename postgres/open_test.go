@@ -77,7 +77,7 @@ func TestOpen_refuses(t *testing.T) {
 			t.Fatal(err)
 		}
 		c := connect(t, schema)
-		run(t, c, "INSERT INTO goose_db_version (version_id, is_applied) VALUES (99, true)")
+		run(t, c, "INSERT INTO versions (version) VALUES (99)")
 		if err := refused(t, server.url, postgres.Options{Schema: schema}, "99"); !errors.Is(err, daybook.ErrNewer) {
 			t.Errorf("error is %v", err)
 		}
@@ -113,7 +113,7 @@ func TestOpen_refuses(t *testing.T) {
 	}
 }
 
-// lyingSettings makes a schema whose pg_settings say that fsync is off; search_path finds it before the server's own.
+// lyingSettings makes a schema in which the server says that fsync is off; search_path finds it before the server's own.
 func lyingSettings(t *testing.T) string {
 	t.Helper()
 	c := connect(t, "public")
@@ -123,7 +123,8 @@ func lyingSettings(t *testing.T) string {
 			t.Error(err)
 		}
 	})
-	run(t, c, "CREATE VIEW lying_settings.pg_settings AS SELECT name, CASE name WHEN 'fsync' THEN 'off' ELSE setting END AS setting FROM pg_catalog.pg_settings")
+	run(t, c, `CREATE FUNCTION lying_settings.current_setting(name text) RETURNS text LANGUAGE sql AS
+		$$ SELECT CASE name WHEN 'fsync' THEN 'off' ELSE pg_catalog.current_setting(name) END $$`)
 	return "lying"
 }
 

@@ -460,3 +460,65 @@ func FuzzTermsCoverMatch(f *testing.F) {
 		}
 	})
 }
+
+func TestValueAt(t *testing.T) {
+	t.Parallel()
+	for text, want := range map[string]query.ValuePlace{ // | is the cursor
+		"action:inv|oice.paid x":          {Field: "action", Typed: "inv", From: 7, To: 19},
+		"a -(ACTOR.type:|":                {Field: "actor.type", From: 15, To: 15},
+		`meta."cost center":R&D,|ops`:     {Field: `meta."cost center"`, From: 23, To: 26},
+		"ü target:invoice:4|2":            {Field: "target", Typed: "invoice:4", From: 9, To: 19},
+		"act|":                            {},
+		`action:"in|`:                     {},
+		"nofield:x|":                      {},
+		"refund|":                         {},
+		"target.meta.region.zone:|":       {Field: "target.meta.region.zone", From: 24, To: 24},
+		"outcome:success,failure,denied|": {Field: "outcome", Typed: "denied", From: 24, To: 30},
+	} {
+		pos := len([]rune(text[:strings.Index(text, "|")]))
+		got, ok := query.ValueAt(strings.Replace(text, "|", "", 1), pos, query.Options{})
+		if got != want || ok != (want != query.ValuePlace{}) {
+			t.Errorf("%s: %+v, %v", text, got, ok)
+		}
+	}
+}
+
+// TestLiterals: what Literal and its kin write is read as exactly what they were given.
+func TestLiterals(t *testing.T) {
+	t.Parallel()
+	for _, s := range []string{"a", "invoice.*", "", `"quoted"`, "R&D (old), new", `back\slash`, ">5", "1..2", "Ünïcode 発", "a:b"} {
+		for _, text := range []string{"action:" + query.Literal(s), query.MetaField("cost center."+s) + ":" + query.Literal(s), "target:" + query.LiteralPair("in:voice", s+"x")} {
+			if s == "" && strings.HasPrefix(text, "meta") {
+				continue // no name ends with a dot
+			}
+			q, err := query.Parse(text, query.Options{})
+			if err != nil {
+				t.Errorf("%s: %v", text, err)
+				continue
+			}
+			if again, err := query.Parse(q.String(), query.Options{}); err != nil || again.String() != q.String() {
+				t.Errorf("%s: %v", text, err)
+			}
+		}
+	}
+	matched := func(text string) bool {
+		doc := leaf.Get()
+		defer leaf.Put(doc)
+		if err := doc.Read([]byte(`{"action":"invoice.*","targets":[{"type":"in:voice","id":"a*b"}]}`)); err != nil {
+			t.Fatal(err)
+		}
+		q, err := query.Parse(text, query.Options{})
+		if err != nil {
+			t.Fatal(err)
+		}
+		return q.Match(&query.Record{Doc: doc})
+	}
+	for text, want := range map[string]bool{
+		"action:" + query.Literal("invoice.*"): true, "action:" + query.Literal("invoice.**"): false,
+		"target:" + query.LiteralPair("in:voice", "a*b"): true, "target:" + query.LiteralPair("in:voice", "a**b"): false,
+	} {
+		if matched(text) != want {
+			t.Errorf("%s matches: %v", text, !want)
+		}
+	}
+}

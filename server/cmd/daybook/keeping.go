@@ -69,7 +69,7 @@ func (k *keeping) close() {
 // prepare makes what erases organizations. The Book may need it while it opens.
 func (k *keeping) prepare(m *Main, orgs *control.Orgs) {
 	k.eraser = &control.Eraser{
-		Erasures: control.NewOrgErasures(m.store, m.Now), Orgs: orgs, Docs: m.store, Logger: m.Logger, Now: m.Now, Forget: k.forget, Silence: k.silence, Done: k.gone,
+		Erasures: control.NewOrgErasures(m.store, m.Now), Orgs: orgs, Docs: m.store, Logger: m.Logger, Now: m.Now, Forget: k.forget, Silence: k.silence, Done: k.gone, Shared: m.Config.OnPostgres(),
 	}
 }
 

@@ -24,6 +24,7 @@ import (
 	"github.com/daybook-audit/daybook/server/internal/control"
 	"github.com/daybook-audit/daybook/server/internal/export"
 	"github.com/daybook-audit/daybook/server/internal/selfaudit"
+	"github.com/daybook-audit/daybook/server/internal/ui"
 )
 
 // Main is a whole server: store, Book, doors and HTTP. Fill the first fields, then Run, then Close.
@@ -44,6 +45,7 @@ type Main struct {
 
 	URL string // where it listens; set by Run
 
+	node   node
 	store  store
 	sign   *signing
 	book   *daybook.Book
@@ -64,6 +66,7 @@ func (m *Main) Run(ctx context.Context) (err error) {
 		}
 	}()
 	c := m.Config
+	m.identify()
 	if m.store, err = openStore(ctx, c.DB, storeOptions{logger: m.Logger, c: c}); err != nil {
 		return err
 	}
@@ -141,8 +144,12 @@ func (m *Main) handler(ctx context.Context) (*api.Server, error) {
 			return nil, err
 		}
 	}
+	if d.Console, err = ui.New(); err != nil {
+		return nil, err
+	}
 	if c.Metrics {
 		d.Metrics = api.NewMetrics()
+		d.Metrics.Node(m.node.name, version())
 		o.Metrics = d.Metrics.Book()
 	}
 	schemas, err := m.schemas(ctx)
@@ -158,7 +165,7 @@ func (m *Main) handler(ctx context.Context) (*api.Server, error) {
 	if m.book, err = daybook.Open(ctx, m.store, o); err != nil {
 		return nil, fmt.Errorf("open the log: %w", err)
 	}
-	m.auth = auth.New(keys, auth.Options{Now: m.Now, RateLimit: c.RateLimit})
+	m.auth = auth.New(keys, auth.Options{Now: m.Now, RateLimit: c.RateLimit, News: m.news()})
 	m.audit = m.newAuditor()
 	frozen.tell(m.audit)
 	orgs.Made = m.orgMade
@@ -179,6 +186,7 @@ func (m *Main) handler(ctx context.Context) (*api.Server, error) {
 		return nil, err
 	}
 	d.Exports, d.Origin = m.export, origin
+	d.Views = control.NewViews(m.store, m.Now)
 	d.Retentions, d.Erasures, d.BackupsKept = control.NewRetentions(m.store, m.Now), control.NewErasures(m.store, m.Now), c.BackupKeep
 	ttl, err := m.restHapiTTL(orgs)
 	if err != nil {
@@ -193,6 +201,14 @@ func (m *Main) handler(ctx context.Context) (*api.Server, error) {
 		return nil, err
 	}
 	return api.New(d)
+}
+
+// news is what this node hears of the others; nil when there are none.
+func (m *Main) news() *control.News {
+	if !m.Config.OnPostgres() {
+		return nil
+	}
+	return control.NewNews(m.store, m.Now, m.keep.eraser.Sync, func(ctx context.Context) error { return m.auth.ForgetAll(ctx) })
 }
 
 // schemas reads the schemas, with the rules of the configuration.
@@ -212,6 +228,7 @@ func (m *Main) openExports(ctx context.Context) error {
 	}
 	m.export, err = export.Open(ctx, m.book, control.NewExports(m.store, m.Now), key, export.Options{
 		Dir: exportDir(m.Config), Now: m.Now, Logger: m.Logger, Workers: m.Config.ExportWorkers, Keep: m.Config.ExportKeep,
+		Lease: m.lease(), Node: m.node.holder,
 	})
 	if err != nil {
 		return fmt.Errorf("open the exports: %w", err)

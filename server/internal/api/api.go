@@ -16,9 +16,10 @@ import (
 	"github.com/daybook-audit/daybook/server/internal/control"
 	"github.com/daybook-audit/daybook/server/internal/export"
 	"github.com/daybook-audit/daybook/server/internal/selfaudit"
+	"github.com/daybook-audit/daybook/server/internal/ui"
 )
 
-// Deps is what the API stands on. Book, Docs, Orgs, Keys, Auth, Exports, Retentions, Schemas, Erasures and Eraser are needed; the rest may be zero.
+// Deps is what the API stands on. Book, Docs, Orgs, Keys, Auth, Exports, Views, Retentions, Schemas, Erasures and Eraser are needed; the rest may be zero.
 type Deps struct {
 	Book Book
 	Docs daybook.Documents // asked by /readyz
@@ -31,6 +32,7 @@ type Deps struct {
 	Audit    *selfaudit.Auditor // nil: what is done through the API is not recorded
 	Sessions *auth.Sessions     // nil: nobody signs in, API keys alone count
 
+	Views      *control.Views
 	Retentions *control.Retentions
 	Schemas    *control.Schemas
 	Erasures   *control.Erasures
@@ -39,7 +41,8 @@ type Deps struct {
 	BackupsKept time.Duration
 
 	Doors   []auth.Door
-	Metrics *Metrics // nil: /metrics is 404
+	Console *ui.Console // nil: there is none
+	Metrics *Metrics    // nil: /metrics is 404
 
 	// Backup writes a consistent copy of the store, or returns an error before the first byte. Nil: 501 with BackupHint.
 	Backup     func(ctx context.Context, w io.Writer) error
@@ -99,10 +102,12 @@ type Server struct {
 	now     func() time.Time
 	limits  Limits
 	none    *route // stands for requests without a route
+	console *route // stands for those of the console
 	openapi []byte // the document, made by New
 	docs    []byte // its reference page
 
 	atWork, bodies, answers room
+	dictionaries            dictionaries
 
 	closing   chan struct{}
 	closeOnce sync.Once

@@ -7,9 +7,38 @@ import (
 // onMachine is the server as a browser on its own machine names it.
 const onMachine = "http://localhost:8080"
 
+const newView = `{"name":"Mine","search":"q=action%3Aa.b"}`
+
 // consoleTrials adds what the console asks to the table of trials.
-func consoleTrials(f *fixture, _ tenant, trials map[string][]trial) {
+func consoleTrials(f *fixture, of tenant, trials map[string][]trial) {
+	header := func(path string) trial {
+		return trial{
+			ask{path: path, key: f.globex, header: []string{"Daybook-Org", "org_acme"}}, ask{path: path, key: f.globex, header: []string{"Daybook-Org", "org_none"}},
+		}
+	}
+	others := func(method, path, body string) trial { // names an organization that is another's
+		return trial{
+			ask{method: method, path: path, key: f.globex, body: body, header: []string{"Daybook-Org", "org_acme"}},
+			ask{method: method, path: path, key: f.globex, body: body, header: []string{"Daybook-Org", "org_none"}},
+		}
+	}
+	both := func(method, path, theirs, none, body string) trial { // names a thing that is another's
+		return trial{ask{method: method, path: path + theirs, key: f.globex, body: body}, ask{method: method, path: path + none, key: f.globex, body: body}}
+	}
+	own := func(path string) trial { return trial{ask: ask{path: path, key: f.globex}} }
 	maps.Copy(trials, map[string][]trial{
+		"GET /v1/summary":   {header("/v1/summary"), own("/v1/summary")},
+		"GET /v1/sentences": {header("/v1/sentences"), own("/v1/sentences")},
+		"GET /v1/events/{id}/around": {
+			{ask{path: "/v1/events/" + of.event + "/around", key: f.globex}, ask{path: "/v1/events/evt_01m7z7rs1affyad5cmxxj94a70/around", key: f.globex}},
+			header("/v1/events/" + of.event + "/around"),
+		},
+		"GET /v1/views":           {header("/v1/views"), own("/v1/views")},
+		"POST /v1/views":          {others("POST", "/v1/views", newView)},
+		"GET /v1/views/{view}":    {both("GET", "/v1/views/", of.view, "view_none", ""), both("GET", "/v1/views/", kept, "none", ""), header("/v1/views/" + of.view)},
+		"PUT /v1/views/{view}":    {both("PUT", "/v1/views/", of.view, "view_none", newView), others("PUT", "/v1/views/"+of.view, newView)},
+		"DELETE /v1/views/{view}": {both("DELETE", "/v1/views/", of.view, "view_none", ""), others("DELETE", "/v1/views/"+of.view, "")},
+		"GET /v1/complete":        {header("/v1/complete?q=reason:acme"), own("/v1/complete?q=target:"), own("/v1/complete?q=action:a")},
 		"POST /v1/session": {{
 			ask{method: "POST", path: onMachine + "/v1/session", body: `{"code":"of-acme"}`}, ask{method: "POST", path: onMachine + "/v1/session", body: `{"code":"none"}`},
 		}},
@@ -22,8 +51,18 @@ func consoleTrials(f *fixture, _ tenant, trials map[string][]trial) {
 
 // consoleScopes adds what the console asks to the table of scopes.
 func consoleScopes(f *fixture, asks map[string]ask) {
+	acme := []string{"Daybook-Org", "org_acme"}
 	maps.Copy(asks, map[string]ask{
-		"POST /v1/session":   {method: "POST", path: onMachine + "/v1/session", body: `{"api_key":"` + f.acme + `"}`},
-		"DELETE /v1/session": {method: "DELETE", path: onMachine + "/v1/session"},
+		"GET /v1/summary":            {path: "/v1/summary", header: acme},
+		"GET /v1/views":              {path: "/v1/views", header: acme},
+		"POST /v1/views":             {method: "POST", path: "/v1/views", body: newView, header: acme},
+		"GET /v1/views/{view}":       {path: "/v1/views/none", header: acme},
+		"PUT /v1/views/{view}":       {method: "PUT", path: "/v1/views/none", body: newView, header: acme},
+		"DELETE /v1/views/{view}":    {method: "DELETE", path: "/v1/views/none", header: acme},
+		"GET /v1/sentences":          {path: "/v1/sentences", header: acme},
+		"GET /v1/events/{id}/around": {path: "/v1/events/" + firstID + "/around", header: acme},
+		"GET /v1/complete":           {path: "/v1/complete?q=a", header: acme},
+		"POST /v1/session":           {method: "POST", path: onMachine + "/v1/session", body: `{"api_key":"` + f.acme + `"}`},
+		"DELETE /v1/session":         {method: "DELETE", path: onMachine + "/v1/session"},
 	})
 }

@@ -25,7 +25,11 @@ func (c *call) listWithin(within *query.Query) error {
 	if err != nil {
 		return err
 	}
-	q.Within = within
+	withSentences, err := c.flag(paramSentences)
+	if err != nil {
+		return err
+	}
+	q.Within = c.within(within)
 	page, err := c.s.Book.Search(c.r.Context(), q)
 	if err != nil {
 		return err
@@ -37,7 +41,16 @@ func (c *call) listWithin(within *query.Query) error {
 		if i > 0 {
 			out = append(out, ',')
 		}
-		out = page.Entries[i].AppendJSON(out)
+		out = c.appendEntry(out, &page.Entries[i])
+	}
+	if withSentences {
+		out = append(out, `],"sentences":[`...)
+		for i := range page.Entries {
+			if i > 0 {
+				out = append(out, ',')
+			}
+			out = append(out, marshal(c.sentenceOf(&page.Entries[i]))...)
+		}
 	}
 	out = append(out, `],"next_cursor":`...)
 	if page.NextCursor == "" {
@@ -123,19 +136,31 @@ func appendSearched(dst []byte, s *daybook.Searched) []byte {
 }
 
 func getEvent(c *call) error {
-	id, err := daybook.ParseID(c.r.PathValue("id"))
-	if err != nil {
-		return errNotFound // what is no id is the id of nothing
-	}
-	entry, err := c.s.Book.Entry(c.r.Context(), c.org, id)
-	if daybook.CodeOf(err) == daybook.CodeNotFound {
-		return errNotFound // one body, whatever the reason
-	}
+	entry, err := c.entryOf(c.r.PathValue("id"))
 	if err != nil {
 		return err
 	}
 	c.seen.showed(entry)
-	c.out = entry.AppendJSON(c.out[:0])
+	c.out = c.appendEntry(c.out[:0], &entry)
 	c.send(http.StatusOK, jsonType, c.out)
 	return nil
 }
+
+// entryOf returns the entry of an event, or errNotFound.
+func (c *call) entryOf(text string) (daybook.Entry, error) {
+	id, err := daybook.ParseID(text)
+	if err != nil {
+		return daybook.Entry{}, errNotFound // what is no id is the id of nothing
+	}
+	entry, err := c.s.Book.Entry(c.r.Context(), c.org, id)
+	if daybook.CodeOf(err) == daybook.CodeNotFound {
+		err = errNotFound // one body, whatever the reason
+	}
+	return entry, err
+}
+
+// within is what a route adds to a question, and what the principal may see of the log.
+func (c *call) within(route *query.Query) *query.Query { return route }
+
+// appendEntry appends an entry as the principal may see it.
+func (c *call) appendEntry(dst []byte, e *daybook.Entry) []byte { return e.AppendJSON(dst) }

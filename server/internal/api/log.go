@@ -74,6 +74,7 @@ func logRoutes() []*route {
 			{pattern: "/consistency", looks: proved("consistency"), params: []param{paramFromSize, paramToSize}, handler: getConsistency, about: aboutGetConsistency},
 			{pattern: "/proof/{file}", looks: proved("proof"), handler: getProof, about: aboutGetProof},
 			{pattern: "/bundle", scopes: auth.Export, looks: watched("bundle"), params: []param{paramBundleFrom, paramBundleTo, paramSize, paramQ, paramTZ, paramMask, paramSince}, handler: getBundle, about: aboutGetBundle},
+			{pattern: "/evidence", looks: watched("evidence"), params: []param{paramEvidenceFrom, paramEvidenceTo, paramSize, paramSince}, handler: getEvidence, about: aboutGetEvidence},
 			{pattern: "/anchor", looks: proved("anchor"), params: []param{paramSize}, handler: getLogAnchor, about: aboutGetLogAnchor},
 			{pattern: "/info", handler: getLogInfo, about: aboutGetLogInfo},
 		}

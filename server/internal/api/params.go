@@ -34,6 +34,8 @@ var (
 	yesOrNo   = huma.Schema{Type: huma.TypeBoolean}
 	yes       = huma.Schema{Type: huma.TypeBoolean, Default: false}
 
+	paramName        = param{"name", "Part of the id or the name, in any case.", text}
+	paramSentences   = param{"sentences", "Also what each entry says, in one line.", yes}
 	paramPartial     = param{"partial", "Record the good events of a batch although others are refused.", yes}
 	paramQ           = param{"q", "A query, such as `actor:usr_1 action:invoice.* outcome:failure`. Empty: everything.", text}
 	paramFrom        = param{"from", "Only what occurred at or after this moment: `2026-11-21`, `2026-11-21T14:22:07Z`, `now-7d`, `today`.", text}
@@ -62,6 +64,9 @@ var (
 
 	paramBundleFrom = param{"from", "Seq of the first entry. Left out: 0.", number(0, 0, 0)}
 	paramBundleTo   = param{"to", "Seq after the last entry. Left out: to the end of the tree.", number(1, 0, 0)}
+
+	paramEvidenceFrom = param{paramBundleFrom.name, "Seq of the first entry.", number(0, 0, 0)}
+	paramEvidenceTo   = param{paramBundleTo.name, "Seq after the last entry, at most 1,000 after the first.", number(1, 0, 0)}
 
 	paramFromSize = param{"from", "Size of the older tree.", number(1, 0, 0)}
 	paramToSize   = param{"to", "Size of the newer tree, at most that of the newest checkpoint. Left out: that, after signing what is unsigned.", number(1, 0, 0)}

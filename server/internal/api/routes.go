@@ -48,16 +48,25 @@ func (rt *route) path() string { return strings.Replace(rt.pattern, "...}", "}",
 
 // table lists the native routes.
 func (s *Server) table() []*route {
-	search := []param{paramQ, paramFrom, paramTo, paramTZ, paramOrder, paramAsc, paramLimit, paramCursor}
+	search := []param{paramQ, paramFrom, paramTo, paramTZ, paramOrder, paramAsc, paramLimit, paramCursor, paramSentences}
 	routes := []*route{
 		{method: "POST", pattern: "/v1/events", scopes: auth.Record, org: orgRecord, quiet: true, params: []param{paramPartial}, handler: createEvents, about: aboutCreateEvents},
 		{method: "GET", pattern: "/v1/events", scopes: auth.Read, org: orgRead, looks: viewed("search"), params: search, handler: listEvents, about: aboutListEvents},
 		{method: "GET", pattern: "/v1/events/tail", scopes: auth.Read, org: orgRead, looks: viewed("tail"), params: []param{paramQ, paramTZ, paramFromSeq}, handler: tailEvents, about: aboutTailEvents},
 		{method: "GET", pattern: "/v1/events/{id}", scopes: auth.Read, org: orgRead, looks: opened, handler: getEvent, about: aboutGetEvent},
+		{method: "GET", pattern: "/v1/events/{id}/around", scopes: auth.Read, org: orgRead, looks: viewed("around"), params: []param{paramAround}, handler: getAround, about: aboutGetAround},
 		{method: "GET", pattern: "/v1/targets/{type}/{id}/events", scopes: auth.Read, org: orgRead, looks: viewed("target"), params: search, handler: listTargetEvents, about: aboutListTargetEvents},
 		{method: "GET", pattern: "/v1/actors/{type}/{id}/events", scopes: auth.Read, org: orgRead, looks: viewed("actor"), params: search, handler: listActorEvents, about: aboutListActorEvents},
+		{method: "GET", pattern: "/v1/summary", scopes: auth.Read, org: orgRead, handler: getSummary, about: aboutGetSummary},
+		{method: "GET", pattern: "/v1/complete", scopes: auth.Read, org: orgRead, looks: viewed("complete"), params: []param{paramQ, paramPos, paramTZ}, handler: complete, about: aboutComplete},
 		{method: "GET", pattern: "/v1/histogram", scopes: auth.Read, org: orgRead, looks: viewed("histogram"), params: []param{paramQ, paramFrom, paramTo, paramTZ, paramBars}, handler: getHistogram, about: aboutGetHistogram},
 		{method: "GET", pattern: "/v1/facets", scopes: auth.Read, org: orgRead, looks: viewed("facets"), params: []param{paramQ, paramFrom, paramTo, paramTZ, paramFields, paramTop}, handler: getFacets, about: aboutGetFacets},
+
+		{method: "GET", pattern: "/v1/views", scopes: auth.Read, org: orgRead, handler: listViews, about: aboutListViews},
+		{method: "POST", pattern: "/v1/views", scopes: auth.Read, org: orgRead, handler: createView, about: aboutCreateView},
+		{method: "GET", pattern: "/v1/views/{view}", scopes: auth.Read, org: orgRead, handler: getView, about: aboutGetView},
+		{method: "PUT", pattern: "/v1/views/{view}", scopes: auth.Read, org: orgRead, handler: putView, about: aboutPutView},
+		{method: "DELETE", pattern: "/v1/views/{view}", scopes: auth.Read, org: orgRead, handler: deleteView, about: aboutDeleteView},
 
 		{method: "GET", pattern: "/v1/crm/enums", scopes: auth.Read, org: orgRead, handler: getCRMEnums, about: aboutGetCRMEnums},
 		{method: "GET", pattern: "/v1/crm/enums/actions", scopes: auth.Read, org: orgRead, handler: getCRMEnum(crm.Actions), about: aboutGetCRMActions},
@@ -87,6 +96,7 @@ func (s *Server) table() []*route {
 		{method: "GET", pattern: "/v1/erasures/{id}/certificate", scopes: auth.Manage, org: orgRead, handler: getCertificate, about: aboutGetCertificate},
 
 		{method: "GET", pattern: "/v1/actions", scopes: auth.Read, org: orgShared, params: []param{paramLimit, paramCursor}, handler: listActions, about: aboutListActions},
+		{method: "GET", pattern: "/v1/sentences", scopes: auth.Read, org: orgShared, params: []param{paramLimit, paramCursor}, handler: listSentences, about: aboutListSentences},
 		{method: "POST", pattern: "/v1/actions/{action}/schemas", scopes: auth.Manage, org: orgShared, handler: registerSchema, about: aboutRegisterSchema},
 		{method: "GET", pattern: "/v1/actions/{action}/schemas", scopes: auth.Read, org: orgShared, params: []param{paramLimit, paramCursor}, handler: listSchemas, about: aboutListSchemas},
 		{method: "GET", pattern: "/v1/actions/{action}/schemas/{version}", scopes: auth.Read, org: orgShared, handler: getSchema, about: aboutGetSchema},
@@ -98,7 +108,7 @@ func (s *Server) table() []*route {
 		{method: "GET", pattern: "/v1/exports/{id}/file", open: true, params: []param{paramExp, paramSig}, handler: getExportFile, about: aboutGetExportFile},
 
 		{method: "POST", pattern: "/v1/organizations", scopes: auth.Operate, handler: createOrg, about: aboutCreateOrg},
-		{method: "GET", pattern: "/v1/organizations", params: []param{paramLimit, paramCursor}, handler: listOrgs, about: aboutListOrgs},
+		{method: "GET", pattern: "/v1/organizations", params: []param{paramName, paramLimit, paramCursor}, handler: listOrgs, about: aboutListOrgs},
 		{method: "GET", pattern: "/v1/organizations/{org}", handler: getOrg, about: aboutGetOrg},
 		{method: "POST", pattern: "/v1/organizations/{org}/erasure/preview", scopes: auth.Operate, handler: previewOrgErasure, about: aboutPreviewOrgErasure},
 		{method: "POST", pattern: "/v1/organizations/{org}/erasure", scopes: auth.Operate, handler: createOrgErasure, about: aboutCreateOrgErasure},
@@ -146,8 +156,15 @@ func (s *Server) mount() {
 		s.mux.Handle(rt.method+" "+rt.pattern, rt)
 	}
 	s.none = &route{s: s, pattern: "none", times: s.Metrics.route("any", "none")}
-	s.mux.Handle("/", http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
-		if c, ok := w.(*call); ok {
+	s.console = &route{s: s, pattern: "console", quiet: true, times: s.Metrics.route("GET", "console")}
+	s.mux.Handle("/", http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		c, ok := w.(*call)
+		switch {
+		case !ok:
+		case s.Console.Owns(r) && !s.doorOwns(r.URL.Path):
+			c.route = s.console
+			s.Console.ServeHTTP(c, r)
+		default:
 			s.missing(c)
 		}
 	}))
@@ -315,11 +332,19 @@ func (s *Server) missing(c *call) {
 			return
 		}
 	}
+	if status == http.StatusNotFound && s.Console.Missing(c, c.r) {
+		return
+	}
 	if status == http.StatusMethodNotAllowed {
 		newProblem(status, "method_not_allowed", "this path does not answer to "+cut(c.r.Method)+".", "").send(c)
 		return
 	}
 	newProblem(status, string(daybook.CodeNotFound), "there is nothing at this path; the routes are at /docs/api.", "").send(c)
+}
+
+// doorOwns reports whether the path belongs to a door, which then answers for what is missing too.
+func (s *Server) doorOwns(path string) bool {
+	return slices.ContainsFunc(s.Doors, func(d auth.Door) bool { return d.Owns(path) })
 }
 
 // allowed returns the methods that the path answers to.

@@ -18,7 +18,7 @@ func SchemaRegistered(was, is *Schema) daybook.Event {
 		before = was.members()
 	}
 	after := is.members()
-	for _, name := range []string{"version", "actor", "targets", "metadata", "event"} {
+	for _, name := range []string{"version", "actor", "targets", "metadata", "event", "sentence", "sentence_failure", "sentence_denied"} {
 		changed(&e, "/"+name, before[name], after[name])
 	}
 	return e
@@ -30,6 +30,11 @@ func (s *Schema) members() map[string]any {
 	for name, raw := range map[string]json.RawMessage{"actor": s.Actor, "metadata": s.Metadata, "event": s.Event} {
 		if raw != nil {
 			m[name] = raw
+		}
+	}
+	for name, text := range map[string]string{"sentence": s.Sentences.Success, "sentence_failure": s.Sentences.Failure, "sentence_denied": s.Sentences.Denied} {
+		if text != "" {
+			m[name] = text
 		}
 	}
 	if len(s.Targets) > 0 {

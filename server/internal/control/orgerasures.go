@@ -216,5 +216,5 @@ func PurgeOrg(ctx context.Context, docs daybook.Documents, org daybook.OrgID) ([
 			return mine, err
 		}
 	}
-	return mine, nil
+	return mine, tell(ctx, docs)
 }

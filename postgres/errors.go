@@ -34,6 +34,12 @@ var ErrReadOnly = errors.New("the store is open for reading only")
 // errUnreplicated is an unknown outcome: the commit is on the primary and perhaps nowhere else.
 var errUnreplicated = errors.New("the server did not wait for its synchronous standby: whether the commit survives a failover is not known")
 
+// unreachable is an error of a connection, in its own words.
+type unreachable struct{ error }
+
+// Unwrap returns what it says and what it is.
+func (u unreachable) Unwrap() []error { return []error{daybook.ErrUnreachable, u.error} }
+
 func state(err error) string {
 	if e, ok := errors.AsType[*pgconn.PgError](err); ok {
 		return e.Code

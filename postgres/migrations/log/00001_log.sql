@@ -230,7 +230,8 @@ BEGIN
   PERFORM set_config('daybook.replacing', '', true);
 END $$;
 
--- drop_commits raises the shard's merged to p_through and drops at most p_rows merged commits. It returns how many, or -1 when p_through is beyond
+-- drop_commits raises the shard's merged to p_through, or, when it is there already, drops at most p_rows commits up to it: never both in one
+-- transaction, since an append waits for the first. It returns less than p_rows when nothing is left to drop, and -1 when p_through is beyond
 -- the last commit.
 CREATE FUNCTION drop_commits(p_shard smallint, p_through bigint, p_rows int) RETURNS int LANGUAGE plpgsql SECURITY DEFINER SET search_path FROM CURRENT AS $$
 DECLARE s shards; dropped int;
@@ -241,6 +242,7 @@ BEGIN
   END IF;
   IF p_through > s.merged THEN
     UPDATE shards SET merged = p_through WHERE shard = p_shard AND merged < p_through;
+    RETURN p_rows;
   END IF;
   DELETE FROM commits WHERE shard = p_shard AND n <= (SELECT max(n) FROM (SELECT n FROM commits WHERE shard = p_shard AND n <= p_through ORDER BY n LIMIT p_rows) AS page);
   GET DIAGNOSTICS dropped = ROW_COUNT;

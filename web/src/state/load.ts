@@ -15,7 +15,12 @@ export type Loaded<T> = {
 
 /** Asks when the page is shown and whenever deps change; what was asked before is cancelled. With every, asks again after so many milliseconds, as long as the page is in sight. */
 export function useLoad<T>(load: (signal: AbortSignal) => Promise<T>, deps: unknown[], every = 0): Loaded<T> {
-	const [state, setState] = useState<{ data: T | undefined; problem: unknown; loading: boolean; of: string }>({ data: undefined, problem: null, loading: true, of: "" });
+	const [state, setState] = useState<{ data: T | undefined; problem: unknown; loading: boolean; of: string }>({
+		data: undefined,
+		problem: null,
+		loading: true,
+		of: "",
+	});
 	const [round, setRound] = useState(0);
 	const latest = useRef(load);
 	latest.current = load;

@@ -2,12 +2,12 @@
 import { useEffect } from "preact/hooks";
 import { useRoute } from "preact-iso/router";
 import { number, t } from "../../messages/messages";
+import { visible } from "../../sentence/visible";
 import { useChange, useLoad } from "../../state/load";
 import { useUrl } from "../../state/url";
 import { Button, LinkButton } from "../../ui/button";
 import { Empty, ProblemBanner, toast } from "../../ui/notice";
 import { shortTime, span, zoneName, zoneOf } from "../../ui/time";
-import { visible } from "../../sentence/visible";
 import { cancelExport, createExport, type Export, finished, getExport, listExports } from "./api";
 import { ExportDetails } from "./details";
 import { NewExportDialog } from "./form";

@@ -69,7 +69,15 @@ export function NewExportDialog(props: { org: string; query: string; from: strin
 				))}
 			</fieldset>
 			{format === "csv" || format === "parquet" ? (
-				<Field label={t("exports.columns")} mono value={columns} onInput={setColumns} error={at("columns")} note={t("exports.columns.note")} attributes={{ spellcheck: false }} />
+				<Field
+					label={t("exports.columns")}
+					mono
+					value={columns}
+					onInput={setColumns}
+					error={at("columns")}
+					note={t("exports.columns.note")}
+					attributes={{ spellcheck: false }}
+				/>
 			) : null}
 			<p class="muted" role="status">
 				{count}
@@ -81,7 +89,12 @@ export function NewExportDialog(props: { org: string; query: string; from: strin
 /** UTC, then where the browser is. */
 function zones(): [string, string][] {
 	const here = Intl.DateTimeFormat().resolvedOptions().timeZone;
-	return here && here !== "UTC" ? [["UTC", "UTC"], [here, here]] : [["UTC", "UTC"]];
+	return here && here !== "UTC"
+		? [
+				["UTC", "UTC"],
+				[here, here],
+			]
+		: [["UTC", "UTC"]];
 }
 
 /** How many events there would be, in words. */

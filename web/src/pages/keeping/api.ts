@@ -3,7 +3,14 @@ import { ask } from "../../api/client";
 
 export type Party = { type: string; id: string };
 export type Rule = { match: string; keep: string; leave?: "leaf" | "hash" | "tile" };
-export type Retention = { rules: Rule[]; leave: "leaf" | "hash" | "tile"; floor: string | null; erasure_approvers: number; updated_at: string | null; updated_by?: Party };
+export type Retention = {
+	rules: Rule[];
+	leave: "leaf" | "hash" | "tile";
+	floor: string | null;
+	erasure_approvers: number;
+	updated_at: string | null;
+	updated_by?: Party;
+};
 export type RulePlan = {
 	rule: string;
 	leave: string;

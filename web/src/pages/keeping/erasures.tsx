@@ -147,7 +147,14 @@ function Erase(props: { org: string; query: string; onClose: () => void; onDone:
 	const at = (field: string) => against(change.problem, field);
 	const erasing: Erasing = {
 		query,
-		...(whole ? { whole: true } : { paths: paths.split(",").map((path) => path.trim()).filter(Boolean) }),
+		...(whole
+			? { whole: true }
+			: {
+					paths: paths
+						.split(",")
+						.map((path) => path.trim())
+						.filter(Boolean),
+				}),
 		...(hide ? { hide_names: true } : {}),
 	};
 	const held = Object.entries(preview?.held ?? {});
@@ -192,11 +199,29 @@ function Erase(props: { org: string; query: string; onClose: () => void; onDone:
 				</>
 			) : (
 				<>
-					<Field label={t("query")} mono value={query} onInput={setQuery} error={at("query") || queryProblem(change.problem)} note={t("erasures.query.note")} attributes={{ spellcheck: false }} />
+					<Field
+						label={t("query")}
+						mono
+						value={query}
+						onInput={setQuery}
+						error={at("query") || queryProblem(change.problem)}
+						note={t("erasures.query.note")}
+						attributes={{ spellcheck: false }}
+					/>
 					<Check checked={whole} onChange={setWhole}>
 						{t("erasures.whole")}
 					</Check>
-					{whole ? null : <Field label={t("erasures.paths")} mono value={paths} onInput={setPaths} error={at("paths")} note={t("erasures.paths.note")} attributes={{ spellcheck: false }} />}
+					{whole ? null : (
+						<Field
+							label={t("erasures.paths")}
+							mono
+							value={paths}
+							onInput={setPaths}
+							error={at("paths")}
+							note={t("erasures.paths.note")}
+							attributes={{ spellcheck: false }}
+						/>
+					)}
 					<Check checked={hide} onChange={setHide}>
 						{t("erasures.hide")}
 					</Check>
@@ -215,7 +240,11 @@ function Preview(props: { of: ErasurePreview; held: [string, number][] }) {
 	if (of.entries === 0) return <p>{t("erasures.nothing")}</p>;
 	return (
 		<div class="stack">
-			<p>{of.whole === of.entries ? t("erasures.preview.whole", { n: of.entries, of: number(of.size) }) : t("erasures.preview", { n: of.entries, of: number(of.size), fields: number(of.fields) })}</p>
+			<p>
+				{of.whole === of.entries
+					? t("erasures.preview.whole", { n: of.entries, of: number(of.size) })
+					: t("erasures.preview", { n: of.entries, of: number(of.size), fields: number(of.fields) })}
+			</p>
 			<ul class="bullets">
 				{Object.entries(of.paths).map(([path, n]) => (
 					<li key={path}>

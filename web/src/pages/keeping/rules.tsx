@@ -22,7 +22,10 @@ function Editor(props: { org: string; zone: string; now: Retention; onSaved: (r:
 	const change = useChange();
 	const changed = JSON.stringify(rules) !== JSON.stringify(props.now.rules);
 	const complete = rules.every((rule) => rule.keep.trim() !== "");
-	const plan = useLoad(async (signal) => (complete ? planRetention(props.org, changed ? { rules } : {}, signal) : undefined), [props.org, complete ? rules : null]);
+	const plan = useLoad(
+		async (signal) => (complete ? planRetention(props.org, changed ? { rules } : {}, signal) : undefined),
+		[props.org, complete ? rules : null],
+	);
 	const refused = [change.problem, plan.problem].find((p): p is Problem => p instanceof Problem);
 	const set = (i: number, patch: Partial<Rule>) => setRules(rules.map((rule, at) => (at === i ? { ...rule, ...patch } : rule)));
 	const move = (i: number, by: number) => {
@@ -91,7 +94,15 @@ function Editor(props: { org: string; zone: string; now: Retention; onSaved: (r:
 	);
 }
 
-function RuleRow(props: { n: number; of: Rule; last: boolean; wrong: boolean; onSet: (patch: Partial<Rule>) => void; onMove: (by: number) => void; onDrop: () => void }) {
+function RuleRow(props: {
+	n: number;
+	of: Rule;
+	last: boolean;
+	wrong: boolean;
+	onSet: (patch: Partial<Rule>) => void;
+	onMove: (by: number) => void;
+	onDrop: () => void;
+}) {
 	const n = props.n + 1;
 	return (
 		<tr>

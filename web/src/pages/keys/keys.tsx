@@ -117,7 +117,9 @@ function KeyRow(props: { of: Key; zone: string; onRevoke: () => void }) {
 			<td>{k.org === null ? t("keys.all") : <span class="mono">{k.org}</span>}</td>
 			<td class="nowrap">{dayOf(k.created_at, props.zone)}</td>
 			<td class="nowrap">{k.last_used_at ? ago(k.last_used_at) : t("keys.never")}</td>
-			<td class="nowrap">{k.revoked_at ? t("keys.revoked.at", { day: dayOf(k.revoked_at, props.zone) }) : k.expires_at ? dayOf(k.expires_at, props.zone) : t("keys.endless")}</td>
+			<td class="nowrap">
+				{k.revoked_at ? t("keys.revoked.at", { day: dayOf(k.revoked_at, props.zone) }) : k.expires_at ? dayOf(k.expires_at, props.zone) : t("keys.endless")}
+			</td>
 			<td>
 				<div class="line end">
 					{over(k) ? null : (

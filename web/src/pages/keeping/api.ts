@@ -2,7 +2,7 @@
 import { ask } from "../../api/client";
 
 export type Party = { type: string; id: string };
-export type Rule = { match: string; keep: string; leave?: "leaf" | "hash" | "tile" };
+export type Rule = { match: string; keep: string; leave?: "leaf" | "hash" | "tile" | undefined };
 export type Retention = {
 	rules: Rule[];
 	leave: "leaf" | "hash" | "tile";

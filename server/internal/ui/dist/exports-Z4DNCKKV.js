@@ -1,1 +1,0 @@
-import{a,b,c,d}from"./chunk-OIP4L4KR.js";import"./chunk-2R257KU6.js";import"./chunk-JWIKAT5A.js";import"./chunk-UGKYEUGB.js";import"./chunk-UXEABQUB.js";export{d as ExportProgress,c as bytes,a as default,b as rangeOf};

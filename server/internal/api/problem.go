@@ -6,9 +6,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
-	"io"
 	"math"
-	"net"
 	"net/http"
 	"strconv"
 	"time"
@@ -123,26 +121,7 @@ func problemOf(err error) *problem {
 		p.retryAfter = time.Second
 		return p
 	}
-	if away(err) {
-		p := newProblem(http.StatusServiceUnavailable, "store_away", "the store does not answer: what was to be read can be asked for again in a moment; whether a change was made is to be looked up.", "")
-		p.retryAfter = 2 * time.Second
-		return p
-	}
 	return newProblem(http.StatusInternalServerError, string(daybook.CodeInternal), "internal error", "")
-}
-
-// away reports whether err says that a database could not be reached or has gone away: it comes back, and nothing is wrong with the request.
-func away(err error) bool {
-	var network net.Error
-	var refused interface{ SQLState() string } // of PostgreSQL: its class says what it is about
-	switch {
-	case errors.As(err, &refused):
-		class := refused.SQLState()
-		return len(class) == 5 && (class[:2] == "08" || class[:2] == "53" || class[:2] == "57")
-	case errors.As(err, &network), errors.Is(err, io.EOF), errors.Is(err, io.ErrUnexpectedEOF), errors.Is(err, net.ErrClosed):
-		return true
-	}
-	return false
 }
 
 func codedProblem(e *daybook.Error, err error) *problem {

@@ -117,7 +117,7 @@ func (m *Main) handler(ctx context.Context) (*api.Server, error) {
 	}
 	d := api.Deps{
 		Docs: m.store, Orgs: orgs, Keys: keys, Logger: m.Logger, Now: m.Now, TrustedProxies: proxies, Version: version(),
-		Limits: api.Limits{Body: int64(c.LimitBody), Decompressed: int64(c.LimitDecompressed), Events: c.LimitEvents, Event: int(c.LimitEvent)},
+		Limits: api.Limits{Body: int64(c.LimitBody), Decompressed: int64(c.LimitDecompressed), Events: c.LimitEvents, Event: int(c.LimitEvent), Bodies: 2 * int64(c.QueueBytes)},
 	}
 	if _, ok := m.store.(daybook.Backuper); ok {
 		d.Backup = m.backup

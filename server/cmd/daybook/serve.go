@@ -126,7 +126,7 @@ func (m *Main) handler(ctx context.Context) (*api.Server, error) {
 	}
 	o := daybook.Options{
 		Now: m.Now, Logger: m.Logger, CursorKey: cursorKey, MaxQueueBytes: int64(c.QueueBytes), TailBytes: int64(c.TailBytes),
-		CommitTimeout: c.CommitTimeout, IdempotencyWindow: c.IdempotencyWindow,
+		CommitTimeout: c.CommitTimeout, IdempotencyWindow: c.IdempotencyWindow, LeaseTime: c.LeaseTime,
 	}
 	if m.sign, err = openSigning(ctx, c, m.store, signingOptions{fallback: m.Origin, logger: m.Logger}); err != nil {
 		return nil, err
@@ -229,7 +229,7 @@ func (m *Main) openExports(ctx context.Context) error {
 	}
 	m.export, err = export.Open(ctx, m.book, control.NewExports(m.store, m.Now), key, export.Options{
 		Dir: exportDir(m.Config), Now: m.Now, Logger: m.Logger, Workers: m.Config.ExportWorkers, Keep: m.Config.ExportKeep,
-		Lease: m.lease(), Node: m.node.holder,
+		Lease: m.lease(), LeaseTime: m.Config.LeaseTime, Node: m.node.holder,
 	})
 	if err != nil {
 		return fmt.Errorf("open the exports: %w", err)

@@ -13,13 +13,10 @@ import (
 const (
 	stateHeadMoved = "DB001"
 	stateKeysExist = "DB002"
-	stateUnsafe    = "DB003" // the server's settings would lose what it acknowledges
 	stateNotExist  = "DB004"
 	stateSwapped   = "DB005"
 
 	stateDiskFull    = "53100"
-	stateUnique      = "23505"
-	stateDuplicate   = "42P06" // a schema of that name
 	statePassword    = "28P01"
 	stateIdentity    = "28000" // no line of pg_hba.conf, no such role, no TLS
 	stateNoDatabase  = "3D000"
@@ -27,6 +24,7 @@ const (
 	stateStarting    = "57P03"
 	statePrivilege   = "42501"
 	stateReadOnlyTx  = "25006"
+	stateLocked      = "55P03"
 	statePoolerParam = "08P01"
 )
 

@@ -111,7 +111,7 @@ func problemOf(err error) *problem {
 		p.retryAfter = time.Second
 		return p
 	case errors.Is(err, daybook.ErrUnreachable):
-		p := newProblem(http.StatusServiceUnavailable, "store_unreachable", "the database of this server cannot be reached at the moment.", "")
+		p := newProblem(http.StatusServiceUnavailable, "store_unreachable", "the database does not answer: ask again in a moment; a recording with ids or an Idempotency-Key can be repeated.", "")
 		p.retryAfter = time.Second
 		return p
 	case errors.As(err, &batch):

@@ -69,6 +69,7 @@ func (m *Main) Run(ctx context.Context) (err error) {
 	}()
 	c := m.Config
 	m.identify()
+	m.failed = make(chan error, 1)
 	if m.store, err = openStore(ctx, c.DB, storeOptions{logger: m.Logger, c: c}); err != nil {
 		return err
 	}
@@ -88,7 +89,7 @@ func (m *Main) Run(ctx context.Context) (err error) {
 	if err != nil {
 		return fmt.Errorf("listen: %w", err)
 	}
-	m.http, m.failed = handler.HTTPServer(), make(chan error, 1)
+	m.http = handler.HTTPServer()
 	m.http.ConnState = m.countConnection
 	m.URL = "http://" + listener.Addr().String()
 	serve := m.http.Serve
@@ -97,7 +98,7 @@ func (m *Main) Run(ctx context.Context) (err error) {
 		m.http.TLSConfig = &tls.Config{MinVersion: tls.VersionTLS12}
 		serve = func(l net.Listener) error { return m.http.ServeTLS(l, c.TLSCert, c.TLSKey) }
 	}
-	go func() { m.failed <- serve(listener) }()
+	go func() { m.fail(serve(listener)) }()
 	m.Logger.LogAttrs(ctx, slog.LevelInfo, "listening", slog.String("url", m.URL), slog.String("db", config.MaskAddress(c.DB)), slog.String("version", version()))
 	return nil
 }
@@ -291,6 +292,14 @@ func (m *Main) backup(ctx context.Context, w io.Writer) error {
 	defer f.Close() //nolint:errcheck // opened for reading
 	_, err = io.Copy(w, f)
 	return err
+}
+
+// fail has Wait return err, if nothing else has failed before.
+func (m *Main) fail(err error) {
+	select {
+	case m.failed <- err:
+	default:
+	}
 }
 
 // Wait returns when ctx ends (nil), or when serving cannot go on.

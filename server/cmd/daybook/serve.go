@@ -12,6 +12,7 @@ import (
 	"os"
 	"path/filepath"
 	"strings"
+	"sync/atomic"
 	"time"
 
 	"github.com/spf13/cobra"
@@ -45,17 +46,18 @@ type Main struct {
 
 	URL string // where it listens; set by Run
 
-	node   node
-	store  store
-	sign   *signing
-	book   *daybook.Book
-	auth   *auth.Authenticator
-	export *export.Runner
-	audit  *selfaudit.Auditor
-	made   []control.Key // before the Book was open
-	keep   keeping
-	http   *http.Server
-	failed chan error
+	node        node
+	store       store
+	sign        *signing
+	book        *daybook.Book
+	auth        *auth.Authenticator
+	export      *export.Runner
+	audit       *selfaudit.Auditor
+	made        []control.Key // before the Book was open
+	keep        keeping
+	http        *http.Server
+	connections atomic.Int64 // open
+	failed      chan error
 }
 
 // Run opens the store and serves. It returns as soon as requests are answered; Wait waits for what follows.
@@ -88,6 +90,7 @@ func (m *Main) Run(ctx context.Context) (err error) {
 		return fmt.Errorf("listen: %w", err)
 	}
 	m.http = handler.HTTPServer()
+	m.http.ConnState = m.countConnection
 	m.URL = "http://" + listener.Addr().String()
 	serve := m.http.Serve
 	if c.TLSCert != "" {

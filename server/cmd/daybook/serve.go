@@ -190,7 +190,14 @@ func (m *Main) handler(ctx context.Context) (*api.Server, error) {
 		return nil, err
 	}
 	d.Exports, d.Origin = m.export, origin
-	d.Views = control.NewViews(m.store, m.Now)
+	d.Views, d.ViewerSettings = control.NewViews(m.store, m.Now), control.NewViewings(m.store, m.Now)
+	viewerKey, err := control.ViewerTokenKey(ctx, m.store)
+	if err == nil {
+		d.Viewings, err = m.auth.NewViewings(d.ViewerSettings, viewerKey)
+	}
+	if err != nil {
+		return nil, fmt.Errorf("read the key of viewer tokens: %w", err)
+	}
 	d.Retentions, d.Erasures, d.BackupsKept = control.NewRetentions(m.store, m.Now), control.NewErasures(m.store, m.Now), c.BackupKeep
 	ttl, err := m.restHapiTTL(orgs)
 	if err != nil {

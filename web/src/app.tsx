@@ -12,6 +12,7 @@ import { openSession } from "./state/session";
 import "./state/prefs";
 import { Announcer } from "./ui/notice";
 
+const Integrity = lazy(() => import("./pages/integrity/integrity"));
 const Event = lazy(() => import("./pages/event/event"));
 
 /** Addresses that the console shows; a link elsewhere is the browser's. */
@@ -39,6 +40,7 @@ function Routes() {
 				<Route path="/o/:org" component={Home} />
 				<Route path="/o/:org/events" component={Events} />
 				<Route path="/o/:org/events/:id" component={Event} />
+				<Route path="/o/:org/integrity" component={Integrity} />
 				<Route default component={NotFound} />
 			</Router>
 		</Shell>

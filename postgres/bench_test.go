@@ -122,6 +122,8 @@ func BenchmarkBook(b *testing.B) {
 		b.Fatal(err)
 	}
 	b.ReportMetric(bytes/float64(b.N)/1000, "wal-B/event")
+	server.SQL(b, "test_1", "VACUUM daybook.commits")
+	b.ReportMetric((serverCPU(b, server)-cpu)*1e6/float64(b.N)/1000, "server-µs/event-vacuumed")
 	b.Log(server.SQL(b, "test_1", "SELECT relname, pg_total_relation_size(oid)/1000 FROM pg_class WHERE relnamespace = 'daybook'::regnamespace AND relkind IN ('r') ORDER BY 2 DESC LIMIT 6"))
 	if err := book.Close(); err != nil {
 		b.Error(err)

@@ -47,7 +47,9 @@ CREATE TABLE commits (
   raw     bigint   NOT NULL,
   data    bytea    NOT NULL, -- bytes 8 to 23 are the commit's id
   PRIMARY KEY (shard, n)
-);
+) WITH (autovacuum_vacuum_threshold = 500, autovacuum_vacuum_scale_factor = 0, autovacuum_vacuum_cost_delay = 0, vacuum_truncate = off,
+  toast.autovacuum_vacuum_threshold = 20000, toast.autovacuum_vacuum_scale_factor = 0, toast.autovacuum_vacuum_cost_delay = 0, toast.vacuum_truncate = off);
+-- Every row goes soon after it came: space is used again within a minute or so, and no vacuum keeps an append waiting to give it back.
 ALTER TABLE commits ALTER data SET STORAGE EXTERNAL; -- packed already
 
 CREATE TABLE blocks (
@@ -76,8 +78,15 @@ CREATE TABLE block_data (
   first  bigint NOT NULL,
   data   bytea  NOT NULL,
   PRIMARY KEY (log_no, first)
-);
+) PARTITION BY HASH (log_no); -- so that one part can be rewritten while readers of the others go on
 ALTER TABLE block_data ALTER data SET STORAGE EXTERNAL;
+DO $$
+BEGIN
+  FOR i IN 0..15 LOOP
+    EXECUTE format('CREATE TABLE block_data_%s PARTITION OF block_data FOR VALUES WITH (MODULUS 16, REMAINDER %s)
+      WITH (autovacuum_vacuum_scale_factor = 0.05, toast.autovacuum_vacuum_scale_factor = 0.05)', i, i);
+  END LOOP;
+END $$;
 
 CREATE TABLE slips (
   log_no bigint   NOT NULL,
@@ -316,6 +325,15 @@ BEGIN
   RETURN dropped = 0;
 END $$;
 
+-- rewrite writes a table anew, without what was deleted from it. Nobody reads or writes it meanwhile.
+CREATE FUNCTION rewrite(p_table text) RETURNS void LANGUAGE plpgsql SECURITY DEFINER SET search_path FROM CURRENT SET lock_timeout = '1s' AS $$
+DECLARE t regclass := p_table; i regclass;
+BEGIN
+  SELECT x.indexrelid INTO i FROM pg_index x JOIN pg_class c ON c.oid = x.indrelid
+    WHERE x.indrelid = t AND x.indisprimary AND c.relnamespace = current_schema()::regnamespace AND c.relkind = 'r';
+  EXECUTE format('CLUSTER %s USING %I', t, (SELECT relname FROM pg_class WHERE oid = i));
+END $$;
+
 -- make_shards makes the shards of a new store: all of them, once.
 CREATE FUNCTION make_shards(p_shards int) RETURNS void LANGUAGE plpgsql SECURITY DEFINER SET search_path FROM CURRENT AS $$
 BEGIN
@@ -329,10 +347,12 @@ END $$;
 
 -- let_serve gives a role what Daybook needs to run and nothing more. The owner calls it; calling it again does no harm.
 CREATE FUNCTION let_serve(p_role text) RETURNS void LANGUAGE plpgsql SET search_path FROM CURRENT AS $$
-DECLARE here text := current_schema(); f regprocedure;
+DECLARE here text := current_schema(); f regprocedure; t regclass;
 BEGIN
   EXECUTE format('GRANT USAGE ON SCHEMA %I TO %I', here, p_role);
-  EXECUTE format('GRANT SELECT ON ALL TABLES IN SCHEMA %I TO %I', here, p_role);
+  FOR t IN SELECT c.oid FROM pg_class c WHERE c.relnamespace = here::regnamespace AND c.relkind IN ('r', 'p') AND NOT c.relispartition LOOP -- the wall stands before the whole
+    EXECUTE format('GRANT SELECT ON %s TO %I', t, p_role);
+  END LOOP;
   EXECUTE format('GRANT INSERT (org, shard, log_id) ON heads TO %I', p_role);
   EXECUTE format('GRANT DELETE ON idem TO %I', p_role);
   EXECUTE format('GRANT INSERT, UPDATE, DELETE ON leases, documents TO %I', p_role);
@@ -390,7 +410,8 @@ CREATE TRIGGER keep BEFORE DELETE ON moves FOR EACH ROW EXECUTE FUNCTION refuse(
 DO $$
 DECLARE t text;
 BEGIN
-  FOREACH t IN ARRAY ARRAY['shards', 'moves', 'heads', 'commits', 'blocks', 'block_data', 'checkpoints'] LOOP
+  FOR t IN SELECT relname FROM pg_class WHERE relnamespace = current_schema()::regnamespace AND relkind IN ('r', 'p')
+    AND relname ~ '^(shards|moves|heads|commits|blocks|block_data.*|checkpoints)$' LOOP
     EXECUTE format('CREATE TRIGGER whole BEFORE TRUNCATE ON %I FOR EACH STATEMENT EXECUTE FUNCTION refuse(''this is never truncated'')', t);
   END LOOP;
 END $$;

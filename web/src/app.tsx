@@ -12,6 +12,7 @@ import { openSession } from "./state/session";
 import "./state/prefs";
 import { Announcer } from "./ui/notice";
 
+const Integrity = lazy(() => import("./pages/integrity/integrity"));
 const Event = lazy(() => import("./pages/event/event"));
 const Exports = lazy(() => import("./pages/exports/exports"));
 const Keys = lazy(() => import("./pages/keys/keys"));
@@ -46,6 +47,7 @@ function Routes() {
 				<Route path="/o/:org/exports/:id" component={Exports} />
 				<Route path="/o/:org/settings/keys" component={Keys} />
 				<Route path="/o/:org/settings/retention" component={Keeping} />
+				<Route path="/o/:org/integrity" component={Integrity} />
 				<Route default component={NotFound} />
 			</Router>
 		</Shell>

@@ -20,6 +20,7 @@ type route struct {
 	params          []param // of the query string; every other is refused
 	quiet           bool    // what goes well is logged at debug only
 	looks           look    // what it shows of a log; zero: nothing
+	fresh           fresh   // whether it sees what other nodes recorded just now
 	viewers         forViewers
 	about           operation
 	handler         func(*call) error

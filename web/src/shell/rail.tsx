@@ -35,6 +35,7 @@ export const places: Place[] = [
 	{ id: "exports", text: "nav.exports", icon: "download", scope: "export", key: "x", href: within("exports") },
 	{ id: "settings/retention", text: "nav.keeping", icon: "archive", scope: "manage", href: within("settings/retention"), manage: true },
 	{ id: "settings/keys", text: "nav.keys", icon: "key-round", scope: "manage", href: within("settings/keys"), manage: true },
+	{ id: "integrity", text: "nav.integrity", icon: "shield-check", scope: "read", key: "i", href: within("integrity") },
 ];
 
 export function Rail(props: { area: Area; menu: ComponentChildren; onHelp: () => void }) {

@@ -1,1 +1,0 @@
-import{a,b,c,d}from"./chunk-HR4NT3W5.js";import"./chunk-2R257KU6.js";import"./chunk-WRZCYVJJ.js";import"./chunk-UGKYEUGB.js";import"./chunk-UXEABQUB.js";export{d as ExportProgress,c as bytes,a as default,b as rangeOf};

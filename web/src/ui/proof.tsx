@@ -1,3 +1,4 @@
+<<<<<<< HEAD
 // How well something is proved: the mark of a row, what was checked of an event, the banner when a proof failed.
 import { useEffect } from "preact/hooks";
 import type { Entry } from "../api/types";
@@ -197,3 +198,20 @@ export function FailureBanner(props: { org: string }) {
 		</div>
 	);
 }
+=======
+import { t } from "../messages/messages";
+import type { ProofState } from "../state/proofs";
+
+const marks: Record<ProofState, string> = { waiting: "○", unchecked: "●", verified: "✓", failed: "✗", unknown: "◌" };
+
+/** The glyph of a proof with its meaning. Green and red are said only of what this browser has checked. */
+export function ProofMark(props: { state: ProofState; text?: boolean }) {
+	const words = t(`proof.${props.state}`);
+	return (
+		<span class={`proof-mark ${props.state}`} title={words}>
+			<span aria-hidden="true">{marks[props.state]}</span>
+			{props.text ? ` ${words}` : <span class="hidden-text">{words}</span>}
+		</span>
+	);
+}
+>>>>>>> uibase

@@ -1,4 +1,3 @@
-<<<<<<< HEAD
 // How well something is proved: the mark of a row, what was checked of an event, the banner when a proof failed.
 import { useEffect } from "preact/hooks";
 import type { Entry } from "../api/types";
@@ -12,10 +11,17 @@ import { Time } from "./time";
 
 const glyphs: Record<State, string> = { waiting: "○", unchecked: "●", verified: "✓", unknown: "◌", failed: "✗" };
 
-/** The mark of an entry: never by colour alone. */
-export function ProofMark(props: { entry: Pick<Entry, "id" | "seq"> }) {
+/** The mark of an entry: never by colour alone. With words, what it says stands beside it. */
+export function ProofMark(props: { entry: Pick<Entry, "id" | "seq">; words?: boolean }) {
 	const state = stateOf(props.entry);
 	const text = t(`proof.${state}` as Key);
+	if (props.words) {
+		return (
+			<span class={`proof-mark ${state}`}>
+				<span aria-hidden="true">{glyphs[state]}</span> {text}
+			</span>
+		);
+	}
 	return (
 		<span class={`proof-mark ${state}`} role="img" aria-label={text} title={text}>
 			{checking.value.has(props.entry.id) ? "…" : glyphs[state]}
@@ -133,6 +139,8 @@ export function ProofTab(props: { org: string; entry: Entry; zone: string }) {
 					</Button>
 				) : null}
 			</div>
+			<p class="small muted">{t("proof.independent")}</p>
+			<code class="command">{`daybook verify ${entry.id}.tlog-proof`}</code>
 		</div>
 	);
 }
@@ -198,20 +206,3 @@ export function FailureBanner(props: { org: string }) {
 		</div>
 	);
 }
-=======
-import { t } from "../messages/messages";
-import type { ProofState } from "../state/proofs";
-
-const marks: Record<ProofState, string> = { waiting: "○", unchecked: "●", verified: "✓", failed: "✗", unknown: "◌" };
-
-/** The glyph of a proof with its meaning. Green and red are said only of what this browser has checked. */
-export function ProofMark(props: { state: ProofState; text?: boolean }) {
-	const words = t(`proof.${props.state}`);
-	return (
-		<span class={`proof-mark ${props.state}`} title={words}>
-			<span aria-hidden="true">{marks[props.state]}</span>
-			{props.text ? ` ${words}` : <span class="hidden-text">{words}</span>}
-		</span>
-	);
-}
->>>>>>> uibase

@@ -1,1 +1,0 @@
-import{B as u,f as n,u as o,w as t,z as f}from"./chunk-AFL62JC3.js";function m(){return n(()=>{document.title=`${o("notfound")} · Daybook`},[]),t(u,{title:o("notfound"),children:[t("p",{children:o("notfound.about")}),t(f,{href:"/",children:o("notfound.home")})]})}export{m as a};

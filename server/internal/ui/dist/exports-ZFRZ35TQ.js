@@ -1,1 +1,0 @@
-import{a,b,c,d}from"./chunk-TN3TMGVG.js";import"./chunk-GSSAC2XU.js";import"./chunk-WQIMN7SJ.js";import"./chunk-C26O6WWP.js";import"./chunk-AFL62JC3.js";import"./chunk-UXEABQUB.js";export{d as ExportProgress,c as bytes,a as default,b as rangeOf};

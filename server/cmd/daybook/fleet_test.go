@@ -370,6 +370,17 @@ func TestNodes(t *testing.T) {
 		t.Errorf("the file from the other node: %d %s", status, text)
 	}
 
+	// The store is checked and looked at beside the nodes, as nobody's secret.
+	for _, command := range []struct{ name, want string }{{"fsck", "OK  everything agrees"}, {"doctor", "PostgreSQL"}} {
+		text, err := f.command(command.name, "--db", strings.Replace(f.db, "postgres://daybook@", "postgres://daybook:geheim@", 1)).CombinedOutput()
+		if command.name == "doctor" {
+			err = nil // it also looks for a server where none is
+		}
+		if err != nil || !strings.Contains(string(text), command.want) || strings.Contains(string(text), "geheim") || strings.Contains(string(text), "fail\tstore") {
+			t.Errorf("%s: %v\n%s", command.name, err, text)
+		}
+	}
+
 	// Another master key.
 	if n, said := f.start("c", 0, "DAYBOOK_DATA_DIR="+t.TempDir()); n != nil || !strings.Contains(said, "there is no master key") {
 		t.Errorf("a node without the master key: %v\n%s", n, said)

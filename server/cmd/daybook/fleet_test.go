@@ -53,9 +53,16 @@ func stormy(t *testing.T, skews []time.Duration, rounds int) {
 	random := seeded(t)
 	server := pgtest.Shared(t)
 	f := newFleet(t, server.New(t), "DAYBOOK_HIGHWATER="+server.New(t), "DAYBOOK_AUDIT_READS=off")
-	var nodes []*fleetNode
-	for i, skew := range skews {
-		nodes = append(nodes, f.must(fmt.Sprintf("node%d", i), skew))
+	nodes, said := make([]*fleetNode, len(skews)), make([]string, len(skews))
+	var starts sync.WaitGroup
+	for i, skew := range skews { // all at once, on a store without a master key
+		starts.Go(func() { nodes[i], said[i] = f.start(fmt.Sprintf("node%d", i), skew) })
+	}
+	starts.Wait()
+	for i, n := range nodes {
+		if n == nil {
+			t.Fatalf("node%d never listened:\n%s", i, said[i])
+		}
 	}
 	history := storetest.NewHistory(storetest.Load{Seed: random.Uint64(), Start: time.Now().UnixMicro(), Writers: 4, Orgs: 3})
 	ctx, stop := context.WithCancel(t.Context())

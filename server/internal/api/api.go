@@ -32,6 +32,9 @@ type Deps struct {
 	Audit    *selfaudit.Auditor // nil: what is done through the API is not recorded
 	Sessions *auth.Sessions     // nil: nobody signs in, API keys alone count
 
+	Viewings       *auth.Viewings // nil: there are no viewer tokens
+	ViewerSettings *control.Viewings
+
 	Views      *control.Views
 	Retentions *control.Retentions
 	Schemas    *control.Schemas

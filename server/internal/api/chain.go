@@ -92,6 +92,9 @@ func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		s.missing(c)
 		return
 	}
+	if s.cors(c, r) {
+		return
+	}
 	s.mux.ServeHTTP(c, r)
 }
 

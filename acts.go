@@ -8,6 +8,7 @@ import (
 	"fmt"
 	"slices"
 	"sync"
+	"sync/atomic"
 
 	"github.com/daybook-audit/daybook/internal/typeid"
 	"github.com/daybook-audit/daybook/leaf"
@@ -153,6 +154,8 @@ type logActs struct {
 	// and the merger from looking until it has removed: so no hold comes between the two.
 	turn chan struct{}
 
+	doubted atomic.Bool // another process may have erased something of what was read
+
 	// Guarded by mu.
 	mu       sync.Mutex
 	through  int64 // every entry below was looked at
@@ -211,6 +214,11 @@ func (a *logActs) unlock() { <-a.turn }
 
 // catchUp reads the control entries that v holds and a does not know. The caller holds a.mu.
 func (a *logActs) catchUp(ctx context.Context, b *Book, v *view) error {
+	if a.doubted.Swap(false) && len(a.erasures) > 0 { // a reason may be gone, or who it was
+		a.through, a.folded = 0, false
+		a.holds, a.released, a.freed, a.erasures, a.byID = nil, nil, map[string]Hold{}, nil, map[string]*Erasure{}
+		a.keys, a.lost, a.idle = nil, nil, ""
+	}
 	if a.through >= v.size {
 		return nil
 	}

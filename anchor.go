@@ -61,16 +61,18 @@ type anchorLog struct {
 	b    *Book
 	docs Documents
 
-	mu      sync.Mutex // held while it grows
-	loaded  bool
-	number  int // 0, and one more for each that began after a rollback
-	origin  string
-	key     *signingKey
-	size    int64 // leaves
-	last    int64 // time of the last leaf, µs
-	mark    Mark  // found to be a head of this log
-	telling sync.WaitGroup
-	busy    atomic.Bool // the witnesses are being told
+	mu     sync.Mutex // held while it grows
+	loaded bool
+	// loadedAt is when load looked, by the monotonic clock.
+	loadedAt time.Time
+	number   int // 0, and one more for each that began after a rollback
+	origin   string
+	key      *signingKey
+	size     int64 // leaves
+	last     int64 // time of the last leaf, µs
+	mark     Mark  // found to be a head of this log
+	telling  sync.WaitGroup
+	busy     atomic.Bool // the witnesses are being told
 }
 
 func newAnchorLog(b *Book) *anchorLog {
@@ -118,11 +120,15 @@ func (a *anchorLog) leafAt(ctx context.Context, n int64) (anchorDocument, error)
 	return leaf, nil
 }
 
-// load finds the end of the log: leaves have no gaps.
+// anchorFresh is for how long what was read of the end of the log counts while other processes may append to it.
+const anchorFresh = time.Second
+
+// load finds the end of the log: leaves have no gaps. What is known of it is read on while other processes may have appended.
 func (a *anchorLog) load(ctx context.Context) error {
-	if a.loaded {
+	if a.loaded && (a.b.fleet == nil || monotonic().Sub(a.loadedAt) < anchorFresh) {
 		return nil
 	}
+	at, number := monotonic(), a.number
 	newest, _, err := a.newest(ctx)
 	if err == nil {
 		err = a.name(newest)
@@ -130,6 +136,26 @@ func (a *anchorLog) load(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
+	if !a.loaded || number != newest {
+		a.size, a.last, a.mark = 0, 0, Mark{}
+	}
+	size, err := a.end(ctx, a.size)
+	if err != nil {
+		return fmt.Errorf("find the end of the anchor log: %w", err)
+	}
+	if size > a.size {
+		leaf, err := a.leafAt(ctx, size-1)
+		if err != nil {
+			return err
+		}
+		a.size, a.last = size, anchorTime(leaf.Leaf)
+	}
+	a.loaded, a.loadedAt = true, at
+	return nil
+}
+
+// end returns the number of leaves, of which there are at least from.
+func (a *anchorLog) end(ctx context.Context, from int64) (int64, error) {
 	there := func(n int64) (bool, error) {
 		_, err := a.docs.Get(ctx, kindAnchor, "", a.id(n))
 		if errors.Is(err, ErrNotExist) {
@@ -137,40 +163,28 @@ func (a *anchorLog) load(ctx context.Context) error {
 		}
 		return err == nil, err
 	}
-	beyond := int64(1)
-	for {
-		ok, err := there(beyond - 1)
+	for step := int64(1); ; step *= 2 {
+		ok, err := there(from + step - 1)
 		if err != nil {
-			return fmt.Errorf("find the end of the anchor log: %w", err)
-		}
-		if !ok {
-			break
-		}
-		beyond *= 2
-	}
-	from := beyond / 2 // there are that many
-	for from+1 < beyond {
-		mid := (from + beyond) / 2
-		ok, err := there(mid - 1)
-		if err != nil {
-			return fmt.Errorf("find the end of the anchor log: %w", err)
+			return 0, err
 		}
 		if ok {
-			from = mid
-		} else {
-			beyond = mid
+			from += step
+			continue
 		}
-	}
-	a.size, a.last = from, 0
-	if a.size > 0 {
-		leaf, err := a.leafAt(ctx, a.size-1)
-		if err != nil {
-			return err
+		for beyond := from + step; from+1 < beyond; {
+			mid := (from + beyond) / 2
+			if ok, err = there(mid - 1); err != nil {
+				return 0, err
+			}
+			if ok {
+				from = mid
+			} else {
+				beyond = mid
+			}
 		}
-		a.last = anchorTime(leaf.Leaf)
+		return from, nil
 	}
-	a.loaded = true
-	return nil
 }
 
 // newest returns which anchor log is the newest, and the version of the document that says so.
@@ -206,6 +220,12 @@ func (a *anchorLog) whole(ctx context.Context) error {
 	}
 	if !marked || m == a.mark {
 		return nil
+	}
+	if m.Size > a.size && a.b.fleet != nil { // another process signed what it has appended
+		a.loadedAt = time.Time{}
+		if err := a.load(ctx); err != nil {
+			return err
+		}
 	}
 	return a.extends(ctx, m)
 }
@@ -272,11 +292,16 @@ func (a *anchorLog) hashes(ctx context.Context) tlog.HashReader {
 func (a *anchorLog) append(ctx context.Context, heads []anchoredHead) error {
 	a.mu.Lock()
 	defer a.mu.Unlock()
+	a.loadedAt = time.Time{} // another process may have appended
 	if err := a.load(ctx); err != nil {
 		return err
 	}
 	if err := a.whole(ctx); err != nil {
 		return err
+	}
+	if a.b.fleet != nil { // what this process signed while another one anchored
+		before := a.last - 2*a.b.o.SignEvery.Microseconds()
+		heads = slices.DeleteFunc(heads, func(h anchoredHead) bool { return h.at < before })
 	}
 	slices.SortFunc(heads, compareTags)
 	for batch := range slices.Chunk(heads, maxBatch) {
@@ -326,10 +351,16 @@ func (a *anchorLog) sign(ctx context.Context) error {
 	if err != nil {
 		return fmt.Errorf("read the high-water mark of the anchor log: %w", err)
 	}
+	if old.Size > a.size && a.b.fleet != nil {
+		return nil // another process has signed a longer one, with these leaves
+	}
 	if marked && old != a.mark {
 		if err := a.extends(ctx, old); err != nil {
 			return err
 		}
+	}
+	if a.size == old.Size {
+		return nil // nothing was appended
 	}
 	next := Mark{Size: a.size, Root: root, At: max(a.last, old.At)}
 	if err := a.b.o.HighWater.Advance(ctx, a.origin, old, next); err != nil {

@@ -23,6 +23,7 @@ type Book struct {
 	nodes   *nodeCache
 	limits  *scanLimits
 	signer  *signer // nil: nothing is signed
+	fleet   *fleet  // nil: no other process uses the store
 
 	reapplyMu sync.Mutex
 	reapplied []Reapplied // guarded by reapplyMu
@@ -80,6 +81,9 @@ type Options struct {
 	// and it must not record. Nil: nobody keeps anything.
 	Dropped func(ctx context.Context, org OrgID) error
 
+	// LeaseTime is after how long another process takes over what one that died did for all, default 15 s. Only for a [Fleet].
+	LeaseTime time.Duration
+
 	SearchTime   time.Duration // what one search may take before it answers with what it has, default 250 ms
 	SearchBlocks int           // what one search may decode, default 1,500 blocks
 	CacheBytes   int64         // of block metas and filters kept in memory, default 24 MiB; blocks get two thirds of it on top
@@ -109,6 +113,7 @@ func (o Options) withDefaults() Options {
 	setDefault(&o.TailBytes, 48<<20)
 	setDefault(&o.TailEntries, 200_000)
 	setDefault(&o.TailAge, time.Hour)
+	setDefault(&o.LeaseTime, 15*time.Second)
 	setDefault(&o.SearchTime, 250*time.Millisecond)
 	setDefault(&o.SearchBlocks, 1500)
 	setDefault(&o.CacheBytes, 24<<20)
@@ -139,14 +144,16 @@ func Open(ctx context.Context, store Store, o Options) (*Book, error) {
 	for no := range store.Shards() {
 		b.shards = append(b.shards, newShard(b, no))
 	}
-	for _, s := range b.shards {
-		if err := s.load(ctx); err != nil {
-			return nil, fmt.Errorf("open shard %d: %w", s.no, err)
-		}
-	}
+	b.fleet = newFleet(b)
 	b.merger = newMerger(b)
+	if err := b.load(ctx); err != nil {
+		return nil, err
+	}
 	for _, s := range b.shards {
 		go s.run() //nolint:contextcheck // it outlives Open; Close ends it
+	}
+	if b.fleet != nil {
+		b.fleet.start() //nolint:contextcheck // it outlives Open; Close ends it
 	}
 	b.merger.start() //nolint:contextcheck // it outlives Open; Close ends it
 	if b.signer != nil {
@@ -158,12 +165,28 @@ func Open(ctx context.Context, store Store, o Options) (*Book, error) {
 	return b, nil
 }
 
+// load reads what was committed and not merged.
+func (b *Book) load(ctx context.Context) error {
+	if b.fleet != nil {
+		if err := b.fleet.begin(ctx); err != nil {
+			return err
+		}
+	}
+	for _, s := range b.shards {
+		if err := s.load(ctx); err != nil {
+			return fmt.Errorf("open shard %d: %w", s.no, err)
+		}
+	}
+	return nil
+}
+
 func newShard(b *Book, no int) *shard {
 	return &shard{
 		b: b, no: no, orgs: map[OrgID]*logTail{}, logs: map[LogNo]*logTail{}, gone: map[LogNo]struct{}{}, changed: make(chan struct{}),
 		wake: make(chan struct{}, 1), room: make(chan struct{}, 1), done: make(chan struct{}), stop: make(chan struct{}),
-		ids:   newIDFilter(b.now()),
-		batch: batch{index: map[*logTail]int{}, ids: map[explicitID]struct{}{}, hashes: map[KeyRef]struct{}{}},
+		following: make(chan struct{}, 1),
+		ids:       newIDFilter(b.now()),
+		batch:     batch{index: map[*logTail]int{}, ids: map[explicitID]struct{}{}, hashes: map[KeyRef]struct{}{}},
 	}
 }
 
@@ -172,6 +195,9 @@ func newShard(b *Book, no int) *shard {
 // is logged, and signed after the next Open.
 func (b *Book) Close() error {
 	b.closeOnce.Do(func() {
+		if b.fleet != nil {
+			b.fleet.close()
+		}
 		for _, s := range b.shards {
 			s.close()
 		}

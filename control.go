@@ -9,9 +9,39 @@ import (
 	"github.com/daybook-audit/daybook/leaf"
 )
 
+// basis is what a decision about a log rests on: what its control entries below seen say.
+type basis struct {
+	log  LogNo
+	seen int64
+}
+
+// basis returns that of a decision that knows the control entries in v.
+func (v *view) basis() *basis { return &basis{v.head.Log, v.size} }
+
+// errActsMoved says that a control entry came between a decision and its own control entries: it is to be decided again.
+var errActsMoved = errors.New("daybook: another control entry came first")
+
+// maxAgain is how often a decision is made again.
+const maxAgain = 20
+
+// again calls decide until no other control entry comes first.
+func again[T any](ctx context.Context, decide func() (T, error)) (T, error) {
+	for try := 0; ; try++ {
+		v, err := decide()
+		switch {
+		case !errors.Is(err, errActsMoved):
+			return v, err
+		case ctx.Err() != nil:
+			return v, context.Cause(ctx)
+		case try == maxAgain:
+			return v, &Error{Code: CodeOverloaded, Message: "others keep deciding about this log; try again", Err: err}
+		}
+	}
+}
+
 // recordControl appends one control entry to the log of org: see recordControls.
-func (b *Book) recordControl(ctx context.Context, org OrgID, text []byte) (Receipt, error) {
-	rs, err := b.recordControls(ctx, org, [][]byte{text})
+func (b *Book) recordControl(ctx context.Context, org OrgID, text []byte, rests *basis) (Receipt, error) {
+	rs, err := b.recordControls(ctx, org, [][]byte{text}, rests)
 	if err != nil {
 		return Receipt{}, err
 	}
@@ -23,9 +53,12 @@ func (b *Book) recordControl(ctx context.Context, org OrgID, text []byte) (Recei
 // that fits a payload; it is kept without its insignificant white space and is not checked further, so that what it says is its
 // caller's to answer for. It carries no id: the log gives one.
 //
+// rests says what the decision rests on: when another control entry came first, here or from another process, it is errActsMoved and
+// nothing was recorded. Nil: on nothing.
+//
 // The errors are those of [Book.RecordJSON]. After ErrUnknownOutcome the caller reads the log's control entries before it repeats the
 // call: nothing in a control entry keeps it from being recorded twice.
-func (b *Book) recordControls(ctx context.Context, org OrgID, texts [][]byte) ([]Receipt, error) {
+func (b *Book) recordControls(ctx context.Context, org OrgID, texts [][]byte, rests *basis) ([]Receipt, error) {
 	if !org.Valid() {
 		return nil, errInvalidOrg(org)
 	}
@@ -37,6 +70,12 @@ func (b *Book) recordControls(ctx context.Context, org OrgID, texts [][]byte) ([
 	q := &recording{
 		b: b, s: s, r: &Request{}, job: &job{org: org, log: log, looked: -1, ctx: ctx, done: make(chan error, 1)},
 		receipts: make([]Receipt, len(texts)),
+	}
+	if rests != nil {
+		if log.no != rests.log {
+			return nil, errActsMoved
+		}
+		q.job.decided, q.job.seen = true, rests.seen
 	}
 	if err := q.acceptControls(texts); err != nil {
 		return nil, err

@@ -83,13 +83,14 @@ func (m *merger) idle(ctx context.Context) (worked bool, err error) {
 // makeWhole packs the pieces of a finished window together, as many into one block as fit. A crash leaves each block as it was or as
 // it is to be; windows that are not whole then are found by the next survey.
 func (m *merger) makeWhole(ctx context.Context, w window) error {
-	ps, err := m.list(ctx, w.log, w.no*windowSize, (w.no+1)*windowSize)
-	if err != nil {
-		return err
-	}
 	heads, err := m.b.store.LogHeads(ctx, []LogNo{w.log})
 	if err != nil {
 		return fmt.Errorf("read the head: %w", err)
+	}
+	m.plan(&heads[0])
+	ps, err := m.list(ctx, w.log, w.no*windowSize, (w.no+1)*windowSize)
+	if err != nil {
+		return err
 	}
 	defer m.dropScratch()
 	for len(ps) > 0 {

@@ -40,7 +40,7 @@ func (b *Book) NewEpoch(ctx context.Context, r EpochRequest) (LogInfo, error) {
 	default:
 		return LogInfo{}, &Error{Code: CodeInvalid, Rule: "invalid_value", Field: "cause", Message: "cause is restore, failover, key_compromise or other."}
 	}
-	s, t, err := b.signed(ctx, r.Org)
+	s, t, err := b.signed(Consistent(ctx), r.Org)
 	if err == nil {
 		err = b.signer.beginEpoch(ctx, s, t, &r)
 	}
@@ -78,17 +78,40 @@ func (g *signer) beginEpoch(ctx context.Context, s *shard, t *logTail, r *EpochR
 		if next, err = g.end(ctx, s, t); err != nil {
 			return err
 		}
+		if act, err = g.endedElsewhere(ctx, s, old, r, act); err != nil {
+			return err
+		}
 	}
 	k, err := newSigningKey(g.b.o.MasterKey, typeEd25519, g.origin(next), 1)
 	if err != nil {
 		return err
 	}
 	act.Epoch, act.Vkey = next.epoch, k.vkey()
-	rc, err := g.b.recordControl(ctx, r.Org, keyText(act))
+	rc, err := g.b.recordControl(ctx, r.Org, keyText(act), &basis{log: next.no})
+	if errors.Is(err, errActsMoved) {
+		return nil // another process has begun it meanwhile
+	}
 	if err == nil && rc.Seq != 0 {
 		err = damaged("the entry of epoch %d is number %d", next.epoch, rc.Seq)
 	}
 	return err
+}
+
+// endedElsewhere is ended once more, after the store takes nothing in old any more, if other processes have recorded in it until then.
+func (g *signer) endedElsewhere(ctx context.Context, s *shard, old *logTail, r *EpochRequest, act *keyAct) (*keyAct, error) {
+	if g.b.fleet == nil {
+		return act, nil
+	}
+	if err := g.b.fleet.refresh(ctx, s); err != nil {
+		return nil, err
+	}
+	s.mu.RLock()
+	same := old.size == act.Prev.Size
+	s.mu.RUnlock()
+	if same {
+		return act, nil
+	}
+	return g.ended(ctx, s, old, r)
 }
 
 // unbegun reports whether t is the log of a new epoch without the entry that says so: it takes nothing else.

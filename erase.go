@@ -111,14 +111,24 @@ func (b *Book) Erase(ctx context.Context, r EraseRequest) (Erasure, error) {
 	if err != nil {
 		return Erasure{}, err
 	}
-	a, _, err := b.lockActs(ctx, r.Org)
+	if r.ID == "" {
+		r.ID = newID("ers")
+	}
+	return again(ctx, func() (Erasure, error) {
+		s.list, s.preview = itemList{}, ErasePreview{}
+		return b.erase(ctx, s)
+	})
+}
+
+// erase is Erase of a selection.
+func (b *Book) erase(ctx context.Context, s *selection) (Erasure, error) {
+	r := s.r
+	a, v, err := b.lockActs(ctx, r.Org)
 	if err != nil {
 		return Erasure{}, fmt.Errorf("erase: %w", err)
 	}
 	defer a.unlock()
-	if r.ID == "" {
-		r.ID = newID("ers")
-	} else if _, known := a.erasure(r.ID); known {
+	if _, known := a.erasure(r.ID); known {
 		return b.Erasure(ctx, r.Org, r.ID)
 	}
 	s.holds = a.inForce()
@@ -134,7 +144,7 @@ func (b *Book) Erase(ctx context.Context, r EraseRequest) (Erasure, error) {
 		c.Names = namesErased
 	}
 	// A crash before this leaves nothing; after it the merger finds the entries in the log and does what they say.
-	if err := b.recordParts(ctx, r.Org, &c, s.list.texts()); err != nil {
+	if err := b.recordParts(ctx, r.Org, &c, s.list.texts(), v.basis()); err != nil {
 		return Erasure{}, fmt.Errorf("erase: %w", err)
 	}
 	return b.Erasure(ctx, r.Org, r.ID)

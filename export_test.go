@@ -20,7 +20,7 @@ func (b *Book) RecordControls(ctx context.Context, org OrgID, texts ...string) (
 	for i := range texts {
 		raw[i] = []byte(texts[i])
 	}
-	return b.recordControls(ctx, org, raw)
+	return b.recordControls(ctx, org, raw, nil)
 }
 
 // SigningKey is a key derived from a master key.

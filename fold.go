@@ -32,6 +32,7 @@ type foldWriter struct {
 
 // fold turns the tail of one log into blocks, one for each window that it touches, and moves the head behind them.
 func (m *merger) fold(ctx context.Context, s *shard, c *cutLog) error {
+	m.plan(&c.head)
 	w := foldWriter{head: c.head}
 	var err error
 	if w.pieces, err = m.piecesOf(ctx, &c.head); err != nil {

@@ -51,15 +51,20 @@ func (b *Book) PlaceHold(ctx context.Context, r HoldRequest) (Hold, error) {
 	if err != nil {
 		return Hold{}, &Error{Code: CodeInvalid, Rule: "query_invalid", Field: "query", Message: queryMessage(err), Err: err}
 	}
+	if r.ID == "" {
+		r.ID = newID("hold")
+	}
+	return again(ctx, func() (Hold, error) { return b.placeHold(ctx, &r, q) })
+}
+
+func (b *Book) placeHold(ctx context.Context, r *HoldRequest, q *query.Query) (Hold, error) {
 	a, v, err := b.lockActs(ctx, r.Org)
 	if err != nil {
 		return Hold{}, fmt.Errorf("place a hold: %w", err)
 	}
 	defer a.unlock()
-	if r.ID == "" {
-		r.ID = newID("hold")
-	} else if h, ok := a.hold(r.ID); ok {
-		return h, nil
+	if h, ok := a.hold(r.ID); ok {
+		return h, b.fence(ctx, v.head.Log)
 	}
 	c := control{Op: opHold, State: holdPlaced, HoldID: r.ID, Query: q.String(), Reason: r.Reason, By: r.By}
 	texts := []string{leaf.WholeLog().String()}
@@ -76,7 +81,10 @@ func (b *Book) PlaceHold(ctx context.Context, r HoldRequest) (Hold, error) {
 	} else {
 		c.Count = v.size
 	}
-	if err := b.recordParts(ctx, r.Org, &c, texts); err != nil {
+	if err := b.recordParts(ctx, r.Org, &c, texts, v.basis()); err != nil {
+		return Hold{}, fmt.Errorf("place a hold: %w", err)
+	}
+	if err := b.fence(ctx, v.head.Log); err != nil {
 		return Hold{}, fmt.Errorf("place a hold: %w", err)
 	}
 	return b.Hold(ctx, r.Org, r.ID)
@@ -94,6 +102,18 @@ func (r *HoldRequest) check() error {
 	return checkParty(r.By)
 }
 
+// fence keeps another process from applying what it planned to remove from a log before it knew of the hold that was just recorded: it
+// raises the log's turn. A crash before it leaves a hold that was not acknowledged.
+func (b *Book) fence(ctx context.Context, log LogNo) error {
+	if b.fleet == nil {
+		return nil // the turn of the log's acts does
+	}
+	if err := b.store.Replace(ctx, []Swap{{Log: log}}); err != nil {
+		return fmt.Errorf("tell other processes of the hold: %w", err)
+	}
+	return nil
+}
+
 // named returns all entries that match q now.
 func (b *Book) named(ctx context.Context, org OrgID, q *query.Query) (*itemList, error) {
 	list := &itemList{}
@@ -102,7 +122,7 @@ func (b *Book) named(ctx context.Context, org OrgID, q *query.Query) (*itemList,
 }
 
 // recordParts records the control entry c, once for each text of items.
-func (b *Book) recordParts(ctx context.Context, org OrgID, c *control, items []string) error {
+func (b *Book) recordParts(ctx context.Context, org OrgID, c *control, items []string, rests *basis) error {
 	texts := make([][]byte, len(items))
 	for i, text := range items {
 		part := *c
@@ -117,7 +137,7 @@ func (b *Book) recordParts(ctx context.Context, org OrgID, c *control, items []s
 			return fmt.Errorf("write a control entry: %w", err)
 		}
 	}
-	_, err := b.recordControls(ctx, org, texts)
+	_, err := b.recordControls(ctx, org, texts, rests)
 	return err
 }
 
@@ -130,7 +150,11 @@ func (b *Book) ReleaseHold(ctx context.Context, org OrgID, id, reason string, by
 	if err := checkParty(by); err != nil {
 		return Hold{}, err
 	}
-	a, _, err := b.lockActs(ctx, org)
+	return again(ctx, func() (Hold, error) { return b.releaseHold(ctx, org, id, reason, by) })
+}
+
+func (b *Book) releaseHold(ctx context.Context, org OrgID, id, reason string, by Party) (Hold, error) {
+	a, v, err := b.lockActs(ctx, org)
 	if err != nil {
 		return Hold{}, fmt.Errorf("release a hold: %w", err)
 	}
@@ -145,7 +169,7 @@ func (b *Book) ReleaseHold(ctx context.Context, org OrgID, id, reason string, by
 		return h, nil
 	}
 	c := control{Op: opHold, State: holdReleased, HoldID: id, Reason: reason, By: by}
-	if err := b.recordParts(ctx, org, &c, []string{""}); err != nil {
+	if err := b.recordParts(ctx, org, &c, []string{""}, v.basis()); err != nil {
 		return Hold{}, fmt.Errorf("release a hold: %w", err)
 	}
 	b.merger.retryHeld()

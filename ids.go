@@ -67,7 +67,7 @@ func (f *idFilter) grow(last *idGeneration, now int64) *idGeneration {
 	}
 	if held >= 4*f.most {
 		f.generations = f.generations[1:]
-		f.covered = f.generations[0].since
+		f.covered = max(f.covered, f.generations[0].since)
 	}
 	g := newIDGeneration(now, min(2*last.limit, f.most))
 	f.generations = append(f.generations, g)

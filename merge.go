@@ -42,21 +42,36 @@ type merger struct {
 	load       load
 
 	closedMu sync.Mutex
-	closed   []Head // guarded by closedMu: logs that were closed since the merger looked
+	closed   []Head             // guarded by closedMu: logs that were closed since the merger looked
+	lookAt   map[LogNo]struct{} // guarded by closedMu: logs that another process has changed since
+
+	// Of a store of several processes. All but lease are guarded by mu.
+	lease     *lease          // nil: no other process merges
+	holds     bool            // this process does
+	begun     chan struct{}   // closed when it does
+	ended     chan struct{}   // closed when it did
+	turns     map[LogNo]int64 // in which the logs being changed are, as far as planned
+	lastTurns map[LogNo]int64 // in which this process has left, or seen, logs
 }
 
 func newMerger(b *Book) *merger {
-	return &merger{
+	m := &merger{
 		b: b, wakes: make(chan struct{}, 1), done: make(chan struct{}), open: map[LogNo][]piece{}, days: map[dayRef]string{},
 		stale: map[LogNo]*shard{}, slice: mergeSlice{days: map[dayRef]*dayCounts{}}, debts: newDebts(),
+		begun: make(chan struct{}), turns: map[LogNo]int64{}, lastTurns: map[LogNo]int64{},
 	}
+	if b.fleet != nil {
+		m.lease = b.fleet.lease(leaseMerge)
+		m.lease.yields = true
+	}
+	return m
 }
 
 // start begins to merge.
 func (m *merger) start() {
 	ctx, cancel := context.WithCancel(context.Background())
 	m.stop = cancel
-	go m.run(ctx)
+	go m.live(ctx)
 }
 
 // close stops merging and waits for the step under way. What is not merged stays in the commits.
@@ -79,7 +94,6 @@ func (m *merger) debt() int64 { return m.owed.Load() }
 // run merges until ctx ends. A failure is logged and the step repeated, later each time; the tail grows meanwhile, and admission
 // slows down by itself.
 func (m *merger) run(ctx context.Context) {
-	defer close(m.done)
 	timer := time.NewTimer(0)
 	defer timer.Stop()
 	failures := 0
@@ -87,7 +101,7 @@ func (m *merger) run(ctx context.Context) {
 		worked, err := m.step(ctx)
 		wakes, wait := m.wakes, time.Duration(0)
 		switch {
-		case ctx.Err() != nil:
+		case ctx.Err() != nil, errors.Is(err, errLeaseLost):
 			return
 		case failures == 0 && errors.Is(err, ErrSwapped):
 			failures++ // the plan was old: make another one
@@ -125,6 +139,9 @@ func backoff(failures int) time.Duration {
 func (m *merger) step(ctx context.Context) (worked bool, err error) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
+	if err := m.leased(); err != nil {
+		return false, err
+	}
 	now := m.b.now()
 	again := m.again
 	m.again = false
@@ -174,10 +191,19 @@ func (m *merger) pause() time.Duration {
 	return max(wait, time.Millisecond)
 }
 
-// settle merges everything committed so far and works off the debt. Tests, benchmarks and shutdowns call it; it may run beside run.
+// settle merges everything committed so far, wherever, and works off the debt. Tests, benchmarks and backups call it; it may run beside run.
 func (m *merger) settle(ctx context.Context) error {
-	m.mu.Lock()
-	defer m.mu.Unlock()
+	return m.alone(ctx, func() error {
+		if m.lease != nil {
+			if err := m.b.fleet.refreshAll(ctx); err != nil {
+				return err
+			}
+		}
+		return m.settleNow(ctx)
+	})
+}
+
+func (m *merger) settleNow(ctx context.Context) error {
 	for range 10 { // swapped plans are made again; nobody else swaps for long
 		err := m.settleOnce(ctx)
 		if !errors.Is(err, ErrSwapped) && !errors.Is(err, ErrNotExist) {
@@ -278,6 +304,12 @@ func (m *merger) dropScratch() {
 // forget drops the slice and what the merger believes about the store after a failure: it is read again. s is the shard whose heads
 // the slice moves; rewrites move none.
 func (m *merger) forget(s *shard) {
+	if m.lease != nil { // another process may have changed anything
+		defer clear(m.turns)
+		defer clear(m.lastTurns)
+		clear(m.open)
+		m.openPieces = 0
+	}
 	for i := range m.slice.swaps {
 		if m.slice.swaps[i].Fold != nil {
 			m.stale[m.slice.swaps[i].Log] = s
@@ -291,9 +323,14 @@ func (m *merger) forget(s *shard) {
 func (m *merger) refresh(ctx context.Context) error {
 	for log, s := range m.stale {
 		heads, err := m.b.store.LogHeads(ctx, []LogNo{log})
+		if m.lease != nil && errors.Is(err, ErrNotExist) { // another process has dropped it
+			delete(m.stale, log)
+			continue
+		}
 		if err != nil {
 			return fmt.Errorf("read the head of log %d: %w", log, err)
 		}
+		s.turned(log, heads[0].Turn)
 		s.mu.RLock()
 		t := s.logs[log]
 		moved := t != nil && heads[0].Packed > t.head.Packed

@@ -11,6 +11,7 @@ import (
 type batch struct {
 	id      [16]byte
 	at      int64
+	states  int64
 	keys    []Key
 	touched []touchedLog
 	index   map[*logTail]int // into touched
@@ -58,7 +59,11 @@ func (s *shard) refuse(j *job, exist []KeyRef) error {
 		return errUnbegun()
 	}
 	s.mu.RLock()
-	ahead, since := j.log.ahead, recent{commits: s.commits, oldest: s.last + 1}
+	if j.decided && j.log.controls > j.seen {
+		s.mu.RUnlock()
+		return errActsMoved
+	}
+	ahead, since := max(j.log.ahead, j.log.unseen+clockSlack), recent{commits: s.commits, oldest: s.last + 1}
 	if len(s.commits) > 0 {
 		since.oldest = s.commits[0].n
 	}
@@ -88,8 +93,8 @@ func (s *shard) isNew(j *job, id *ID, since *recent, ahead int64) bool {
 	if _, twice := s.batch.ids[key]; twice {
 		return false
 	}
-	// An id that the filter does not know is new if it was made, and so recorded, after covered, or if the whole log was: unless the
-	// log knows of clocks that were ahead, whose ids may be older than they look.
+	// An id that the filter does not know is new if it was made, and so recorded, after covered and after what the filter does not know of
+	// the log, or if the whole log was: unless the log knows of clocks that were ahead, whose ids may be older than they look.
 	madeAt := id.Micros()
 	switch {
 	case !s.ids.maybe(id) && (madeAt > s.ids.covered+clockSlack && madeAt > ahead || j.log.emptyAt >= s.ids.covered):
@@ -146,6 +151,7 @@ func (s *shard) prepare(jobs []*job) (*tailCommit, []byte) {
 	s.mu.RLock()
 	c := &tailCommit{n: s.last + 1}
 	signed := s.signed
+	bt.states = s.states
 	s.mu.RUnlock()
 	entries, size := 0, 0
 	for _, j := range jobs {

@@ -34,6 +34,11 @@ func (b *Book) ApplyRetention(ctx context.Context, org OrgID, p Retention) (Prun
 	if p.By == (Party{}) {
 		p.By = Party{Type: "system", ID: "retention"}
 	}
+	return again(ctx, func() (Pruned, error) { return b.applyRetention(ctx, org, &p, rules) })
+}
+
+// applyRetention is ApplyRetention with rules that count now.
+func (b *Book) applyRetention(ctx context.Context, org OrgID, p *Retention, rules []retentionRule) (Pruned, error) {
 	a, v, err := b.lockActs(ctx, org)
 	if err != nil {
 		return Pruned{}, fmt.Errorf("apply retention: %w", err)
@@ -57,7 +62,7 @@ func (b *Book) ApplyRetention(ctx context.Context, org OrgID, p Retention) (Prun
 	if err != nil {
 		return Pruned{}, fmt.Errorf("find what is due: %w", err)
 	}
-	out, err := b.recordPrunes(ctx, org, &p, &d)
+	out, err := b.recordPrunes(ctx, org, p, &d, v.basis())
 	if err == nil && len(out.Seqs) == 0 {
 		a.mu.Lock()
 		a.idle, a.idleSaid = d.key, out
@@ -257,7 +262,7 @@ func (d *due) endRun() error {
 }
 
 // recordPrunes records the prune entries of what was found, all of them in one commit.
-func (b *Book) recordPrunes(ctx context.Context, org OrgID, p *Retention, d *due) (Pruned, error) {
+func (b *Book) recordPrunes(ctx context.Context, org OrgID, p *Retention, d *due, rests *basis) (Pruned, error) {
 	out := Pruned{Entries: d.found, Held: d.held, More: d.more}
 	var texts [][]byte
 	for i := range d.rules {
@@ -282,7 +287,7 @@ func (b *Book) recordPrunes(ctx context.Context, org OrgID, p *Retention, d *due
 		return out, nil
 	}
 	// A crash before this leaves nothing; after it the merger finds the entries in the log and does what they say.
-	receipts, err := b.recordControls(ctx, org, texts)
+	receipts, err := b.recordControls(ctx, org, texts, rests)
 	if err != nil {
 		return Pruned{}, fmt.Errorf("apply retention: %w", err)
 	}

@@ -86,7 +86,8 @@ func (b *Book) reapply(ctx context.Context, org OrgID) error {
 	}
 	for _, l := range erasures {
 		if h, there := heads[l.target]; there && h.State != LogClosed {
-			if err := b.reerase(ctx, l, h, heads); err != nil {
+			_, err := again(ctx, func() (struct{}, error) { return struct{}{}, b.reerase(ctx, l, h, heads) })
+			if err != nil {
 				return fmt.Errorf("carry out the erasure %s of %s again: %w", l.acts[0].ErasureID, h.Org, err)
 			}
 		}
@@ -147,7 +148,7 @@ func (b *Book) reerase(ctx context.Context, l *listed, h Head, heads map[string]
 	}
 	target := s.logOf(h)
 	s.mu.RLock()
-	size := target.size
+	size, rests := target.size, basis{newest.no, newest.size}
 	s.mu.RUnlock()
 	items := l.items(size)
 	if len(items) == 0 {
@@ -179,7 +180,7 @@ func (b *Book) reerase(ctx context.Context, l *listed, h Head, heads map[string]
 		}
 		return err
 	}
-	if err := b.recordAgain(ctx, l, target, newest, items); err != nil {
+	if err := b.recordAgain(ctx, l, target, &rests, items); err != nil {
 		return err
 	}
 	if seqs, err = b.recordedErasure(ctx, s, target, newest, id); err != nil {
@@ -271,20 +272,31 @@ func (b *Book) recordedErasure(ctx context.Context, s *shard, target, newest *lo
 }
 
 // recordAgain records the control entries of l in the newest log, of what the log target has.
-func (b *Book) recordAgain(ctx context.Context, l *listed, target, newest *logTail, items leaf.Items) error {
+func (b *Book) recordAgain(ctx context.Context, l *listed, target *logTail, rests *basis, items leaf.Items) error {
 	c := *l.acts[0]
 	c.Of, c.OfItems, c.Count = "", "", entriesOf(items)
-	if target != newest {
+	if target.no != rests.log {
 		c.Of = originOf(b.o.Origin, target.id)
 	}
-	return b.recordParts(ctx, target.org, &c, (&itemList{items: items}).texts())
+	return b.recordParts(ctx, target.org, &c, (&itemList{items: items}).texts(), rests)
 }
 
 // carryOut carries out control entries now, and returns when what they name is gone from the blocks, or when a hold keeps it. done: it was
 // before.
 func (m *merger) carryOut(ctx context.Context, s *shard, places []actPlace) (done bool, err error) {
-	m.mu.Lock()
-	defer m.mu.Unlock()
+	err = m.alone(ctx, func() (err error) {
+		done, err = m.carryOutNow(ctx, s, places)
+		return err
+	})
+	return done, err
+}
+
+func (m *merger) carryOutNow(ctx context.Context, s *shard, places []actPlace) (done bool, err error) {
+	if m.lease != nil {
+		if err := m.b.fleet.refresh(ctx, s); err != nil {
+			return false, err
+		}
+	}
 	if err := m.mergeTail(ctx, s); err != nil {
 		m.again = true
 		return false, err
@@ -331,8 +343,14 @@ func (m *merger) removeNow(ctx context.Context, r *removal) error {
 // removeListed removes what c names from a log whose org takes no control entry just now. What authorises it is the list; the control entry
 // comes with the next epoch.
 func (m *merger) removeListed(ctx context.Context, s *shard, t *logTail, c *control) (changed bool, err error) {
-	m.mu.Lock()
-	defer m.mu.Unlock()
+	err = m.alone(ctx, func() (err error) {
+		changed, err = m.removeListedNow(ctx, s, t, c)
+		return err
+	})
+	return changed, err
+}
+
+func (m *merger) removeListedNow(ctx context.Context, s *shard, t *logTail, c *control) (changed bool, err error) {
 	if err := m.mergeTail(ctx, s); err != nil {
 		m.again = true
 		return false, err
@@ -343,6 +361,7 @@ func (m *merger) removeListed(ctx context.Context, s *shard, t *logTail, c *cont
 	if c.items.Last() >= h.Packed {
 		return false, damaged("an erasure names entries up to %d, and %d are merged", c.items.Last(), h.Packed)
 	}
+	m.plan(&h)
 	defer m.dropScratch()
 	r := &removal{log: t.no, seq: -1}
 	for more := true; more; {

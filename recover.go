@@ -17,35 +17,46 @@ func (s *shard) load(ctx context.Context) error {
 	if err != nil {
 		return fmt.Errorf("read the tail: %w", err)
 	}
-	s.last = tail.Merged
+	s.last, s.merged, s.states = tail.Merged, tail.Merged, tail.States
 	return s.catchUp(ctx)
 }
 
-// catchUp applies commits that someone else made, so that the next one is prepared on top of them.
-func (s *shard) catchUp(ctx context.Context) error {
+// takeCommits applies commits that someone else made, and returns the last Tail.
+func (s *shard) takeCommits(ctx context.Context, in turn) (Tail, error) {
 	for {
 		s.mu.RLock()
 		after := s.last
 		s.mu.RUnlock()
 		tail, err := s.b.store.Tail(ctx, s.no, after, 16<<20)
+		if errors.Is(err, ErrTrimmed) && s.b.fleet != nil {
+			if err = s.skip(ctx, in); err == nil {
+				continue
+			}
+		}
 		if err != nil {
-			return fmt.Errorf("read the commits after %d: %w", after, err)
+			return tail, fmt.Errorf("read the commits after %d: %w", after, err)
 		}
 		if tail.Last < after { // without this, commit would ask for what is newer for ever
-			return damaged("the store ends at commit %d, and commit %d was durable: it was rolled back", tail.Last, after)
+			return tail, damaged("the store ends at commit %d, and commit %d was durable: it was rolled back", tail.Last, after)
 		}
-		if err := s.apply(ctx, tail); err != nil {
-			return err
+		commits, err := unpackTail(tail)
+		if err == nil {
+			err = s.openLogs(ctx, commits)
+		}
+		if err == nil {
+			err = in(func() error { return s.apply(commits, tail) })
+		}
+		if err != nil {
+			return tail, err
 		}
 		if len(tail.Rows) == 0 || tail.Rows[len(tail.Rows)-1].N >= tail.Last {
-			return nil
+			return tail, nil
 		}
 	}
 }
 
-// apply takes stored commits into the tail: those after a restart, and those of others. A log whose stored head and commits
-// contradict each other is frozen; the rest of the commit counts.
-func (s *shard) apply(ctx context.Context, tail Tail) error {
+// unpackTail unpacks the rows of tail.
+func unpackTail(tail Tail) ([]*tailCommit, error) {
 	commits := make([]*tailCommit, len(tail.Rows))
 	errs := make([]error, len(tail.Rows))
 	var group sync.WaitGroup
@@ -54,34 +65,63 @@ func (s *shard) apply(ctx context.Context, tail Tail) error {
 	}
 	group.Wait()
 	if err := errors.Join(errs...); err != nil {
-		return fmt.Errorf("unpack commits: %w", err)
+		return nil, fmt.Errorf("unpack commits: %w", err)
 	}
-	if err := s.openLogs(ctx, commits); err != nil {
-		return err
-	}
+	return commits, nil
+}
+
+// apply takes stored commits into the tail, unless they are there: those after a restart, and those of others. A log whose stored head and
+// commits contradict each other is frozen; the rest of the commit counts. It runs between two commits.
+func (s *shard) apply(commits []*tailCommit, tail Tail) error {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	s.signed, s.merged = max(s.signed, tail.Signed), max(s.merged, tail.Merged)
+	s.signed = max(s.signed, tail.Signed)
+	now := s.b.now()
 	for _, c := range commits {
+		if c.n <= s.last {
+			continue // this process committed it, or was faster
+		}
 		if c.n != s.last+1 {
 			return damaged("commit %d follows %d", c.n, s.last)
 		}
 		for i := range c.runs {
 			s.check(c, &c.runs[i])
+			now = max(now, c.runs[i].received+int64(c.runs[i].count))
 		}
 		for i := range c.entries {
-			s.ids.add(&c.entries[i].id, s.ids.covered)
+			s.ids.add(&c.entries[i].id, now)
 		}
 		s.publish(c)
 	}
+	s.merged = max(s.merged, min(tail.Merged, s.last))
 	return nil
 }
 
-// openLogs reads the heads of logs that commits name and this process has not opened.
+// openLogs reads the heads of logs that commits name and this process has not opened. One that is not there any more was dropped.
 func (s *shard) openLogs(ctx context.Context, commits []*tailCommit) error {
-	var missing []LogNo
+	for {
+		missing, skips := s.unopened(commits)
+		if len(missing) == 0 {
+			return nil
+		}
+		heads, err := s.b.store.LogHeads(ctx, missing)
+		if errors.Is(err, ErrNotExist) && s.b.fleet != nil {
+			heads, err = s.logHeads(ctx, missing)
+		}
+		if err != nil {
+			return fmt.Errorf("read the heads of %d logs: %w", len(missing), err)
+		}
+		if s.addLogs(heads, skips) {
+			return nil
+		}
+	}
+}
+
+// unopened returns the logs that commits name and that are not in memory.
+func (s *shard) unopened(commits []*tailCommit) (missing []LogNo, skips int) {
 	seen := map[LogNo]bool{}
 	s.mu.RLock()
+	defer s.mu.RUnlock()
 	for _, c := range commits {
 		for _, r := range c.runs {
 			if s.logs[r.log] == nil && !seen[r.log] {
@@ -90,29 +130,42 @@ func (s *shard) openLogs(ctx context.Context, commits []*tailCommit) error {
 			}
 		}
 	}
-	s.mu.RUnlock()
-	if len(missing) == 0 {
-		return nil
+	return missing, s.skips
+}
+
+// logHeads returns the heads of those of logs that are there.
+func (s *shard) logHeads(ctx context.Context, logs []LogNo) ([]Head, error) {
+	var heads []Head
+	for _, log := range logs {
+		one, err := s.b.store.LogHeads(ctx, []LogNo{log})
+		if err != nil && !errors.Is(err, ErrNotExist) {
+			return nil, err
+		}
+		heads = append(heads, one...)
 	}
-	heads, err := s.b.store.LogHeads(ctx, missing)
-	if err != nil {
-		return fmt.Errorf("read the heads of %d logs: %w", len(missing), err)
-	}
+	return heads, nil
+}
+
+// addLogs takes logs into memory; false: commits were skipped since their heads were read, which may be too old now.
+func (s *shard) addLogs(heads []Head, skips int) bool {
 	s.mu.Lock()
 	defer s.mu.Unlock()
+	if s.skips != skips {
+		return false
+	}
 	for _, h := range heads {
 		if s.logs[h.Log] == nil {
 			s.addLog(h).emptyAt = 0
 		}
 	}
-	return nil
+	return true
 }
 
 // check continues the frontier of a stored run and compares it with the check value that the commit carries. The caller holds mu.
 func (s *shard) check(c *tailCommit, r *commitRun) {
 	t := s.logs[r.log]
 	end := r.first + int64(r.count)
-	if t.fault != nil || end <= t.head.Packed { // folded before the restart
+	if t == nil || t.fault != nil || end <= t.head.Packed { // folded before the restart
 		return
 	}
 	if skip := t.tree.size - r.first; skip >= 0 && skip < int64(r.count) {

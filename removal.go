@@ -89,6 +89,9 @@ func (m *merger) removeStep(ctx context.Context) (worked bool, err error) {
 	if !m.removals.surveyed {
 		return true, m.surveyRemovals(ctx)
 	}
+	if err := m.takeLookAt(ctx); err != nil {
+		return true, err
+	}
 	if m.released.Swap(false) {
 		for _, r := range m.removals.queue {
 			r.at, r.next, r.lost = 0, 0, 0
@@ -161,7 +164,11 @@ func (m *merger) remove(ctx context.Context, r *removal) (worked bool, err error
 		return false, nil
 	}
 	defer a.unlock()
-	v, err := m.viewOf(ctx, r.log)
+	v, err := m.freshView(ctx, r.log)
+	if m.lease != nil && errors.Is(err, ErrNotExist) { // another process has dropped the log
+		m.removals.queue = slices.DeleteFunc(m.removals.queue, func(x *removal) bool { return x == r })
+		return true, nil
+	}
 	if err != nil {
 		return true, err
 	}
@@ -187,6 +194,8 @@ func (m *merger) remove(ctx context.Context, r *removal) (worked bool, err error
 	if err != nil {
 		return true, err
 	}
+	m.plan(&v.head)
+	m.plan(from)
 	defer m.dropScratch()
 	more, err := m.removeBlocks(ctx, r, c, from, holds)
 	if err == nil && !more && c.Op == opPrune && c.form() == formNone {
@@ -246,6 +255,21 @@ func (m *merger) removesFrom(ctx context.Context, r *removal, c *control, a *log
 	}
 	c.items = c.ofItems
 	return &heads[i], nil, nil
+}
+
+// freshView is viewOf after everything that other processes were told. A hold that they placed is in it, or was placed later and raises the
+// turn of the log: then what is planned now is not applied.
+func (m *merger) freshView(ctx context.Context, log LogNo) (view, error) {
+	if m.lease != nil {
+		heads, err := m.b.store.LogHeads(ctx, []LogNo{log})
+		if err == nil {
+			err = m.b.fleet.refresh(ctx, m.b.shardOf(heads[0].Org))
+		}
+		if err != nil {
+			return view{}, fmt.Errorf("refresh log %d: %w", log, err)
+		}
+	}
+	return m.viewOf(ctx, log)
 }
 
 // viewOf is the picture of a log, which need not be the newest of its org.
@@ -427,9 +451,13 @@ func (m *merger) finishRemoval(ctx context.Context, r *removal, c *control, h, f
 		}
 	}
 	done := controlSlip{seq: r.seq, removes: true, done: m.b.now()}
-	if err := m.b.store.Replace(ctx, []Swap{{Log: h.Log, Slips: []Slip{done.slip()}}}); err != nil {
+	swaps := []Swap{{Log: h.Log, Slips: []Slip{done.slip()}}}
+	m.takeTurns(swaps)
+	if err := m.b.store.Replace(ctx, swaps); err != nil {
+		m.forget(nil)
 		return fmt.Errorf("note that control entry %d is carried out: %w", r.seq, err)
 	}
+	m.turned(&swaps[0])
 	return m.scrub(ctx) // it also makes the slip durable
 }
 
@@ -448,8 +476,7 @@ func (m *merger) purge(ctx context.Context, h *Head, c *control) error {
 	if err := m.b.store.Trim(ctx, s.no, through, m.b.o.Now().Unix()/3600); err != nil { // what a crash left behind of an earlier one
 		return fmt.Errorf("trim through commit %d: %w", through, err)
 	}
-	m.b.cache.forget(h.Log)
-	m.b.nodes.forgetRuns(h.Log)
+	m.b.forgetLog(h.Log)
 	if c.Op == opErase || c.form() > formLeaf { // who repeats the request would be shown what is gone
 		meets := func(first int64, n int) bool {
 			_, ok := c.items.Meets(leaf.Items{{First: first, Last: first + int64(n) - 1}})

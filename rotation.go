@@ -62,8 +62,8 @@ func (a *logActs) key(text []byte, e *packed) error {
 	return nil
 }
 
-// keyActs returns what the control entries of t say about its keys, oldest first.
-func (g *signer) keyActs(ctx context.Context, s *shard, t *logTail) ([]keyAct, error) {
+// keyActs returns what the control entries of t say about its keys, oldest first, and what a decision about them rests on.
+func (g *signer) keyActs(ctx context.Context, s *shard, t *logTail) ([]keyAct, *basis, error) {
 	a := g.b.acts(t.no)
 	a.mu.Lock()
 	defer a.mu.Unlock()
@@ -73,10 +73,10 @@ func (g *signer) keyActs(ctx context.Context, s *shard, t *logTail) ([]keyAct, e
 		s.mu.RUnlock()
 		err := a.catchUp(ctx, g.b, &v)
 		if err == nil {
-			return a.keys, nil
+			return a.keys, v.basis(), nil
 		}
 		if !errors.Is(err, ErrNotExist) || try == 10 { // else folded and swapped meanwhile
-			return nil, fmt.Errorf("read the keys of %s: %w", t.org, err)
+			return nil, nil, fmt.Errorf("read the keys of %s: %w", t.org, err)
 		}
 	}
 }
@@ -91,10 +91,22 @@ type logKey struct {
 
 // logKeys returns the keys of t by generation, retired ones included. The caller holds t.sig.mu.
 func (g *signer) logKeys(ctx context.Context, s *shard, t *logTail) ([]logKey, error) {
-	acts, err := g.keyActs(ctx, s, t)
+	keys, _, err := g.keysNow(ctx, s, t)
+	return keys, err
+}
+
+// keysNow is logKeys with what a decision about the keys rests on.
+func (g *signer) keysNow(ctx context.Context, s *shard, t *logTail) ([]logKey, *basis, error) {
+	acts, rests, err := g.keyActs(ctx, s, t)
 	if err != nil {
-		return nil, err
+		return nil, nil, err
 	}
+	keys, err := g.keysOf(t, acts)
+	return keys, rests, err
+}
+
+// keysOf returns the keys of t by what its control entries say.
+func (g *signer) keysOf(t *logTail, acts []keyAct) ([]logKey, error) {
 	first, err := g.derive(t, 1)
 	if err != nil {
 		return nil, err
@@ -165,7 +177,7 @@ func (g *signer) lastEpochKeys(ctx context.Context, s *shard, t *logTail) ([]*si
 	if t.epoch == 0 {
 		return nil, nil
 	}
-	acts, err := g.keyActs(ctx, s, t)
+	acts, _, err := g.keyActs(ctx, s, t)
 	if err != nil || len(acts) == 0 || acts[0].Op != opEpoch || acts[0].Cause == CauseKeyCompromise || acts[0].Prev == nil {
 		return nil, err
 	}
@@ -216,7 +228,7 @@ func (b *Book) RotateKey(ctx context.Context, org OrgID, by Party) (Vkey, error)
 	if err != nil {
 		return Vkey{}, err
 	}
-	v, err := b.signer.rotate(ctx, s, t, by)
+	v, err := again(ctx, func() (Vkey, error) { return b.signer.rotate(ctx, s, t, by) })
 	if err != nil {
 		return Vkey{}, fmt.Errorf("rotate the key of %s: %w", org, err)
 	}
@@ -230,7 +242,7 @@ func (g *signer) rotate(ctx context.Context, s *shard, t *logTail, by Party) (Vk
 	if err := g.vet(ctx, s, t); err != nil {
 		return Vkey{}, err
 	}
-	keys, err := g.logKeys(ctx, s, t)
+	keys, rests, err := g.keysNow(ctx, s, t)
 	if err != nil {
 		return Vkey{}, err
 	}
@@ -248,14 +260,14 @@ func (g *signer) rotate(ctx context.Context, s *shard, t *logTail, by Party) (Vk
 	if err != nil {
 		return Vkey{}, err
 	}
-	rc, err := g.b.recordControl(ctx, t.org, keyText(&keyAct{Op: opKey, State: keyAdded, Generation: next.generation, Vkey: next.vkey(), By: by}))
+	rc, err := g.b.recordControl(ctx, t.org, keyText(&keyAct{Op: opKey, State: keyAdded, Generation: next.generation, Vkey: next.vkey(), By: by}), rests)
 	return Vkey{Vkey: next.vkey(), Generation: next.generation, State: KeyCurrent, Seq: rc.Seq}, err
 }
 
 // retire retires the keys of t whose overlap is over. A crash after it leaves the entry: from then on the key does not sign. The caller
 // holds t.sig.mu.
 func (g *signer) retire(ctx context.Context, s *shard, t *logTail) error {
-	keys, err := g.logKeys(ctx, s, t)
+	keys, rests, err := g.keysNow(ctx, s, t)
 	if err != nil || len(keys) < 2 || g.b.now()-keys[len(keys)-1].added < keyOverlap.Microseconds() {
 		return err
 	}
@@ -264,10 +276,14 @@ func (g *signer) retire(ctx context.Context, s *shard, t *logTail) error {
 			continue
 		}
 		act := &keyAct{Op: opKey, State: keyRetired, Generation: keys[i].generation, Vkey: keys[i].vkey(), By: Party{Type: "system", ID: "rotation"}}
-		rc, err := g.b.recordControl(ctx, t.org, keyText(act))
+		rc, err := g.b.recordControl(ctx, t.org, keyText(act), rests)
+		if errors.Is(err, errActsMoved) {
+			return nil // another process does, or the next signing
+		}
 		if err != nil {
 			return fmt.Errorf("retire generation %d of %s: %w", keys[i].generation, t.org, err)
 		}
+		rests.seen = rc.Seq + 1
 		if g.b.metrics.Retire != nil {
 			g.b.metrics.Retire(t.org, Vkey{Vkey: act.Vkey, Generation: act.Generation, State: KeyRetired, Seq: rc.Seq})
 		}

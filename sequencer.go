@@ -10,6 +10,8 @@ import (
 	"time"
 
 	"golang.org/x/mod/sumdb/tlog"
+
+	"github.com/daybook-audit/daybook/leaf"
 )
 
 // Bounds of one commit: a request larger than either is a commit of its own.
@@ -32,6 +34,9 @@ type shard struct {
 	last        CommitNo           // the newest durable commit
 	merged      CommitNo
 	signed      int64
+	states      int64 // of the Tail that the heads in memory are as new as
+	mark        int64 // the Moved that they are as new as
+	skips       int   // how often commits were gone before they were seen
 	tailBytes   int64
 	cutBytes    int64 // of tailBytes, what the merger has cut and is folding
 	tailEntries int
@@ -51,6 +56,8 @@ type shard struct {
 	done   chan struct{} // closed when run has returned
 	stop   chan struct{} // closed by close: no commit is repeated any more
 
+	following chan struct{} // one slot: who reads what others did
+
 	// Owned by run.
 	ids   *idFilter
 	batch batch
@@ -67,6 +74,11 @@ type job struct {
 	ctx    context.Context // only asked while the job is in the queue
 	done   chan error      // one slot
 	queued time.Time
+
+	// decided says that the job's control entries rest on what the log's control entries below seen say: any other comes first, and it is
+	// errActsMoved.
+	decided bool
+	seen    int64
 
 	// told says that done was sent on: the caller has its events back and may have changed them. Owned by run while it has the job.
 	told bool
@@ -208,6 +220,7 @@ func (s *shard) answerAsked() {
 func (s *shard) waitForRoom() {
 	soft, span := s.b.o.TailBytes+s.b.o.TailBytes/4, s.b.o.TailBytes/4+1
 	for {
+		s.answerAsked() // who follows other processes makes room too
 		s.mu.RLock()
 		over := s.tailBytes - s.cutBytes - soft
 		s.mu.RUnlock()
@@ -257,8 +270,14 @@ func (s *shard) commit(jobs []*job) {
 		case errors.Is(err, ErrHeadMoved):
 			if err = s.catchUp(context.Background()); err == nil {
 				s.announce()
+			} else if !damagedStore(err) {
+				err = fmt.Errorf("%w: %w", ErrUnknownOutcome, err)
 			}
-			if err == nil && !s.has(c.n, s.batch.id) {
+			written := false
+			if err == nil {
+				written, err = s.has(context.Background(), c)
+			}
+			if err == nil && !written {
 				unanswered = slices.DeleteFunc(unanswered, func(j *job) bool { return j.told })
 				continue
 			}
@@ -290,18 +309,47 @@ func (s *shard) refusal(err error) error {
 	return err
 }
 
-// has reports whether commit n is the one with this id. A commit of unknown outcome that is repeated and found to have been overtaken
+// has reports whether the store has c, which was overtaken. A commit of unknown outcome that is repeated and found to have been overtaken
 // may have been written the first time; its entries must not be recorded again.
-func (s *shard) has(n CommitNo, id [16]byte) bool {
+func (s *shard) has(ctx context.Context, c *tailCommit) (bool, error) {
 	s.mu.RLock()
-	defer s.mu.RUnlock()
-	for _, c := range s.commits {
-		if c.n == n {
-			return c.id == id
+	for _, other := range s.commits {
+		if other.n == c.n {
+			defer s.mu.RUnlock()
+			return other.id == c.id, nil
 		}
 	}
-	return false
+	gone := s.last >= c.n // others have merged it, while this process slept
+	var v view
+	if gone && len(c.runs) > 0 && s.logs[c.runs[0].log] != nil {
+		v = s.viewOf(s.logs[c.runs[0].log])
+	}
+	s.mu.RUnlock()
+	switch {
+	case !gone:
+		return false, nil
+	case v.head.Log == 0: // nothing but keys, or of a log that is not there any more
+		return false, fmt.Errorf("%w: commit %d was merged", ErrUnknownOutcome, c.n)
+	}
+	first := &c.runs[0]
+	if v.size <= first.first {
+		return false, nil
+	}
+	es, err := s.b.entries(ctx, v, first.first, first.first+1)
+	if err != nil {
+		return false, fmt.Errorf("%w: look for commit %d: %w", ErrUnknownOutcome, c.n, err)
+	}
+	d := leaf.Get()
+	defer leaf.Put(d)
+	h, err := es[0].leafHash(d)
+	if err != nil {
+		return false, fmt.Errorf("%w: look for commit %d: %w", ErrUnknownOutcome, c.n, err)
+	}
+	return h == c.entries[first.at].leaf, nil // it has this entry's secret in it: no other commit made it
 }
+
+// damagedStore reports whether err says that what is stored cannot be: repeating a call is of no use.
+func damagedStore(err error) bool { return CodeOf(err) == CodeTampered || errors.Is(err, ErrNewer) }
 
 // answer tells the caller, once: a job whose outcome was unknown for too long has been answered already.
 func (j *job) answer(err error) {
@@ -317,6 +365,7 @@ func (j *job) answer(err error) {
 func (s *shard) append(c *tailCommit, row []byte, jobs []*job) error {
 	commit := &Commit{
 		ID: s.batch.id, Shard: s.no, Prev: c.n - 1, At: s.batch.at, Entries: len(c.entries), Raw: len(c.bodies), Bytes: row, Keys: s.batch.keys,
+		States: s.batch.states,
 	}
 	err := s.b.store.Append(context.Background(), commit)
 	if known(err) {

@@ -26,6 +26,9 @@ type signer struct {
 
 	anchors *anchorLog // nil: there is none
 
+	lease *lease        // nil: no other process signs
+	kept  chan struct{} // closed when keep has returned
+
 	mu       sync.Mutex
 	soon     map[*logTail]*shard    // to be signed at once
 	toAnchor map[LogNo]anchoredHead // signed and not anchored
@@ -151,12 +154,8 @@ func (g *signer) sign(ctx context.Context, s *shard, t *logTail) (Checkpoint, er
 
 // signHead is sign with the keys as they are.
 func (g *signer) signHead(ctx context.Context, s *shard, t *logTail) (Checkpoint, error) {
-	keys, err := g.signers(ctx, s, t)
-	if err != nil {
-		return Checkpoint{}, err
-	}
 	origin := g.origin(t)
-	for {
+	for refreshed := false; ; {
 		h, err := g.head(ctx, s, t)
 		if err != nil {
 			return Checkpoint{}, fmt.Errorf("read the head of %s: %w", t.org, err)
@@ -164,6 +163,17 @@ func (g *signer) signHead(ctx context.Context, s *shard, t *logTail) (Checkpoint
 		old, marked, err := g.b.o.HighWater.Mark(ctx, origin)
 		if err != nil {
 			return Checkpoint{}, fmt.Errorf("read the high-water mark of %s: %w", t.org, err)
+		}
+		if old.Size > h.view.size && !refreshed { // another process signed what this one has not seen yet
+			if err := g.refresh(ctx, s); err != nil {
+				return Checkpoint{}, err
+			}
+			refreshed = true
+			continue
+		}
+		keys, err := g.signers(ctx, s, t)
+		if err != nil {
+			return Checkpoint{}, err
 		}
 		if err := g.extends(ctx, s, t, &h, old, marked); err != nil {
 			return Checkpoint{}, err
@@ -179,6 +189,14 @@ func (g *signer) signHead(ctx context.Context, s *shard, t *logTail) (Checkpoint
 		t.sig.mark = next
 		return g.release(ctx, s, t, next, keys)
 	}
+}
+
+// refresh brings s up to what other processes were told.
+func (g *signer) refresh(ctx context.Context, s *shard) error {
+	if g.b.fleet == nil {
+		return nil
+	}
+	return g.b.fleet.refresh(ctx, s)
 }
 
 // release signs the head that the high-water mark m names, stores the note unless its size has one, and gives it out.
@@ -264,6 +282,14 @@ func (g *signer) vet(ctx context.Context, s *shard, t *logTail) error {
 		t.sig.size.Store(c.Size)
 	}
 	if s.writable(t) == nil {
+		s.mu.RLock()
+		behind := max(m.Size, c.Size) > t.size
+		s.mu.RUnlock()
+		if behind { // another process signed what this one has not seen yet
+			if err := g.refresh(ctx, s); err != nil {
+				return err
+			}
+		}
 		var h signedHead
 		s.mu.RLock()
 		h.view, h.root = s.viewOf(t), t.tree.root()

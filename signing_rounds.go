@@ -14,7 +14,36 @@ import (
 func (g *signer) start() {
 	ctx, cancel := context.WithCancel(context.Background())
 	g.stop = cancel
-	go g.run(ctx)
+	if g.b.fleet == nil {
+		go g.run(ctx)
+		return
+	}
+	g.lease, g.kept = g.b.fleet.lease(leaseSign), make(chan struct{})
+	go g.keep(ctx)
+	go g.answer(ctx)
+}
+
+// keep signs per interval while this process has the lease.
+func (g *signer) keep(ctx context.Context) {
+	defer close(g.kept)
+	_ = g.lease.hold(ctx, func(ctx context.Context) error { // round logs what fails; hold returns when ctx has ended
+		g.begin(ctx)
+		g.intervals(ctx, nil)
+		return nil
+	})
+}
+
+// answer signs at once what this process has recorded and is to be signed so.
+func (g *signer) answer(ctx context.Context) {
+	defer close(g.done)
+	for {
+		select {
+		case <-ctx.Done():
+			return
+		case <-g.wakes:
+			g.round(ctx, g.takeSoon())
+		}
+	}
 }
 
 // close signs every changed log a last time and waits for it, and for the witnesses that are being told.
@@ -22,6 +51,13 @@ func (g *signer) close() {
 	g.stop()
 	<-g.done
 	ctx := context.Background()
+	if g.lease != nil {
+		<-g.kept
+		if g.lease.take(ctx) != nil {
+			return // whoever has it signs what this process leaves
+		}
+		defer func() { _ = g.b.fleet.store.Lease(ctx, leaseSign, g.b.fleet.holder, 0) }() // it ends by itself
+	}
 	g.round(ctx, g.changed())
 	g.anchor(ctx)
 	if g.anchors != nil {
@@ -33,6 +69,11 @@ func (g *signer) close() {
 func (g *signer) run(ctx context.Context) {
 	defer close(g.done)
 	g.begin(ctx)
+	g.intervals(ctx, g.wakes)
+}
+
+// intervals signs what changed per interval, and what is to be signed soon, until ctx ends.
+func (g *signer) intervals(ctx context.Context, wakes <-chan struct{}) {
 	tick := time.NewTicker(time.Duration(g.every) * time.Microsecond)
 	defer tick.Stop()
 	for {
@@ -42,7 +83,7 @@ func (g *signer) run(ctx context.Context) {
 		case <-tick.C:
 			g.round(ctx, g.changed())
 			g.anchor(ctx)
-		case <-g.wakes:
+		case <-wakes:
 			g.round(ctx, g.takeSoon())
 		}
 	}
@@ -124,8 +165,32 @@ func (g *signer) signChanged(ctx context.Context, s *shard, t *logTail) error {
 	if !changed {
 		return nil
 	}
+	if done, err := g.signedElsewhere(ctx, s, t); done || err != nil {
+		return err
+	}
 	_, err := g.sign(ctx, s, t)
 	return err
+}
+
+// signedElsewhere reports whether another process has signed the head of t. The caller holds t.sig.mu.
+func (g *signer) signedElsewhere(ctx context.Context, s *shard, t *logTail) (bool, error) {
+	if g.lease == nil {
+		return false, nil
+	}
+	c, stored, err := g.b.storedNote(ctx, t, t.sig.size.Load()+1, newestSize)
+	if err != nil || !stored {
+		return false, err
+	}
+	s.mu.RLock()
+	same := c.Size == t.size && c.Root == t.tree.root()
+	s.mu.RUnlock()
+	if !same {
+		return false, nil
+	}
+	t.sig.newest = c
+	t.sig.size.Store(c.Size)
+	g.anchorSoon(t, Mark{Size: c.Size, Root: c.Root, At: c.At.UnixMicro()})
+	return true, nil
 }
 
 // changed returns the logs with entries beyond their newest checkpoint.

@@ -137,6 +137,10 @@ func (m *merger) flush(ctx context.Context, s *shard) error {
 	if err := m.addDays(ctx); err != nil {
 		return err
 	}
+	if err := m.leased(); err != nil {
+		return err
+	}
+	m.takeTurns(m.slice.swaps)
 	if err := m.b.store.Replace(ctx, m.slice.swaps); err != nil {
 		return fmt.Errorf("replace blocks of %d logs: %w", len(m.slice.swaps), err)
 	}
@@ -144,8 +148,13 @@ func (m *merger) flush(ctx context.Context, s *shard) error {
 		swap := &m.slice.swaps[i]
 		m.b.cache.drop(swap.Log) // before the head: whoever sees the new head must not find the old blocks
 		if swap.Fold != nil {    // s is nil for rewrites, which leave the head
-			s.setFolded(*swap.Fold)
+			folded := *swap.Fold
+			if swap.Turn != 0 {
+				folded.Turn = swap.Turn + 1
+			}
+			s.setFolded(folded)
 		}
+		m.turned(swap)
 		if err := m.noticeRemovals(swap); err != nil {
 			return err
 		}

@@ -105,6 +105,8 @@ type logTail struct {
 	runs     []tailRun // ascending, cover [head.Packed, size)
 	ahead    int64     // Head.IDAhead of now
 	emptyAt  int64     // the time at which the log was known to be empty; 0: it had entries when first seen
+	unseen   int64     // received_at of the last entry whose id this process's filter may not know; 0: it knows all
+	controls int64     // all control entries stand below
 	fault    error     // stored bytes contradict each other: the log is frozen
 	frozen   error     // what was signed contradicts the log, or it ends here: nothing is recorded or signed any more
 	sig      logSigning
@@ -142,44 +144,60 @@ func (s *shard) viewOf(t *logTail) view {
 
 // open returns the log of org, reading its head if this process has not seen it; nil if it does not exist and create is false.
 func (s *shard) open(ctx context.Context, org OrgID, create bool) (*logTail, error) {
+	if err := s.consistent(ctx); err != nil {
+		return nil, err
+	}
+	for {
+		t, again, err := s.tryOpen(ctx, org, create)
+		if !again {
+			return t, err
+		}
+	}
+}
+
+// tryOpen is open, to be called again if what it read may be older than what was skipped meanwhile.
+func (s *shard) tryOpen(ctx context.Context, org OrgID, create bool) (t *logTail, again bool, err error) {
 	s.mu.RLock()
-	t := s.orgs[org]
+	t, skips := s.orgs[org], s.skips
 	s.mu.RUnlock()
 	if t != nil {
-		return t, nil
+		return t, false, nil
 	}
 	heads, err := s.b.store.Heads(ctx, []OrgID{org}, create)
 	if err != nil {
-		return nil, s.refusal(fmt.Errorf("read the head of %s: %w", org, err)) // with create it is a write
+		return nil, false, s.refusal(fmt.Errorf("read the head of %s: %w", org, err)) // with create it is a write
 	}
 	if heads[0].Log == 0 {
-		return nil, nil
+		return nil, false, nil
 	}
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if t := s.orgs[org]; t != nil {
-		return t, nil
+		return t, false, nil
+	}
+	if s.skips != skips {
+		return nil, true, nil
 	}
 	if _, gone := s.gone[heads[0].Log]; gone || heads[0].State == LogClosed {
 		if create {
-			return nil, errOrgErasing(org)
+			return nil, false, errOrgErasing(org)
 		}
-		return nil, nil
+		return nil, false, nil
 	}
 	t = s.logs[heads[0].Log]
 	if t == nil {
 		t = s.addLog(heads[0])
 	}
 	s.orgs[org] = t
-	return t, nil
+	return t, false, nil
 }
 
-// addLog takes a log into memory. The caller holds mu. An open log is its org's newest; of others open asks the store. A log whose tail is in memory was added at start, so a log that comes here
-// later has no commits that are not folded.
+// addLog takes a log into memory. The caller holds mu. An open log is its org's newest; of others open asks the store. A log that comes
+// here has no commits among those seen so far that are not folded: who applies a commit adds the logs that it names first.
 func (s *shard) addLog(h Head) *logTail {
 	t := &logTail{
 		no: h.Log, org: h.Org, epoch: h.Epoch, id: h.LogID, head: h, size: h.Packed, received: h.LastReceived, ahead: h.IDAhead,
-		tree: frontier{size: h.Packed, hashes: slices.Clone(h.Frontier)},
+		unseen: h.LastReceived, controls: h.Packed, tree: frontier{size: h.Packed, hashes: slices.Clone(h.Frontier)},
 	}
 	t.sig.size.Store(-1)
 	if h.Packed == 0 {
@@ -196,6 +214,9 @@ func (s *shard) addLog(h Head) *logTail {
 func (s *shard) publish(c *tailCommit) {
 	for _, r := range c.runs {
 		t := s.logs[r.log]
+		if t == nil {
+			continue // dropped before this process saw the commit
+		}
 		run := tailRun{c: c, at: r.at, count: r.count, seq: r.first, recvd: r.received}
 		if run.end() <= t.head.Packed || t.fault != nil {
 			continue // folded before the restart, or frozen: what cannot be trusted is not shown
@@ -204,7 +225,8 @@ func (s *shard) publish(c *tailCommit) {
 		t.runs = append(t.runs, run)
 		for i := range run.count {
 			if e := &c.entries[run.at+i]; e.state>>stateKind == KindControl {
-				s.removes = s.removes || removes(c.bodies[e.off:e.off+e.len])
+				t.controls = run.seq + int64(i) + 1
+				s.noticeControl(c.bodies[e.off : e.off+e.len])
 			}
 			t.ahead = max(t.ahead, idAhead(&c.entries[run.at+i].id, run.recvd+int64(i)))
 		}
@@ -238,17 +260,39 @@ func (s *shard) cutTail() (logs []cutLog, through CommitNo) {
 	slices.SortFunc(logs, func(a, b cutLog) int { return int(a.head.Log - b.head.Log) })
 	s.tailSince, s.removes = 0, false
 	s.cutBytes = s.tailBytes
-	if len(s.commits) > 0 {
+	if s.last > s.merged {
 		through = s.last
 	}
 	return logs, through
+}
+
+// noticeControl notes what a control entry that was committed here or elsewhere asks of the merger. The caller holds mu.
+func (s *shard) noticeControl(text []byte) {
+	c, err := parseControl(text)
+	switch {
+	case err != nil:
+	case c.removes():
+		s.removes = true
+	case c.Op == opHold && c.State == holdReleased && s.b.merger != nil:
+		s.b.merger.released.Store(true)
+	}
 }
 
 // setFolded says that everything of h.Log below h.Packed is in blocks.
 func (s *shard) setFolded(h Head) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	t := s.logs[h.Log]
+	if t := s.logs[h.Log]; t != nil {
+		s.setHead(t, h)
+	}
+}
+
+// setHead is setFolded of t, unless that is known, or more. The caller holds mu.
+func (s *shard) setHead(t *logTail, h Head) {
+	if h.Turn < t.head.Turn || h.Packed < t.head.Packed || h.Packed > t.size {
+		t.head.State = max(h.State, t.head.State)
+		return
+	}
 	kept := make([]tailRun, 0, 4)
 	for _, r := range t.runs {
 		if r.end() > h.Packed {
@@ -263,16 +307,37 @@ func (s *shard) setFolded(h Head) {
 func (s *shard) trimmed(through CommitNo) {
 	s.mu.Lock()
 	i := 0
-	for ; i < len(s.commits) && s.commits[i].n <= through; i++ {
-		s.tailBytes -= s.commits[i].bytes()
-		s.tailEntries -= len(s.commits[i].entries)
+	for i < len(s.commits) && s.commits[i].n <= through {
+		i++
 	}
-	s.commits = slices.Clone(s.commits[i:])
+	s.letGo(i)
 	s.cutBytes = 0
 	s.merged = max(s.merged, through)
 	s.mu.Unlock()
 	select {
 	case s.room <- struct{}{}:
 	default:
+	}
+}
+
+// letGo drops the oldest n commits from memory. The caller holds mu.
+func (s *shard) letGo(n int) {
+	if n == 0 {
+		return
+	}
+	for _, c := range s.commits[:n] {
+		s.tailBytes -= c.bytes()
+		s.tailEntries -= len(c.entries)
+		s.cutBytes = max(0, s.cutBytes-c.bytes())
+	}
+	s.commits = slices.Clone(s.commits[n:])
+}
+
+// turned says that a swap that this process had applied has left a log in a turn.
+func (s *shard) turned(log LogNo, turn int64) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if t := s.logs[log]; t != nil {
+		t.head.Turn = max(t.head.Turn, turn)
 	}
 }

@@ -21,7 +21,7 @@ const (
 	sqlAppend = `SELECT @append($1::smallint, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12)`
 	sqlKeys   = `SELECT u.i, k.first, k.n, k.expires FROM unnest($1::bigint[], $2::bytea[]) WITH ORDINALITY AS u(l, h, i)
 		JOIN @idem k ON k.log_no = u.l AND k.hash = u.h ORDER BY u.i`
-	headColumns = `log_no, org, epoch, log_id, packed, frontier, last_received, state, id_ahead`
+	headColumns = `log_no, org, epoch, log_id, packed, frontier, last_received, state, id_ahead, turn`
 	sqlHeads    = `SELECT DISTINCT ON (org) ` + headColumns + ` FROM @heads WHERE org = ANY($1) ORDER BY org, epoch DESC`
 	sqlLogHeads = `SELECT ` + headColumns + ` FROM @heads WHERE log_no = ANY($1)`
 	sqlLogs     = `SELECT ` + headColumns + ` FROM @heads WHERE log_no > $1 ORDER BY log_no LIMIT $2`
@@ -113,7 +113,7 @@ func (s *Store) Heads(ctx context.Context, orgs []daybook.OrgID, create bool) ([
 	}
 	shards, ids := make([]int16, len(missing)), make([][]byte, len(missing))
 	for i, org := range missing {
-		shards[i], ids[i] = int16(s.shardOf(daybook.OrgID(org))), newLogID()
+		shards[i], ids[i] = int16(daybook.ShardOf(daybook.OrgID(org), s.shards)), newLogID()
 	}
 	_, err = s.exec(ctx, durable, statement{everyOrg(), sqlNewLogs, []any{missing, shards, ids}})
 	if err != nil {
@@ -170,7 +170,7 @@ type headRow struct {
 }
 
 func (h *headRow) into() []any {
-	return []any{&h.Log, &h.Org, &h.Epoch, &h.id, &h.Packed, &h.frontier, &h.LastReceived, &h.State, &h.IDAhead}
+	return []any{&h.Log, &h.Org, &h.Epoch, &h.id, &h.Packed, &h.frontier, &h.LastReceived, &h.State, &h.IDAhead, &h.Turn}
 }
 
 // head returns the row as a head of its own.

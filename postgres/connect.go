@@ -41,7 +41,7 @@ const sqlFacts = `SELECT current_setting('server_version_num')::int, current_set
 	current_setting('synchronous_commit'), current_setting('server_encoding'), pg_is_in_recovery(), pg_backend_pid()`
 
 func ask(ctx context.Context, c *pgx.Conn) (f facts, err error) {
-	err = c.QueryRow(ctx, sqlFacts).Scan(&f.version, &f.fsync, &f.fullPages, &f.synchronous, &f.encoding, &f.standby, &f.pid)
+	err = c.QueryRow(ctx, sqlFacts, pgx.QueryExecModeExec).Scan(&f.version, &f.fsync, &f.fullPages, &f.synchronous, &f.encoding, &f.standby, &f.pid)
 	if err != nil {
 		err = fmt.Errorf("read the server's settings: %w", explained(err))
 	}

@@ -13,13 +13,10 @@ import (
 const (
 	stateHeadMoved = "DB001"
 	stateKeysExist = "DB002"
-	stateUnsafe    = "DB003" // the server's settings would lose what it acknowledges
 	stateNotExist  = "DB004"
 	stateSwapped   = "DB005"
 
 	stateDiskFull    = "53100"
-	stateUnique      = "23505"
-	stateDuplicate   = "42P06" // a schema of that name
 	statePassword    = "28P01"
 	stateIdentity    = "28000" // no line of pg_hba.conf, no such role, no TLS
 	stateNoDatabase  = "3D000"
@@ -27,6 +24,7 @@ const (
 	stateStarting    = "57P03"
 	statePrivilege   = "42501"
 	stateReadOnlyTx  = "25006"
+	stateLocked      = "55P03"
 	statePoolerParam = "08P01"
 )
 
@@ -35,6 +33,12 @@ var ErrReadOnly = errors.New("the store is open for reading only")
 
 // errUnreplicated is an unknown outcome: the commit is on the primary and perhaps nowhere else.
 var errUnreplicated = errors.New("the server did not wait for its synchronous standby: whether the commit survives a failover is not known")
+
+// unreachable is an error of a connection, in its own words.
+type unreachable struct{ error }
+
+// Unwrap returns what it says and what it is.
+func (u unreachable) Unwrap() []error { return []error{daybook.ErrUnreachable, u.error} }
 
 func state(err error) string {
 	if e, ok := errors.AsType[*pgconn.PgError](err); ok {

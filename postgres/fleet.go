@@ -16,9 +16,9 @@ const (
 
 	sqlPlaces = `SELECT s.shard, s.last, m.last FROM @shards s JOIN @moves m ON m.shard = s.shard`
 	// One statement, so one moment. A log that moved and has no head is gone.
-	sqlMoved = `SELECT m.last, u.log_no, h.log_no IS NOT NULL, h.org, h.epoch, h.log_id, h.packed, h.frontier, h.last_received, h.state, h.id_ahead
+	sqlMoved = `SELECT m.last, u.log_no, h.log_no IS NOT NULL, h.org, h.epoch, h.log_id, h.packed, h.frontier, h.last_received, h.state, h.id_ahead, h.turn
 		FROM @moves m LEFT JOIN @moved u ON u.shard = m.shard AND u.move > $2 LEFT JOIN @heads h ON h.log_no = u.log_no WHERE m.shard = $1`
-	sqlMovedAll = `SELECT m.last, h.log_no, h.log_no IS NOT NULL, h.org, h.epoch, h.log_id, h.packed, h.frontier, h.last_received, h.state, h.id_ahead
+	sqlMovedAll = `SELECT m.last, h.log_no, h.log_no IS NOT NULL, h.org, h.epoch, h.log_id, h.packed, h.frontier, h.last_received, h.state, h.id_ahead, h.turn
 		FROM @moves m LEFT JOIN @heads h ON h.shard = m.shard WHERE m.shard = $1 AND $2 = 0`
 
 	// One statement, by the server's clock. The row is not read before it is written, so that nobody comes between.
@@ -95,16 +95,17 @@ type nullableHead struct {
 	epoch                   *int
 	id, frontier            []byte
 	packed, received, ahead *int64
+	turn                    *int64
 	state                   *daybook.LogState
 }
 
 func (n *nullableHead) into() []any {
-	return []any{&n.org, &n.epoch, &n.id, &n.packed, &n.frontier, &n.received, &n.state, &n.ahead}
+	return []any{&n.org, &n.epoch, &n.id, &n.packed, &n.frontier, &n.received, &n.state, &n.ahead, &n.turn}
 }
 
 func (n *nullableHead) head(log daybook.LogNo) (daybook.Head, error) {
 	row := headRow{id: n.id, frontier: n.frontier, Head: daybook.Head{
-		Log: log, Org: *n.org, Epoch: *n.epoch, Packed: *n.packed, LastReceived: *n.received, State: *n.state, IDAhead: *n.ahead,
+		Log: log, Org: *n.org, Epoch: *n.epoch, Packed: *n.packed, LastReceived: *n.received, State: *n.state, IDAhead: *n.ahead, Turn: *n.turn,
 	}}
 	return row.head()
 }

@@ -13,7 +13,7 @@ import (
 
 const (
 	sqlReplace = `SELECT r_packed, r_covers FROM @replace_blocks($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18, $19, $20, $21,
-		$22, $23, $24, $25, $26, $27, $28, $29, $30, $31)`
+		$22, $23, $24, $25, $26, $27, $28, $29, $30, $31, $32)`
 	sqlTrim     = `SELECT @drop_commits($1::smallint, $2, $3)`
 	sqlTrimKeys = `DELETE FROM @idem WHERE ctid = ANY (ARRAY(SELECT ctid FROM @idem WHERE expires <= $1 LIMIT $2))`
 	sqlKeysOf   = `SELECT hash, first, n FROM @idem WHERE log_no = $1 AND hash > $2 ORDER BY hash LIMIT $3`
@@ -75,7 +75,7 @@ func (s *Store) replace(ctx context.Context, tx pgx.Tx, swaps []daybook.Swap) er
 
 // swapColumns are swaps as arrays, a column each.
 type swapColumns struct {
-	log []int64
+	log, turn []int64
 
 	outLog, outFirst []int64
 	outGen           []int32
@@ -100,7 +100,7 @@ type swapColumns struct {
 
 func (p *swapColumns) add(s *daybook.Swap) {
 	log := int64(s.Log)
-	p.log = append(p.log, log)
+	p.log, p.turn = append(p.log, log), append(p.turn, s.Turn)
 	for _, ref := range s.Out {
 		p.outLog, p.outFirst, p.outGen = append(p.outLog, log), append(p.outFirst, ref.First), append(p.outGen, ref.Gen)
 	}
@@ -140,7 +140,7 @@ func (p *swapColumns) add(s *daybook.Swap) {
 func (p *swapColumns) args() []any {
 	t := &p.times
 	return []any{
-		p.log, p.outLog, p.outFirst, p.outGen,
+		p.log, p.turn, p.outLog, p.outFirst, p.outGen,
 		p.inLog, p.inFirst, p.inN, p.inLive, p.inGen, p.inState, p.inRaw, t[0], t[1], t[2], t[3], t[4], t[5], p.inRoots, p.inFacets, p.inFilter, p.inBytes,
 		p.slipLog, p.slipKind, p.slipA, p.slipB, p.slip,
 		p.foldLog, p.foldPacked, p.received, p.frontier, p.ahead,

@@ -70,15 +70,21 @@ func (l *link) call(ctx context.Context, f func(ctx context.Context, c *pgxpool.
 	defer cancel()
 	c, err := l.pool.Acquire(waiting)
 	if err != nil {
+		err = explained(err)
 		if waiting.Err() == nil {
 			l.gate.failed()
+			err = unreachable{err}
 		}
-		return fmt.Errorf("connect to the database: %w", explained(err))
+		return fmt.Errorf("connect to the database: %w", err)
 	}
 	defer c.Release()
 	sent, cancel := context.WithTimeout(context.WithoutCancel(ctx), l.timeout)
 	defer cancel()
-	return meaning(f(sent, c))
+	err = f(sent, c)
+	if err != nil && c.Conn().IsClosed() {
+		err = unreachable{err}
+	}
+	return meaning(err)
 }
 
 // A setting holds for the statements of one call, inside their transaction.

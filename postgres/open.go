@@ -11,7 +11,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"hash/fnv"
 	"log/slog"
 	"strconv"
 	"strings"
@@ -71,6 +70,7 @@ func (o Options) link() *link {
 type Store struct {
 	*link
 	shards int
+	owner  bool // our role owns the tables
 	news   *news
 }
 
@@ -111,9 +111,8 @@ func (s *Store) open(ctx context.Context, o Options) error {
 	if err := s.migrate(ctx, "log", o.MustExist, "append"); err != nil {
 		return err
 	}
-	var owner bool
 	look := func() error {
-		return s.rows(ctx, statement{text: sqlStore}, []any{&s.shards, &s.walled, &owner}, func() error { return nil })
+		return s.rows(ctx, statement{text: sqlStore}, []any{&s.shards, &s.walled, &s.owner}, func() error { return nil })
 	}
 	err := look()
 	if err == nil && s.shards == 0 && !o.ReadOnly {
@@ -126,7 +125,7 @@ func (s *Store) open(ctx context.Context, o Options) error {
 		return fmt.Errorf("look at the shards: %w", err)
 	case s.shards == 0:
 		return errors.New("the store has no shards: start a server on it once")
-	case owner && !s.walled && !o.ReadOnly:
+	case s.owner && !s.walled && !o.ReadOnly:
 		s.logger.LogAttrs(ctx, slog.LevelDebug, "the role of the address owns the tables: a role of its own for serving could not change entries")
 	}
 	return nil
@@ -134,12 +133,6 @@ func (s *Store) open(ctx context.Context, o Options) error {
 
 // Shards returns how many there are.
 func (s *Store) Shards() int { return s.shards }
-
-func (s *Store) shardOf(org daybook.OrgID) int {
-	h := fnv.New64a()
-	h.Write([]byte(org))
-	return int(h.Sum64() % uint64(s.shards))
-}
 
 // Close waits for running calls and closes all connections. A second Close returns nil.
 func (s *Store) Close() error {

@@ -135,7 +135,7 @@ func TestApp_changesNothing(t *testing.T) {
 		}
 	}
 	for _, text := range []string{
-		"SELECT replace_blocks(ARRAY[1], ARRAY[1], ARRAY[0], ARRAY[1], '{}','{}','{}','{}','{}','{}','{}','{}','{}','{}','{}','{}','{}','{}','{}','{}','{}','{}','{}','{}','{}','{}','{}','{}','{}','{}','{}')",
+		"SELECT replace_blocks(ARRAY[1], ARRAY[0], ARRAY[1], ARRAY[0], ARRAY[1], '{}','{}','{}','{}','{}','{}','{}','{}','{}','{}','{}','{}','{}','{}','{}','{}','{}','{}','{}','{}','{}','{}','{}','{}','{}','{}','{}')",
 		"SELECT drop_log(1, 99)", "SELECT drop_commits(0::smallint, 99, 99)",
 	} {
 		var out any

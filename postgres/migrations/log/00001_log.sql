@@ -34,6 +34,7 @@ CREATE TABLE heads (
   last_received bigint   NOT NULL DEFAULT 0,
   id_ahead      bigint   NOT NULL DEFAULT 0,
   state         smallint NOT NULL DEFAULT 0, -- 0 open, 1 frozen, 2 closed
+  turn          bigint   NOT NULL DEFAULT 1, -- one more with every swap
   UNIQUE (org, epoch),
   UNIQUE (log_id)
 ) WITH (fillfactor = 70);
@@ -46,7 +47,9 @@ CREATE TABLE commits (
   raw     bigint   NOT NULL,
   data    bytea    NOT NULL, -- bytes 8 to 23 are the commit's id
   PRIMARY KEY (shard, n)
-);
+) WITH (autovacuum_vacuum_threshold = 500, autovacuum_vacuum_scale_factor = 0, autovacuum_vacuum_cost_delay = 0, vacuum_truncate = off,
+  toast.autovacuum_vacuum_threshold = 20000, toast.autovacuum_vacuum_scale_factor = 0, toast.autovacuum_vacuum_cost_delay = 0, toast.vacuum_truncate = off);
+-- Every row goes soon after it came: space is used again within a minute or so, and no vacuum keeps an append waiting to give it back.
 ALTER TABLE commits ALTER data SET STORAGE EXTERNAL; -- packed already
 
 CREATE TABLE blocks (
@@ -75,8 +78,15 @@ CREATE TABLE block_data (
   first  bigint NOT NULL,
   data   bytea  NOT NULL,
   PRIMARY KEY (log_no, first)
-);
+) PARTITION BY HASH (log_no); -- so that one part can be rewritten while readers of the others go on
 ALTER TABLE block_data ALTER data SET STORAGE EXTERNAL;
+DO $$
+BEGIN
+  FOR i IN 0..15 LOOP
+    EXECUTE format('CREATE TABLE block_data_%s PARTITION OF block_data FOR VALUES WITH (MODULUS 16, REMAINDER %s)
+      WITH (autovacuum_vacuum_scale_factor = 0.05, toast.autovacuum_vacuum_scale_factor = 0.05)', i, i);
+  END LOOP;
+END $$;
 
 CREATE TABLE slips (
   log_no bigint   NOT NULL,
@@ -163,25 +173,28 @@ BEGIN
 END $$;
 
 -- replace_blocks is Replace of logs that are each named once. What goes out must be there, and what comes in must cover the same seqs, and
--- those from the head to where it is folded: else DB005; DB004 when there is no such log. It returns where the heads ended and how many seqs
+-- those from the head to where it is folded, and the log must be in the turn that is named, if one is: else DB005; DB004 when there is no such log. It returns where the heads ended and how many seqs
 -- each block covered that went out.
-CREATE FUNCTION replace_blocks(p_log bigint[], o_log bigint[], o_first bigint[], o_gen int[],
+CREATE FUNCTION replace_blocks(p_log bigint[], p_turn bigint[], o_log bigint[], o_first bigint[], o_gen int[],
   i_log bigint[], i_first bigint[], i_n int[], i_live int[], i_gen int[], i_state smallint[], i_raw bigint[],
   i_min_received bigint[], i_max_received bigint[], i_min_occurred bigint[], i_max_occurred bigint[], i_late_min bigint[], i_late_max bigint[],
   i_roots bytea[], i_facets bytea[], i_filter bytea[], i_data bytea[],
   s_log bigint[], s_kind smallint[], s_a int[], s_b int[], s_data bytea[],
   f_log bigint[], f_packed bigint[], f_received bigint[], f_frontier bytea[], f_ahead bigint[], OUT r_packed bigint[], OUT r_covers int[])
   LANGUAGE plpgsql SECURITY DEFINER SET search_path FROM CURRENT SET enable_seqscan = off SET enable_hashjoin = off SET enable_mergejoin = off AS $$
-DECLARE v_shard smallint;
+DECLARE v_shard smallint; r_turn bigint[];
 BEGIN
   PERFORM set_config('daybook.replacing', '1', true);
   FOR v_shard IN SELECT DISTINCT h.shard FROM unnest(p_log) AS u(l) JOIN heads h ON h.log_no = u.l ORDER BY 1 LOOP
     PERFORM move(v_shard, array_agg(h.log_no)) FROM unnest(p_log) AS u(l) JOIN heads h ON h.log_no = u.l WHERE h.shard = v_shard;
   END LOOP;
-  SELECT array_agg(h.packed ORDER BY h.i) INTO r_packed FROM
-    (SELECT u.i, t.packed FROM unnest(p_log) WITH ORDINALITY AS u(l, i) JOIN heads t ON t.log_no = u.l ORDER BY t.log_no FOR UPDATE OF t) AS h;
+  SELECT array_agg(h.packed ORDER BY h.i), array_agg(h.turn ORDER BY h.i) INTO r_packed, r_turn FROM
+    (SELECT u.i, t.packed, t.turn FROM unnest(p_log) WITH ORDINALITY AS u(l, i) JOIN heads t ON t.log_no = u.l ORDER BY t.log_no FOR UPDATE OF t) AS h;
   IF coalesce(cardinality(r_packed), 0) < cardinality(p_log) THEN
     RAISE EXCEPTION 'no such log' USING ERRCODE = 'DB004';
+  END IF;
+  IF EXISTS (SELECT FROM unnest(p_turn, r_turn) AS u(want, is_now) WHERE want <> 0 AND want <> is_now) THEN
+    RAISE EXCEPTION 'the log is in another turn' USING ERRCODE = 'DB005';
   END IF;
   IF cardinality(o_log) > 0 THEN
     WITH gone AS (DELETE FROM blocks b USING unnest(o_log, o_first, o_gen) AS u(l, f, g) WHERE b.log_no = u.l AND b.first = u.f AND b.gen = u.g
@@ -210,8 +223,10 @@ BEGIN
     i_min_occurred, i_max_occurred, i_late_min, i_late_max, i_roots, i_facets, i_filter);
   INSERT INTO block_data SELECT * FROM unnest(i_log, i_first, i_data);
   INSERT INTO slips SELECT * FROM unnest(s_log, s_kind, s_a, s_b, s_data) ON CONFLICT (log_no, kind, a, b) DO UPDATE SET data = excluded.data;
-  UPDATE heads h SET packed = f.packed, last_received = f.received, frontier = f.frontier, id_ahead = f.ahead
-    FROM unnest(f_log, f_packed, f_received, f_frontier, f_ahead) AS f(l, packed, received, frontier, ahead) WHERE h.log_no = f.l;
+  UPDATE heads h SET turn = h.turn + 1, packed = coalesce(f.packed, h.packed), last_received = coalesce(f.received, h.last_received),
+    frontier = coalesce(f.frontier, h.frontier), id_ahead = coalesce(f.ahead, h.id_ahead)
+    FROM unnest(p_log) AS u(l) LEFT JOIN unnest(f_log, f_packed, f_received, f_frontier, f_ahead) AS f(l, packed, received, frontier, ahead) ON f.l = u.l
+    WHERE h.log_no = u.l;
   PERFORM set_config('daybook.replacing', '', true);
 END $$;
 
@@ -310,6 +325,15 @@ BEGIN
   RETURN dropped = 0;
 END $$;
 
+-- rewrite writes a table anew, without what was deleted from it. Nobody reads or writes it meanwhile.
+CREATE FUNCTION rewrite(p_table text) RETURNS void LANGUAGE plpgsql SECURITY DEFINER SET search_path FROM CURRENT SET lock_timeout = '1s' AS $$
+DECLARE t regclass := p_table; i regclass;
+BEGIN
+  SELECT x.indexrelid INTO i FROM pg_index x JOIN pg_class c ON c.oid = x.indrelid
+    WHERE x.indrelid = t AND x.indisprimary AND c.relnamespace = current_schema()::regnamespace AND c.relkind = 'r';
+  EXECUTE format('CLUSTER %s USING %I', t, (SELECT relname FROM pg_class WHERE oid = i));
+END $$;
+
 -- make_shards makes the shards of a new store: all of them, once.
 CREATE FUNCTION make_shards(p_shards int) RETURNS void LANGUAGE plpgsql SECURITY DEFINER SET search_path FROM CURRENT AS $$
 BEGIN
@@ -323,10 +347,12 @@ END $$;
 
 -- let_serve gives a role what Daybook needs to run and nothing more. The owner calls it; calling it again does no harm.
 CREATE FUNCTION let_serve(p_role text) RETURNS void LANGUAGE plpgsql SET search_path FROM CURRENT AS $$
-DECLARE here text := current_schema(); f regprocedure;
+DECLARE here text := current_schema(); f regprocedure; t regclass;
 BEGIN
   EXECUTE format('GRANT USAGE ON SCHEMA %I TO %I', here, p_role);
-  EXECUTE format('GRANT SELECT ON ALL TABLES IN SCHEMA %I TO %I', here, p_role);
+  FOR t IN SELECT c.oid FROM pg_class c WHERE c.relnamespace = here::regnamespace AND c.relkind IN ('r', 'p') AND NOT c.relispartition LOOP -- the wall stands before the whole
+    EXECUTE format('GRANT SELECT ON %s TO %I', t, p_role);
+  END LOOP;
   EXECUTE format('GRANT INSERT (org, shard, log_id) ON heads TO %I', p_role);
   EXECUTE format('GRANT DELETE ON idem TO %I', p_role);
   EXECUTE format('GRANT INSERT, UPDATE, DELETE ON leases, documents TO %I', p_role);
@@ -369,7 +395,7 @@ CREATE TRIGGER forward BEFORE UPDATE ON shards FOR EACH ROW
   WHEN (NEW.last < OLD.last OR NEW.merged < OLD.merged OR NEW.signed < OLD.signed OR NEW.states < OLD.states OR NEW.shard <> OLD.shard) EXECUTE FUNCTION refuse('a shard only moves forward');
 CREATE TRIGGER keep BEFORE DELETE ON shards FOR EACH ROW EXECUTE FUNCTION refuse('a shard is never deleted');
 CREATE TRIGGER forward BEFORE UPDATE ON heads FOR EACH ROW
-  WHEN (NEW.packed < OLD.packed OR NEW.log_id <> OLD.log_id OR NEW.org <> OLD.org OR NEW.log_no <> OLD.log_no OR NEW.epoch <> OLD.epoch OR NEW.state < OLD.state)
+  WHEN (NEW.packed < OLD.packed OR NEW.turn < OLD.turn OR NEW.log_id <> OLD.log_id OR NEW.org <> OLD.org OR NEW.log_no <> OLD.log_no OR NEW.epoch <> OLD.epoch OR NEW.state < OLD.state)
   EXECUTE FUNCTION refuse('a head only moves forward');
 CREATE TRIGGER keep BEFORE DELETE ON heads FOR EACH ROW WHEN (OLD.state <> 2) EXECUTE FUNCTION refuse('log not closed');
 CREATE TRIGGER keep BEFORE UPDATE OR DELETE ON blocks FOR EACH ROW
@@ -384,7 +410,8 @@ CREATE TRIGGER keep BEFORE DELETE ON moves FOR EACH ROW EXECUTE FUNCTION refuse(
 DO $$
 DECLARE t text;
 BEGIN
-  FOREACH t IN ARRAY ARRAY['shards', 'moves', 'heads', 'commits', 'blocks', 'block_data', 'checkpoints'] LOOP
+  FOR t IN SELECT relname FROM pg_class WHERE relnamespace = current_schema()::regnamespace AND relkind IN ('r', 'p')
+    AND relname ~ '^(shards|moves|heads|commits|blocks|block_data.*|checkpoints)$' LOOP
     EXECUTE format('CREATE TRIGGER whole BEFORE TRUNCATE ON %I FOR EACH STATEMENT EXECUTE FUNCTION refuse(''this is never truncated'')', t);
   END LOOP;
 END $$;

@@ -24,6 +24,7 @@ import (
 	"github.com/daybook-audit/daybook/server/internal/control"
 	"github.com/daybook-audit/daybook/server/internal/export"
 	"github.com/daybook-audit/daybook/server/internal/selfaudit"
+	"github.com/daybook-audit/daybook/server/internal/ui"
 )
 
 // Main is a whole server: store, Book, doors and HTTP. Fill the first fields, then Run, then Close.
@@ -44,6 +45,7 @@ type Main struct {
 
 	URL string // where it listens; set by Run
 
+	node   node
 	store  store
 	sign   *signing
 	book   *daybook.Book
@@ -64,6 +66,8 @@ func (m *Main) Run(ctx context.Context) (err error) {
 		}
 	}()
 	c := m.Config
+	m.identify()
+	m.failed = make(chan error, 1)
 	if m.store, err = openStore(ctx, c.DB, storeOptions{logger: m.Logger, c: c}); err != nil {
 		return err
 	}
@@ -83,7 +87,7 @@ func (m *Main) Run(ctx context.Context) (err error) {
 	if err != nil {
 		return fmt.Errorf("listen: %w", err)
 	}
-	m.http, m.failed = handler.HTTPServer(), make(chan error, 1)
+	m.http = handler.HTTPServer()
 	m.URL = "http://" + listener.Addr().String()
 	serve := m.http.Serve
 	if c.TLSCert != "" {
@@ -91,7 +95,7 @@ func (m *Main) Run(ctx context.Context) (err error) {
 		m.http.TLSConfig = &tls.Config{MinVersion: tls.VersionTLS12}
 		serve = func(l net.Listener) error { return m.http.ServeTLS(l, c.TLSCert, c.TLSKey) }
 	}
-	go func() { m.failed <- serve(listener) }()
+	go func() { m.fail(serve(listener)) }()
 	m.Logger.LogAttrs(ctx, slog.LevelInfo, "listening", slog.String("url", m.URL), slog.String("db", config.MaskAddress(c.DB)), slog.String("version", version()))
 	return nil
 }
@@ -113,7 +117,7 @@ func (m *Main) handler(ctx context.Context) (*api.Server, error) {
 	}
 	d := api.Deps{
 		Docs: m.store, Orgs: orgs, Keys: keys, Logger: m.Logger, Now: m.Now, TrustedProxies: proxies, Version: version(),
-		Limits: api.Limits{Body: int64(c.LimitBody), Decompressed: int64(c.LimitDecompressed), Events: c.LimitEvents, Event: int(c.LimitEvent)},
+		Limits: api.Limits{Body: int64(c.LimitBody), Decompressed: int64(c.LimitDecompressed), Events: c.LimitEvents, Event: int(c.LimitEvent), Bodies: 2 * int64(c.QueueBytes)},
 	}
 	if _, ok := m.store.(daybook.Backuper); ok {
 		d.Backup = m.backup
@@ -141,8 +145,12 @@ func (m *Main) handler(ctx context.Context) (*api.Server, error) {
 			return nil, err
 		}
 	}
+	if d.Console, err = ui.New(); err != nil {
+		return nil, err
+	}
 	if c.Metrics {
 		d.Metrics = api.NewMetrics()
+		d.Metrics.Node(m.node.name, version())
 		o.Metrics = d.Metrics.Book()
 	}
 	schemas, err := m.schemas(ctx)
@@ -228,6 +236,7 @@ func (m *Main) openExports(ctx context.Context) error {
 	}
 	m.export, err = export.Open(ctx, m.book, control.NewExports(m.store, m.Now), key, export.Options{
 		Dir: exportDir(m.Config), Now: m.Now, Logger: m.Logger, Workers: m.Config.ExportWorkers, Keep: m.Config.ExportKeep,
+		Lease: m.lease(), Node: m.node.holder,
 	})
 	if err != nil {
 		return fmt.Errorf("open the exports: %w", err)
@@ -287,6 +296,14 @@ func (m *Main) backup(ctx context.Context, w io.Writer) error {
 	defer f.Close() //nolint:errcheck // opened for reading
 	_, err = io.Copy(w, f)
 	return err
+}
+
+// fail has Wait return err, if nothing else has failed before.
+func (m *Main) fail(err error) {
+	select {
+	case m.failed <- err:
+	default:
+	}
 }
 
 // Wait returns when ctx ends (nil), or when serving cannot go on.

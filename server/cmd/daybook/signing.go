@@ -140,10 +140,36 @@ func openSigning(ctx context.Context, c *config.Config, docs daybook.Documents, 
 		logger.LogAttrs(ctx, slog.LevelWarn, "a master key was made: every node of this database needs this very file, and a copy in a safe place",
 			slog.String("file", made))
 	}
+	if c.OnPostgres() && c.HighWater == "" {
+		logger.LogAttrs(ctx, slog.LevelWarn, "what was signed is remembered in the database of the log: a restore takes both back, and is not found out",
+			slog.String("try", "--highwater postgres://… of another server (DAYBOOK_HIGHWATER)"))
+	}
 	if s.marks, err = openMarks(ctx, c); err != nil {
 		return nil, err
 	}
 	return s, nil
+}
+
+// signingEvery is how often a node looks whether the instance signs with the key that it has.
+const signingEvery = 5 * time.Second
+
+// watchSigning has the server end when another node was given another master key, after a compromise of this one: what this node signed
+// from then on nobody should believe.
+func (m *Main) watchSigning(ctx context.Context) {
+	tick := time.NewTicker(signingEvery)
+	defer tick.Stop()
+	for {
+		select {
+		case <-ctx.Done():
+			return
+		case <-tick.C:
+		}
+		known, signed, err := control.ReadSigning(ctx, m.store)
+		if err == nil && signed && known != m.sign.Signing { // what cannot be read now is read the next time
+			m.fail(errOtherKey(m.Config))
+			return
+		}
+	}
 }
 
 // errOtherKey refuses a master key that is not the instance's: what it would sign nobody could verify with the keys that are pinned.

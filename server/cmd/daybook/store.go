@@ -6,7 +6,6 @@ import (
 	"fmt"
 	"io/fs"
 	"log/slog"
-	"net/url"
 	"os"
 	"strings"
 
@@ -67,45 +66,34 @@ func openStore(ctx context.Context, address string, o storeOptions) (store, erro
 
 // openPostgres opens the store in the PostgreSQL database at address.
 func openPostgres(ctx context.Context, address string, o storeOptions) (store, error) {
-	po := postgres.Options{Logger: o.logger}
+	po := postgres.Options{Logger: o.logger, ReadOnly: o.readOnly, MustExist: o.mustExist || o.readOnly}
+	connections := 0
 	if o.c != nil {
-		po.Schema, po.Shards, po.Timeout = o.c.DBSchema, o.c.DBShards, o.c.DBTimeout
-		var err error
-		if address, err = withPassword(address, o.c.DBPasswordFile); err != nil {
-			return nil, fmt.Errorf("db_password_file: %w", err)
-		}
+		po.Schema, po.Shards, po.Timeout, po.PasswordFile = o.c.DBSchema, o.c.DBShards, o.c.DBTimeout, o.c.DBPasswordFile
+		connections = o.c.DBMaxConnections
 	}
-	s, err := postgres.Open(ctx, address, po)
+	s, err := postgres.Open(ctx, withConnections(address, connections), po)
+	if errors.Is(err, fs.ErrNotExist) {
+		return nil, &usageError{message: "there is no store at " + config.MaskAddress(address), try: "--db ADDRESS, or --db-schema: daybook serve makes it"}
+	}
 	if err != nil {
 		return nil, err
 	}
 	return s, nil
 }
 
-// withPassword returns the address of a database with the password in the file; without a file, as it is. No error shows any of either.
-func withPassword(address, file string) (string, error) {
-	if file == "" {
-		return address, nil
+// withConnections returns the address of a database to which at most so many connections are made, unless it says so itself; 0: as it is.
+func withConnections(address string, most int) string {
+	const word = "pool_max_conns"
+	switch {
+	case most == 0 || strings.Contains(address, word):
+		return address
+	case !strings.Contains(address, "://"):
+		return fmt.Sprintf("%s %s=%d", address, word, most)
+	case strings.Contains(address, "?"):
+		return fmt.Sprintf("%s&%s=%d", address, word, most)
 	}
-	text, err := os.ReadFile(file)
-	if err != nil {
-		return "", err
-	}
-	password := strings.TrimRight(string(text), "\r\n")
-	if password == "" {
-		return "", fmt.Errorf("%s is empty", file)
-	}
-	if !strings.Contains(address, "://") {
-		return address + " password='" + strings.NewReplacer(`\`, `\\`, `'`, `\'`).Replace(password) + "'", nil
-	}
-	u, err := url.Parse(address)
-	if err != nil {
-		return "", errors.New("the address of the database cannot be read")
-	}
-	q := u.Query()
-	q.Set("password", password) // unlike one beside the user it also goes with an address that names no user
-	u.RawQuery = q.Encode()
-	return u.String(), nil
+	return fmt.Sprintf("%s?%s=%d", address, word, most)
 }
 
 // What is typed to back up, and to restore, a log in PostgreSQL.

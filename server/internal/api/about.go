@@ -148,6 +148,11 @@ var (
 			"their hashes, so that completeness of the selection is not proved, and the bundle says so.",
 		path: []param{pathOrg}, answers: []answer{{http.StatusOK, "The bundle, one JSON object a line.", content{"application/x-ndjson", nil}}}, faults: []int{409, 410, 503},
 	}
+	aboutGetEvidence = operation{
+		id: "getEvidence", tag: "Log", summary: "Prove up to 1,000 entries",
+		text: "An evidence bundle of few entries for who may read them: a page checks with it what it shows. It is what `bundle` answers for the same range.",
+		path: []param{pathOrg}, answers: []answer{{http.StatusOK, "The bundle, one JSON object a line.", content{"application/x-ndjson", nil}}}, faults: []int{409, 410, 503},
+	}
 	aboutGetLogInfo = operation{
 		id: "getLogInfo", tag: "Log", summary: "Get a log's keys and sizes", path: []param{pathOrg}, answers: ok(logInfo{}, "How it stands."),
 	}

@@ -20,6 +20,7 @@ type route struct {
 	params          []param // of the query string; every other is refused
 	quiet           bool    // what goes well is logged at debug only
 	looks           look    // what it shows of a log; zero: nothing
+	fresh           fresh   // whether it sees what other nodes recorded just now
 	viewers         forViewers
 	about           operation
 	handler         func(*call) error
@@ -44,6 +45,15 @@ const (
 	orgPath                  // that of the path, which the key must reach
 )
 
+// fresh says whether a route sees what other nodes of the store recorded a moment ago.
+type fresh int
+
+const (
+	freshEnough fresh = iota // less than a second old
+	freshAsked               // nothing is missing, if it is asked for: consistent, min_size
+	freshAlways              // nothing is missing: what is proved is proved of all that was acknowledged
+)
+
 // path is the pattern as the document writes it: a path template knows no rest of a path.
 func (rt *route) path() string { return strings.Replace(rt.pattern, "...}", "}", 1) }
 
@@ -52,17 +62,17 @@ func (s *Server) table() []*route {
 	search := []param{paramQ, paramFrom, paramTo, paramTZ, paramOrder, paramAsc, paramLimit, paramCursor, paramSentences}
 	routes := []*route{
 		{method: "POST", pattern: "/v1/events", scopes: auth.Record, org: orgRecord, quiet: true, params: []param{paramPartial}, handler: createEvents, about: aboutCreateEvents},
-		{method: "GET", pattern: "/v1/events", scopes: auth.Read, viewers: anyViewer, org: orgRead, looks: viewed("search"), params: search, handler: listEvents, about: aboutListEvents},
+		{method: "GET", pattern: "/v1/events", fresh: freshAsked, scopes: auth.Read, viewers: anyViewer, org: orgRead, looks: viewed("search"), params: search, handler: listEvents, about: aboutListEvents},
 		{method: "GET", pattern: "/v1/events/tail", scopes: auth.Read, viewers: auth.FeatureLive, org: orgRead, looks: viewed("tail"), params: []param{paramQ, paramTZ, paramFromSeq}, handler: tailEvents, about: aboutTailEvents},
-		{method: "GET", pattern: "/v1/events/csv", scopes: auth.Export, viewers: auth.FeatureExport, org: orgRead, params: []param{paramQ, paramFrom, paramTo, paramTZ, paramOrder, paramAsc}, handler: getEventsCSV, about: aboutGetCSV},
-		{method: "GET", pattern: "/v1/events/{id}", scopes: auth.Read, viewers: anyViewer, org: orgRead, looks: opened, handler: getEvent, about: aboutGetEvent},
-		{method: "GET", pattern: "/v1/events/{id}/around", scopes: auth.Read, viewers: anyViewer, org: orgRead, looks: viewed("around"), params: []param{paramAround}, handler: getAround, about: aboutGetAround},
-		{method: "GET", pattern: "/v1/targets/{type}/{id}/events", scopes: auth.Read, viewers: anyViewer, org: orgRead, looks: viewed("target"), params: search, handler: listTargetEvents, about: aboutListTargetEvents},
-		{method: "GET", pattern: "/v1/actors/{type}/{id}/events", scopes: auth.Read, viewers: anyViewer, org: orgRead, looks: viewed("actor"), params: search, handler: listActorEvents, about: aboutListActorEvents},
+		{method: "GET", pattern: "/v1/events/csv", fresh: freshAlways, scopes: auth.Export, viewers: auth.FeatureExport, org: orgRead, params: []param{paramQ, paramFrom, paramTo, paramTZ, paramOrder, paramAsc}, handler: getEventsCSV, about: aboutGetCSV},
+		{method: "GET", pattern: "/v1/events/{id}", fresh: freshAsked, scopes: auth.Read, viewers: anyViewer, org: orgRead, looks: opened, handler: getEvent, about: aboutGetEvent},
+		{method: "GET", pattern: "/v1/events/{id}/around", fresh: freshAsked, scopes: auth.Read, viewers: anyViewer, org: orgRead, looks: viewed("around"), params: []param{paramAround}, handler: getAround, about: aboutGetAround},
+		{method: "GET", pattern: "/v1/targets/{type}/{id}/events", fresh: freshAsked, scopes: auth.Read, viewers: anyViewer, org: orgRead, looks: viewed("target"), params: search, handler: listTargetEvents, about: aboutListTargetEvents},
+		{method: "GET", pattern: "/v1/actors/{type}/{id}/events", fresh: freshAsked, scopes: auth.Read, viewers: anyViewer, org: orgRead, looks: viewed("actor"), params: search, handler: listActorEvents, about: aboutListActorEvents},
 		{method: "GET", pattern: "/v1/summary", scopes: auth.Read, org: orgRead, handler: getSummary, about: aboutGetSummary},
 		{method: "GET", pattern: "/v1/complete", scopes: auth.Read, org: orgRead, looks: viewed("complete"), params: []param{paramQ, paramPos, paramTZ}, handler: complete, about: aboutComplete},
-		{method: "GET", pattern: "/v1/histogram", scopes: auth.Read, viewers: anyViewer, org: orgRead, looks: viewed("histogram"), params: []param{paramQ, paramFrom, paramTo, paramTZ, paramBars}, handler: getHistogram, about: aboutGetHistogram},
-		{method: "GET", pattern: "/v1/facets", scopes: auth.Read, viewers: anyViewer, org: orgRead, looks: viewed("facets"), params: []param{paramQ, paramFrom, paramTo, paramTZ, paramFields, paramTop}, handler: getFacets, about: aboutGetFacets},
+		{method: "GET", pattern: "/v1/histogram", fresh: freshAsked, scopes: auth.Read, viewers: anyViewer, org: orgRead, looks: viewed("histogram"), params: []param{paramQ, paramFrom, paramTo, paramTZ, paramBars}, handler: getHistogram, about: aboutGetHistogram},
+		{method: "GET", pattern: "/v1/facets", fresh: freshAsked, scopes: auth.Read, viewers: anyViewer, org: orgRead, looks: viewed("facets"), params: []param{paramQ, paramFrom, paramTo, paramTZ, paramFields, paramTop}, handler: getFacets, about: aboutGetFacets},
 
 		{method: "GET", pattern: "/v1/views", scopes: auth.Read, org: orgRead, handler: listViews, about: aboutListViews},
 		{method: "POST", pattern: "/v1/views", scopes: auth.Read, org: orgRead, handler: createView, about: aboutCreateView},
@@ -157,13 +167,23 @@ func (s *Server) mount() {
 		}
 	}
 	for _, rt := range s.routes {
+		if rt.fresh == freshAsked {
+			rt.params = append(slices.Clip(rt.params), paramConsistent, paramMinSize)
+		}
 		rt.s = s
 		rt.times = s.Metrics.route(rt.method, rt.pattern)
 		s.mux.Handle(rt.method+" "+rt.pattern, rt)
 	}
 	s.none = &route{s: s, pattern: "none", times: s.Metrics.route("any", "none")}
-	s.mux.Handle("/", http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
-		if c, ok := w.(*call); ok {
+	s.console = &route{s: s, pattern: "console", quiet: true, times: s.Metrics.route("GET", "console")}
+	s.mux.Handle("/", http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		c, ok := w.(*call)
+		switch {
+		case !ok:
+		case s.Console.Owns(r) && !s.doorOwns(r.URL.Path):
+			c.route = s.console
+			s.Console.ServeHTTP(c, r)
+		default:
 			s.missing(c)
 		}
 	}))
@@ -198,6 +218,11 @@ func (rt *route) serve(c *call) error {
 	}
 	if rt.org != orgNone {
 		if err := c.findOrg(rt.org); err != nil {
+			return err
+		}
+	}
+	if rt.fresh != freshEnough {
+		if err := c.freshen(rt.fresh == freshAlways); err != nil {
 			return err
 		}
 	}
@@ -253,6 +278,30 @@ func (c *call) pathOrg() error {
 	}
 	c.org = org
 	return c.orgExists(org)
+}
+
+// freshen has the Book see what other nodes have recorded, if that is wanted or asked for.
+func (c *call) freshen(wanted bool) error {
+	asked, err := c.flag(paramConsistent)
+	if err != nil {
+		return err
+	}
+	wanted = wanted || asked || c.param(paramCursor) != "" // another node may have given it out, of a log that was longer there
+	if c.given(paramMinSize) && !wanted {
+		size, err := c.whole(paramMinSize)
+		if err != nil {
+			return err
+		}
+		info, err := c.s.Book.Info(c.r.Context(), c.org)
+		if err != nil {
+			return err
+		}
+		wanted = info[0].Size < size
+	}
+	if wanted {
+		c.r = c.r.WithContext(daybook.Consistent(c.r.Context()))
+	}
+	return nil
 }
 
 // orgExists refuses an organization that nobody made. That of a key is there.
@@ -334,11 +383,19 @@ func (s *Server) missing(c *call) {
 			return
 		}
 	}
+	if status == http.StatusNotFound && s.Console.Missing(c, c.r) {
+		return
+	}
 	if status == http.StatusMethodNotAllowed {
 		newProblem(status, "method_not_allowed", "this path does not answer to "+cut(c.r.Method)+".", "").send(c)
 		return
 	}
 	newProblem(status, string(daybook.CodeNotFound), "there is nothing at this path; the routes are at /docs/api.", "").send(c)
+}
+
+// doorOwns reports whether the path belongs to a door, which then answers for what is missing too.
+func (s *Server) doorOwns(path string) bool {
+	return slices.ContainsFunc(s.Doors, func(d auth.Door) bool { return d.Owns(path) })
 }
 
 // allowed returns the methods that the path answers to.

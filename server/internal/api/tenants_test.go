@@ -182,6 +182,7 @@ func tenantTrials(f *fixture, of tenant) map[string][]trial {
 			at + "/inclusion":          ofLog("/inclusion?seq=0", "/inclusion?seq=0&size=1"),
 			at + "/consistency":        ofLog("/consistency?from=1&to=2"),
 			at + "/bundle":             ofLog("/bundle", "/bundle?from=0&to=1&size=1"),
+			at + "/evidence":           ofLog("/evidence?from=0&to=1", "/evidence?from=0&to=1&size=1"),
 			at + "/info":               ofLog("/info"),
 			at + "/anchor":             ofLog("/anchor", "/anchor?size=1"),
 			at + "/proof/{file}": {
@@ -450,6 +451,7 @@ func scopeTrials(f *fixture) map[string]ask {
 			at + "/consistency":        {path: ofLog + "/consistency?from=1"},
 			at + "/proof/{file}":       {path: ofLog + "/proof/" + firstID + ".tlog-proof"},
 			at + "/bundle":             {path: ofLog + "/bundle"},
+			at + "/evidence":           {path: ofLog + "/evidence?from=0&to=1"},
 			at + "/info":               {path: ofLog + "/info"},
 			at + "/anchor":             {path: ofLog + "/anchor"},
 		})

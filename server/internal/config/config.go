@@ -27,7 +27,7 @@ type Config struct {
 	DBSchema string `key:"db_schema" default:"daybook"`
 	// How many orders of commits a new PostgreSQL store has, 1 to 64, fixed from then on: commits of different ones do not wait for each other.
 	DBShards int `key:"db_shards" default:"8"`
-	// Most connections of this node to PostgreSQL; 0: four for each processor, at least 16.
+	// Most connections of this node to PostgreSQL; 0: 20. Others go to the database in highwater, at most four.
 	DBMaxConnections int `key:"db_max_connections" default:"0"`
 	// How long one statement may take that PostgreSQL is asked; what it did not answer by then has an unknown outcome.
 	DBTimeout time.Duration `key:"db_timeout" default:"10s"`

@@ -11,10 +11,17 @@ import { Time } from "./time";
 
 const glyphs: Record<State, string> = { waiting: "○", unchecked: "●", verified: "✓", unknown: "◌", failed: "✗" };
 
-/** The mark of an entry: never by colour alone. */
-export function ProofMark(props: { entry: Pick<Entry, "id" | "seq"> }) {
+/** The mark of an entry: never by colour alone. With words, what it says stands beside it. */
+export function ProofMark(props: { entry: Pick<Entry, "id" | "seq">; words?: boolean }) {
 	const state = stateOf(props.entry);
 	const text = t(`proof.${state}` as Key);
+	if (props.words) {
+		return (
+			<span class={`proof-mark ${state}`}>
+				<span aria-hidden="true">{glyphs[state]}</span> {text}
+			</span>
+		);
+	}
 	return (
 		<span class={`proof-mark ${state}`} role="img" aria-label={text} title={text}>
 			{checking.value.has(props.entry.id) ? "…" : glyphs[state]}
@@ -132,6 +139,8 @@ export function ProofTab(props: { org: string; entry: Entry; zone: string }) {
 					</Button>
 				) : null}
 			</div>
+			<p class="small muted">{t("proof.independent")}</p>
+			<code class="command">{`daybook verify ${entry.id}.tlog-proof`}</code>
 		</div>
 	);
 }

@@ -1,1 +1,0 @@
-import{C as t,F as f,H as u,f as n,u as o}from"./chunk-4VFA4GLZ.js";function m(){return n(()=>{document.title=`${o("notfound")} · Daybook`},[]),t(u,{title:o("notfound"),children:[t("p",{children:o("notfound.about")}),t(f,{href:"/",children:o("notfound.home")})]})}export{m as a};

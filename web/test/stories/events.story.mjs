@@ -189,6 +189,21 @@ export default [
 		},
 	},
 	{
+		name: "save",
+		async run({ open, rows, page, api, expect, theme }) {
+			await open("/o/org_acme/events?q=outcome:denied&from=now-30d&sel=evt_01m7z7rs1affyad5cmxxj94a79");
+			await rows();
+			await page.click("text=Save");
+			await page.fill("dialog[open].dialog input", `Denied ${theme}`);
+			await page.click("dialog[open].dialog .dialog-foot button");
+			await page.waitForSelector(".toast");
+			const { views } = await api("GET", "/v1/views");
+			const saved = views.find((v) => v.name === `Denied ${theme}`);
+			expect(saved?.search === "q=outcome%3Adenied&from=now-30d", `the view keeps ${saved?.search}`);
+		},
+		failures: ["/v1/events/evt_"],
+	},
+	{
 		name: "export",
 		async run({ open, rows, page, expect }) {
 			await open("/o/org_acme/events?q=outcome:denied");

@@ -24,6 +24,7 @@ import { NoMatch } from "./nomatch";
 import type { Search } from "./pages";
 import { QueryBox } from "./querybox";
 import { RangeMenu, ZoneMenu } from "./range";
+import { SaveDialog } from "./save";
 import { useLive } from "./uselive";
 import { usePages } from "./usepages";
 
@@ -65,6 +66,7 @@ export default function Events() {
 	const list = useRef<ListHandle>(null);
 	const [focus, setFocus] = useState(0);
 	const [exporting, setExporting] = useState(false);
+	const [saving, setSaving] = useState(false);
 	const liveAllowed = search.order !== "occurred" && !search.asc && to === "";
 	const live = useLive({ on: url.get("live") === "1" && liveAllowed, pages, list, onOverrun: () => setRound(round + 1) });
 
@@ -86,7 +88,15 @@ export default function Events() {
 	const hidden = all !== "1" && hides(q);
 	return (
 		<div class={`events ${sel ? "with-drawer" : ""}`}>
-			<Head url={url} summary={log.value} zone={zone} live={live.state} liveAllowed={liveAllowed} onExport={() => setExporting(true)} />
+			<Head
+				url={url}
+				summary={log.value}
+				zone={zone}
+				live={live.state}
+				liveAllowed={liveAllowed}
+				onSave={() => setSaving(true)}
+				onExport={() => setExporting(true)}
+			/>
 			<div class="events-tools">
 				<QueryBox org={org} tz={search.tz ?? ""} value={q} error={queryProblem} onSearch={setQuery} />
 				<RangeMenu from={from} to={to} tz={tz} onRange={setRange} />
@@ -146,6 +156,7 @@ export default function Events() {
 				)}
 				{sel ? <EventDrawer org={org} id={sel} zone={zone} pages={pages} url={url} checkpoint={log.value?.checkpoint?.size ?? -1} /> : null}
 			</div>
+			{saving ? <SaveDialog org={org} onClose={() => setSaving(false)} /> : null}
 			{exporting ? <ExportDialog org={org} search={search} columns={columnsOf(url.get("cols"))} onClose={() => setExporting(false)} /> : null}
 		</div>
 	);

@@ -230,6 +230,11 @@ export default [
 			await page.waitForSelector(".drawer .event-title");
 			await shot("event");
 			await page.click(".drawer [aria-label=Close]");
+			await page.click(".facets-button");
+			await page.locator("dialog[open] .facet-row input").first().check();
+			await page.waitForURL(/q=action:/);
+			await shot("facets");
+			await page.keyboard.press("Escape");
 			await page.click(".rail-toggle");
 			await page.waitForSelector(".rail-link");
 		},
@@ -258,6 +263,12 @@ export default [
 				return [all[0].height, all[1].top - all[0].top];
 			});
 			expect(Math.abs(row - step) < 1 && row > 60, `rows of ${row} stand ${step} apart`);
+			expect(await page.locator(".cell-what").first().isVisible(), "what happened is cut off");
+			const [cell, list] = await page.evaluate(() => [
+				document.querySelector(".cell-what").getBoundingClientRect().right,
+				document.querySelector(".event-list").getBoundingClientRect().right,
+			]);
+			expect(cell <= list + 1, "what happened is cut off");
 		},
 	},
 	{

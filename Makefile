@@ -5,7 +5,7 @@ TOOLS := $(CURDIR)/tools/.bin
 MODULES = $(shell $(GO) work edit -json | sed -n 's/.*"DiskPath": "\(.*\)".*/\1/p')
 OWN = github.com/daybook-audit/daybook
 
-.PHONY: help run test lint tidy bench nightly
+.PHONY: help run test lint tidy bench nightly ui
 
 help: ## list the targets
 	@sed -n 's/^\([a-z]*\):.*## /\1\t/p' $(MAKEFILE_LIST) | sort | awk -F '\t' '{printf "make %-8s %s\n", $$1, $$2}'
@@ -42,3 +42,6 @@ bench: ## measure this machine and print the table of the README (bench/README.m
 	$(GO) build -o bin/daybook ./server/cmd/daybook
 	$(GO) build -o bin/bench ./server/bench
 	bin/bench -out bench/out/$$(date -u +%Y-%m-%d).ndjson $(BENCH)
+
+ui: ## rebuild the web part that is committed in server/internal/ui/dist
+	GOWORK=off $(GO) -C tools run ./webbuild

@@ -111,6 +111,9 @@ var (
 	ErrVersionMoved = errors.New("daybook: document version moved")
 	// ErrNewer is returned for a schema, block or slip made by a later version of Daybook. Nothing was written.
 	ErrNewer = errors.New("daybook: made by a newer version")
+	// ErrUnreachable is returned, around what happened, when the connection to the store cannot be made or broke. What was being written
+	// may be there or not; the next call tries again.
+	ErrUnreachable = errors.New("daybook: the store cannot be reached")
 	// ErrBroken is returned by every write after an fsync or write-ahead log write has failed: reopen the store.
 	ErrBroken = errors.New("daybook: the store failed to sync and must be reopened")
 )

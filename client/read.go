@@ -25,6 +25,8 @@ type Query struct {
 	Asc           bool          // oldest first
 	Limit         int           // of one page; 0: the server's 50
 	Cursor        string        // of the page before
+	Consistent    bool          // see everything that any node of the server was told; else what others were told less than a second ago may be missing
+	MinSize       int64         // see the log with at least so many entries: one more than the seq of a receipt; 0: as it is
 	Target, Actor *Ref          // only what happened to a target, or what an actor did or had done for it; not both
 }
 
@@ -133,6 +135,7 @@ func (c *Client) Events(ctx context.Context, q Query) (*Page, error) {
 	if q.Asc {
 		v.Set("asc", "true")
 	}
+	q.fresh(v)
 	if q.Limit > 0 {
 		v.Set("limit", strconv.Itoa(q.Limit))
 	}
@@ -197,8 +200,19 @@ func (c *Client) Count(ctx context.Context, q Query) (n int64, exact bool, err e
 	}
 	v := values("q", q.Text, "from", q.From, "to", q.To, "tz", q.TZ)
 	v.Set("fields", "")
+	q.fresh(v)
 	err = c.get(ctx, "/v1/facets", v, q.Org, &out)
 	return out.Count.Value, out.Count.Exact, err
+}
+
+// fresh adds how much of the log is to be seen.
+func (q *Query) fresh(v url.Values) {
+	if q.Consistent {
+		v.Set("consistent", "true")
+	}
+	if q.MinSize > 0 {
+		v.Set("min_size", strconv.FormatInt(q.MinSize, 10))
+	}
 }
 
 // FacetCount is one value of a field and how many entries have it.

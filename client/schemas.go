@@ -25,6 +25,11 @@ type SchemaParts struct {
 	Targets  []SchemaTarget  `json:"targets,omitempty"` // an event needs a target of each type
 	Metadata json.RawMessage `json:"metadata,omitempty"`
 	Event    json.RawMessage `json:"event,omitempty"` // of the event as a whole
+
+	// Templates of what an event says, in one line; empty: none.
+	Sentence        string `json:"sentence,omitempty"`
+	SentenceFailure string `json:"sentence_failure,omitempty"`
+	SentenceDenied  string `json:"sentence_denied,omitempty"`
 }
 
 // SchemaActor is what a schema says of the actor.

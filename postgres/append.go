@@ -11,19 +11,17 @@ import (
 	"strconv"
 	"strings"
 
-	"github.com/jackc/pgx/v5"
 	"github.com/jackc/pgx/v5/pgconn"
-	"github.com/jackc/pgx/v5/pgxpool"
 	"golang.org/x/mod/sumdb/tlog"
 
 	"github.com/daybook-audit/daybook"
 )
 
 const (
-	sqlAppend = `SELECT @append($1::smallint, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11)`
+	sqlAppend = `SELECT @append($1::smallint, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12)`
 	sqlKeys   = `SELECT u.i, k.first, k.n, k.expires FROM unnest($1::bigint[], $2::bytea[]) WITH ORDINALITY AS u(l, h, i)
 		JOIN @idem k ON k.log_no = u.l AND k.hash = u.h ORDER BY u.i`
-	headColumns = `log_no, org, epoch, log_id, packed, frontier, last_received, state, id_ahead`
+	headColumns = `log_no, org, epoch, log_id, packed, frontier, last_received, state, id_ahead, turn`
 	sqlHeads    = `SELECT DISTINCT ON (org) ` + headColumns + ` FROM @heads WHERE org = ANY($1) ORDER BY org, epoch DESC`
 	sqlLogHeads = `SELECT ` + headColumns + ` FROM @heads WHERE log_no = ANY($1)`
 	sqlLogs     = `SELECT ` + headColumns + ` FROM @heads WHERE log_no > $1 ORDER BY log_no LIMIT $2`
@@ -46,10 +44,12 @@ func (s *Store) Append(ctx context.Context, c *daybook.Commit) error {
 		})
 	}
 	k := columnsOf(keys)
-	err := s.call(ctx, func(ctx context.Context, conn *pgxpool.Conn) error {
-		_, err := conn.Exec(ctx, s.sql(sqlAppend), c.Shard, int64(c.Prev), c.At, c.Entries, int64(c.Raw), c.Bytes, k.logs, k.hashes, k.firsts, k.counts, k.expires)
-		return err
-	})
+	_, err := s.exec(ctx, durable, statement{text: sqlAppend, args: []any{
+		c.Shard, int64(c.Prev), c.States, c.At, c.Entries, int64(c.Raw), c.Bytes, k.logs, k.hashes, k.firsts, k.counts, k.expires,
+	}})
+	if err == nil {
+		s.news.tell()
+	}
 	if state(err) == stateKeysExist {
 		return keysExist(err, keys)
 	}
@@ -95,19 +95,12 @@ func (s *Store) Keys(ctx context.Context, ks []daybook.KeyRef) ([]daybook.Key, e
 		logs[i], hashes[i] = int64(ks[i].Log), ks[i].Hash[:]
 	}
 	var found []daybook.Key
-	err := s.read(ctx, func(ctx context.Context, c *pgxpool.Conn) error {
-		rows, err := c.Query(ctx, s.sql(sqlKeys), logs, hashes)
-		if err != nil {
-			return err
-		}
-		var place int64
-		var k daybook.Key
-		_, err = pgx.ForEachRow(rows, []any{&place, &k.First, &k.N, &k.Expires}, func() error {
-			k.KeyRef = ks[place-1]
-			found = append(found, k)
-			return nil
-		})
-		return err
+	var place int64
+	var k daybook.Key
+	err := s.rows(ctx, statement{text: sqlKeys, args: []any{logs, hashes}}, []any{&place, &k.First, &k.N, &k.Expires}, func() error {
+		k.KeyRef = ks[place-1]
+		found = append(found, k)
+		return nil
 	})
 	return found, err
 }
@@ -120,12 +113,9 @@ func (s *Store) Heads(ctx context.Context, orgs []daybook.OrgID, create bool) ([
 	}
 	shards, ids := make([]int16, len(missing)), make([][]byte, len(missing))
 	for i, org := range missing {
-		shards[i], ids[i] = int16(s.shardOf(daybook.OrgID(org))), newLogID()
+		shards[i], ids[i] = int16(daybook.ShardOf(daybook.OrgID(org), s.shards)), newLogID()
 	}
-	err = s.transact(ctx, false, func(ctx context.Context, tx pgx.Tx) error {
-		_, err := tx.Exec(ctx, s.sql(sqlNewLogs), missing, shards, ids)
-		return err
-	})
+	_, err = s.exec(ctx, durable, statement{everyOrg(), sqlNewLogs, []any{missing, shards, ids}})
 	if err != nil {
 		return nil, fmt.Errorf("make %d logs: %w", len(missing), err)
 	}
@@ -151,7 +141,11 @@ func (s *Store) newest(ctx context.Context, orgs []daybook.OrgID) (heads []daybo
 	slices.Sort(names)
 	names = slices.Compact(names)
 	found := make(map[daybook.OrgID]daybook.Head, len(names))
-	err = s.listHeads(ctx, sqlHeads, func(h daybook.Head) { found[h.Org] = h }, names)
+	wall := everyOrg()
+	if len(names) == 1 {
+		wall = ofOrg(daybook.OrgID(names[0]))
+	}
+	err = s.listHeads(ctx, statement{wall, sqlHeads, []any{names}}, func(h daybook.Head) { found[h.Org] = h })
 	if err != nil {
 		return nil, nil, err
 	}
@@ -169,43 +163,44 @@ func (s *Store) newest(ctx context.Context, orgs []daybook.OrgID) (heads []daybo
 	return heads, missing, nil
 }
 
-// listHeads gives each row of a statement that selects headColumns to f.
-func (s *Store) listHeads(ctx context.Context, text string, f func(h daybook.Head), args ...any) error {
-	return s.read(ctx, func(ctx context.Context, c *pgxpool.Conn) error {
-		return s.scanHeads(ctx, c, text, f, args...)
-	})
+// headRow is where a row of headColumns is read into.
+type headRow struct {
+	daybook.Head
+	id, frontier []byte
 }
 
-// querier is a connection or a transaction.
-type querier interface {
-	Query(ctx context.Context, text string, args ...any) (pgx.Rows, error)
+func (h *headRow) into() []any {
+	return []any{&h.Log, &h.Org, &h.Epoch, &h.id, &h.Packed, &h.frontier, &h.LastReceived, &h.State, &h.IDAhead, &h.Turn}
 }
 
-func (s *Store) scanHeads(ctx context.Context, q querier, text string, f func(h daybook.Head), args ...any) error {
-	rows, err := q.Query(ctx, s.sql(text), args...)
-	if err != nil {
-		return err
+// head returns the row as a head of its own.
+func (h *headRow) head() (daybook.Head, error) {
+	if copy(h.LogID[:], h.id) != 10 || len(h.frontier)%tlog.HashSize != 0 {
+		return daybook.Head{}, fmt.Errorf("the head of log %d is damaged: log id of %d bytes, frontier of %d", h.Log, len(h.id), len(h.frontier))
 	}
-	var h daybook.Head
-	var id, frontier []byte
-	_, err = pgx.ForEachRow(rows, []any{&h.Log, &h.Org, &h.Epoch, &id, &h.Packed, &frontier, &h.LastReceived, &h.State, &h.IDAhead}, func() error {
-		if copy(h.LogID[:], id) != 10 || len(frontier)%tlog.HashSize != 0 {
-			return fmt.Errorf("the head of log %d is damaged: log id of %d bytes, frontier of %d", h.Log, len(id), len(frontier))
+	h.Frontier = nil
+	for rest := h.frontier; len(rest) > 0; rest = rest[tlog.HashSize:] {
+		h.Frontier = append(h.Frontier, tlog.Hash(rest[:tlog.HashSize]))
+	}
+	return h.Head, nil
+}
+
+// listHeads gives each row of a statement that selects headColumns to f.
+func (s *Store) listHeads(ctx context.Context, q statement, f func(h daybook.Head)) error {
+	var row headRow
+	return s.rows(ctx, q, row.into(), func() error {
+		h, err := row.head()
+		if err == nil {
+			f(h)
 		}
-		h.Frontier = nil
-		for ; len(frontier) > 0; frontier = frontier[tlog.HashSize:] {
-			h.Frontier = append(h.Frontier, tlog.Hash(frontier[:tlog.HashSize]))
-		}
-		f(h)
-		return nil
+		return err
 	})
-	return err
 }
 
 // LogHeads implements [daybook.Appender].
 func (s *Store) LogHeads(ctx context.Context, logs []daybook.LogNo) ([]daybook.Head, error) {
 	found := make(map[daybook.LogNo]daybook.Head, len(logs))
-	if err := s.listHeads(ctx, sqlLogHeads, func(h daybook.Head) { found[h.Log] = h }, logs); err != nil {
+	if err := s.listHeads(ctx, statement{everyOrg(), sqlLogHeads, []any{logs}}, func(h daybook.Head) { found[h.Log] = h }); err != nil {
 		return nil, err
 	}
 	heads := make([]daybook.Head, len(logs))
@@ -223,6 +218,6 @@ func (s *Store) LogHeads(ctx context.Context, logs []daybook.LogNo) ([]daybook.H
 // Logs implements [daybook.Reader].
 func (s *Store) Logs(ctx context.Context, after daybook.LogNo, limit int) ([]daybook.Head, error) {
 	var heads []daybook.Head
-	err := s.listHeads(ctx, sqlLogs, func(h daybook.Head) { heads = append(heads, h) }, after, max(limit, 0))
+	err := s.listHeads(ctx, statement{everyOrg(), sqlLogs, []any{after, max(limit, 0)}}, func(h daybook.Head) { heads = append(heads, h) })
 	return heads, err
 }

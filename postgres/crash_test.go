@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"github.com/daybook-audit/daybook"
+	"github.com/daybook-audit/daybook/internal/pgtest"
 	"github.com/daybook-audit/daybook/postgres"
 	"github.com/daybook-audit/daybook/storetest"
 )
@@ -22,15 +23,12 @@ func TestPostgresCrash(t *testing.T) {
 	if os.Getenv("DAYBOOK_TEST_SIZE") == "nightly" {
 		cycles = 200
 	}
-	c, err := newCluster()
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(c.remove)
+	c := pgtest.Start(t, pgtest.Options{})
+	url := c.New(t)
 	h := storetest.NewHistory(storetest.Load{Seed: rand.Uint64(), Start: time.Now().UnixMicro(), Writers: 8, Orgs: 5})
 	o := busy()
 	for cycle := range cycles {
-		s, err := postgres.Open(t.Context(), c.url, postgres.Options{Shards: 2, Timeout: 2 * time.Second})
+		s, err := postgres.Open(t.Context(), url, postgres.Options{Shards: 2, Timeout: 2 * time.Second})
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -39,15 +37,15 @@ func TestPostgresCrash(t *testing.T) {
 			t.Fatal(err)
 		}
 		how := []syscall.Signal{syscall.SIGKILL, syscall.SIGQUIT}[cycle%2]
-		crash(t, b, h, func() { c.stop(how) }, 20*(cycle+1))
+		crash(t, b, h, func() { c.Kill(how) }, 20*(cycle+1))
 		_ = b.Close() // its last commits cannot succeed
 		if err := s.Close(); err != nil {
 			t.Error(err)
 		}
-		if err := c.start(); err != nil {
+		if err := c.Start(); err != nil {
 			t.Fatal(err)
 		}
-		settle(t, c.url, h, o)
+		settle(t, url, h, o)
 		if t.Failed() {
 			t.Fatalf("after cycle %d", cycle)
 		}

@@ -2,11 +2,7 @@ package postgres
 
 import (
 	"context"
-	"errors"
 	"fmt"
-
-	"github.com/jackc/pgx/v5"
-	"github.com/jackc/pgx/v5/pgxpool"
 
 	"github.com/daybook-audit/daybook"
 )
@@ -22,10 +18,12 @@ const (
 // Get implements [daybook.Documents].
 func (s *Store) Get(ctx context.Context, kind string, org daybook.OrgID, id string) (daybook.Document, error) {
 	d := daybook.Document{Kind: kind, Org: org, ID: id}
-	err := s.read(ctx, func(ctx context.Context, c *pgxpool.Conn) error {
-		return c.QueryRow(ctx, s.sql(sqlGet), kind, org, id).Scan(&d.Version, (*[]byte)(&d.Data))
+	found := false
+	err := s.rows(ctx, statement{ofOrg(org), sqlGet, []any{kind, org, id}}, []any{&d.Version, (*[]byte)(&d.Data)}, func() error {
+		found = true
+		return nil
 	})
-	if errors.Is(err, pgx.ErrNoRows) {
+	if err == nil && !found {
 		err = daybook.ErrNotExist
 	}
 	if err != nil {
@@ -37,17 +35,10 @@ func (s *Store) Get(ctx context.Context, kind string, org daybook.OrgID, id stri
 // List implements [daybook.Documents].
 func (s *Store) List(ctx context.Context, kind string, org daybook.OrgID, after string, limit int) ([]daybook.Document, error) {
 	var out []daybook.Document
-	err := s.read(ctx, func(ctx context.Context, c *pgxpool.Conn) error {
-		rows, err := c.Query(ctx, s.sql(sqlList), kind, org, after, max(limit, 0))
-		if err != nil {
-			return err
-		}
-		d := daybook.Document{Kind: kind, Org: org}
-		_, err = pgx.ForEachRow(rows, []any{&d.ID, &d.Version, (*[]byte)(&d.Data)}, func() error {
-			out = append(out, d)
-			return nil
-		})
-		return err
+	d := daybook.Document{Kind: kind, Org: org}
+	err := s.rows(ctx, statement{ofOrg(org), sqlList, []any{kind, org, after, max(limit, 0)}}, []any{&d.ID, &d.Version, (*[]byte)(&d.Data)}, func() error {
+		out = append(out, d)
+		return nil
 	})
 	return out, err
 }
@@ -61,13 +52,10 @@ func (s *Store) Put(ctx context.Context, d daybook.Document) (int64, error) {
 	if d.Version == 0 {
 		text, args = sqlInsert, args[:4]
 	}
-	err := s.transact(ctx, false, func(ctx context.Context, tx pgx.Tx) error {
-		done, err := tx.Exec(ctx, s.sql(text), args...)
-		if err == nil && done.RowsAffected() == 0 {
-			err = daybook.ErrVersionMoved
-		}
-		return err
-	})
+	n, err := s.exec(ctx, durable, statement{ofOrg(d.Org), text, args})
+	if err == nil && n == 0 {
+		err = daybook.ErrVersionMoved
+	}
 	if err != nil {
 		return 0, fmt.Errorf("put document %s %q: %w", d.Kind, d.ID, err)
 	}
@@ -76,21 +64,12 @@ func (s *Store) Put(ctx context.Context, d daybook.Document) (int64, error) {
 
 // Delete implements [daybook.Documents].
 func (s *Store) Delete(ctx context.Context, kind string, org daybook.OrgID, id string, version int64) error {
-	err := s.transact(ctx, false, func(ctx context.Context, tx pgx.Tx) error {
-		done, err := tx.Exec(ctx, s.sql(sqlDelete), kind, org, id, version)
-		if err != nil || done.RowsAffected() == 1 {
-			return err
+	n, err := s.exec(ctx, durable, statement{ofOrg(org), sqlDelete, []any{kind, org, id, version}})
+	if err == nil && n == 0 {
+		if _, err = s.Get(ctx, kind, org, id); err == nil {
+			err = daybook.ErrVersionMoved
 		}
-		var stored int64
-		var data []byte
-		switch err := tx.QueryRow(ctx, s.sql(sqlGet), kind, org, id).Scan(&stored, &data); {
-		case errors.Is(err, pgx.ErrNoRows):
-			return daybook.ErrNotExist
-		case err != nil:
-			return err
-		}
-		return daybook.ErrVersionMoved
-	})
+	}
 	if err != nil {
 		return fmt.Errorf("delete document %s %q: %w", kind, id, err)
 	}

@@ -1,114 +1,150 @@
 package postgres
 
 import (
-	"cmp"
 	"context"
 	"errors"
 	"fmt"
-	"slices"
 
 	"github.com/jackc/pgx/v5"
-	"github.com/jackc/pgx/v5/pgxpool"
 	"golang.org/x/mod/sumdb/tlog"
 
 	"github.com/daybook-audit/daybook"
 )
 
 const (
-	sqlPacked = `SELECT packed FROM @heads WHERE log_no = $1 FOR UPDATE`
-	sqlOut    = `DELETE FROM @blocks b USING unnest($2::bigint[], $3::int[]) AS u(first, gen) WHERE b.log_no = $1 AND b.first = u.first AND b.gen = u.gen
-		RETURNING b.first, b.n`
-	sqlOutData = `DELETE FROM @block_data WHERE log_no = $1 AND first = ANY($2)`
-	sqlIn      = `INSERT INTO @blocks (log_no, first, n, live, gen, state, raw, min_received, max_received, min_occurred, max_occurred, late_min, late_max, roots, facets, filter)
-		VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16)`
-	sqlInData = `INSERT INTO @block_data (log_no, first, data) VALUES ($1, $2, $3)`
-	sqlSlip   = `INSERT INTO @slips (log_no, kind, a, b, data) VALUES ($1, $2, $3, $4, $5) ON CONFLICT (log_no, kind, a, b) DO UPDATE SET data = excluded.data`
-	sqlFold   = `UPDATE @heads SET packed = $2, last_received = $3, frontier = $4, id_ahead = $5 WHERE log_no = $1`
-
-	sqlMerged = `UPDATE @shards SET merged = greatest(merged, $2) WHERE shard = $1 AND last >= $2`
-	sqlTrim   = `DELETE FROM @commits WHERE shard = $1 AND n <= (SELECT max(n) FROM (SELECT n FROM @commits WHERE shard = $1 AND n <= $2 ORDER BY n LIMIT $3) AS page)`
-
+	sqlReplace = `SELECT r_packed, r_covers FROM @replace_blocks($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18, $19, $20, $21,
+		$22, $23, $24, $25, $26, $27, $28, $29, $30, $31, $32)`
+	sqlTrim     = `SELECT @drop_commits($1::smallint, $2, $3)`
 	sqlTrimKeys = `DELETE FROM @idem WHERE ctid = ANY (ARRAY(SELECT ctid FROM @idem WHERE expires <= $1 LIMIT $2))`
 	sqlKeysOf   = `SELECT hash, first, n FROM @idem WHERE log_no = $1 AND hash > $2 ORDER BY hash LIMIT $3`
 	sqlDropKeys = `DELETE FROM @idem k USING unnest($2::bytea[], $3::bigint[]) AS u(hash, first) WHERE k.log_no = $1 AND k.hash = u.hash AND k.first = u.first`
 )
 
-// Replace implements [daybook.Keeper].
+// Replace implements [daybook.Keeper]. All swaps go in one statement, or in as many as a log is named times.
 func (s *Store) Replace(ctx context.Context, swaps []daybook.Swap) error {
-	return s.transact(ctx, true, func(ctx context.Context, tx pgx.Tx) error {
-		for i := range swaps {
-			if err := s.swap(ctx, tx, &swaps[i]); err != nil {
-				return fmt.Errorf("swap %d, of log %d: %w", i, swaps[i].Log, err)
+	err := s.transact(ctx, func(ctx context.Context, tx pgx.Tx) error {
+		for from := 0; from < len(swaps); {
+			seen, to := map[daybook.LogNo]bool{}, from
+			for to < len(swaps) && !seen[swaps[to].Log] {
+				seen[swaps[to].Log] = true
+				to++
 			}
+			if err := s.replace(ctx, tx, swaps[from:to]); err != nil {
+				return err
+			}
+			from = to
 		}
 		return nil
 	})
+	if err != nil {
+		return fmt.Errorf("replace blocks of %d logs: %w", len(swaps), err)
+	}
+	if len(swaps) > 0 {
+		s.news.tell()
+	}
+	return nil
 }
 
-func (s *Store) swap(ctx context.Context, tx pgx.Tx, p *daybook.Swap) error {
-	packed, covers, err := s.takeOut(ctx, tx, p)
-	if err != nil {
+// replace applies swaps of logs that are each named once. The function has checked what it can; whether each swap may be applied is asked
+// once more here, before the transaction ends.
+func (s *Store) replace(ctx context.Context, tx pgx.Tx, swaps []daybook.Swap) error {
+	var p swapColumns
+	for i := range swaps {
+		p.add(&swaps[i])
+	}
+	var packed []int64
+	var covers []int32
+	if err := tx.QueryRow(ctx, s.sql(sqlReplace), p.args()...).Scan(&packed, &covers); err != nil {
 		return err
 	}
-	if err := p.Check(packed, covers); err != nil {
-		return err
+	if len(packed) != len(swaps) || len(covers) != len(p.outLog) {
+		return fmt.Errorf("the database answers for %d of %d swaps", len(packed), len(swaps))
 	}
-	return s.putIn(ctx, tx, p)
+	for i := range swaps {
+		out := make([]int, len(swaps[i].Out))
+		for j := range out {
+			out[j] = int(covers[j])
+		}
+		covers = covers[len(out):]
+		if err := swaps[i].Check(packed[i], out); err != nil {
+			return fmt.Errorf("swap %d, of log %d: %w", i, swaps[i].Log, err)
+		}
+	}
+	return nil
 }
 
-// takeOut locks the head of the log and deletes the blocks that p takes out, in one round trip. It returns where the head ends and how
-// many seqs each of the blocks covered, 0 if it is not there.
-func (s *Store) takeOut(ctx context.Context, tx pgx.Tx, p *daybook.Swap) (packed int64, covers []int, err error) {
-	firsts, gens := make([]int64, len(p.Out)), make([]int32, len(p.Out))
-	for i, ref := range p.Out {
-		firsts[i], gens[i] = ref.First, ref.Gen
-	}
-	var batch pgx.Batch
-	batch.Queue(s.sql(sqlPacked), p.Log)
-	batch.Queue(s.sql(sqlOut), p.Log, firsts, gens)
-	batch.Queue(s.sql(sqlOutData), p.Log, firsts)
-	results := tx.SendBatch(ctx, &batch)
-	defer func() { err = cmp.Or(err, results.Close()) }()
-	if err := results.QueryRow().Scan(&packed); errors.Is(err, pgx.ErrNoRows) {
-		return 0, nil, daybook.ErrNotExist
-	} else if err != nil {
-		return 0, nil, err
-	}
-	rows, err := results.Query()
-	if err != nil {
-		return 0, nil, err
-	}
-	covers = make([]int, len(p.Out))
-	var first int64
-	var n int
-	_, err = pgx.ForEachRow(rows, []any{&first, &n}, func() error {
-		covers[slices.Index(firsts, first)] = n // a block named twice counts once
-		return nil
-	})
-	return packed, covers, err
+// swapColumns are swaps as arrays, a column each.
+type swapColumns struct {
+	log, turn []int64
+
+	outLog, outFirst []int64
+	outGen           []int32
+
+	inLog, inFirst, inRaw                []int64
+	inN, inLive, inGen                   []int32
+	inState                              []int16
+	times                                [6][]int64 // min and max of Received, Occurred, Late
+	inRoots, inFacets, inFilter, inBytes [][]byte
+
+	slipLog    []int64
+	slipKind   []int16
+	slipA      []int32
+	slipB      []int32
+	slip       [][]byte
+	foldLog    []int64
+	foldPacked []int64
+	received   []int64
+	ahead      []int64
+	frontier   [][]byte
 }
 
-// putIn writes what p brings, in one round trip.
-func (s *Store) putIn(ctx context.Context, tx pgx.Tx, p *daybook.Swap) error {
-	var batch pgx.Batch
-	for i := range p.In {
-		b := &p.In[i]
-		batch.Queue(s.sql(sqlIn), p.Log, b.First, b.N, b.Live, b.Gen, int16(b.State), int64(b.Raw), b.Received.Min, b.Received.Max,
-			b.Occurred.Min, b.Occurred.Max, b.Late.Min, b.Late.Max, notNull(b.Roots), notNull(b.Facets), b.Filter)
-		batch.Queue(s.sql(sqlInData), p.Log, b.First, notNull(b.Bytes))
+func (p *swapColumns) add(s *daybook.Swap) {
+	log := int64(s.Log)
+	p.log, p.turn = append(p.log, log), append(p.turn, s.Turn)
+	for _, ref := range s.Out {
+		p.outLog, p.outFirst, p.outGen = append(p.outLog, log), append(p.outFirst, ref.First), append(p.outGen, ref.Gen)
 	}
-	for i := range p.Slips {
-		k := &p.Slips[i]
-		batch.Queue(s.sql(sqlSlip), p.Log, int16(k.Kind), int32(k.A), int64(k.B), notNull(k.Bytes))
+	for i := range s.In {
+		b := &s.In[i]
+		p.inLog, p.inFirst, p.inRaw = append(p.inLog, log), append(p.inFirst, b.First), append(p.inRaw, int64(b.Raw))
+		p.inN, p.inLive, p.inGen = append(p.inN, int32(b.N)), append(p.inLive, int32(b.Live)), append(p.inGen, b.Gen)
+		p.inState = append(p.inState, int16(b.State))
+		for j, t := range []int64{b.Received.Min, b.Received.Max, b.Occurred.Min, b.Occurred.Max, b.Late.Min, b.Late.Max} {
+			p.times[j] = append(p.times[j], t)
+		}
+		p.inRoots, p.inFacets, p.inFilter = append(p.inRoots, notNull(b.Roots)), append(p.inFacets, notNull(b.Facets)), append(p.inFilter, b.Filter)
+		p.inBytes = append(p.inBytes, notNull(b.Bytes))
 	}
-	if f := p.Fold; f != nil {
+	last := map[daybook.SlipKey]int{} // of two with one key the later counts
+	for i := range s.Slips {
+		last[s.Slips[i].SlipKey] = i
+	}
+	for i := range s.Slips {
+		k := &s.Slips[i]
+		if last[k.SlipKey] != i {
+			continue
+		}
+		p.slipLog, p.slipKind = append(p.slipLog, log), append(p.slipKind, int16(k.Kind))
+		p.slipA, p.slipB, p.slip = append(p.slipA, int32(k.A)), append(p.slipB, int32(k.B)), append(p.slip, notNull(k.Bytes))
+	}
+	if f := s.Fold; f != nil {
 		frontier := make([]byte, 0, len(f.Frontier)*tlog.HashSize)
 		for _, h := range f.Frontier {
 			frontier = append(frontier, h[:]...)
 		}
-		batch.Queue(s.sql(sqlFold), p.Log, f.Packed, f.LastReceived, frontier, f.IDAhead)
+		p.foldLog, p.foldPacked, p.received = append(p.foldLog, log), append(p.foldPacked, f.Packed), append(p.received, f.LastReceived)
+		p.frontier, p.ahead = append(p.frontier, frontier), append(p.ahead, f.IDAhead)
 	}
-	return tx.SendBatch(ctx, &batch).Close()
+}
+
+func (p *swapColumns) args() []any {
+	t := &p.times
+	return []any{
+		p.log, p.turn, p.outLog, p.outFirst, p.outGen,
+		p.inLog, p.inFirst, p.inN, p.inLive, p.inGen, p.inState, p.inRaw, t[0], t[1], t[2], t[3], t[4], t[5], p.inRoots, p.inFacets, p.inFilter, p.inBytes,
+		p.slipLog, p.slipKind, p.slipA, p.slipB, p.slip,
+		p.foldLog, p.foldPacked, p.received, p.frontier, p.ahead,
+	}
 }
 
 // Rows that one transaction drops or looks at.
@@ -123,34 +159,26 @@ func (s *Store) Trim(ctx context.Context, shard int, through daybook.CommitNo, n
 	if shard < 0 || shard >= s.shards {
 		return fmt.Errorf("trim shard %d of %d", shard, s.shards)
 	}
-	err := s.transact(ctx, true, func(ctx context.Context, tx pgx.Tx) error {
-		done, err := tx.Exec(ctx, s.sql(sqlMerged), shard, through)
-		if err == nil && done.RowsAffected() == 0 {
+	for dropped := trimRows; dropped >= trimRows; {
+		_, err := s.write(ctx, lazy, statement{text: sqlTrim, args: []any{shard, through, trimRows}}, []any{&dropped}, func() error { return nil })
+		if err == nil && dropped < 0 {
 			err = errors.New("it is beyond the last commit")
 		}
-		return err
-	})
-	if err == nil {
-		err = s.drop(ctx, true, trimRows, sqlTrim, shard, through, trimRows)
+		if err != nil {
+			return fmt.Errorf("trim shard %d through commit %d: %w", shard, through, err)
+		}
 	}
-	if err != nil {
-		return fmt.Errorf("trim shard %d through commit %d: %w", shard, through, err)
-	}
-	if err := s.drop(ctx, true, keyRows, sqlTrimKeys, now, keyRows); err != nil {
+	if err := s.drop(ctx, lazy, keyRows, statement{text: sqlTrimKeys, args: []any{now, keyRows}}); err != nil {
 		return fmt.Errorf("drop expired keys: %w", err)
 	}
 	return nil
 }
 
 // drop repeats a statement that deletes at most page rows, each time in a transaction of its own, until it finds no more.
-func (s *Store) drop(ctx context.Context, lazy bool, page int64, text string, args ...any) error {
+func (s *Store) drop(ctx context.Context, d durability, page int64, q statement) error {
 	for dropped := page; dropped >= page; {
-		err := s.transact(ctx, lazy, func(ctx context.Context, tx pgx.Tx) error {
-			done, err := tx.Exec(ctx, s.sql(text), args...)
-			dropped = done.RowsAffected()
-			return err
-		})
-		if err != nil {
+		var err error
+		if dropped, err = s.exec(ctx, d, q); err != nil {
 			return err
 		}
 	}
@@ -162,24 +190,17 @@ func (s *Store) DropKeys(ctx context.Context, log daybook.LogNo, covers func(fir
 	for after, looked := []byte{}, keyRows; looked == keyRows; {
 		var hashes [][]byte
 		var firsts []int64
+		var hash []byte
+		var first int64
+		var n int
 		looked = 0
-		err := s.read(ctx, func(ctx context.Context, c *pgxpool.Conn) error {
-			rows, err := c.Query(ctx, s.sql(sqlKeysOf), log, after, keyRows)
-			if err != nil {
-				return err
+		err := s.rows(ctx, statement{text: sqlKeysOf, args: []any{log, after, keyRows}}, []any{&hash, &first, &n}, func() error {
+			looked++
+			after = hash
+			if covers(first, n) {
+				hashes, firsts = append(hashes, hash), append(firsts, first)
 			}
-			var hash []byte
-			var first int64
-			var n int
-			_, err = pgx.ForEachRow(rows, []any{&hash, &first, &n}, func() error {
-				looked++
-				after = hash
-				if covers(first, n) {
-					hashes, firsts = append(hashes, hash), append(firsts, first)
-				}
-				return nil
-			})
-			return err
+			return nil
 		})
 		if err != nil {
 			return fmt.Errorf("look at the keys of log %d: %w", log, err)
@@ -187,11 +208,7 @@ func (s *Store) DropKeys(ctx context.Context, log daybook.LogNo, covers func(fir
 		if len(hashes) == 0 {
 			continue
 		}
-		err = s.transact(ctx, true, func(ctx context.Context, tx pgx.Tx) error {
-			_, err := tx.Exec(ctx, s.sql(sqlDropKeys), log, hashes, firsts)
-			return err
-		})
-		if err != nil {
+		if _, err = s.exec(ctx, lazy, statement{text: sqlDropKeys, args: []any{log, hashes, firsts}}); err != nil {
 			return fmt.Errorf("drop %d keys of log %d: %w", len(hashes), log, err)
 		}
 	}

@@ -3,114 +3,113 @@ package postgres
 import (
 	"context"
 	"embed"
-	"errors"
 	"fmt"
 	"io/fs"
-	"log/slog"
 
 	"github.com/jackc/pgx/v5"
-	"github.com/jackc/pgx/v5/stdlib"
-	"github.com/pressly/goose/v3"
-	"github.com/pressly/goose/v3/lock"
 
 	"github.com/daybook-audit/daybook"
 )
 
-// schema is the version of the last file in migrations.
-const schema = 1
-
-// oldestServer is the oldest version of PostgreSQL that the statements here are written for.
-const oldestServer = 130000
-
-//go:embed migrations/*.sql
+// Each folder has the files that make every version of one schema from the one before, in order: 00001_log.sql makes version 1.
+//
+//go:embed migrations
 var migrations embed.FS
 
-// checkServer refuses a server that is too old, or set up so that what it acknowledged can be lost: a crash would then take away what
-// producers believe recorded, and the log could not tell.
-func (s *Store) checkServer(ctx context.Context) error {
-	settings := map[string]string{}
-	rows, err := s.pool.Query(ctx, `SELECT name, setting FROM pg_settings WHERE name IN ('server_version_num', 'fsync', 'full_page_writes', 'synchronous_commit', 'server_encoding')`)
-	if err != nil {
-		return fmt.Errorf("connect: %w", err)
-	}
-	var name, setting string
-	if _, err := pgx.ForEachRow(rows, []any{&name, &setting}, func() error { settings[name] = setting; return nil }); err != nil {
-		return fmt.Errorf("read the server's settings: %w", err)
-	}
-	var version int
-	if _, err := fmt.Sscan(settings["server_version_num"], &version); err != nil || version < oldestServer {
-		return fmt.Errorf("the server is PostgreSQL %d.%d: Daybook needs version 13 or later", version/10000, version%10000)
-	}
-	for _, name := range []string{"fsync", "full_page_writes"} {
-		if settings[name] != "on" {
-			return fmt.Errorf("the server runs with %s = %s: a crash could lose what was acknowledged. Set it to on", name, settings[name])
-		}
-	}
-	if enc := settings["server_encoding"]; enc != "UTF8" {
-		return fmt.Errorf("the database has the encoding %s: make one with UTF8", enc)
-	}
-	if settings["synchronous_commit"] == "off" {
-		s.o.Logger.LogAttrs(ctx, slog.LevelWarn, "the server's synchronous_commit is off: every commit of Daybook sets it to on for itself")
-	}
-	return nil
-}
+const (
+	sqlVersion = `SELECT coalesce(max(version), 0) FROM @versions`
+	// Everybody who migrates in this database waits for the one who does.
+	sqlMigrating   = `SELECT pg_advisory_xact_lock(hashtextextended('daybook ' || $1, 0))`
+	sqlMakeVersion = `CREATE TABLE IF NOT EXISTS versions (version int PRIMARY KEY, at timestamptz NOT NULL DEFAULT now())`
+	// Whoever served before serves after: new tables and functions are granted to the roles that may append.
+	sqlGrantAgain = `SELECT @let_serve(r.rolname::text) FROM pg_proc p, aclexplode(p.proacl) a JOIN pg_roles r ON r.oid = a.grantee
+		WHERE p.oid = to_regproc($1) AND a.privilege_type = 'EXECUTE' AND a.grantee <> p.proowner`
+)
 
 // migrate brings the schema to this program's version, one process at a time. A crash leaves each migration done or undone; the next
-// Open goes on.
-func (s *Store) migrate(ctx context.Context) (err error) {
-	switch version, err := s.schemaVersion(ctx); {
+// Open goes on. served names a function that every role which serves may call.
+func (l *link) migrate(ctx context.Context, folder string, mustExist bool, served string) error {
+	files, err := fs.Glob(migrations, "migrations/"+folder+"/*.sql")
+	if err != nil {
+		return err
+	}
+	version, err := l.version(ctx)
+	switch {
 	case err != nil:
 		return err
-	case version == schema:
-		return s.checkShards(ctx)
-	case version > schema:
-		return fmt.Errorf("schema version %d, this program knows %d: %w", version, schema, daybook.ErrNewer)
+	case version > len(files):
+		return fmt.Errorf("schema version %d, this program knows %d: %w", version, len(files), daybook.ErrNewer)
+	case version == len(files):
+		return nil
+	case version == 0 && (l.readOnly || mustExist):
+		return fmt.Errorf("there is no store: %w", fs.ErrNotExist)
+	case l.readOnly:
+		return fmt.Errorf("schema version %d, this program reads %d: start a server of this version, which migrates it", version, len(files))
 	}
-	config := s.pool.Config().ConnConfig.Copy()
-	name := pgx.Identifier{s.o.Schema}.Sanitize()
-	config.RuntimeParams["search_path"] = name
-	db := stdlib.OpenDB(*config)
-	defer func() { err = errors.Join(err, db.Close()) }()
-	// Of two that make it at once one gets a unique violation, whatever IF NOT EXISTS promises.
-	if _, err := db.ExecContext(ctx, "CREATE SCHEMA IF NOT EXISTS "+name); err != nil && state(err) != stateUnique {
-		return fmt.Errorf("make the schema %s: %w", s.o.Schema, err)
+	for n, file := range files {
+		text, err := migrations.ReadFile(file)
+		if err != nil {
+			return err
+		}
+		err = l.step(ctx, n+1, string(text))
+		if state(err) == statePrivilege {
+			return fmt.Errorf("the role of the address may not migrate the schema to version %d: start once as its owner: %w", n+1, err)
+		}
+		if err != nil {
+			return fmt.Errorf("migrate the schema to version %d: %w", n+1, err)
+		}
 	}
-	dir, err := fs.Sub(migrations, "migrations")
-	if err != nil {
-		return err
-	}
-	one, err := lock.NewPostgresSessionLocker()
-	if err != nil {
-		return err
-	}
-	p, err := goose.NewProvider(goose.DialectPostgres, db, dir, goose.WithSessionLocker(one))
-	if err != nil {
-		return err
-	}
-	if _, err := p.Up(ctx); err != nil {
-		return fmt.Errorf("migrate the schema: %w", err)
-	}
-	return s.checkShards(ctx)
+	_, err = l.pool.Exec(ctx, l.sql(sqlGrantAgain), l.sql("@"+served))
+	return err
 }
 
-// schemaVersion returns 0 when there is no store yet.
-func (s *Store) schemaVersion(ctx context.Context) (version int64, err error) {
+// step makes one version, if nobody has: all of it in one transaction, so that a pooler may stand between.
+func (l *link) step(ctx context.Context, version int, text string) error {
+	name := pgx.Identifier{l.schema}.Sanitize()
+	return pgx.BeginFunc(ctx, l.pool, func(tx pgx.Tx) error {
+		if _, err := tx.Exec(ctx, "SET LOCAL statement_timeout = 0; SET LOCAL lock_timeout = '1min'; SET LOCAL search_path = "+name+", pg_temp"); err != nil {
+			return err
+		}
+		if _, err := tx.Exec(ctx, sqlMigrating, l.schema); err != nil {
+			return err
+		}
+		// IF NOT EXISTS would ask for the right to make schemas even when the schema is there.
+		var made bool
+		if err := tx.QueryRow(ctx, `SELECT to_regnamespace($1) IS NOT NULL`, name).Scan(&made); err != nil {
+			return err
+		}
+		if !made {
+			if _, err := tx.Exec(ctx, "CREATE SCHEMA "+name); err != nil {
+				return err
+			}
+		}
+		if _, err := tx.Exec(ctx, sqlMakeVersion); err != nil {
+			return err
+		}
+		var there int
+		if err := tx.QueryRow(ctx, l.sql(sqlVersion)).Scan(&there); err != nil || there >= version {
+			return err
+		}
+		if _, err := tx.Exec(ctx, text); err != nil { // many statements: the simple protocol
+			return err
+		}
+		_, err := tx.Exec(ctx, l.sql(`INSERT INTO @versions (version) VALUES ($1)`), version)
+		return err
+	})
+}
+
+// version returns 0 when there is nothing yet.
+func (l *link) version(ctx context.Context) (version int, err error) {
 	var there bool
-	err = s.pool.QueryRow(ctx, `SELECT to_regclass($1) IS NOT NULL`, s.sql(`@goose_db_version`)).Scan(&there)
+	err = l.rows(ctx, statement{text: `SELECT to_regclass($1) IS NOT NULL`, args: []any{l.sql(`@versions`)}}, []any{&there}, func() error { return nil })
 	if err == nil && there {
-		err = s.pool.QueryRow(ctx, s.sql(`SELECT coalesce(max(version_id), 0) FROM @goose_db_version WHERE is_applied`)).Scan(&version)
+		err = l.rows(ctx, statement{text: sqlVersion}, []any{&version}, func() error { return nil })
 	}
-	if err != nil {
+	switch {
+	case state(err) == statePrivilege:
+		return 0, fmt.Errorf("the role of the address may not look into the schema %s: let its owner call let_serve: %w", l.schema, err)
+	case err != nil:
 		return 0, fmt.Errorf("read the schema's version: %w", err)
 	}
 	return version, nil
-}
-
-// checkShards makes the shards of a new store: all of them in one statement, once.
-func (s *Store) checkShards(ctx context.Context) error {
-	_, err := s.pool.Exec(ctx, s.sql(`INSERT INTO @shards (shard) SELECT generate_series(0, $1::int - 1) WHERE NOT EXISTS (SELECT FROM @shards) ON CONFLICT DO NOTHING`), s.o.Shards)
-	if err != nil {
-		return fmt.Errorf("make the shards: %w", err)
-	}
-	return nil
 }

@@ -1,25 +1,20 @@
-// Package postgres keeps a daybook in a PostgreSQL database, version 13 or later. It implements [daybook.Store] and
-// [daybook.Documents].
+// Package postgres keeps a daybook in a PostgreSQL database, version 13 or later. It implements [daybook.Store], [daybook.Documents],
+// [daybook.Fleet] and [daybook.Scrubber], and with [OpenHighWater] a [daybook.HighWater].
 //
 // Every append is one statement that locks the row of its shard first: whoever sees a commit sees every earlier one of that shard.
 // Statements name their schema and need nothing of a session, so they also work behind a pooler that gives each transaction another
-// connection (ask for it with default_query_exec_mode=exec in the address). What each method promises is written at the interfaces.
+// connection. What changes the log goes through functions that check it and belong to the owner of the schema; the role that serves needs
+// no right to update or delete an entry. What each method promises is written at the interfaces.
 package postgres
 
 import (
 	"context"
 	"errors"
 	"fmt"
-	"hash/fnv"
-	"io/fs"
 	"log/slog"
+	"strconv"
 	"strings"
-	"sync"
 	"time"
-
-	"github.com/jackc/pgx/v5"
-	"github.com/jackc/pgx/v5/pgconn"
-	"github.com/jackc/pgx/v5/pgxpool"
 
 	"github.com/daybook-audit/daybook"
 )
@@ -31,14 +26,26 @@ type Options struct {
 	Shards int          // how many commit orders a new store has, 1 to 64, fixed from then on. Default: 8
 	// Timeout bounds every statement that was sent. What was not answered by then has an unknown outcome. Default: 10 s.
 	Timeout time.Duration
+
+	// PasswordFile is read anew for each connection, so that a password can be changed while Daybook runs. Default: the password in the
+	// address, or where libpq looks for one (PGPASSWORD, PGPASSFILE, ~/.pgpass), the files read anew as well.
+	PasswordFile string
+	// Pooled says that a pooler stands before the server and may give each transaction another connection. PgBouncer is noticed without.
+	Pooled bool
+
+	// ReadOnly opens a store that is there, made by this version, for reading: beside a server that writes it, or on its standby. Every
+	// method that writes fails with [ErrReadOnly].
+	ReadOnly bool
+	// MustExist refuses to make a store: [fs.ErrNotExist] when there is none.
+	MustExist bool
 }
 
-func (o Options) withDefaults() (Options, error) {
+func (o Options) withDefaults(schema string) (Options, error) {
 	if o.Logger == nil {
 		o.Logger = slog.Default()
 	}
 	if o.Schema == "" {
-		o.Schema = "daybook"
+		o.Schema = schema
 	}
 	if o.Shards == 0 {
 		o.Shards = 8
@@ -49,155 +56,101 @@ func (o Options) withDefaults() (Options, error) {
 	if o.Shards < 1 || o.Shards > 64 {
 		return o, fmt.Errorf("%d shards: there may be 1 to 64", o.Shards)
 	}
-	if len(o.Schema) > 63 || strings.ContainsAny(o.Schema, "\"@\x00") || strings.HasPrefix(o.Schema, "pg_") {
+	if len(o.Schema) > 63 || strings.ContainsAny(o.Schema, "\"'@\x00") || strings.HasPrefix(o.Schema, "pg_") {
 		return o, fmt.Errorf("%q is not a name for a schema", o.Schema)
 	}
 	return o, nil
 }
 
+func (o Options) link() *link {
+	return &link{logger: o.Logger, schema: o.Schema, timeout: o.Timeout, readOnly: o.ReadOnly, pooled: o.Pooled}
+}
+
 // Store is a [daybook.Store] in a PostgreSQL schema. Its methods may be called concurrently, and by several processes.
 type Store struct {
-	o      Options
-	pool   *pgxpool.Pool
+	*link
 	shards int
-	texts  sync.Map // statement as written here → as sent, with the schema's name
-
-	calls  sync.RWMutex // held for reading by every call, for writing by Close
-	closed bool
+	owner  bool // our role owns the tables
+	news   *news
 }
 
 var (
 	_ daybook.Store     = (*Store)(nil)
 	_ daybook.Documents = (*Store)(nil)
+	_ daybook.Fleet     = (*Store)(nil)
+	_ daybook.Scrubber  = (*Store)(nil)
 )
 
 // Open opens the store at url, which is what libpq takes (postgres://user@host/database?sslmode=verify-full, or key=value words), and
-// makes it when there is none: that and every migration need a role that may create the schema, later starts do not. It fails with
+// makes it when there is none: that and every migration need the role that owns the schema, later starts do not. It fails with
 // [daybook.ErrNewer] when a later version of Daybook made the store, and refuses a server that could lose what it acknowledged.
 func Open(ctx context.Context, url string, o Options) (*Store, error) {
-	o, err := o.withDefaults()
+	o, err := o.withDefaults("daybook")
 	if err != nil {
 		return nil, fmt.Errorf("open store: %w", err)
 	}
-	config, err := pgxpool.ParseConfig(url)
-	if err != nil {
-		return nil, fmt.Errorf("open store: %w", hidden(err))
-	}
-	s := &Store{o: o}
-	if s.pool, err = pgxpool.NewWithConfig(ctx, config); err != nil {
+	s := &Store{link: o.link()}
+	if err := s.dial(ctx, url, o.PasswordFile); err != nil {
 		return nil, fmt.Errorf("open store: %w", err)
 	}
-	if err := s.open(ctx); err != nil {
-		s.pool.Close()
-		return nil, fmt.Errorf("open store in %s of %s: %w", config.ConnConfig.Database, config.ConnConfig.Host, err)
+	if err := s.open(ctx, o); err != nil {
+		s.close()
+		return nil, fmt.Errorf("open store in schema %s: %w", s.schema, err)
 	}
+	s.news = s.beginNews(ctx)
 	return s, nil
 }
 
-// hidden returns err without the address that it may repeat: there may be a password in it.
-func hidden(err error) error {
-	if _, ok := errors.AsType[*pgconn.ParseConfigError](err); ok {
-		return errors.New("the address of the database cannot be read")
-	}
-	return err
-}
+const (
+	// The shards of a new store: all of them in one statement, once.
+	sqlMakeShards = `SELECT @make_shards($1)`
+	sqlStore      = `SELECT (SELECT count(*) FROM @shards), row_security_active('@blocks'), pg_has_role(c.relowner, 'USAGE') FROM pg_class c WHERE c.oid = '@blocks'::regclass`
+)
 
-func (s *Store) open(ctx context.Context) error {
-	if err := s.checkServer(ctx); err != nil {
+func (s *Store) open(ctx context.Context, o Options) error {
+	if err := s.migrate(ctx, "log", o.MustExist, "append"); err != nil {
 		return err
 	}
-	if err := s.migrate(ctx); err != nil {
-		return err
+	look := func() error {
+		return s.rows(ctx, statement{text: sqlStore}, []any{&s.shards, &s.walled, &s.owner}, func() error { return nil })
 	}
-	if err := s.pool.QueryRow(ctx, s.sql(`SELECT count(*) FROM @shards`)).Scan(&s.shards); err != nil {
-		return fmt.Errorf("count the shards: %w", err)
+	err := look()
+	if err == nil && s.shards == 0 && !o.ReadOnly {
+		if _, err = s.exec(ctx, durable, statement{text: sqlMakeShards, args: []any{o.Shards}}); err == nil {
+			err = look()
+		}
+	}
+	switch {
+	case err != nil:
+		return fmt.Errorf("look at the shards: %w", err)
+	case s.shards == 0:
+		return errors.New("the store has no shards: start a server on it once")
+	case s.owner && !s.walled && !o.ReadOnly:
+		s.logger.LogAttrs(ctx, slog.LevelDebug, "the role of the address owns the tables: a role of its own for serving could not change entries")
 	}
 	return nil
-}
-
-// sql returns text with the schema's name in the place of every @.
-func (s *Store) sql(text string) string {
-	if known, ok := s.texts.Load(text); ok {
-		sent, _ := known.(string)
-		return sent
-	}
-	sent := strings.ReplaceAll(text, "@", pgx.Identifier{s.o.Schema}.Sanitize()+".")
-	s.texts.Store(text, sent)
-	return sent
 }
 
 // Shards returns how many there are.
 func (s *Store) Shards() int { return s.shards }
 
-func (s *Store) shardOf(org daybook.OrgID) int {
-	h := fnv.New64a()
-	h.Write([]byte(org))
-	return int(h.Sum64() % uint64(s.shards))
-}
-
 // Close waits for running calls and closes all connections. A second Close returns nil.
 func (s *Store) Close() error {
-	s.calls.Lock()
-	defer s.calls.Unlock()
-	if !s.closed {
-		s.closed = true
-		s.pool.Close()
-	}
+	s.news.end()
+	s.close()
 	return nil
 }
 
-// call runs f with a connection. The end of ctx ends the wait for one, and nothing that was sent: f's statements get a context of
-// their own, bounded by the timeout of the options.
-func (s *Store) call(ctx context.Context, f func(ctx context.Context, c *pgxpool.Conn) error) error {
-	if err := ctx.Err(); err != nil {
-		return err
-	}
-	s.calls.RLock()
-	defer s.calls.RUnlock()
-	if s.closed {
-		return fmt.Errorf("store in schema %s: %w", s.o.Schema, fs.ErrClosed)
-	}
-	waiting, cancel := context.WithTimeout(ctx, s.o.Timeout)
-	defer cancel()
-	c, err := s.pool.Acquire(waiting)
-	if err != nil {
-		return fmt.Errorf("connect to the database: %w", err)
-	}
-	defer c.Release()
-	sent, cancel := context.WithTimeout(context.WithoutCancel(ctx), s.o.Timeout)
-	defer cancel()
-	return meaning(f(sent, c))
+// The walls of row security: what a statement may see when its role does not own the tables. A statement that forgets its wall sees
+// nothing, or fails.
+
+// ofLog is for what belongs to one log: blocks, their bytes, slips and checkpoints.
+func ofLog(log daybook.LogNo) setting {
+	return setting{"daybook.log", strconv.FormatInt(int64(log), 10)}
 }
 
-// read is call for statements that change nothing: they end with ctx.
-func (s *Store) read(ctx context.Context, f func(ctx context.Context, c *pgxpool.Conn) error) error {
-	return s.call(ctx, func(sent context.Context, c *pgxpool.Conn) error {
-		ctx, cancel := context.WithTimeout(ctx, s.o.Timeout)
-		defer cancel()
-		return f(ctx, c)
-	})
-}
+// ofOrg is for heads and documents of one org; the empty org is the instance.
+func ofOrg(org daybook.OrgID) setting { return setting{"daybook.org", "=" + string(org)} }
 
-// transact runs f in a transaction. With lazy it does not wait for its own durability: the write-ahead log is one stream, and what a
-// later append syncs contains it.
-func (s *Store) transact(ctx context.Context, lazy bool, f func(ctx context.Context, tx pgx.Tx) error) error {
-	return s.call(ctx, func(ctx context.Context, c *pgxpool.Conn) error {
-		tx, err := c.Begin(ctx)
-		if err != nil {
-			return err
-		}
-		defer tx.Rollback(ctx) //nolint:errcheck // after Commit it does nothing; else the first error counts
-		if lazy {
-			_, err = tx.Exec(ctx, `SELECT set_config('synchronous_commit', 'off', true), set_config('daybook.replacing', '1', true)`)
-		} else {
-			_, err = tx.Exec(ctx, `SELECT set_config('synchronous_commit', 'on', true) WHERE current_setting('synchronous_commit') = 'off'`)
-		}
-		if err != nil {
-			return err
-		}
-		if err := f(ctx, tx); err != nil {
-			return err
-		}
-		return tx.Commit(ctx)
-	})
-}
+// everyOrg is for heads of many orgs.
+func everyOrg() setting { return setting{"daybook.org", "*"} }

@@ -3,6 +3,7 @@ package postgres_test
 import (
 	"errors"
 	"fmt"
+	"io/fs"
 	"log/slog"
 	"strings"
 	"sync"
@@ -76,7 +77,7 @@ func TestOpen_refuses(t *testing.T) {
 			t.Fatal(err)
 		}
 		c := connect(t, schema)
-		run(t, c, "INSERT INTO goose_db_version (version_id, is_applied) VALUES (99, true)")
+		run(t, c, "INSERT INTO versions (version) VALUES (99)")
 		if err := refused(t, server.url, postgres.Options{Schema: schema}, "99"); !errors.Is(err, daybook.ErrNewer) {
 			t.Errorf("error is %v", err)
 		}
@@ -112,7 +113,7 @@ func TestOpen_refuses(t *testing.T) {
 	}
 }
 
-// lyingSettings makes a schema whose pg_settings say that fsync is off; search_path finds it before the server's own.
+// lyingSettings makes a schema in which the server says that fsync is off; search_path finds it before the server's own.
 func lyingSettings(t *testing.T) string {
 	t.Helper()
 	c := connect(t, "public")
@@ -122,7 +123,8 @@ func lyingSettings(t *testing.T) string {
 			t.Error(err)
 		}
 	})
-	run(t, c, "CREATE VIEW lying_settings.pg_settings AS SELECT name, CASE name WHEN 'fsync' THEN 'off' ELSE setting END AS setting FROM pg_catalog.pg_settings")
+	run(t, c, `CREATE FUNCTION lying_settings.current_setting(name text) RETURNS text LANGUAGE sql AS
+		$$ SELECT CASE name WHEN 'fsync' THEN 'off' ELSE pg_catalog.current_setting(name) END $$`)
 	return "lying"
 }
 
@@ -199,5 +201,45 @@ func TestTriggers(t *testing.T) {
 	}
 	if err := s.Close(); err != nil {
 		t.Error(err)
+	}
+}
+
+// ReadOnly and MustExist open a store that is there, and make none.
+func TestOpen_existing(t *testing.T) {
+	t.Parallel()
+	schema := newSchema(t)
+	for _, o := range []postgres.Options{{Schema: schema, ReadOnly: true}, {Schema: schema, MustExist: true}} {
+		if s, err := postgres.Open(t.Context(), server.url, o); !errors.Is(err, fs.ErrNotExist) {
+			t.Fatalf("%+v: %v, %v", o, s, err)
+		}
+	}
+	w := openStore(t, schema, postgres.Options{Shards: 1})
+	heads, err := w.Heads(t.Context(), []daybook.OrgID{"org"}, true)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := openStore(t, schema, postgres.Options{MustExist: true}).Close(); err != nil {
+		t.Error(err)
+	}
+	r := openStore(t, schema, postgres.Options{ReadOnly: true}) // beside the one that writes
+	if got, err := r.Logs(t.Context(), 0, 9); err != nil || len(got) != 1 || got[0].Log != heads[0].Log {
+		t.Errorf("%+v, %v", got, err)
+	}
+	c := &daybook.Commit{Bytes: make([]byte, 24)}
+	_, made := r.Heads(t.Context(), []daybook.OrgID{"other"}, true)
+	_, epoch := r.NewEpoch(t.Context(), heads[0].Log)
+	_, put := r.Put(t.Context(), daybook.Document{Kind: "kind", ID: "id"})
+	for name, err := range map[string]error{
+		"Append": r.Append(t.Context(), c), "Heads": made, "NewEpoch": epoch, "Put": put,
+		"Trim": r.Trim(t.Context(), 0, 0, 0), "Replace": r.Replace(t.Context(), nil), "CloseLogs": r.CloseLogs(t.Context(), "org"),
+	} {
+		if !errors.Is(err, postgres.ErrReadOnly) {
+			t.Errorf("%s: %v", name, err)
+		}
+	}
+	for _, s := range []*postgres.Store{w, r} {
+		if err := s.Close(); err != nil {
+			t.Error(err)
+		}
 	}
 }

@@ -27,7 +27,7 @@ func newSchema(tb testing.TB) string {
 			tb.Fatal(err)
 		}
 		defer c.Close(ctx) //nolint:errcheck // nothing was written with it that counts
-		if _, err := c.Exec(ctx, "DROP SCHEMA "+name+" CASCADE"); err != nil {
+		if _, err := c.Exec(ctx, "DROP SCHEMA IF EXISTS "+name+" CASCADE"); err != nil {
 			tb.Error(err)
 		}
 	})
@@ -50,5 +50,20 @@ func TestStore(t *testing.T) {
 			tb.Fatal(err)
 		}
 		return s
+	})
+}
+
+func TestFleet(t *testing.T) {
+	t.Parallel()
+	var mu sync.Mutex
+	names := map[testing.TB]string{}
+	storetest.RunFleet(t, func(tb testing.TB) daybook.Store {
+		tb.Helper()
+		mu.Lock()
+		defer mu.Unlock()
+		if names[tb] == "" {
+			names[tb] = newSchema(tb)
+		}
+		return openStore(tb, names[tb], postgres.Options{Shards: 2})
 	})
 }

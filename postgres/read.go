@@ -5,15 +5,12 @@ import (
 	"fmt"
 	"iter"
 
-	"github.com/jackc/pgx/v5"
-	"github.com/jackc/pgx/v5/pgxpool"
-
 	"github.com/daybook-audit/daybook"
 )
 
 const (
 	// One statement, so one moment. n is null when there is no commit after $2. The lengths are read without the bytes.
-	sqlTail = `SELECT s.last, s.merged, s.signed, c.n, c.data FROM @shards s LEFT JOIN (
+	sqlTail = `SELECT s.last, s.merged, s.signed, s.states, c.n, c.data FROM @shards s LEFT JOIN (
 		SELECT n, data FROM (SELECT n, data, sum(octet_length(data)) OVER (ORDER BY n) - octet_length(data) AS before
 			FROM (SELECT n, data FROM @commits WHERE shard = $1 AND n > $2 ORDER BY n LIMIT 4096) AS page) AS sized WHERE before < $3) AS c ON true
 		WHERE s.shard = $1 ORDER BY c.n`
@@ -48,27 +45,21 @@ func (s *Store) Tail(ctx context.Context, shard int, after daybook.CommitNo, max
 	if shard < 0 || shard >= s.shards {
 		return t, fmt.Errorf("tail of shard %d of %d", shard, s.shards)
 	}
-	err := s.read(ctx, func(ctx context.Context, c *pgxpool.Conn) error {
-		rows, err := c.Query(ctx, s.sql(sqlTail), shard, after, max(maxBytes, 1))
-		if err != nil {
-			return err
-		}
-		var n *daybook.CommitNo
-		var data []byte
-		_, err = pgx.ForEachRow(rows, []any{&t.Last, &t.Merged, &t.Signed, &n, &data}, func() error {
-			next := after + daybook.CommitNo(len(t.Rows)) + 1
-			switch {
-			case n == nil && after < t.Last, n != nil && *n != next:
-				if after < t.Merged {
-					return daybook.ErrTrimmed
-				}
-				return fmt.Errorf("commit %d of %d is missing", next, t.Last)
-			case n != nil:
-				t.Rows = append(t.Rows, daybook.TailRow{N: next, Bytes: data})
+	var n *daybook.CommitNo
+	var data []byte
+	q := statement{text: sqlTail, args: []any{shard, after, max(maxBytes, 1)}}
+	err := s.rows(ctx, q, []any{&t.Last, &t.Merged, &t.Signed, &t.States, &n, &data}, func() error {
+		next := after + daybook.CommitNo(len(t.Rows)) + 1
+		switch {
+		case n == nil && after < t.Last, n != nil && *n != next:
+			if after < t.Merged {
+				return daybook.ErrTrimmed
 			}
-			return nil
-		})
-		return err
+			return fmt.Errorf("commit %d of %d is missing", next, t.Last)
+		case n != nil:
+			t.Rows = append(t.Rows, daybook.TailRow{N: next, Bytes: data})
+		}
+		return nil
 	})
 	return t, err
 }
@@ -113,24 +104,17 @@ func (s *Store) page(ctx context.Context, q daybook.BlockQuery, limit int) ([]da
 		text = sqlBlocksAscFilters
 	}
 	metas := make([]daybook.BlockMeta, 0, limit)
-	err := s.read(ctx, func(ctx context.Context, c *pgxpool.Conn) error {
-		rows, err := c.Query(ctx, s.sql(text), q.Log, q.From, q.To, limit)
-		if err != nil {
-			return err
+	var m daybook.BlockMeta
+	var state int16
+	into := []any{
+		&m.First, &m.Gen, &m.N, &m.Live, &m.Raw, &state, &m.Received.Min, &m.Received.Max, &m.Occurred.Min, &m.Occurred.Max,
+		&m.Late.Min, &m.Late.Max, &m.Roots, &m.Facets, &m.Filter,
+	}
+	err := s.rows(ctx, statement{ofLog(q.Log), text, []any{q.Log, q.From, q.To, limit}}, into, func() error {
+		if m.State = byte(state); m.First+int64(m.N) > q.From { // the first one may end before From
+			metas = append(metas, m)
 		}
-		var m daybook.BlockMeta
-		var state int16
-		into := []any{
-			&m.First, &m.Gen, &m.N, &m.Live, &m.Raw, &state, &m.Received.Min, &m.Received.Max, &m.Occurred.Min, &m.Occurred.Max,
-			&m.Late.Min, &m.Late.Max, &m.Roots, &m.Facets, &m.Filter,
-		}
-		_, err = pgx.ForEachRow(rows, into, func() error {
-			if m.State = byte(state); m.First+int64(m.N) > q.From { // the first one may end before From
-				metas = append(metas, m)
-			}
-			return nil
-		})
-		return err
+		return nil
 	})
 	return metas, err
 }
@@ -142,18 +126,11 @@ func (s *Store) Read(ctx context.Context, log daybook.LogNo, refs []daybook.Bloc
 		firsts[i], gens[i] = ref.First, ref.Gen
 	}
 	out := make([][]byte, len(refs))
-	err := s.read(ctx, func(ctx context.Context, c *pgxpool.Conn) error {
-		rows, err := c.Query(ctx, s.sql(sqlRead), log, firsts, gens)
-		if err != nil {
-			return err
-		}
-		var place int64
-		var data []byte
-		_, err = pgx.ForEachRow(rows, []any{&place, &data}, func() error {
-			out[place-1] = data
-			return nil
-		})
-		return err
+	var place int64
+	var data []byte
+	err := s.rows(ctx, statement{ofLog(log), sqlRead, []any{log, firsts, gens}}, []any{&place, &data}, func() error {
+		out[place-1] = data
+		return nil
 	})
 	if err != nil {
 		return nil, fmt.Errorf("read blocks of log %d: %w", log, err)
@@ -171,18 +148,12 @@ func (s *Store) Slips(ctx context.Context, log daybook.LogNo, from, to daybook.S
 	return func(yield func(daybook.Slip, error) bool) {
 		for page := firstPage; ; page = min(page*4, lastPage) {
 			var slips []daybook.Slip
-			err := s.read(ctx, func(ctx context.Context, c *pgxpool.Conn) error {
-				rows, err := c.Query(ctx, s.sql(sqlSlips), log, int16(from.Kind), int32(from.A), int64(from.B), int16(to.Kind), int32(to.A), int64(to.B), page)
-				if err != nil {
-					return err
-				}
-				var kind, a, b int64
-				var data []byte
-				_, err = pgx.ForEachRow(rows, []any{&kind, &a, &b, &data}, func() error {
-					slips = append(slips, daybook.Slip{SlipKey: daybook.SlipKey{Kind: uint8(kind), A: uint16(a), B: uint32(b)}, Bytes: data})
-					return nil
-				})
-				return err
+			var kind, a, b int64
+			var data []byte
+			q := statement{ofLog(log), sqlSlips, []any{log, int16(from.Kind), int32(from.A), int64(from.B), int16(to.Kind), int32(to.A), int64(to.B), page}}
+			err := s.rows(ctx, q, []any{&kind, &a, &b, &data}, func() error {
+				slips = append(slips, daybook.Slip{SlipKey: daybook.SlipKey{Kind: uint8(kind), A: uint16(a), B: uint32(b)}, Bytes: data})
+				return nil
 			})
 			if err != nil {
 				yield(daybook.Slip{}, fmt.Errorf("list slips of log %d: %w", log, err))

@@ -18,19 +18,70 @@ type Completion struct {
 func Complete(text string, pos int, o Options) []Completion {
 	p := &parser{o: o, in: []rune(text)}
 	pos = min(max(pos, 0), len(p.in))
+	t := p.underAt(pos)
+	switch {
+	case !t.ok:
+		return nil
+	case t.value:
+		return p.completeValue(t.field, t.from, pos, t.to)
+	}
+	return p.completeField(string(p.in[t.from:pos]), t.from, t.to, ":")
+}
+
+// ValuePlace is a value under a cursor.
+type ValuePlace struct {
+	Field    string // as a query writes it: actor.type, meta.plan, meta."cost center"
+	Typed    string // what stands between the beginning of the value and the cursor
+	From, To int    // the code points [From, To) of the value
+}
+
+// ValueAt returns the value in which the cursor stands, pos code points into text; false: it stands in a field's name, in free text or in
+// quotes.
+func ValueAt(text string, pos int, o Options) (ValuePlace, bool) {
+	p := &parser{o: o, in: []rune(text)}
+	pos = min(max(pos, 0), len(p.in))
+	t := p.underAt(pos)
+	if !t.ok || !t.value {
+		return ValuePlace{}, false
+	}
+	name := fields[t.field].name
+	if t.field.withKey() {
+		name = keyed(name, t.key)
+	}
+	return ValuePlace{Field: name, Typed: string(p.in[t.from:pos]), From: t.from, To: t.to}, true
+}
+
+// Literal is s as a query writes the value that is exactly s: quoted if need be.
+func Literal(s string) string { return printPattern(pattern{[]byte(s)}, "") }
+
+// LiteralPair is TYPE:ID as a query writes the target that has exactly this type and id.
+func LiteralPair(typ, id string) string { return printPair(pattern{[]byte(typ)}, pattern{[]byte(id)}) }
+
+// MetaField is the field of a metadata key, member names joined by dots, as a query writes it.
+func MetaField(key string) string { return keyed("meta", key) }
+
+// under is what the cursor stands in: the code points [from, to) of a name or, with value, of a value of field.
+type under struct {
+	ok, value bool
+	field     fieldNo
+	key       string
+	from, to  int
+}
+
+// underAt returns what a cursor at pos stands in; not ok: quotes, or the value of a field that there is not.
+func (p *parser) underAt(pos int) under {
 	from := p.tokenAt(pos)
 	if from < 0 {
-		return nil
+		return under{}
 	}
 	if p.at = from; p.peek(0) == '-' && from < pos {
 		p.at++
 		from++
 	}
-	typed := string(p.in[from:pos])
 	if segments, end := p.field(); end > 0 && end < pos {
-		f, _, ok := lookup(segments)
+		f, key, ok := lookup(segments)
 		if !ok {
-			return nil
+			return under{}
 		}
 		for i := end + 1; i < pos; i++ {
 			if p.in[i] == ',' {
@@ -41,7 +92,7 @@ func Complete(text string, pos int, o Options) []Completion {
 		for !p.stop(to) && p.in[to] != ',' {
 			to++
 		}
-		return p.completeValue(f, end+1, pos, to)
+		return under{ok: true, value: true, field: f, key: key, from: end + 1, to: to}
 	}
 	to := pos
 	for !p.stop(to) && p.in[to] != ':' {
@@ -50,7 +101,7 @@ func Complete(text string, pos int, o Options) []Completion {
 	if to < len(p.in) && p.in[to] == ':' {
 		to++
 	}
-	return p.completeField(typed, from, to, ":")
+	return under{ok: true, from: from, to: to}
 }
 
 // tokenAt returns where the token that the cursor stands in begins; -1: in quotes.

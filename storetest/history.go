@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"maps"
 	"slices"
+	"strings"
 	"sync"
 	"testing"
 
@@ -271,9 +272,15 @@ func (v *verification) log(ctx context.Context, b *daybook.Book, org daybook.Org
 }
 
 func (v *verification) place(e *daybook.Entry) error {
-	var payload struct{ Targets []struct{ ID string } }
+	var payload struct {
+		Action  string
+		Targets []struct{ ID string }
+	}
 	if err := json.Unmarshal(e.Payload, &payload); err != nil {
 		return fmt.Errorf("entry %d: %w", e.Seq, err)
+	}
+	if strings.HasPrefix(payload.Action, "daybook.") { // a server's own
+		return nil
 	}
 	mark := payload.Targets[0].ID
 	if p, twice := v.marks[mark]; twice {

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"slices"
+	"strconv"
 	"strings"
 	"testing"
 	"time"
@@ -91,10 +92,11 @@ func (x *fleetTrial) moved(since int64) ([]daybook.Head, int64) {
 
 // orgOf returns an org with a prefix whose logs are in shard 0.
 func (x *fleetTrial) orgOf(prefix string) daybook.OrgID {
-	for daybook.ShardOf(daybook.OrgID(prefix), x.Shards()) != 0 {
-		prefix += "x"
+	org := daybook.OrgID(prefix)
+	for n := 0; daybook.ShardOf(org, x.Shards()) != 0; n++ {
+		org = daybook.OrgID(prefix + strconv.Itoa(n))
 	}
-	return daybook.OrgID(prefix)
+	return org
 }
 
 // changes are what another process does to the log of an org that Moved must tell of.

@@ -25,9 +25,10 @@ import (
 
 	"github.com/daybook-audit/daybook"
 	"github.com/daybook-audit/daybook/daybooksql"
+	"github.com/daybook-audit/daybook/internal/pgtest"
 )
 
-// server is a database server of the tests, started when the first test asks for it.
+// server is a MariaDB of the tests, started when the first test asks for it. PostgreSQL comes from pgtest.
 type server struct {
 	once    sync.Once
 	err     error
@@ -39,16 +40,13 @@ type server struct {
 }
 
 var (
-	postgres = server{start: startPostgres, stop: syscall.SIGINT}
-	mariadb  = server{start: startMariaDB, stop: syscall.SIGTERM}
-	bases    atomic.Int64
+	mariadb = server{start: startMariaDB, stop: syscall.SIGTERM}
+	bases   atomic.Int64
 )
 
 func TestMain(m *testing.M) {
 	code := m.Run()
-	for _, s := range []*server{&postgres, &mariadb} {
-		s.end()
-	}
+	mariadb.end()
 	os.Exit(code)
 }
 
@@ -81,7 +79,7 @@ func (s *server) running(t testing.TB) {
 	}
 }
 
-// nobody is who runs a server when the tests run as root, which both servers refuse or dislike.
+// nobody is who runs a server when the tests run as root, which it dislikes.
 func nobody() (*syscall.SysProcAttr, func(string) error, error) {
 	// The kernel ends the server when the test is killed.
 	attr := &syscall.SysProcAttr{Pdeathsig: syscall.SIGKILL}
@@ -147,8 +145,8 @@ func (s *server) launch(cmd *exec.Cmd, ready func() error) error {
 	}
 }
 
-// binary finds a program, also where Debian puts what is not for everybody's PATH.
-func binary(name, folders string) (string, error) {
+// program finds a program, also where Debian puts what is not for everybody's PATH.
+func program(name, folders string) (string, error) {
 	if path, err := exec.LookPath(name); err == nil {
 		return path, nil
 	}
@@ -159,42 +157,16 @@ func binary(name, folders string) (string, error) {
 	return found[len(found)-1], nil
 }
 
-func startPostgres(s *server) error {
-	attr, err := s.prepare()
-	if err != nil {
-		return err
-	}
-	const folders = "/usr/lib/postgresql/*/bin"
-	initdb, err := binary("initdb", folders)
-	if err != nil {
-		return err
-	}
-	program, err := binary("postgres", folders)
-	if err != nil {
-		return err
-	}
-	data := filepath.Join(s.folder, "data")
-	if out, err := s.command(attr, initdb, "-D", data, "-U", "daybook", "-A", "trust", "-E", "UTF8", "--locale=C.UTF-8", "-N").CombinedOutput(); err != nil {
-		return fmt.Errorf("initdb: %w\n%s", err, out)
-	}
-	cmd := s.command(attr, program, "-D", data, "-k", s.folder, "-c", "listen_addresses=", "-c", "max_connections=100", "-c", "synchronous_commit=off")
-	return s.launch(cmd, func() error { return ping("pgx", postgresDSN(s, "postgres")) })
-}
-
-func postgresDSN(s *server, base string) string {
-	return fmt.Sprintf("host=%s user=daybook dbname=%s", s.folder, base)
-}
-
 func startMariaDB(s *server) error {
 	attr, err := s.prepare()
 	if err != nil {
 		return err
 	}
-	install, err := binary("mariadb-install-db", "/usr/bin")
+	install, err := program("mariadb-install-db", "/usr/bin")
 	if err != nil {
 		return err
 	}
-	program, err := binary("mariadbd", "/usr/sbin")
+	server, err := program("mariadbd", "/usr/sbin")
 	if err != nil {
 		return err
 	}
@@ -202,7 +174,7 @@ func startMariaDB(s *server) error {
 	if out, err := s.command(attr, install, "--no-defaults", "--datadir="+data, "--auth-root-authentication-method=normal", "--skip-test-db").CombinedOutput(); err != nil {
 		return fmt.Errorf("mariadb-install-db: %w\n%s", err, out)
 	}
-	cmd := s.command(attr, program, "--no-defaults", "--datadir="+data, "--socket="+filepath.Join(s.folder, "sock"), "--skip-networking",
+	cmd := s.command(attr, server, "--no-defaults", "--datadir="+data, "--socket="+filepath.Join(s.folder, "sock"), "--skip-networking",
 		"--pid-file="+filepath.Join(s.folder, "pid"), "--innodb-flush-log-at-trx-commit=0", "--max-connections=100")
 	return s.launch(cmd, func() error { return ping("mysql", mariadbDSN(s, "")) })
 }
@@ -295,24 +267,17 @@ func openSQLite(t testing.TB) *sql.DB {
 
 func openPostgres(t testing.TB) *sql.DB {
 	t.Helper()
-	postgres.running(t)
-	return openNew(t, "pgx", func(base string) string { return postgresDSN(&postgres, base) }, "postgres")
+	return open(t, "pgx", pgtest.Shared(t).New(t)+"&synchronous_commit=off")
 }
 
 func openMariaDB(t testing.TB) *sql.DB {
 	t.Helper()
 	mariadb.running(t)
-	return openNew(t, "mysql", func(base string) string { return mariadbDSN(&mariadb, base) }, "")
-}
-
-// openNew makes a database on a server.
-func openNew(t testing.TB, driver string, dsn func(base string) string, admin string) *sql.DB {
-	t.Helper()
 	name := fmt.Sprintf("app%d", bases.Add(1))
-	db := open(t, driver, dsn(admin))
+	db := open(t, "mysql", mariadbDSN(&mariadb, ""))
 	_, err := db.ExecContext(t.Context(), "CREATE DATABASE "+name)
 	if err := errors.Join(err, db.Close()); err != nil {
 		t.Fatal(err)
 	}
-	return open(t, driver, dsn(name))
+	return open(t, "mysql", mariadbDSN(&mariadb, name))
 }

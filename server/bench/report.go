@@ -1,7 +1,6 @@
 package main
 
 import (
-	"bufio"
 	"bytes"
 	"context"
 	"encoding/json"
@@ -24,7 +23,9 @@ type report struct {
 	each             time.Duration
 	rounds, large    int
 	rates            map[string][]result // by server and shape
-	key              string              // of the server under test
+	pg               map[string][]pgResult
+	only             string
+	key              string // of the server under test
 }
 
 // result is what the table needs of a line that `daybook bench` writes.
@@ -58,6 +59,13 @@ var shapes = []shape{
 
 func (r *report) run(ctx context.Context) error {
 	r.rates = map[string][]result{}
+	switch r.only {
+	case "":
+	case "postgres":
+		return r.onPostgres(ctx)
+	default:
+		return fmt.Errorf("there is no part %q", r.only)
+	}
 	if err := r.floors(ctx); err != nil {
 		return err
 	}
@@ -69,6 +77,9 @@ func (r *report) run(ctx context.Context) error {
 		}
 	}
 	r.ratios()
+	if err := r.onPostgres(ctx); err != nil {
+		return err
+	}
 	return r.searches(ctx)
 }
 
@@ -252,33 +263,43 @@ type server struct {
 	url, dir string
 }
 
-// start starts a server on a store of its own and waits for its address.
-func (r *report) start(ctx context.Context, name, use string) (*server, error) {
-	s := &server{dir: filepath.Join(r.dir, name+"-"+use)}
+// start starts a server on a store of its own and waits for its address. What it returns beside an error is to be stopped.
+func (r *report) start(ctx context.Context, name, use string, more ...string) (*server, error) {
+	s := &server{dir: filepath.Join(r.dir, name+"-"+use), url: "http://127.0.0.1:18099"}
 	if err := os.RemoveAll(s.dir); err != nil {
 		return nil, err
 	}
 	if err := os.MkdirAll(s.dir, 0o755); err != nil {
 		return nil, err
 	}
-	self, err := os.Executable()
-	if err != nil {
-		return nil, err
-	}
-	s.url = "http://127.0.0.1:18099"
+	db := filepath.Join(s.dir, "daybook.db")
+	args := []string{"serve", "--log-level", "error", "--listen", "127.0.0.1:18099", "--db", db, "--master-key-file", filepath.Join(r.dir, "master.key")}
 	switch name {
 	case "http":
-		s.cmd = exec.CommandContext(ctx, r.binary, "bench", "null", "--listen", "127.0.0.1:18099")
-	case "rows":
-		s.cmd = exec.CommandContext(ctx, self, "rows", "-listen", "127.0.0.1:18099", "-dir", s.dir)
-	default:
-		s.cmd = exec.CommandContext(ctx, r.binary, "serve", "--listen", "127.0.0.1:18099", "--db", filepath.Join(s.dir, "daybook.db"), "--log-level", "error")
+		args = []string{"bench", "null", "--listen", "127.0.0.1:18099"}
+	case "rows", "pgrows":
+		args = []string{"rows", "-listen", "127.0.0.1:18099", "-dir", s.dir}
 	}
-	if name != "http" {
-		if r.key, err = r.makeKey(ctx, filepath.Join(s.dir, "daybook.db")); err != nil {
+	for i, word := range more {
+		if word == "--listen" {
+			s.url = "http://" + more[i+1]
+		}
+	}
+	binary := r.binary
+	if args[0] == "rows" {
+		var err error
+		if binary, err = os.Executable(); err != nil {
 			return nil, err
 		}
 	}
+	if name != "http" && !slices.Contains(more, "--db") {
+		var err error
+		if r.key, err = r.makeKey(ctx, db); err != nil {
+			return nil, err
+		}
+	}
+	s.cmd = exec.CommandContext(ctx, binary, append(args, more...)...)
+	s.cmd.Cancel = func() error { return s.cmd.Process.Signal(syscall.SIGTERM) }
 	s.cmd.Stderr = os.Stderr
 	if err := s.cmd.Start(); err != nil {
 		return nil, err
@@ -320,19 +341,27 @@ func (s *server) ready(ctx context.Context) error {
 // settled waits until the server has merged what it can merge.
 func (r *report) settled(ctx context.Context, s *server) error {
 	for range 6000 {
-		text, err := get(ctx, s.url+"/metrics", r.key)
-		if err != nil {
+		debt, err := r.metric(ctx, s, "daybook_merge_debt_entries")
+		if err != nil || debt == 0 {
 			return err
-		}
-		scan := bufio.NewScanner(strings.NewReader(text))
-		for scan.Scan() {
-			if v, ok := strings.CutPrefix(scan.Text(), "daybook_merge_debt_entries "); ok && v == "0" {
-				return nil
-			}
 		}
 		if err := pause(ctx); err != nil {
 			return err
 		}
 	}
 	return fmt.Errorf("%s still merges after ten minutes", s.url)
+}
+
+// metric reads one number without labels.
+func (r *report) metric(ctx context.Context, s *server, name string) (float64, error) {
+	text, err := get(ctx, s.url+"/metrics", r.key)
+	if err != nil {
+		return 0, err
+	}
+	for line := range strings.Lines(text) {
+		if v, ok := strings.CutPrefix(line, name+" "); ok {
+			return strconv.ParseFloat(strings.TrimSpace(v), 64)
+		}
+	}
+	return 0, fmt.Errorf("%s has no metric %s", s.url, name)
 }

@@ -8,6 +8,8 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"hash/fnv"
+	"sync"
 	"time"
 
 	"golang.org/x/mod/sumdb/tlog"
@@ -17,14 +19,28 @@ import (
 	"github.com/daybook-audit/daybook/leaf"
 )
 
-// rows is the baseline: what one would write first. One row an event and four indexes, in the same SQLite with the same durability,
+// rows is the baseline: what one would write first. One row an event and four indexes, in the same database with the same durability,
 // behind the same HTTP layer, with the same strict reading, commitments and tree, and with group commit, so that the ratio compares
 // layouts and nothing else. It validates less than a Book does, which is in its favour.
 type rows struct {
 	unused
-	db   *sql.DB
-	jobs chan *rowsJob
-	done chan struct{}
+	lanes []chan *rowsJob // one writer each; an organization is always the same one's
+	done  sync.WaitGroup
+	close func() error
+}
+
+// rowsCommit makes a batch durable and fills in the places of its events. Only one call runs at a time.
+type rowsCommit func(batch []*rowsJob, heads map[daybook.OrgID]*rowsHead) error
+
+// newRows starts a writer for each commit.
+func newRows(commits []rowsCommit, closeDB func() error) *rows {
+	r := &rows{close: closeDB}
+	for _, commit := range commits {
+		lane := make(chan *rowsJob, 4096)
+		r.lanes = append(r.lanes, lane)
+		r.done.Go(func() { write(lane, commit) })
+	}
+	return r
 }
 
 type rowsJob struct {
@@ -77,16 +93,16 @@ func openRows(path string) (*rows, error) {
 	if _, err := db.ExecContext(context.Background(), rowsSchema); err != nil {
 		return nil, fmt.Errorf("make the baseline's tables: %w", err)
 	}
-	r := &rows{db: db, jobs: make(chan *rowsJob, 4096), done: make(chan struct{})}
-	go r.run()
-	return r, nil
+	return newRows([]rowsCommit{func(batch []*rowsJob, heads map[daybook.OrgID]*rowsHead) error { return commitRows(db, batch, heads) }}, db.Close), nil
 }
 
-// Close ends the writer.
+// Close ends the writers.
 func (r *rows) Close() error {
-	close(r.jobs)
-	<-r.done
-	return r.db.Close()
+	for _, lane := range r.lanes {
+		close(lane)
+	}
+	r.done.Wait()
+	return r.close()
 }
 
 // RecordJSON is what the HTTP layer calls.
@@ -108,7 +124,9 @@ func (r *rows) RecordJSON(ctx context.Context, org daybook.OrgID, q daybook.Requ
 		}
 		e.root = d.Root(&e.secret)
 	}
-	r.jobs <- j
+	h := fnv.New32a()
+	h.Write([]byte(org))
+	r.lanes[h.Sum32()%uint32(len(r.lanes))] <- j
 	if err := <-j.answer; err != nil {
 		return daybook.Result{}, err
 	}
@@ -120,15 +138,14 @@ func (r *rows) RecordJSON(ctx context.Context, org daybook.OrgID, q daybook.Requ
 	return res, nil
 }
 
-// run is the writer: one transaction for everything that waited.
-func (r *rows) run() {
-	defer close(r.done)
+// write is a writer: one transaction for everything that waited.
+func write(jobs <-chan *rowsJob, commit rowsCommit) {
 	heads := map[daybook.OrgID]*rowsHead{}
-	for j := range r.jobs {
+	for j := range jobs {
 		batch, entries := []*rowsJob{j}, len(j.events)
 		for more := true; more && entries < 16<<10; {
 			select {
-			case next, ok := <-r.jobs:
+			case next, ok := <-jobs:
 				if more = ok; ok {
 					batch, entries = append(batch, next), entries+len(next.events)
 				}
@@ -136,11 +153,41 @@ func (r *rows) run() {
 				more = false
 			}
 		}
-		err := r.commit(batch, heads)
+		err := commit(batch, heads)
 		for _, j := range batch {
 			j.answer <- err
 		}
 	}
+}
+
+// place gives every event of a batch its seq, its time and its leaf, and returns the organizations it touches.
+func place(batch []*rowsJob, heads map[daybook.OrgID]*rowsHead) map[daybook.OrgID]bool {
+	touched := map[daybook.OrgID]bool{}
+	now := time.Now().UnixMicro()
+	for _, j := range batch {
+		h := heads[j.org]
+		if h == nil {
+			h = &rowsHead{}
+			heads[j.org] = h
+		}
+		touched[j.org] = true
+		for i := range j.events {
+			e := &j.events[i]
+			e.seq, e.at = h.size, now
+			l := leaf.Leaf{Seq: e.seq, ReceivedAt: e.at, ID: e.id, Root: e.root}
+			e.leaf = l.Hash()
+			h.append(e.leaf)
+		}
+	}
+	return touched
+}
+
+// target is what the index of targets holds.
+func (e *rowsEvent) target() string {
+	if len(e.head.Targets) == 0 {
+		return ""
+	}
+	return e.head.Targets[0].Type + ":" + e.head.Targets[0].ID
 }
 
 type rowsHead struct {
@@ -158,9 +205,17 @@ func (h *rowsHead) append(leaf tlog.Hash) {
 	h.size++
 }
 
-func (r *rows) commit(batch []*rowsJob, heads map[daybook.OrgID]*rowsHead) (err error) {
+func (h *rowsHead) bytes() []byte {
+	var frontier []byte
+	for _, x := range h.frontier {
+		frontier = append(frontier, x[:]...)
+	}
+	return frontier
+}
+
+func commitRows(db *sql.DB, batch []*rowsJob, heads map[daybook.OrgID]*rowsHead) (err error) {
 	ctx := context.Background()
-	tx, err := r.db.BeginTx(ctx, nil)
+	tx, err := db.BeginTx(ctx, nil)
 	if err != nil {
 		return err
 	}
@@ -174,38 +229,18 @@ func (r *rows) commit(batch []*rowsJob, heads map[daybook.OrgID]*rowsHead) (err 
 		return err
 	}
 	defer func() { err = errors.Join(err, insert.Close()) }()
-	touched := map[daybook.OrgID]bool{}
-	now := time.Now().UnixMicro()
+	touched := place(batch, heads)
 	for _, j := range batch {
-		h := heads[j.org]
-		if h == nil {
-			h = &rowsHead{}
-			heads[j.org] = h
-		}
-		touched[j.org] = true
 		for i := range j.events {
 			e := &j.events[i]
-			e.seq, e.at = h.size, now
-			l := leaf.Leaf{Seq: e.seq, ReceivedAt: e.at, ID: e.id, Root: e.root}
-			e.leaf = l.Hash()
-			h.append(e.leaf)
-			target := ""
-			if len(e.head.Targets) > 0 {
-				target = e.head.Targets[0].Type + ":" + e.head.Targets[0].ID
-			}
-			if _, err := insert.ExecContext(ctx, string(j.org), e.seq, e.id[:], e.at, e.head.OccurredAt, e.head.Action, e.head.Actor.ID, target,
+			if _, err := insert.ExecContext(ctx, string(j.org), e.seq, e.id[:], e.at, e.head.OccurredAt, e.head.Action, e.head.Actor.ID, e.target(),
 				e.leaf[:], e.secret[:], e.text); err != nil {
 				return err
 			}
 		}
 	}
 	for org := range touched {
-		h := heads[org]
-		var frontier []byte
-		for _, x := range h.frontier {
-			frontier = append(frontier, x[:]...)
-		}
-		if _, err := tx.ExecContext(ctx, `INSERT OR REPLACE INTO heads VALUES (?,?,?)`, string(org), h.size, frontier); err != nil {
+		if _, err := tx.ExecContext(ctx, `INSERT OR REPLACE INTO heads VALUES (?,?,?)`, string(org), heads[org].size, heads[org].bytes()); err != nil {
 			return err
 		}
 	}

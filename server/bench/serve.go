@@ -26,6 +26,7 @@ func serve(args []string, stdout io.Writer) (err error) {
 	flags := flag.NewFlagSet("rows", flag.ContinueOnError)
 	listen := flags.String("listen", "127.0.0.1:0", "address")
 	dir := flags.String("dir", "", "folder for the databases")
+	url := flags.String("postgres", "", "keep the rows in this PostgreSQL database instead of SQLite")
 	if err := flags.Parse(args); err != nil {
 		return err
 	}
@@ -36,7 +37,12 @@ func serve(args []string, stdout io.Writer) (err error) {
 		return err
 	}
 	defer func() { err = errors.Join(err, docs.Close()) }()
-	book, err := openRows(filepath.Join(*dir, "rows.db"))
+	var book *rows
+	if *url == "" {
+		book, err = openRows(filepath.Join(*dir, "rows.db"))
+	} else {
+		book, err = openRowsPostgres(ctx, *url)
+	}
 	if err != nil {
 		return err
 	}

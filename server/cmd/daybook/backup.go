@@ -11,13 +11,14 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/daybook-audit/daybook"
+	"github.com/daybook-audit/daybook/server/internal/config"
 )
 
 func newBackup(e *env) *cobra.Command {
 	var db string
 	cmd := &cobra.Command{
 		Use: "backup FILE", Short: "A consistent copy of the store, while the server runs",
-		Long: `Asks the server, which owns its store. With --db the copy is made of a store that no server has open.
+		Long: `For a store in a SQLite file; PostgreSQL is backed up with its own tools. Asks the server, which owns its store. With --db the copy is made of a store that no server has open.
 FILE must not exist; it appears under its name only when it is complete and durable. Keep it like the store itself.`,
 		Example: `  $ daybook backup daybook-$(date +%F).db
   $ daybook backup /mnt/backup/daybook.db --context prod
@@ -41,6 +42,9 @@ FILE must not exist; it appears under its name only when it is complete and dura
 }
 
 func (e *env) backup(ctx context.Context, path, db string) (int64, error) {
+	if config.IsPostgres(db) {
+		return 0, &usageError{message: "a PostgreSQL database is backed up with its own tools", try: backupPostgres}
+	}
 	if db != "" {
 		s, err := openStore(ctx, db, storeOptions{mustExist: true})
 		if err != nil {

@@ -19,7 +19,7 @@ func newBench(e *env) *cobra.Command {
 		Use: "bench", Short: "Load generator and measurements",
 		Long: `Each run writes one line of JSON to stdout: what was run, on what, and what came out. make bench runs the whole table.`,
 	}
-	cmd.AddCommand(newBenchGen(e), newBenchLoad(e), newBenchQuery(e), newBenchCommit(e), newBenchStart(e), newBenchDisk(e), newBenchExport(e), newBenchNull(e), newBenchSync(e))
+	cmd.AddCommand(newBenchGen(e), newBenchLoad(e), newBenchOverload(e), newBenchQuery(e), newBenchCommit(e), newBenchStart(e), newBenchDisk(e), newBenchExport(e), newBenchNull(e), newBenchSync(e))
 	return cmd
 }
 
@@ -147,13 +147,17 @@ type usageOf struct {
 	rss, written int64
 }
 
-// processUse reads /proc; a pid of 0, and systems without it, give zeros.
-func processUse(pid int) usageOf {
-	var u usageOf
-	if pid == 0 {
-		return u
+// processUse reads /proc and adds up; a pid of 0, and systems without it, give zeros.
+func processUse(pids ...int) usageOf {
+	var all usageOf
+	for _, pid := range pids {
+		u := oneProcess("/proc/" + strconv.Itoa(pid))
+		all.cpu, all.rss, all.written = all.cpu+u.cpu, all.rss+u.rss, all.written+u.written
 	}
-	dir := "/proc/" + strconv.Itoa(pid)
+	return all
+}
+
+func oneProcess(dir string) (u usageOf) {
 	if text, err := os.ReadFile(dir + "/stat"); err == nil {
 		if _, rest, ok := cutLast(string(text), ")"); ok {
 			if f := strings.Fields(rest); len(f) > 13 {

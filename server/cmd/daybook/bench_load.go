@@ -29,7 +29,8 @@ type load struct {
 	warmup, duration   time.Duration
 	events             int64 // stop after so many; 0: after duration
 	bodies             int
-	pid                int
+	pids               []int
+	also               []string // other nodes
 	goBench, yes       bool
 }
 
@@ -59,7 +60,8 @@ server keeps up, and latency counts from the intended start (open model).`,
 	fl.DurationVar(&l.duration, "duration", 10*time.Second, "counted")
 	fl.Int64Var(&l.events, "events", 0, "stop after so many events instead; there is no warm-up then")
 	fl.IntVar(&l.bodies, "bodies", 20_000, "different events, made before the start and sent again and again")
-	fl.IntVar(&l.pid, "pid", 0, "process of the server: its CPU, memory and writes are reported (Linux)")
+	fl.IntSliceVar(&l.pids, "pid", nil, "process of the server, or processes: their CPU, memory and writes are reported (Linux)")
+	fl.StringSliceVar(&l.also, "also", nil, "other nodes of the same log: connections are spread over --server and these")
 	fl.BoolVar(&l.goBench, "go-bench", false, "also print the line that go test -bench would, for benchstat")
 	fl.BoolVar(&l.yes, "yes", false, "do not ask before loading a server on another machine")
 	return cmd
@@ -67,7 +69,6 @@ server keeps up, and latency counts from the intended start (open model).`,
 
 // loop says where requests go and how far the run is.
 type loop struct {
-	host     string
 	requests [][]byte
 	next     atomic.Int64 // request to send next
 	left     atomic.Int64 // events still to be sent, when they are counted
@@ -93,25 +94,31 @@ func (l *load) run(ctx context.Context, e *env) error {
 	if err != nil {
 		return err
 	}
-	u, err := url.Parse(t.server.value)
-	if err != nil || u.Scheme != "http" || u.Host == "" {
-		return usage("--server must be http://HOST:PORT here: the load client speaks plain HTTP/1.1")
+	u, err := plainURL(t.server.value)
+	if err != nil {
+		return err
 	}
-	if !loopback(u.Hostname()) {
-		if err := e.confirm(l.yes, "Load "+u.Host+" with made-up events"); err != nil {
+	hosts := []string{hostPort(u)}
+	for _, text := range l.also {
+		other, err := plainURL(text)
+		if err != nil {
 			return err
 		}
+		hosts = append(hosts, hostPort(other))
 	}
-	host := u.Host
-	if u.Port() == "" {
-		host = net.JoinHostPort(u.Hostname(), "80")
+	for _, host := range hosts {
+		if name, _, _ := net.SplitHostPort(host); !loopback(name) {
+			if err := e.confirm(l.yes, "Load "+host+" with made-up events"); err != nil {
+				return err
+			}
+		}
 	}
 	e.note("making %s", count(l.bodies, "event", "events"))
 	requests, err := l.requests(e, u, t)
 	if err != nil {
 		return err
 	}
-	p := &loop{host: host, requests: requests, batch: int64(l.batch), now: e.now, counted: l.events > 0}
+	p := &loop{requests: requests, batch: int64(l.batch), now: e.now, counted: l.events > 0}
 	start := e.now()
 	p.from, p.to = start.Add(l.warmup), start.Add(l.warmup+l.duration)
 	if p.counted {
@@ -125,23 +132,23 @@ func (l *load) run(ctx context.Context, e *env) error {
 	}
 	var m measured
 	m.start = start
-	m.serverBefore, m.clientBefore = processUse(l.pid), processUse(os.Getpid())
+	m.serverBefore, m.clientBefore = processUse(l.pids...), processUse(os.Getpid())
 	m.tallies = make([]loadTally, l.connections)
 	var group sync.WaitGroup
 	errs := make([]error, l.connections)
 	for i := range l.connections {
-		group.Go(func() { errs[i] = p.connection(ctx, &m.tallies[i], arrivals) })
+		group.Go(func() { errs[i] = p.connection(ctx, hosts[i%len(hosts)], &m.tallies[i], arrivals) })
 	}
 	if !p.counted { // CPU of the warm-up does not count
 		select {
 		case <-time.After(l.warmup):
-			m.serverBefore, m.clientBefore = processUse(l.pid), processUse(os.Getpid())
+			m.serverBefore, m.clientBefore = processUse(l.pids...), processUse(os.Getpid())
 		case <-ctx.Done():
 		}
 	}
 	group.Wait()
 	m.end = e.now()
-	m.server, m.client = processUse(l.pid), processUse(os.Getpid())
+	m.server, m.client = processUse(l.pids...), processUse(os.Getpid())
 	if err := errors.Join(errs...); err != nil {
 		return err
 	}
@@ -194,6 +201,22 @@ func (l *load) report(e *env, p *loop, m *measured) error {
 		return ended(exitPartial)
 	}
 	return nil
+}
+
+// plainURL is the address of a server that the load client can speak to.
+func plainURL(text string) (*url.URL, error) {
+	u, err := url.Parse(text)
+	if err != nil || u.Scheme != "http" || u.Host == "" {
+		return nil, usage("--server must be http://HOST:PORT here: the load client speaks plain HTTP/1.1")
+	}
+	return u, nil
+}
+
+func hostPort(u *url.URL) string {
+	if u.Port() == "" {
+		return net.JoinHostPort(u.Hostname(), "80")
+	}
+	return u.Host
 }
 
 func loopback(host string) bool {
@@ -250,7 +273,7 @@ func (p *loop) arrive(ctx context.Context, arrivals chan<- time.Time, rate float
 }
 
 // connection sends requests on one connection until the run ends. A connection that breaks is counted and opened again.
-func (p *loop) connection(ctx context.Context, t *loadTally, arrivals <-chan time.Time) error {
+func (p *loop) connection(ctx context.Context, host string, t *loadTally, arrivals <-chan time.Time) error {
 	var c net.Conn
 	var in *bufio.Reader
 	defer func() {
@@ -271,7 +294,7 @@ func (p *loop) connection(ctx context.Context, t *loadTally, arrivals <-chan tim
 		}
 		if c == nil {
 			var err error
-			if c, err = (&net.Dialer{}).DialContext(ctx, "tcp", p.host); err != nil {
+			if c, err = (&net.Dialer{}).DialContext(ctx, "tcp", host); err != nil {
 				return err
 			}
 			in = bufio.NewReaderSize(c, 64<<10)
@@ -303,33 +326,47 @@ func exchange(c net.Conn, in *bufio.Reader, request []byte) (failure string, bro
 	if _, err := c.Write(request); err != nil {
 		return err.Error(), true
 	}
-	status, answer, err := readAnswer(in, false)
+	a, err := readWhole(in, false)
 	switch {
 	case err != nil:
 		return err.Error(), true
-	case status/100 != 2:
-		return strconv.Itoa(status) + " " + answer, false
+	case a.status/100 != 2:
+		return strconv.Itoa(a.status) + " " + a.body, a.last
 	}
-	return "", false
+	return "", a.last
 }
 
-// readAnswer reads one HTTP answer to its end. It returns the beginning of a body that is no 2xx, and all of one that is when keep.
+// answer is an HTTP answer: of a body that is no 2xx the beginning.
+type answer struct {
+	status int
+	body   string
+	retry  bool // it says when to come again
+	last   bool // the server closes the connection after it
+}
+
+// readAnswer reads one HTTP answer to its end.
 func readAnswer(in *bufio.Reader, keep bool) (status int, body string, err error) {
+	a, err := readWhole(in, keep)
+	return a.status, a.body, err
+}
+
+// readWhole reads one HTTP answer to its end, and keeps a 2xx body when keep.
+func readWhole(in *bufio.Reader, keep bool) (a answer, err error) {
 	line, err := in.ReadSlice('\n')
 	if err != nil {
-		return 0, "", err
+		return a, err
 	}
 	if len(line) < 12 {
-		return 0, "", errors.New("no HTTP answer")
+		return a, errors.New("no HTTP answer")
 	}
-	if status, err = strconv.Atoi(string(line[9:12])); err != nil {
-		return 0, "", fmt.Errorf("status line %q", line)
+	if a.status, err = strconv.Atoi(string(line[9:12])); err != nil {
+		return a, fmt.Errorf("status line %q", line)
 	}
 	length, chunked := int64(0), false
 	for {
 		line, err := in.ReadSlice('\n')
 		if err != nil {
-			return 0, "", err
+			return a, err
 		}
 		if len(line) <= 2 {
 			break
@@ -338,15 +375,19 @@ func readAnswer(in *bufio.Reader, keep bool) (status int, body string, err error
 		switch {
 		case bytes.EqualFold(name, []byte("Content-Length")):
 			if length, err = strconv.ParseInt(string(bytes.TrimSpace(value)), 10, 64); err != nil {
-				return 0, "", fmt.Errorf("content length %q", value)
+				return a, fmt.Errorf("content length %q", value)
 			}
 		case bytes.EqualFold(name, []byte("Transfer-Encoding")):
 			chunked = bytes.Contains(value, []byte("chunked"))
+		case bytes.EqualFold(name, []byte("Retry-After")):
+			a.retry = true
+		case bytes.EqualFold(name, []byte("Connection")):
+			a.last = bytes.Contains(value, []byte("close"))
 		}
 	}
 	b := bodyReader{in: in}
 	switch {
-	case status/100 != 2:
+	case a.status/100 != 2:
 		b.room = 300
 	case keep:
 		b.room = 64 << 20
@@ -356,7 +397,8 @@ func readAnswer(in *bufio.Reader, keep bool) (status int, body string, err error
 	} else {
 		err = b.read(length)
 	}
-	return status, b.kept.String(), err
+	a.body = b.kept.String()
+	return a, err
 }
 
 // bodyReader reads a body and keeps as much of its beginning as there is room for.

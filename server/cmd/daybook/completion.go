@@ -69,3 +69,12 @@ func (e *env) completeQuery(cmd *cobra.Command, _ []string, typed string) ([]str
 	}
 	return out, directive
 }
+
+// cutLast cuts s around the last sep.
+func cutLast(s, sep string) (before, after string, ok bool) {
+	i := strings.LastIndex(s, sep)
+	if i < 0 {
+		return s, "", false
+	}
+	return s[:i], s[i+len(sep):], true
+}

@@ -27,15 +27,18 @@ type finding struct {
 }
 
 func newDoctor(e *env) *cobra.Command {
-	var fixHints bool
+	var fixHints, ready bool
 	cmd := &cobra.Command{
 		Use: "doctor", Short: "Look at configuration, store, disk, keys, server and clock; one line each",
-		Example: `  $ daybook doctor
-  $ daybook doctor --fix-hints
+		Example: `  $ daybook doctor --fix-hints
+  $ daybook doctor --ready
   $ daybook doctor -o json | jq '.[] | select(.state != "ok")'`,
 		Annotations: map[string]string{fieldsNote: doctorFields, exitsNote: "0 nothing fails · 1 something does"},
 		Args:        exactArgs(),
 		RunE: func(cmd *cobra.Command, _ []string) error {
+			if ready {
+				return e.askReady(cmd.Context())
+			}
 			found := e.examine(cmd)
 			failed := false
 			if fixHints {
@@ -74,8 +77,24 @@ func newDoctor(e *env) *cobra.Command {
 		},
 	}
 	cmd.Flags().BoolVar(&fixHints, "fix-hints", false, "only what to type or set, as lines to copy")
+	cmd.Flags().BoolVar(&ready, "ready", false, "only whether the server answers that it is ready, in three seconds: for health checks of containers")
 	config.Bind(cmd.Flags())
 	return cmd
+}
+
+// askReady fails when the server in force does not answer that it can serve. It opens no store and needs no key.
+func (e *env) askReady(ctx context.Context) error {
+	c, err := e.connect()
+	if err != nil {
+		return err
+	}
+	ctx, cancel := context.WithTimeout(ctx, 3*time.Second)
+	defer cancel()
+	if _, err := c.Ready(ctx); err != nil {
+		return cannot("reach a server that is ready", err)
+	}
+	e.note("ready")
+	return nil
 }
 
 // examine runs every check. None of them changes anything.
@@ -95,7 +114,7 @@ func (e *env) examine(cmd *cobra.Command) []finding {
 		for _, text := range e.mistyped() {
 			out = append(out, finding{"warn", "config", text, "daybook config lists them"})
 		}
-		out = append(out, e.examineStore(cmd.Context(), c.DB)...)
+		out = append(out, e.examineStore(cmd.Context(), c)...)
 		out = append(out, examineSigning(cmd.Context(), c))
 		if listensWide(c.Listen) && c.TLSCert == "" && len(c.TrustedProxies) == 0 {
 			out = append(out, finding{"warn", "network", "listens on " + c.Listen + " without TLS and without a trusted proxy: keys travel in the clear", "--tls-cert FILE --tls-key FILE, or --trusted-proxies NETWORK"})
@@ -108,8 +127,12 @@ func listensWide(listen string) bool {
 	return !strings.HasPrefix(listen, "127.") && !strings.HasPrefix(listen, "localhost") && !strings.HasPrefix(listen, "[::1]")
 }
 
-// examineStore looks at the store's file and the disk below it.
-func (e *env) examineStore(ctx context.Context, db string) []finding {
+// examineStore looks at the store's file and the disk below it, or at the database.
+func (e *env) examineStore(ctx context.Context, c *config.Config) []finding {
+	db := c.DB
+	if c.OnPostgres() {
+		return e.examinePostgres(ctx, c)
+	}
 	if err := checkDriver(db); err != nil {
 		return []finding{{"fail", "store", err.Error(), "--db FILE"}}
 	}
@@ -155,20 +178,29 @@ func (e *env) examineFile(ctx context.Context, db string, info fs.FileInfo) find
 func examineSigning(ctx context.Context, c *config.Config) finding {
 	off := finding{"warn", "signing", "checkpoints are not signed: nobody can prove from outside that the log was not changed", "--origin HOST (DAYBOOK_ORIGIN)"}
 	origin := c.Origin
-	if isThere(c.DB) {
-		s, err := openStore(ctx, c.DB, storeOptions{readOnly: true})
+	if c.OnPostgres() || isThere(c.DB) {
+		s, err := openStore(ctx, c.DB, storeOptions{readOnly: true, c: c})
 		if err != nil {
 			return finding{"warn", "signing", "the store cannot be read", ""}
 		}
 		known, signed, err := control.ReadSigning(ctx, s)
 		if err = errors.Join(err, s.Close()); err != nil {
-			return finding{"fail", "signing", err.Error(), "daybook fsck --db " + c.DB}
+			return finding{"fail", "signing", err.Error(), "daybook fsck --db " + config.MaskAddress(c.DB)}
 		}
 		if signed {
 			origin = known.Origin
 		}
-		if signed && !isThere(highWaterPath(c)) {
-			return finding{"fail", "signing", "there is no high-water store at " + highWaterPath(c), "daybook recover"}
+		if signed {
+			m, err := findMarks(ctx, c)
+			if err != nil {
+				return finding{"fail", "signing", err.Error(), "--highwater"}
+			}
+			if m == nil {
+				return finding{"fail", "signing", "there is no high-water store at " + marksShown(c), "daybook recover"}
+			}
+			if err := m.Close(); err != nil {
+				return finding{"fail", "signing", err.Error(), "--highwater"}
+			}
 		}
 	}
 	if origin == "" {

@@ -13,6 +13,7 @@ type listFlags struct {
 	since, until, order, cols, cursor string
 	limit                             int
 	all, asc, exitEmpty, rawCSV       bool
+	consistent                        bool
 }
 
 func (f *listFlags) add(cmd *cobra.Command, since string) {
@@ -28,6 +29,7 @@ func (f *listFlags) add(cmd *cobra.Command, since string) {
 	fl.StringVar(&f.order, "order", "log", "log | occurred: as recorded, or as it happened")
 	fl.BoolVar(&f.asc, "asc", false, "oldest first")
 	fl.StringVar(&f.cols, "cols", "", "columns: "+columnNames())
+	fl.BoolVar(&f.consistent, "consistent", false, "with what other nodes recorded in the last second")
 	fl.StringVar(&f.cursor, "cursor", "", "go on where an earlier answer stopped")
 	fl.BoolVar(&f.exitEmpty, "exit-empty", false, "exit 3 when nothing matches")
 	fl.BoolVar(&f.rawCSV, "raw-csv", false, "with -o csv: leave = + - @ at the beginning of a cell alone")
@@ -45,7 +47,7 @@ func (f *listFlags) listing(e *env, text string) (listing, error) {
 	if f.order != "log" && f.order != "occurred" {
 		return listing{}, usage("--order is log or occurred, not %q", f.order)
 	}
-	q := client.Query{Text: text, TZ: zone, Asc: f.asc, Limit: min(f.limit, 1000), Cursor: f.cursor}
+	q := client.Query{Text: text, TZ: zone, Asc: f.asc, Limit: min(f.limit, 1000), Cursor: f.cursor, Consistent: f.consistent}
 	if f.order != "log" {
 		q.Order = f.order
 	}

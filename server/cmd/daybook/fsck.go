@@ -8,12 +8,11 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/daybook-audit/daybook"
+	"github.com/daybook-audit/daybook/server/internal/config"
 	"github.com/daybook-audit/daybook/server/internal/control"
-	"github.com/daybook-audit/daybook/sqlite"
 )
 
 func newFsck(e *env) *cobra.Command {
-	var db, highwater string
 	var workers int
 	cmd := &cobra.Command{
 		Use: "fsck", Short: "Recompute everything in the store from its bytes",
@@ -29,31 +28,38 @@ every checkpoint, and the high-water store if it is there. It changes nothing an
 			if err != nil {
 				return err
 			}
-			return cannot("check the store", e.fsck(cmd.Context(), c.DB, highWaterPath(c), workers))
+			return cannot("check the store", e.fsck(cmd.Context(), c, true, workers))
 		},
 	}
-	cmd.Flags().StringVar(&db, "db", "", "the store (default daybook.db)")
-	cmd.Flags().StringVar(&highwater, "highwater", "", "high-water store (default highwater.db beside the store)")
+	cmd.Flags().String("db", "", "the store: a file, or the address of a PostgreSQL database (default daybook.db)")
+	cmd.Flags().String("highwater", "", "high-water store (default highwater.db beside the store; of PostgreSQL: the schema daybook_highwater)")
 	cmd.Flags().IntVar(&workers, "workers", 2, "logs checked at once")
 	return cmd
 }
 
-// fsck checks the store in the file db and prints what is wrong. Findings are exit code 6. Without highwater, or when there is no such
-// file, the store is compared with itself alone.
-func (e *env) fsck(ctx context.Context, db, highwater string, workers int) error {
-	s, err := openStore(ctx, db, storeOptions{readOnly: true})
+// fsck checks the store of c and prints what is wrong. Findings are exit code 6. Without remembered, or when there is no high-water
+// store, it is compared with itself alone.
+func (e *env) fsck(ctx context.Context, c *config.Config, remembered bool, workers int) error {
+	s, err := openStore(ctx, c.DB, storeOptions{readOnly: true, c: c})
 	if err != nil {
 		return err
 	}
 	start := e.now()
 	bar := e.progress("entries", 0)
-	report, err := fsckSigned(ctx, s, highwater, daybook.FsckOptions{Workers: workers, Progress: bar.at})
+	o := daybook.FsckOptions{Workers: workers, Progress: bar.at}
+	var report daybook.FsckReport
+	compared := true // with the high-water store
+	if remembered {
+		report, compared, err = fsckSigned(ctx, s, c, o)
+	} else {
+		report, err = daybook.Fsck(ctx, s, o)
+	}
 	bar.end()
 	if err := errors.Join(err, s.Close()); err != nil {
 		return err
 	}
-	if report.Checkpoints > 0 && highwater != "" && !isThere(highwater) {
-		e.warn("there is no high-water store at %s: whether this is an older copy is not known", highwater)
+	if report.Checkpoints > 0 && !compared {
+		e.warn("there is no high-water store at %s: whether this is an older copy is not known", marksShown(c))
 	}
 	for _, f := range report.Findings {
 		where := string(f.Org)
@@ -74,19 +80,22 @@ func (e *env) fsck(ctx context.Context, db, highwater string, workers int) error
 	return err
 }
 
-// fsckSigned is daybook.Fsck with the high-water store in the file highwater, if it is there and the store has signed anything.
-func fsckSigned(ctx context.Context, s store, highwater string, o daybook.FsckOptions) (report daybook.FsckReport, err error) {
+// fsckSigned is daybook.Fsck with the high-water store of c. Compared is false when there is none, and the store has signed something.
+func fsckSigned(ctx context.Context, s store, c *config.Config, o daybook.FsckOptions) (report daybook.FsckReport, compared bool, err error) {
 	known, signed, err := control.ReadSigning(ctx, s)
 	if err != nil {
-		return report, err
+		return report, false, err
 	}
-	if signed && highwater != "" && isThere(highwater) {
-		marks, err := sqlite.OpenHighWater(highwater)
+	if signed {
+		m, err := findMarks(ctx, c)
 		if err != nil {
-			return report, err
+			return report, false, err
 		}
-		defer func() { err = errors.Join(err, marks.Close()) }()
-		o.HighWater, o.Origin = marks, known.Origin
+		if m != nil {
+			defer func() { err = errors.Join(err, m.Close()) }()
+			o.HighWater, o.Origin, compared = m, known.Origin, true
+		}
 	}
-	return daybook.Fsck(ctx, s, o)
+	report, err = daybook.Fsck(ctx, s, o)
+	return report, compared || !signed, err
 }

@@ -4,7 +4,6 @@ import (
 	"bytes"
 	"math"
 	"slices"
-	"strings"
 	"testing"
 	"time"
 
@@ -103,25 +102,5 @@ func TestSample(t *testing.T) {
 		return a.org == b.org && a.at.Equal(b.at) && len(a.events) == len(b.events) && a.events[0].ID == b.events[0].ID
 	}) {
 		t.Error("the same moment gives another sample")
-	}
-}
-
-// TestSentence: who and what, as the table shows them.
-func TestSentence(t *testing.T) {
-	t.Parallel()
-	grace := daybook.Actor{Type: "user", ID: "usr_7", Name: "Grace Hopper"}
-	ada := daybook.Actor{Type: "user", ID: "usr_1", Name: "Ada Byron"}
-	invoice := []daybook.Target{{Type: "invoice", ID: "42", Name: "Invoice 42"}}
-	for want, e := range map[string]daybook.Event{
-		"Ada Byron as Grace Hopper|updated Invoice 42":   {Actor: grace.As(ada), Action: "invoice.updated", Targets: invoice},
-		"Grace Hopper via ci-bot|sent invoice 7":         {Actor: grace.As(daybook.Actor{Type: "service", ID: "ci-bot"}), Action: "invoice.sent", Targets: []daybook.Target{{Type: "invoice", ID: "7"}}},
-		"grace@acme.com|user.login – denied":             {Actor: daybook.Actor{ID: "usr_7", Email: "grace@acme.com"}, Action: "user.login", Outcome: daybook.Denied},
-		"Someone not signed in|role.granted_to · user 9": {Action: "role.granted_to", Targets: []daybook.Target{{Type: "user", ID: "9"}}},
-		"cron|" + strings.Repeat("x", 79) + "…":          {Actor: daybook.Actor{ID: "cron"}, Action: strings.Repeat("x", 90)},
-		"Grace Hopper|deleted Invoice 42 – failed":       {Actor: grace, Action: "billing.invoice.deleted", Targets: invoice, Outcome: daybook.Failure},
-	} {
-		if got := who(&e) + "|" + what(&e); got != want {
-			t.Errorf("got  %s\nwant %s", got, want)
-		}
 	}
 }

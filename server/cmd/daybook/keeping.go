@@ -5,7 +5,9 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"log/slog"
 	"sync"
+	"time"
 
 	"github.com/daybook-audit/daybook"
 	"github.com/daybook-audit/daybook/server/internal/api"
@@ -34,23 +36,62 @@ type keeping struct {
 func (k *keeping) start(m *Main, retentions *control.Retentions, also *control.Everywhere) {
 	k.mu.Lock()
 	k.export, k.audit, k.auth = m.export, m.audit, m.auth
+	k.eraser.Book = m.book
 	k.mu.Unlock()
 	ctx, stop := context.WithCancel(context.Background())
 	k.stop = stop
 	job := &control.Keeping{Retentions: retentions, Book: m.book, Logger: m.Logger, Applied: k.applied, Also: also}
-	k.jobs.Go(func() { job.Run(ctx) })
 	k.late = control.Overdue{Book: m.book, Logger: m.Logger, Missed: k.overdue}
-	k.jobs.Go(func() { k.late.Run(ctx) })
 	if m.FollowTail {
 		k.jobs.Go(func() { m.followTail(ctx) })
 	}
-	if every := m.Config.VerifyEvery; every > 0 {
-		k.jobs.Go(func() { m.verifyEvery(ctx, every) })
+	if m.sign != nil && m.Config.OnPostgres() {
+		k.jobs.Go(func() { m.watchSigning(ctx) })
+	}
+	k.jobs.Go(func() {
+		// Its error is that of ctx: whoever waits for the turn ends with the server.
+		_ = m.book.Alone(ctx, "background", func(ctx context.Context) error {
+			m.Logger.LogAttrs(ctx, slog.LevelDebug, "the background work is this process's")
+			var work sync.WaitGroup
+			work.Go(func() { job.Run(ctx) })
+			work.Go(func() { k.late.Run(ctx) })
+			if m.Config.OnPostgres() {
+				work.Go(func() { k.adopt(ctx, m) })
+			}
+			if every := m.Config.VerifyEvery; every > 0 {
+				work.Go(func() { m.verifyEvery(ctx, every) })
+			}
+			work.Wait()
+			return ctx.Err()
+		})
+	})
+}
+
+// adoptEvery is how often is looked for erasures of organizations whose node has ended.
+const adoptEvery = 30 * time.Second
+
+// adopt carries out what other nodes have begun and left, until ctx ends.
+func (k *keeping) adopt(ctx context.Context, m *Main) {
+	tick := time.NewTicker(adoptEvery)
+	defer tick.Stop()
+	for {
+		select {
+		case <-ctx.Done():
+			return
+		case <-tick.C:
+		}
+		if err := k.eraser.Round(ctx); err != nil && ctx.Err() == nil {
+			m.Logger.LogAttrs(ctx, slog.LevelError, "erasures of organizations that another node has left are not known", slog.Any("error", err))
+		}
 	}
 }
 
 // close ends the job. What is erased afterwards becomes complete at the next start.
 func (k *keeping) close() {
+	if k.stop != nil {
+		k.stop()
+		k.jobs.Wait()
+	}
 	if k.eraser != nil {
 		k.eraser.Close()
 		k.eraser = nil
@@ -58,8 +99,6 @@ func (k *keeping) close() {
 	if k.stop == nil {
 		return
 	}
-	k.stop()
-	k.jobs.Wait()
 	k.stop = nil
 	k.mu.Lock()
 	defer k.mu.Unlock()
@@ -69,13 +108,12 @@ func (k *keeping) close() {
 // prepare makes what erases organizations. The Book may need it while it opens.
 func (k *keeping) prepare(m *Main, orgs *control.Orgs) {
 	k.eraser = &control.Eraser{
-		Erasures: control.NewOrgErasures(m.store, m.Now), Orgs: orgs, Docs: m.store, Logger: m.Logger, Now: m.Now, Forget: k.forget, Silence: k.silence, Done: k.gone,
+		Erasures: control.NewOrgErasures(m.store, m.Now), Orgs: orgs, Docs: m.store, Logger: m.Logger, Now: m.Now, Forget: k.forget, Silence: k.silence, Done: k.gone, Shared: m.Config.OnPostgres(),
 	}
 }
 
 // resume goes on with the erasures of organizations that an earlier process left.
 func (k *keeping) resume(ctx context.Context, m *Main) error {
-	k.eraser.Book = m.book
 	if err := k.eraser.Resume(ctx); err != nil {
 		return fmt.Errorf("go on erasing organizations: %w", err)
 	}

@@ -53,7 +53,7 @@ func newKeyCreate(e *env) *cobra.Command {
 	cmd := &cobra.Command{
 		Use: "create", Short: "Make an API key and print it: this once",
 		Long: `The key goes to stdout, alone, so that it can be piped into a file; what it may do goes to stderr.
-With --db the key is made in the store itself, while no server runs: that is how the very first key is made.`,
+With --db the key is made in the store itself: that is how the very first key is made. A file takes it while no server runs.`,
 		Example: `  $ daybook key create --name ci --org org_acme --scopes record
   $ daybook key create --name auditor --org org_acme --scopes read,export --expires 90d > auditor.key
   $ daybook key create --db daybook.db --all-orgs --scopes record,read,export,viewer,manage,operate`,
@@ -104,7 +104,7 @@ With --db the key is made in the store itself, while no server runs: that is how
 	fl.StringVar(&labels, "labels", "", "words that a door may ask for beside the scopes, separated by commas: Admin,User")
 	fl.StringVar(&expires, "expires", "", "until when it holds: 90d, 2027-01-01 (default: for ever)")
 	fl.BoolVar(&allOrgs, "all-orgs", false, "for all organizations")
-	fl.StringVar(&db, "db", "", "make it in this store, while no server runs")
+	fl.StringVar(&db, "db", "", "make it in this store: in a file while no server runs, in a PostgreSQL database also beside the servers")
 	return cmd
 }
 
@@ -140,7 +140,7 @@ func (e *env) makeKey(ctx context.Context, c *config.Config, db string, k client
 		}
 		return c.CreateKey(ctx, k)
 	}
-	store, err := openStore(ctx, db, storeOptions{})
+	store, err := openStore(ctx, db, storeOptions{c: c})
 	if err != nil {
 		return client.Key{}, err
 	}

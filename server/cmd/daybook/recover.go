@@ -20,10 +20,9 @@ type recovery struct {
 
 func newRecover(e *env) *cobra.Command {
 	var r recovery
-	var db, highwater, key, origin string
 	cmd := &cobra.Command{
 		Use: "recover --new-epoch | --trust-database", Short: "Let logs go on that were found rolled back or forked",
-		Long: `The server must be down. Alone it lists the logs that are frozen, and why.
+		Long: `No server may run on the store. Alone it lists the logs that are frozen, and why.
 --new-epoch ends each of them for ever and begins its next one, with a log id and a key of its own, whose first entry says where the
 old one ended and at least what was lost. Readers must pin the new key, by another way than from the log. After a key compromise put
 the new master key in its place first, and name the organizations with --org, or all of them with --all.
@@ -49,21 +48,21 @@ the new master key in its place first, and name the organizations with --org, or
 		},
 	}
 	f := cmd.Flags()
-	f.StringVar(&db, "db", "", "the store (default daybook.db)")
+	f.String("db", "", "the store: a file, or the address of a PostgreSQL database (default daybook.db)")
 	f.BoolVar(&r.newEpoch, "new-epoch", false, "begin the next epoch of every frozen log")
 	f.BoolVar(&r.trust, "trust-database", false, "put the lost high-water marks from the store's own checkpoints")
 	f.StringVar(&r.cause, "cause", daybook.CauseRestore, "restore | failover | key_compromise | other")
 	f.StringVar(&r.reason, "reason", "", "why, in words; it stands in the log for ever")
 	f.Bool("all", false, "every log, frozen or not")
-	f.StringVar(&origin, "origin", "", "host that checkpoints are named after (default: that of the store)")
-	f.StringVar(&key, "master-key-file", "", "file with the master key (default master.key beside the store)")
-	f.StringVar(&highwater, "highwater", "", "high-water store (default highwater.db beside the store)")
+	f.String("origin", "", "host that checkpoints are named after (default: that of the store)")
+	f.String("master-key-file", "", "file with the master key (default master.key in data_dir)")
+	f.String("highwater", "", "high-water store (default highwater.db beside the store; of PostgreSQL: the schema daybook_highwater)")
 	f.BoolVar(&r.yes, "yes", false, "do not ask")
 	return cmd
 }
 
 func (e *env) recover(ctx context.Context, c *config.Config, r *recovery, all bool) (err error) {
-	s, err := openStore(ctx, c.DB, storeOptions{mustExist: true})
+	s, err := openStore(ctx, c.DB, storeOptions{mustExist: true, c: c})
 	if err != nil {
 		return err
 	}

@@ -22,7 +22,7 @@ func newRestore(e *env) *cobra.Command {
 	var yes bool
 	cmd := &cobra.Command{
 		Use: "restore FILE", Short: "Put a backup in the place of the store, after checking all of it",
-		Long: `The server must be down. The copy is checked from its bytes (as fsck does) before it gets its name; a store that is already there
+		Long: `For a store in a SQLite file. The server must be down. The copy is checked from its bytes (as fsck does) before it gets its name; a store that is already there
 is kept beside it. Entries recorded after the backup are not in it. What was erased after it, as the high-water store lists it, is erased
 again.`,
 		Example: `  $ daybook restore daybook-2026-11-21.db
@@ -50,6 +50,9 @@ again.`,
 }
 
 func (e *env) restore(ctx context.Context, from, db string, yes bool) (err error) {
+	if config.IsPostgres(db) {
+		return &usageError{message: "a PostgreSQL database is restored with its own tools, into an empty database", try: restorePostgres}
+	}
 	if !isThere(from) {
 		return usage("there is no file %s", from)
 	}
@@ -92,7 +95,7 @@ func (e *env) restore(ctx context.Context, from, db string, yes bool) (err error
 
 // reapply erases again what was erased after the backup was made. What it cannot do now the server does when it starts.
 func (e *env) reapply(ctx context.Context, c *config.Config) (err error) {
-	s, err := openStore(ctx, c.DB, storeOptions{mustExist: true})
+	s, err := openStore(ctx, c.DB, storeOptions{mustExist: true, c: c})
 	if err != nil {
 		return err
 	}
@@ -126,7 +129,7 @@ func (e *env) checkedCopy(ctx context.Context, from, to string) error {
 	}); err != nil {
 		return err
 	}
-	if err := e.fsck(ctx, to, "", 2); err != nil {
+	if err := e.fsck(ctx, &config.Config{DB: to}, false, 2); err != nil {
 		return errors.Join(err, os.Remove(to))
 	}
 	return nil

@@ -31,10 +31,7 @@ var thisInstance = []daybook.Target{{Type: "instance", ID: "instance"}}
 // started records that the server runs, and what has changed in its settings since it last did. A log that takes nothing does not
 // keep the server from serving what it can: the events are in the log of the server then.
 func (m *Main) started(ctx context.Context) error {
-	settings := map[string]string{}
-	for _, s := range m.Settings {
-		settings[s.Key] = s.Value
-	}
+	settings := m.comparable()
 	old, err := control.Settings(ctx, m.store, settings)
 	if err != nil {
 		return err

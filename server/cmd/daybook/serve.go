@@ -12,6 +12,7 @@ import (
 	"os"
 	"path/filepath"
 	"strings"
+	"sync/atomic"
 	"time"
 
 	"github.com/spf13/cobra"
@@ -24,6 +25,7 @@ import (
 	"github.com/daybook-audit/daybook/server/internal/control"
 	"github.com/daybook-audit/daybook/server/internal/export"
 	"github.com/daybook-audit/daybook/server/internal/selfaudit"
+	"github.com/daybook-audit/daybook/server/internal/ui"
 )
 
 // Main is a whole server: store, Book, doors and HTTP. Fill the first fields, then Run, then Close.
@@ -44,16 +46,18 @@ type Main struct {
 
 	URL string // where it listens; set by Run
 
-	store  store
-	sign   *signing
-	book   *daybook.Book
-	auth   *auth.Authenticator
-	export *export.Runner
-	audit  *selfaudit.Auditor
-	made   []control.Key // before the Book was open
-	keep   keeping
-	http   *http.Server
-	failed chan error
+	node        node
+	store       store
+	sign        *signing
+	book        *daybook.Book
+	auth        *auth.Authenticator
+	export      *export.Runner
+	audit       *selfaudit.Auditor
+	made        []control.Key // before the Book was open
+	keep        keeping
+	http        *http.Server
+	connections atomic.Int64 // open
+	failed      chan error
 }
 
 // Run opens the store and serves. It returns as soon as requests are answered; Wait waits for what follows.
@@ -64,7 +68,9 @@ func (m *Main) Run(ctx context.Context) (err error) {
 		}
 	}()
 	c := m.Config
-	if m.store, err = openStore(ctx, c.DB, storeOptions{logger: m.Logger}); err != nil {
+	m.identify()
+	m.failed = make(chan error, 1)
+	if m.store, err = openStore(ctx, c.DB, storeOptions{logger: m.Logger, c: c}); err != nil {
 		return err
 	}
 	if m.Prepare != nil {
@@ -83,7 +89,8 @@ func (m *Main) Run(ctx context.Context) (err error) {
 	if err != nil {
 		return fmt.Errorf("listen: %w", err)
 	}
-	m.http, m.failed = handler.HTTPServer(), make(chan error, 1)
+	m.http = handler.HTTPServer()
+	m.http.ConnState = m.countConnection
 	m.URL = "http://" + listener.Addr().String()
 	serve := m.http.Serve
 	if c.TLSCert != "" {
@@ -91,8 +98,8 @@ func (m *Main) Run(ctx context.Context) (err error) {
 		m.http.TLSConfig = &tls.Config{MinVersion: tls.VersionTLS12}
 		serve = func(l net.Listener) error { return m.http.ServeTLS(l, c.TLSCert, c.TLSKey) }
 	}
-	go func() { m.failed <- serve(listener) }()
-	m.Logger.LogAttrs(ctx, slog.LevelInfo, "listening", slog.String("url", m.URL), slog.String("db", c.DB), slog.String("version", version()))
+	go func() { m.fail(serve(listener)) }()
+	m.Logger.LogAttrs(ctx, slog.LevelInfo, "listening", slog.String("url", m.URL), slog.String("db", config.MaskAddress(c.DB)), slog.String("version", version()))
 	return nil
 }
 
@@ -112,14 +119,19 @@ func (m *Main) handler(ctx context.Context) (*api.Server, error) {
 		return nil, err
 	}
 	d := api.Deps{
-		Docs: m.store, Orgs: orgs, Keys: keys, Backup: m.backup, Logger: m.Logger, Now: m.Now, TrustedProxies: proxies, Version: version(),
-		Limits: api.Limits{Body: int64(c.LimitBody), Decompressed: int64(c.LimitDecompressed), Events: c.LimitEvents, Event: int(c.LimitEvent)},
+		Docs: m.store, Orgs: orgs, Keys: keys, Logger: m.Logger, Now: m.Now, TrustedProxies: proxies, Version: version(),
+		Limits: api.Limits{Body: int64(c.LimitBody), Decompressed: int64(c.LimitDecompressed), Events: c.LimitEvents, Event: int(c.LimitEvent), Bodies: 2 * int64(c.QueueBytes)},
+	}
+	if _, ok := m.store.(daybook.Backuper); ok {
+		d.Backup = m.backup
+	} else {
+		d.BackupHint = "this store is backed up with its own tools: " + backupPostgres
 	}
 	o := daybook.Options{
 		Now: m.Now, Logger: m.Logger, CursorKey: cursorKey, MaxQueueBytes: int64(c.QueueBytes), TailBytes: int64(c.TailBytes),
-		CommitTimeout: c.CommitTimeout, IdempotencyWindow: c.IdempotencyWindow,
+		CommitTimeout: c.CommitTimeout, IdempotencyWindow: c.IdempotencyWindow, LeaseTime: c.LeaseTime,
 	}
-	if m.sign, err = openSigning(ctx, c, m.store, signingOptions{fallback: m.Origin}); err != nil {
+	if m.sign, err = openSigning(ctx, c, m.store, signingOptions{fallback: m.Origin, logger: m.Logger}); err != nil {
 		return nil, err
 	}
 	if m.sign == nil {
@@ -136,8 +148,12 @@ func (m *Main) handler(ctx context.Context) (*api.Server, error) {
 			return nil, err
 		}
 	}
+	if d.Console, err = ui.New(); err != nil {
+		return nil, err
+	}
 	if c.Metrics {
 		d.Metrics = api.NewMetrics()
+		d.Metrics.Node(m.node.name, version())
 		o.Metrics = d.Metrics.Book()
 	}
 	schemas, err := m.schemas(ctx)
@@ -153,7 +169,7 @@ func (m *Main) handler(ctx context.Context) (*api.Server, error) {
 	if m.book, err = daybook.Open(ctx, m.store, o); err != nil {
 		return nil, fmt.Errorf("open the log: %w", err)
 	}
-	m.auth = auth.New(keys, auth.Options{Now: m.Now, RateLimit: c.RateLimit})
+	m.auth = auth.New(keys, auth.Options{Now: m.Now, RateLimit: c.RateLimit, News: m.news()})
 	m.audit = m.newAuditor()
 	frozen.tell(m.audit)
 	orgs.Made = m.orgMade
@@ -167,10 +183,21 @@ func (m *Main) handler(ctx context.Context) (*api.Server, error) {
 		d.Metrics.WatchErasures(m.keep.late.Count)
 	}
 	origin := auth.Origin{Public: c.PublicURL, Proxies: proxies}
+	if d.Sessions, err = m.auth.NewSessions(control.NewSessions(m.store, m.Now), origin); err != nil {
+		return nil, fmt.Errorf("public_url: %w", err)
+	}
 	if err := m.openExports(ctx); err != nil {
 		return nil, err
 	}
 	d.Exports, d.Origin = m.export, origin
+	d.Views, d.ViewerSettings = control.NewViews(m.store, m.Now), control.NewViewings(m.store, m.Now)
+	viewerKey, err := control.ViewerTokenKey(ctx, m.store)
+	if err == nil {
+		d.Viewings, err = m.auth.NewViewings(d.ViewerSettings, viewerKey)
+	}
+	if err != nil {
+		return nil, fmt.Errorf("read the key of viewer tokens: %w", err)
+	}
 	d.Retentions, d.Erasures, d.BackupsKept = control.NewRetentions(m.store, m.Now), control.NewErasures(m.store, m.Now), c.BackupKeep
 	ttl, err := m.restHapiTTL(orgs)
 	if err != nil {
@@ -185,6 +212,14 @@ func (m *Main) handler(ctx context.Context) (*api.Server, error) {
 		return nil, err
 	}
 	return api.New(d)
+}
+
+// news is what this node hears of the others; nil when there are none.
+func (m *Main) news() *control.News {
+	if !m.Config.OnPostgres() {
+		return nil
+	}
+	return control.NewNews(m.store, m.Now, m.keep.eraser.Sync, func(ctx context.Context) error { return m.auth.ForgetAll(ctx) })
 }
 
 // schemas reads the schemas, with the rules of the configuration.
@@ -202,17 +237,25 @@ func (m *Main) openExports(ctx context.Context) error {
 	if err != nil {
 		return fmt.Errorf("read the key of export links: %w", err)
 	}
-	dir := m.Config.ExportDir
-	if dir == "" {
-		dir = m.Config.DB + "-exports"
-	}
 	m.export, err = export.Open(ctx, m.book, control.NewExports(m.store, m.Now), key, export.Options{
-		Dir: dir, Now: m.Now, Logger: m.Logger, Workers: m.Config.ExportWorkers, Keep: m.Config.ExportKeep,
+		Dir: exportDir(m.Config), Now: m.Now, Logger: m.Logger, Workers: m.Config.ExportWorkers, Keep: m.Config.ExportKeep,
+		Lease: m.lease(), LeaseTime: m.Config.LeaseTime, Node: m.node.holder,
 	})
 	if err != nil {
 		return fmt.Errorf("open the exports: %w", err)
 	}
 	return nil
+}
+
+// exportDir is the folder of the files of exports.
+func exportDir(c *config.Config) string {
+	switch {
+	case c.ExportDir != "":
+		return c.ExportDir
+	case c.OnPostgres():
+		return filepath.Join(c.Folder(), "daybook-exports")
+	}
+	return c.DB + "-exports"
 }
 
 // firstKey stores the key of the configuration if there is none yet, and says so if there is none even then.
@@ -229,7 +272,7 @@ func (m *Main) firstKey(ctx context.Context, keys *control.Keys) error {
 	none, err := keys.None(ctx)
 	if none {
 		m.Logger.LogAttrs(ctx, slog.LevelWarn, "there is no API key yet: nobody can use this server",
-			slog.String("try", fmt.Sprintf("stop it, then: daybook key create --db %s --all-orgs --scopes %s; or start it with DAYBOOK_BOOTSTRAP_KEY", m.Config.DB, auth.All)))
+			slog.String("try", fmt.Sprintf("stop it, then: daybook key create --db %s --all-orgs --scopes %s; or start it with DAYBOOK_BOOTSTRAP_KEY", config.MaskAddress(m.Config.DB), auth.All)))
 	}
 	return err
 }
@@ -256,6 +299,14 @@ func (m *Main) backup(ctx context.Context, w io.Writer) error {
 	defer f.Close() //nolint:errcheck // opened for reading
 	_, err = io.Copy(w, f)
 	return err
+}
+
+// fail has Wait return err, if nothing else has failed before.
+func (m *Main) fail(err error) {
+	select {
+	case m.failed <- err:
+	default:
+	}
 }
 
 // Wait returns when ctx ends (nil), or when serving cannot go on.
@@ -370,8 +421,10 @@ func (e *env) serve(ctx context.Context, m *Main, ready func() error) error {
 		err = ready()
 	}
 	if err == nil {
+		e.tellSupervisor(ctx, m.Logger, "READY=1")
 		err = m.Wait(ctx)
 	}
+	e.tellSupervisor(context.WithoutCancel(ctx), m.Logger, "STOPPING=1")
 	m.Logger.LogAttrs(context.WithoutCancel(ctx), slog.LevelInfo, "stopping")
 	if err := errors.Join(err, m.Close()); err != nil {
 		return cannot("serve", err)

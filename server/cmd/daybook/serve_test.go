@@ -10,6 +10,7 @@ import (
 	"crypto/x509"
 	"encoding/json"
 	"encoding/pem"
+	"fmt"
 	"io"
 	"math/big"
 	"net"
@@ -198,6 +199,8 @@ func TestMetrics(t *testing.T) {
 	for _, name := range regexp.MustCompile(`daybook_[a-z_]+`).FindAllString(string(page), -1) {
 		value, ok := served[name]
 		switch {
+		case name == "daybook_node_info":
+			value, ok = served[fmt.Sprintf("%s{node=%q,version=%q}", name, m.node.name, version())]
 		case name == "daybook_flagged_total":
 			value, ok = served[name+`{flag="schema_missing"}`]
 		case strings.HasPrefix(name, "daybook_http_requests"):

@@ -123,7 +123,7 @@ func (e *env) portrait(x *client.Entry, how string, clock func(time.Time) string
 		return b.String()
 	}
 	ev := &x.Event
-	fmt.Fprintf(&b, "%s %s\n", visible(who(ev)), visible(what(ev)))
+	fmt.Fprintf(&b, "%s\n", saying(x))
 	action := visible(ev.Action)
 	if ev.Version > 0 {
 		action += fmt.Sprintf(" v%d", ev.Version)

@@ -8,6 +8,7 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
+	"log/slog"
 	"net/http"
 	"os"
 	"path/filepath"
@@ -17,11 +18,9 @@ import (
 	"time"
 
 	"github.com/daybook-audit/daybook"
-	"github.com/daybook-audit/daybook/internal/durable"
 	"github.com/daybook-audit/daybook/server/internal/config"
 	"github.com/daybook-audit/daybook/server/internal/control"
 	"github.com/daybook-audit/daybook/server/internal/selfaudit"
-	"github.com/daybook-audit/daybook/sqlite"
 	"github.com/daybook-audit/daybook/witness"
 )
 
@@ -29,13 +28,14 @@ import (
 type signing struct {
 	control.Signing
 	master []byte
-	marks  *sqlite.HighWater
+	marks  marks
 }
 
 // signingOptions say how to come by it.
 type signingOptions struct {
 	fallback string // origin of an instance that has none and is given none; empty: it does not sign
 	newKey   bool   // another master key than before is meant: the old one is known to somebody else
+	logger   *slog.Logger
 }
 
 // options adds s to those of a Book. A nil s adds nothing.
@@ -88,9 +88,13 @@ func (s *signing) Close() error {
 // openSigning returns what the instance whose documents are docs signs with, or nil when it does not sign. The origin and the master key
 // are those of the first start for ever: with others nobody who remembers a checkpoint could tell the logs from forged ones.
 //
-// On the first start a missing key is made. A crash between the key, the high-water store and the document leaves files that the next
-// start takes.
+// On the first start a missing key is made. A crash between the key, the document and the high-water store leaves files that the next
+// start takes. Of several nodes that start at once the first decides, and the others refuse to go on with a key of their own.
 func openSigning(ctx context.Context, c *config.Config, docs daybook.Documents, o signingOptions) (*signing, error) {
+	logger := o.logger
+	if logger == nil {
+		logger = slog.New(slog.DiscardHandler)
+	}
 	known, signed, err := control.ReadSigning(ctx, docs)
 	if err != nil {
 		return nil, err
@@ -111,70 +115,126 @@ func openSigning(ctx context.Context, c *config.Config, docs daybook.Documents, 
 	default:
 		return nil, nil
 	}
-	if s.master, err = masterKey(c, !signed); err != nil {
+	made := "" // the file of the key, if this call has made it
+	if s.master, made, err = masterKey(c, !signed); err != nil {
 		return nil, err
 	}
 	if s.Clock, err = daybook.ClockVkey(s.Origin, s.master); err != nil {
 		return nil, usage("%v", err)
 	}
 	if signed && s.Clock != known.Clock && !o.newKey {
-		return nil, &usageError{
-			message: "this is another master key than the one that the logs were signed with",
-			try:     "the right file (--master-key-file); after a compromise: daybook recover --new-epoch --cause key_compromise",
-		}
+		return nil, errOtherKey(c)
 	}
-	if s.marks, err = sqlite.OpenHighWater(highWaterPath(c)); err != nil {
+	kept, err := control.KeepSigning(ctx, docs, s.Signing, signed)
+	if err != nil {
 		return nil, err
 	}
-	if err := control.KeepSigning(ctx, docs, s.Signing); err != nil {
-		return nil, errors.Join(err, s.Close())
+	if kept != s.Signing { // another node has made its key at this moment, and nothing was signed with this one
+		err := errOtherKey(c)
+		if made != "" {
+			err = errors.Join(err, os.Remove(made))
+		}
+		return nil, err
+	}
+	if made != "" && c.OnPostgres() {
+		logger.LogAttrs(ctx, slog.LevelWarn, "a master key was made: every node of this database needs this very file, and a copy in a safe place",
+			slog.String("file", made))
+	}
+	if c.OnPostgres() && c.HighWater == "" {
+		logger.LogAttrs(ctx, slog.LevelWarn, "what was signed is remembered in the database of the log: a restore takes both back, and is not found out",
+			slog.String("try", "--highwater postgres://… of another server (DAYBOOK_HIGHWATER)"))
+	}
+	if s.marks, err = openMarks(ctx, c); err != nil {
+		return nil, err
 	}
 	return s, nil
 }
 
-func highWaterPath(c *config.Config) string { return beside(c, c.HighWater, "highwater.db") }
+// signingEvery is how often a node looks whether the instance signs with the key that it has.
+const signingEvery = 5 * time.Second
 
-// beside returns path, or a file of this name beside the store.
-func beside(c *config.Config, path, name string) string {
-	if path != "" {
-		return path
+// watchSigning has the server end when another node was given another master key, after a compromise of this one: what this node signed
+// from then on nobody should believe.
+func (m *Main) watchSigning(ctx context.Context) {
+	tick := time.NewTicker(signingEvery)
+	defer tick.Stop()
+	for {
+		select {
+		case <-ctx.Done():
+			return
+		case <-tick.C:
+		}
+		known, signed, err := control.ReadSigning(ctx, m.store)
+		if err == nil && signed && known != m.sign.Signing { // what cannot be read now is read the next time
+			m.fail(errOtherKey(m.Config))
+			return
+		}
 	}
-	return filepath.Join(filepath.Dir(c.DB), name)
 }
 
-// masterKey returns the master key of the configuration, made if the file is missing and create is set. No error shows any of it.
-func masterKey(c *config.Config, create bool) ([]byte, error) {
+// errOtherKey refuses a master key that is not the instance's: what it would sign nobody could verify with the keys that are pinned.
+func errOtherKey(c *config.Config) error {
+	if c.OnPostgres() {
+		return &usageError{
+			message: "this is another master key than the one of the nodes that have signed the logs in this database",
+			try:     "the file of the other nodes (--master-key-file) in the place of " + masterKeyPath(c) + "; after a compromise: daybook recover --new-epoch --cause key_compromise",
+		}
+	}
+	return &usageError{
+		message: "this is another master key than the one that the logs were signed with",
+		try:     "the right file (--master-key-file); after a compromise: daybook recover --new-epoch --cause key_compromise",
+	}
+}
+
+// masterKeyPath is the file of the master key.
+func masterKeyPath(c *config.Config) string {
+	if c.MasterKeyFile != "" {
+		return c.MasterKeyFile
+	}
+	return filepath.Join(c.Folder(), "master.key")
+}
+
+// masterKey returns the master key of the configuration. If the file is missing and create is set, it is made, and its name returned. No
+// error shows any of the key.
+func masterKey(c *config.Config, create bool) (key []byte, made string, err error) {
 	if c.MasterKey != "" {
 		key, ok := parseMasterKey(c.MasterKey)
 		if !ok {
-			return nil, usage("master_key does not hold 32 bytes in base64 or hexadecimal")
+			return nil, "", usage("master_key does not hold 32 bytes in base64 or hexadecimal")
 		}
-		return key, nil
+		return key, "", nil
 	}
-	path := beside(c, c.MasterKeyFile, "master.key")
+	path := masterKeyPath(c)
 	info, err := os.Stat(path)
+	if errors.Is(err, fs.ErrNotExist) && create {
+		switch err := makeMasterKey(path); {
+		case err == nil:
+			made = path
+		case !errors.Is(err, fs.ErrExist): // else another process was faster: its key is the key
+			return nil, "", fmt.Errorf("keep the master key: %w", err)
+		}
+		info, err = os.Stat(path)
+	}
 	switch {
-	case errors.Is(err, fs.ErrNotExist) && create:
-		return makeMasterKey(path)
 	case errors.Is(err, fs.ErrNotExist):
-		return nil, &usageError{
+		return nil, "", &usageError{
 			message: "there is no master key at " + path + ", and the logs were signed with one",
 			try:     "bring the file back from where its copy is kept, or --master-key-file FILE",
 		}
 	case err != nil:
-		return nil, fmt.Errorf("read the master key: %w", err)
-	case info.Mode().Perm()&0o077 != 0 && runtime.GOOS != "windows":
-		return nil, &usageError{message: fmt.Sprintf("others may read the master key %s (mode %04o)", path, info.Mode().Perm()), try: "chmod 600 " + path}
+		return nil, "", fmt.Errorf("read the master key: %w", err)
+	case exposed(info.Mode(), ofRoot(info), os.Getuid()) && runtime.GOOS != "windows":
+		return nil, "", &usageError{message: fmt.Sprintf("others may read the master key %s (mode %04o)", path, info.Mode().Perm()), try: "chmod 600 " + path}
 	}
 	text, err := os.ReadFile(path)
 	if err != nil {
-		return nil, fmt.Errorf("read the master key: %w", err)
+		return nil, "", fmt.Errorf("read the master key: %w", err)
 	}
 	key, ok := parseMasterKey(string(text))
 	if !ok {
-		return nil, usage("%s does not hold 32 bytes in base64 or hexadecimal", path)
+		return nil, "", usage("%s does not hold 32 bytes in base64 or hexadecimal", path)
 	}
-	return key, nil
+	return key, made, nil
 }
 
 func parseMasterKey(text string) ([]byte, bool) {
@@ -186,13 +246,14 @@ func parseMasterKey(text string) ([]byte, bool) {
 	return key, err == nil && len(key) == 32
 }
 
-func makeMasterKey(path string) ([]byte, error) {
+// makeMasterKey makes the file of a new key, durable on return, and replaces none: fs.ErrExist.
+func makeMasterKey(path string) error {
 	key := make([]byte, 32)
 	rand.Read(key) // never fails
-	if err := durable.WriteFile(path, []byte(base64.StdEncoding.EncodeToString(key)+"\n"), 0o600); err != nil {
-		return nil, fmt.Errorf("keep the master key: %w", err)
-	}
-	return key, nil
+	return newFile(path, func(f *os.File) error {
+		_, err := f.WriteString(base64.StdEncoding.EncodeToString(key) + "\n")
+		return err
+	})
 }
 
 // freezes turns logs that were found rolled back or forked, and keys that sign no longer, into events. The Book finds the first while it

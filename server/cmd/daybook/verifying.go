@@ -30,12 +30,12 @@ func (m *Main) verifyEvery(ctx context.Context, every time.Duration) {
 // what was read and agrees, or for each log the first place that does not. It is the server's own word; what an outsider believes is
 // daybook verify.
 func (m *Main) verifyStore(ctx context.Context) error {
-	s, err := openStore(ctx, m.Config.DB, storeOptions{readOnly: true})
+	s, err := openStore(ctx, m.Config.DB, storeOptions{readOnly: true, c: m.Config})
 	if err != nil {
 		return err
 	}
 	start := m.Now()
-	report, err := fsckSigned(ctx, s, highWaterPath(m.Config), daybook.FsckOptions{})
+	report, _, err := fsckSigned(ctx, s, m.Config, daybook.FsckOptions{})
 	if err := errors.Join(err, s.Close()); err != nil {
 		return err
 	}

@@ -12,6 +12,7 @@ import (
 
 	"github.com/daybook-audit/daybook"
 	"github.com/daybook-audit/daybook/client"
+	"github.com/daybook-audit/daybook/internal/sentence"
 )
 
 func TestVisible(t *testing.T) {
@@ -168,7 +169,7 @@ func firstHarmful(s, format string) string {
 		return "broken UTF-8"
 	}
 	for _, r := range s {
-		if r != '\n' && (r < 0x20 || r == 0x7f || invisible(r)) {
+		if r != '\n' && (r < 0x20 || r == 0x7f || sentence.Invisible(r)) {
 			return fmt.Sprintf("%U", r)
 		}
 	}

@@ -56,12 +56,15 @@ var (
 var tags = []*huma.Tag{
 	{Name: "Record", Description: "An event is acknowledged when it is durable: a receipt means that it survives a power cut."},
 	{Name: "Search", Description: "Every answer says what was looked through. Pages keep the size of the log as it was at the first one."},
+	{Name: tagViews, Description: "Searches with a name, for the console."},
 	{Name: tagSchemas, Description: "What events of an action must look like. Versions are never changed; an entry says which one it keeps to."},
 	{Name: "Log", Description: "Checkpoints, tiles and proofs (C2SP tlog-checkpoint, tlog-tiles, tlog-proof; RFC 6962). What they say does not depend on who carries it."},
 	{Name: "Keeping and removing", Description: "Everything that is removed was named by a control entry in the log before: proofs of what stays hold, and say what went."},
 	{Name: "CRM", Description: "The audit log of a CRM: numbered actions and entity types, the record before and after, what differs, and who did it in whose name. Read-only for everybody."},
 	{Name: "Export", Description: "Parts of the log as files, written in the background. An export is a consistent cut: what is recorded after it was made is not in it."},
 	{Name: "Organizations and keys", Description: "Who may do what."},
+	{Name: tagViewer, Description: "How a product shows its customers their own log: tokens for the viewer element, and the pages that may hold it."},
+	{Name: tagSessions, Description: "How people sign in to the console: a cookie in place of an API key."},
 	{Name: "Instance", Description: "Health, figures, backup, and this document."},
 }
 
@@ -143,6 +146,11 @@ var (
 		text: "`daybook-bundle/v1`: every entry of the range with what proves it, to be checked offline with the log's verifier key. It is whole if its last line is the " +
 			"footer. A range of which something was removed after the checkpoint of `size` is a conflict: ask again without `size`. With `q` the other entries are " +
 			"their hashes, so that completeness of the selection is not proved, and the bundle says so.",
+		path: []param{pathOrg}, answers: []answer{{http.StatusOK, "The bundle, one JSON object a line.", content{"application/x-ndjson", nil}}}, faults: []int{409, 410, 503},
+	}
+	aboutGetEvidence = operation{
+		id: "getEvidence", tag: "Log", summary: "Prove up to 1,000 entries",
+		text: "An evidence bundle of few entries for who may read them: a page checks with it what it shows. It is what `bundle` answers for the same range.",
 		path: []param{pathOrg}, answers: []answer{{http.StatusOK, "The bundle, one JSON object a line.", content{"application/x-ndjson", nil}}}, faults: []int{409, 410, 503},
 	}
 	aboutGetLogInfo = operation{

@@ -16,9 +16,10 @@ import (
 	"github.com/daybook-audit/daybook/server/internal/control"
 	"github.com/daybook-audit/daybook/server/internal/export"
 	"github.com/daybook-audit/daybook/server/internal/selfaudit"
+	"github.com/daybook-audit/daybook/server/internal/ui"
 )
 
-// Deps is what the API stands on. Book, Docs, Orgs, Keys, Auth, Exports, Retentions, Schemas, Erasures and Eraser are needed; the rest may be zero.
+// Deps is what the API stands on. Book, Docs, Orgs, Keys, Auth, Exports, Views, Retentions, Schemas, Erasures and Eraser are needed; the rest may be zero.
 type Deps struct {
 	Book Book
 	Docs daybook.Documents // asked by /readyz
@@ -26,10 +27,15 @@ type Deps struct {
 	Keys *control.Keys
 	Auth *auth.Authenticator
 
-	Exports *export.Runner
-	Origin  auth.Origin        // for the addresses in answers
-	Audit   *selfaudit.Auditor // nil: what is done through the API is not recorded
+	Exports  *export.Runner
+	Origin   auth.Origin        // for the addresses in answers
+	Audit    *selfaudit.Auditor // nil: what is done through the API is not recorded
+	Sessions *auth.Sessions     // nil: nobody signs in, API keys alone count
 
+	Viewings       *auth.Viewings // nil: there are no viewer tokens
+	ViewerSettings *control.Viewings
+
+	Views      *control.Views
 	Retentions *control.Retentions
 	Schemas    *control.Schemas
 	Erasures   *control.Erasures
@@ -38,7 +44,8 @@ type Deps struct {
 	BackupsKept time.Duration
 
 	Doors   []auth.Door
-	Metrics *Metrics // nil: /metrics is 404
+	Console *ui.Console // nil: there is none
+	Metrics *Metrics    // nil: /metrics is 404
 
 	// Backup writes a consistent copy of the store, or returns an error before the first byte. Nil: 501 with BackupHint.
 	Backup     func(ctx context.Context, w io.Writer) error
@@ -57,6 +64,11 @@ type Limits struct {
 	Decompressed int64 // bytes of a body after decompression; 5 MiB
 	Events       int   // events of a request; 1,000
 	Event        int   // bytes of an event; 256 KiB
+
+	// What all requests together may hold; what comes beyond is refused with 503.
+	AtWork  int   // requests whose body is there and whose answer is not; 4,096, and fewer when they do not get it within half a second
+	Bodies  int64 // bytes of bodies, from their arrival to the answer; 64 MiB
+	Answers int64 // bytes of answers above 64 KiB that clients have not taken yet; 64 MiB
 }
 
 func (l Limits) withDefaults() Limits {
@@ -72,6 +84,15 @@ func (l Limits) withDefaults() Limits {
 	if l.Event == 0 {
 		l.Event = 256 << 10
 	}
+	if l.AtWork == 0 {
+		l.AtWork = 4096
+	}
+	if l.Bodies == 0 {
+		l.Bodies = 64 << 20
+	}
+	if l.Answers == 0 {
+		l.Answers = 64 << 20
+	}
 	return l
 }
 
@@ -84,8 +105,13 @@ type Server struct {
 	now     func() time.Time
 	limits  Limits
 	none    *route // stands for requests without a route
+	console *route // stands for those of the console
 	openapi []byte // the document, made by New
 	docs    []byte // its reference page
+
+	atWork          crew
+	bodies, answers room
+	dictionaries    dictionaries
 
 	closing   chan struct{}
 	closeOnce sync.Once
@@ -100,6 +126,8 @@ func New(d Deps) (*Server, error) {
 	if s.now == nil {
 		s.now = time.Now //nolint:forbidigo // the default of an option
 	}
+	s.atWork.open(s.limits.AtWork, s.now)
+	s.bodies.limit, s.answers.limit = s.limits.Bodies, s.limits.Answers
 	s.mount()
 	if err := s.describe(); err != nil {
 		return nil, err

@@ -107,7 +107,14 @@ func newFixture(tb testing.TB, s setup) *fixture {
 	deps := api.Deps{
 		Book: f.book, Docs: f.store, Orgs: f.orgs, Keys: f.keys, Auth: f.auth, Exports: f.export, Metrics: metrics, Now: f.Now, Version: "0.1.0",
 		Retentions: control.NewRetentions(f.store, f.Now), Schemas: f.schemas, Erasures: control.NewErasures(f.store, f.Now), BackupsKept: 30 * 24 * time.Hour,
-		Eraser: f.eraser,
+		Eraser: f.eraser, Views: control.NewViews(f.store, f.Now),
+	}
+	deps.ViewerSettings = control.NewViewings(f.store, f.Now)
+	if deps.Viewings, err = f.auth.NewViewings(deps.ViewerSettings, bytes.Repeat([]byte{9}, 32)); err != nil {
+		tb.Fatal(err)
+	}
+	if deps.Sessions, err = f.auth.NewSessions(control.NewSessions(f.store, f.Now), auth.Origin{}); err != nil {
+		tb.Fatal(err)
 	}
 	deps.Doors = []auth.Door{
 		workos.New(workos.Deps{

@@ -19,6 +19,9 @@ import (
 type bodyBuffer struct {
 	small []byte
 	large *[]byte
+
+	room *room // of all bodies; what is held of it is given back by release
+	held int64
 }
 
 const smallBody = 32 << 10
@@ -31,6 +34,21 @@ func (b *bodyBuffer) release() {
 		largeBodies.Put(b.large)
 		b.large = nil
 	}
+	if b.held > 0 {
+		b.room.give(b.held)
+		b.held = 0
+	}
+}
+
+// hold takes room for a buffer of so many bytes, or refuses.
+func (b *bodyBuffer) hold(size int) error {
+	if more := int64(size) - b.held; more > 0 {
+		if !b.room.take(more) {
+			return errBusy
+		}
+		b.held += more
+	}
+	return nil
 }
 
 // fill reads r to its end, at most limit bytes, into the buffer. What is kept for a request grows with what has arrived, never with
@@ -39,6 +57,9 @@ func (b *bodyBuffer) fill(r io.Reader, limit int64) ([]byte, error) {
 	buf := b.small[:0]
 	if cap(buf) == 0 {
 		buf = make([]byte, 0, 4<<10)
+	}
+	if err := b.hold(cap(buf)); err != nil {
+		return nil, err
 	}
 	for {
 		if len(buf) == cap(buf) {
@@ -49,6 +70,10 @@ func (b *bodyBuffer) fill(r io.Reader, limit int64) ([]byte, error) {
 				grown := make([]byte, len(buf), min(2*int64(cap(buf)), limit+1))
 				copy(grown, buf)
 				buf = grown
+			}
+			if err := b.hold(cap(buf)); err != nil {
+				b.store(buf)
+				return nil, err
 			}
 		}
 		n, err := r.Read(buf[len(buf):cap(buf)])
@@ -103,6 +128,10 @@ func (c *call) readBody() ([]byte, error) {
 	if r.ContentLength > wire {
 		return nil, c.hangUp(errTooLarge(wire))
 	}
+	if c.s.atWork.full() {
+		return nil, c.busy()
+	}
+	c.body.room = &c.s.bodies
 	var body []byte
 	var err error
 	switch encoding := header(r, "Content-Encoding"); encoding {
@@ -118,8 +147,17 @@ func (c *call) readBody() ([]byte, error) {
 			detail: fmt.Sprintf("Content-Encoding %q is not supported: use gzip, zstd or none.", cut(encoding)),
 		}
 	}
+	if errors.Is(err, errBusy) {
+		return nil, c.busy()
+	}
 	if err != nil {
 		return nil, c.hangUp(bodyError(err))
+	}
+	if !c.working {
+		if !c.s.atWork.enter() {
+			return nil, c.busy()
+		}
+		c.working = true
 	}
 	return body, nil
 }

@@ -14,6 +14,34 @@ import (
 // there: once the first byte is out, the only way to say that the rest is missing is to cut the connection.
 func getBundle(c *call) error {
 	q := daybook.BundleQuery{Org: c.org, Text: c.param(paramQ), Mask: cutList(c.param(paramMask))}
+	var err error
+	if q.Zone, err = c.zone(); err != nil {
+		return err
+	}
+	return c.sendBundle(q)
+}
+
+// maxEvidence is how many entries one answer of evidence proves: what a page shows, and what is checked while somebody waits.
+const maxEvidence = 1000
+
+// getEvidence is a bundle of few entries for who may read them, so that a page can check what it shows.
+func getEvidence(c *call) error {
+	from, err := c.size(paramEvidenceFrom)
+	if err != nil {
+		return err
+	}
+	to, err := c.size(paramEvidenceTo)
+	if err != nil {
+		return err
+	}
+	if to <= from || to-from > maxEvidence {
+		return invalid("empty_range", paramEvidenceTo.name, "Evidence is of 1 to %d entries, from %d not to %d.", maxEvidence, from, to)
+	}
+	return c.sendBundle(daybook.BundleQuery{Org: c.org})
+}
+
+// sendBundle answers with the bundle of q and of the parameters that all bundles have.
+func (c *call) sendBundle(q daybook.BundleQuery) error {
 	for _, text := range cutList(c.param(paramSince)) {
 		size, ok := plainDecimal(text)
 		if !ok {
@@ -22,9 +50,6 @@ func getBundle(c *call) error {
 		q.Since = append(q.Since, size)
 	}
 	var err error
-	if q.Zone, err = c.zone(); err != nil {
-		return err
-	}
 	for _, p := range []struct {
 		param param
 		to    *int64

@@ -12,6 +12,7 @@ import (
 	"golang.org/x/mod/sumdb/note"
 
 	"github.com/daybook-audit/daybook"
+	"github.com/daybook-audit/daybook/server/internal/auth"
 	"github.com/daybook-audit/daybook/verify"
 )
 
@@ -116,6 +117,35 @@ func TestBundleParams(t *testing.T) {
 	}
 	for _, params := range []string{"?q=actr:x", "?mask=reason", "?since=x", "?tz=Mars", "?since=1,,2"} {
 		if w := f.do(ask{path: "/v1/organizations/org_acme/log/bundle" + params, key: f.acme}); w.Code != http.StatusBadRequest {
+			t.Errorf("%s: %d %s", params, w.Code, w.Body)
+		}
+	}
+}
+
+// Evidence is the bundle of the same range, for who may only read; it is of few entries and says so.
+func TestEvidence(t *testing.T) {
+	t.Parallel()
+	f := newFixture(t, setup{})
+	for range 3 {
+		f.record(f.acme, event("a.b", `,"reason":"r"`))
+	}
+	readOnly := f.key("org_acme", auth.Read)
+	_, o := f.pinned(t)
+	at := "/v1/organizations/org_acme/log/"
+	for _, params := range []string{"?from=1&to=2", "?from=0&to=3", "?from=2&to=3&size=3"} {
+		text := f.do(ask{path: at + "evidence" + params, key: readOnly}).Body.String()
+		if r := verify.Bundle(strings.NewReader(text), o); r.Exit() != 0 || r.Entries != r.To-r.From {
+			t.Errorf("%s: exit %d, %v, %d entries", params, r.Exit(), r.Findings, r.Entries)
+		}
+		if whole := f.do(ask{path: at + "bundle" + params, key: f.acme}).Body.String(); whole != text {
+			t.Errorf("%s: evidence %s\nbundle %s", params, text, whole)
+		}
+	}
+	for params, want := range map[string]string{
+		"": "required", "?from=0": "required", "?from=1&to=1": "empty_range", "?from=2&to=1": "empty_range", "?from=0&to=1001": "empty_range",
+		"?from=0&to=1&q=x": "unknown_parameter", "?from=0&to=1&mask=/reason": "unknown_parameter", "?from=x&to=1": "invalid_value",
+	} {
+		if w := f.do(ask{path: at + "evidence" + params, key: readOnly}); w.Code != http.StatusBadRequest || !strings.Contains(w.Body.String(), `"`+want+`"`) {
 			t.Errorf("%s: %d %s", params, w.Code, w.Body)
 		}
 	}

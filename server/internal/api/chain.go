@@ -38,6 +38,9 @@ type call struct {
 	seen  seen // what the answer shows of a log
 	noted bool // the look at it is noted
 
+	working bool  // it has its body, and counts among those at work
+	written int64 // of the room for answers
+
 	body   bodyBuffer
 	events [][]byte // slices of the body
 	out    []byte   // the answer being made
@@ -45,11 +48,20 @@ type call struct {
 
 var calls = sync.Pool{New: func() any { return &call{} }}
 
+// smallAnswer is what every client may leave unread.
+const smallAnswer = 64 << 10
+
 // keep is the largest answer buffer that goes back to the pool.
 const keep = 256 << 10
 
 func (c *call) release() {
 	c.body.release()
+	if c.working {
+		c.s.atWork.leave()
+	}
+	if c.written > 0 {
+		c.s.answers.give(c.written)
+	}
 	clear(c.events) // no event of a large body is kept alive
 	events, out, body := c.events[:0], c.out[:0], c.body
 	if cap(out) > keep {
@@ -78,6 +90,9 @@ func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	defer c.finish(start) //nolint:contextcheck // a call carries its request
 	if !clean(r.URL) {
 		s.missing(c)
+		return
+	}
+	if s.cors(c, r) {
 		return
 	}
 	s.mux.ServeHTTP(c, r)
@@ -184,6 +199,14 @@ func (c *call) Unwrap() http.ResponseWriter { return c.w }
 // send answers with a complete body.
 func (c *call) send(status int, contentType []string, body []byte) {
 	h := c.w.Header()
+	// A client that does not read keeps its answer in memory. What was recorded is answered all the same.
+	if n := int64(len(body)); n > smallAnswer && c.written == 0 && c.r.Method == http.MethodGet {
+		if !c.s.answers.take(n) {
+			c.fail(c.busy())
+			return
+		}
+		c.written = n
+	}
 	h["Content-Type"] = contentType
 	if len(body) > 1024 { // net/http counts shorter ones itself
 		h["Content-Length"] = []string{itoa(len(body))}

@@ -49,10 +49,15 @@ func (c *call) decode(into any, required ...string) error {
 	return nil
 }
 
-func memberNames(of any) []string {
-	t := reflect.TypeOf(of).Elem()
+func memberNames(of any) []string { return membersOf(reflect.TypeOf(of).Elem()) }
+
+func membersOf(t reflect.Type) []string {
 	names := make([]string, 0, t.NumField())
 	for field := range t.Fields() {
+		if field.Anonymous {
+			names = append(names, membersOf(field.Type)...)
+			continue
+		}
 		name, _, _ := strings.Cut(field.Tag.Get("json"), ",")
 		names = append(names, name)
 	}

@@ -25,19 +25,32 @@ func (c *call) listWithin(within *query.Query) error {
 	if err != nil {
 		return err
 	}
-	q.Within = within
+	withSentences, err := c.flag(paramSentences)
+	if err != nil {
+		return err
+	}
+	q.Within = c.within(within)
 	page, err := c.s.Book.Search(c.r.Context(), q)
 	if err != nil {
 		return err
 	}
-	c.seen = seen{asked: true, query: page.Query, within: within, from: page.From, to: page.To}
+	c.seen = seen{asked: true, query: page.Query, within: q.Within, from: page.From, to: page.To}
 	c.seen.showed(page.Entries...)
 	out := append(c.out[:0], `{"entries":[`...)
 	for i := range page.Entries {
 		if i > 0 {
 			out = append(out, ',')
 		}
-		out = page.Entries[i].AppendJSON(out)
+		out = c.appendEntry(out, &page.Entries[i])
+	}
+	if withSentences {
+		out = append(out, `],"sentences":[`...)
+		for i := range page.Entries {
+			if i > 0 {
+				out = append(out, ',')
+			}
+			out = append(out, marshal(c.sentenceOf(c.asSeen(&page.Entries[i])))...)
+		}
 	}
 	out = append(out, `],"next_cursor":`...)
 	if page.NextCursor == "" {
@@ -63,7 +76,7 @@ func (c *call) listWithin(within *query.Query) error {
 // eventQuery reads the parameters of a search. With a cursor, what is left out is the cursor's.
 func (c *call) eventQuery() (daybook.EventQuery, error) {
 	q := daybook.EventQuery{
-		Org: c.org, Text: c.param(paramQ), FromText: c.param(paramFrom), ToText: c.param(paramTo), Cursor: c.param(paramCursor),
+		Org: c.org, Text: c.param(paramQ), FromText: c.param(paramFrom), ToText: c.param(paramTo), Cursor: c.param(paramCursor), Hide: c.hidden(),
 	}
 	var err error
 	if c.given(paramTZ) || q.Cursor == "" {
@@ -123,19 +136,28 @@ func appendSearched(dst []byte, s *daybook.Searched) []byte {
 }
 
 func getEvent(c *call) error {
-	id, err := daybook.ParseID(c.r.PathValue("id"))
-	if err != nil {
-		return errNotFound // what is no id is the id of nothing
-	}
-	entry, err := c.s.Book.Entry(c.r.Context(), c.org, id)
-	if daybook.CodeOf(err) == daybook.CodeNotFound {
-		return errNotFound // one body, whatever the reason
-	}
+	entry, err := c.entryOf(c.r.PathValue("id"))
 	if err != nil {
 		return err
 	}
 	c.seen.showed(entry)
-	c.out = entry.AppendJSON(c.out[:0])
+	c.out = c.appendEntry(c.out[:0], &entry)
 	c.send(http.StatusOK, jsonType, c.out)
 	return nil
+}
+
+// entryOf returns the entry of an event, or errNotFound.
+func (c *call) entryOf(text string) (daybook.Entry, error) {
+	id, err := daybook.ParseID(text)
+	if err != nil {
+		return daybook.Entry{}, errNotFound // what is no id is the id of nothing
+	}
+	entry, err := c.s.Book.Entry(c.r.Context(), c.org, id)
+	if daybook.CodeOf(err) == daybook.CodeNotFound {
+		err = errNotFound // one body, whatever the reason
+	}
+	if err == nil {
+		err = c.sees(entry.Seq)
+	}
+	return entry, err
 }

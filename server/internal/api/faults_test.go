@@ -51,6 +51,7 @@ func TestFaults(t *testing.T) {
 		"tampered":       {&daybook.Error{Code: daybook.CodeTampered, Rule: "damaged", Message: "secret block 7"}, 500, "internal", ""},
 		"internal":       {fmt.Errorf("append 3 events: %w", errDisk), 500, "internal", ""},
 		"coded internal": {&daybook.Error{Code: daybook.CodeInternal, Message: "secret", Err: errDisk}, 500, "internal", ""},
+		"unreachable":    {fmt.Errorf("look up keys: %w: %w", daybook.ErrUnreachable, errDisk), 503, "store_unreachable", "1"},
 		"too slow":       {context.DeadlineExceeded, 503, "overloaded", "1"},
 		"many":           {many, 400, "required", ""},
 		"panic":          {nil, 500, "internal", ""},

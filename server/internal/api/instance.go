@@ -1,6 +1,7 @@
 package api
 
 import (
+	"context"
 	"net/http"
 	"time"
 
@@ -25,13 +26,18 @@ func getReady(c *call) error {
 		return errNotReady("the store has failed to sync and must be reopened.")
 	default:
 	}
-	if _, err := c.s.Docs.List(c.r.Context(), "instance", "", "", 1); err != nil {
+	ctx, cancel := context.WithTimeout(c.r.Context(), readyIn)
+	defer cancel()
+	if _, err := c.s.Docs.List(ctx, "instance", "", "", 1); err != nil {
 		c.err = err
 		return errNotReady("the store does not answer.")
 	}
 	c.send(http.StatusOK, jsonType, marshal(health{"ready"}))
 	return nil
 }
+
+// readyIn is how long the store may take to answer. Whoever asks whether a node is ready sends its requests elsewhere until it is.
+const readyIn = 2 * time.Second
 
 func errNotReady(detail string) error {
 	return &requestError{status: http.StatusServiceUnavailable, code: "not_ready", detail: detail}

@@ -35,7 +35,26 @@ type keyList struct {
 
 type identity struct {
 	Key
-	Version string `json:"version" doc:"The version of the server." example:"0.1.0"`
+	Version  string        `json:"version" doc:"The version of the server." example:"0.1.0"`
+	Session  *shownSession `json:"session,omitempty" doc:"Of somebody signed in. Absent: the key itself was shown."`
+	Instance instanceFacts `json:"instance" doc:"What this server can do."`
+}
+
+// shownSession is a session as its owner sees it.
+type shownSession struct {
+	ID        string `json:"id" example:"ses_01m7w2y7m0fhra2avt0s3fj8ks"`
+	CreatedAt stamp  `json:"created_at" format:"date-time"`
+	ExpiresAt stamp  `json:"expires_at" format:"date-time" doc:"When it ends unless it is used before."`
+	EndsAt    stamp  `json:"ends_at" format:"date-time" doc:"When it ends however much it is used."`
+}
+
+// instanceFacts is what the server can do, for those who draw its console.
+type instanceFacts struct {
+	URL      string `json:"url" doc:"Under which clients reach it." example:"https://audit.example.com"`
+	Signing  bool   `json:"signing" doc:"Checkpoints are signed: there are proofs."`
+	Recorded bool   `json:"self_audit" doc:"What is done through the server is recorded."`
+	Sessions bool   `json:"sessions" doc:"People can sign in."`
+	Backup   bool   `json:"backup" doc:"A backup can be had from GET /v1/backup."`
 }
 
 type newKey struct {
@@ -152,6 +171,16 @@ func revokeKey(c *call) error {
 }
 
 func whoami(c *call) error {
-	c.send(http.StatusOK, jsonType, marshal(identity{showKey(c.principal.Key), c.s.Version}))
+	keys, err := c.s.Book.InstanceVkeys(c.r.Context())
+	if err != nil {
+		return err
+	}
+	shown := identity{Key: showKey(c.principal.Key), Version: c.s.Version, Instance: instanceFacts{
+		URL: c.s.Origin.URL(c.r), Signing: keys.Clock != "", Recorded: c.s.Audit != nil, Sessions: c.s.Sessions != nil, Backup: c.s.Backup != nil,
+	}}
+	if s := c.principal.Session; s != nil {
+		shown.Session = &shownSession{s.ID, newStamp(s.CreatedAt), newStamp(s.ExpiresAt()), newStamp(s.CreatedAt.Add(control.SessionFor))}
+	}
+	c.send(http.StatusOK, jsonType, marshal(shown))
 	return nil
 }

@@ -40,6 +40,15 @@ func NewMetrics() *Metrics {
 	return m
 }
 
+// Node adds the name of this process and its version, as the labels of a figure that is always 1.
+func (m *Metrics) Node(name, version string) {
+	node := prometheus.NewGauge(prometheus.GaugeOpts{
+		Name: "daybook_node_info", Help: "This process: always 1.", ConstLabels: prometheus.Labels{"node": name, "version": version},
+	})
+	node.Set(1)
+	m.registry.MustRegister(node)
+}
+
 // Book returns the functions that the Book calls.
 func (m *Metrics) Book() *daybook.Metrics { return m.book }
 

@@ -187,15 +187,13 @@ func requestIDHeader() map[string]*huma.Param {
 func (rt *route) faults() []int {
 	faults := append([]int{400, 500}, rt.about.faults...)
 	if !rt.open {
-		faults = append(faults, 401, 429)
-		if rt.scopes != auth.None {
-			faults = append(faults, 403)
-		}
+		faults = append(faults, 401, 403, 404, 429, 503) // also without a scope: 403 for a page of another site, 404 for a viewer
 	}
 	if rt.org != orgNone {
 		faults = append(faults, 404)
 	}
-	return faults
+	slices.Sort(faults)
+	return slices.Compact(faults)
 }
 
 // addDoor merges what a door says of itself into the document.

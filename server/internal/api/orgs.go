@@ -4,6 +4,7 @@ import (
 	"encoding/base64"
 	"errors"
 	"net/http"
+	"slices"
 	"strings"
 	"time"
 
@@ -110,7 +111,8 @@ func listOrgs(c *call) error {
 		} else if daybook.CodeOf(err) == daybook.CodeInternal {
 			return err
 		}
-	} else if orgs, err = c.s.Orgs.List(c.r.Context(), daybook.OrgID(after), int(limit)+1); err != nil {
+		orgs = slices.DeleteFunc(orgs, func(o control.Org) bool { return !o.Named(c.param(paramName)) })
+	} else if orgs, err = c.s.Orgs.Named(c.r.Context(), c.param(paramName), daybook.OrgID(after), int(limit)+1); err != nil {
 		return err
 	}
 	list := organizationList{}

@@ -34,6 +34,8 @@ var (
 	yesOrNo   = huma.Schema{Type: huma.TypeBoolean}
 	yes       = huma.Schema{Type: huma.TypeBoolean, Default: false}
 
+	paramName        = param{"name", "Part of the id or the name, in any case.", text}
+	paramSentences   = param{"sentences", "Also what each entry says, in one line.", yes}
 	paramPartial     = param{"partial", "Record the good events of a batch although others are refused.", yes}
 	paramQ           = param{"q", "A query, such as `actor:usr_1 action:invoice.* outcome:failure`. Empty: everything.", text}
 	paramFrom        = param{"from", "Only what occurred at or after this moment: `2026-11-21`, `2026-11-21T14:22:07Z`, `now-7d`, `today`.", text}
@@ -53,6 +55,8 @@ var (
 	paramAnchorTo    = param{"to", "Size of the newer tree, at most that of the newest checkpoint. Left out: that.", number(1, 0, 0)}
 	paramExp         = param{"exp", "Until when the address opens the file.", text}
 	paramSig         = param{"sig", "What shows that the server has made it.", text}
+	paramConsistent  = param{"consistent", "Everything that any node was told is recorded is seen, at the price of a question to the database. Without it what other nodes were told less than a second ago may be missing.", yes}
+	paramMinSize     = param{"min_size", "The log is seen with at least so many entries: one more than the seq of a receipt. It costs nothing when they are seen anyway.", number(1, 0, 0)}
 	paramTop         = param{"top", "Most values of one facet.", number(1, maxTop, 20)}
 )
 
@@ -62,6 +66,9 @@ var (
 
 	paramBundleFrom = param{"from", "Seq of the first entry. Left out: 0.", number(0, 0, 0)}
 	paramBundleTo   = param{"to", "Seq after the last entry. Left out: to the end of the tree.", number(1, 0, 0)}
+
+	paramEvidenceFrom = param{paramBundleFrom.name, "Seq of the first entry.", number(0, 0, 0)}
+	paramEvidenceTo   = param{paramBundleTo.name, "Seq after the last entry, at most 1,000 after the first.", number(1, 0, 0)}
 
 	paramFromSize = param{"from", "Size of the older tree.", number(1, 0, 0)}
 	paramToSize   = param{"to", "Size of the newer tree, at most that of the newest checkpoint. Left out: that, after signing what is unsigned.", number(1, 0, 0)}

@@ -110,6 +110,10 @@ func problemOf(err error) *problem {
 			"whether the events were recorded is not known: repeat the same request with the same ids or Idempotency-Key.", "")
 		p.retryAfter = time.Second
 		return p
+	case errors.Is(err, daybook.ErrUnreachable):
+		p := newProblem(http.StatusServiceUnavailable, "store_unreachable", "the database does not answer: ask again in a moment; a recording with ids or an Idempotency-Key can be repeated.", "")
+		p.retryAfter = time.Second
+		return p
 	case errors.As(err, &batch):
 		return batchProblem(batch)
 	case errors.As(err, &coded) && coded.Rule != "query_invalid":

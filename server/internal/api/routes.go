@@ -20,6 +20,8 @@ type route struct {
 	params          []param // of the query string; every other is refused
 	quiet           bool    // what goes well is logged at debug only
 	looks           look    // what it shows of a log; zero: nothing
+	fresh           fresh   // whether it sees what other nodes recorded just now
+	viewers         forViewers
 	about           operation
 	handler         func(*call) error
 
@@ -43,21 +45,40 @@ const (
 	orgPath                  // that of the path, which the key must reach
 )
 
+// fresh says whether a route sees what other nodes of the store recorded a moment ago.
+type fresh int
+
+const (
+	freshEnough fresh = iota // less than a second old
+	freshAsked               // nothing is missing, if it is asked for: consistent, min_size
+	freshAlways              // nothing is missing: what is proved is proved of all that was acknowledged
+)
+
 // path is the pattern as the document writes it: a path template knows no rest of a path.
 func (rt *route) path() string { return strings.Replace(rt.pattern, "...}", "}", 1) }
 
 // table lists the native routes.
 func (s *Server) table() []*route {
-	search := []param{paramQ, paramFrom, paramTo, paramTZ, paramOrder, paramAsc, paramLimit, paramCursor}
+	search := []param{paramQ, paramFrom, paramTo, paramTZ, paramOrder, paramAsc, paramLimit, paramCursor, paramSentences}
 	routes := []*route{
 		{method: "POST", pattern: "/v1/events", scopes: auth.Record, org: orgRecord, quiet: true, params: []param{paramPartial}, handler: createEvents, about: aboutCreateEvents},
-		{method: "GET", pattern: "/v1/events", scopes: auth.Read, org: orgRead, looks: viewed("search"), params: search, handler: listEvents, about: aboutListEvents},
-		{method: "GET", pattern: "/v1/events/tail", scopes: auth.Read, org: orgRead, looks: viewed("tail"), params: []param{paramQ, paramTZ, paramFromSeq}, handler: tailEvents, about: aboutTailEvents},
-		{method: "GET", pattern: "/v1/events/{id}", scopes: auth.Read, org: orgRead, looks: opened, handler: getEvent, about: aboutGetEvent},
-		{method: "GET", pattern: "/v1/targets/{type}/{id}/events", scopes: auth.Read, org: orgRead, looks: viewed("target"), params: search, handler: listTargetEvents, about: aboutListTargetEvents},
-		{method: "GET", pattern: "/v1/actors/{type}/{id}/events", scopes: auth.Read, org: orgRead, looks: viewed("actor"), params: search, handler: listActorEvents, about: aboutListActorEvents},
-		{method: "GET", pattern: "/v1/histogram", scopes: auth.Read, org: orgRead, looks: viewed("histogram"), params: []param{paramQ, paramFrom, paramTo, paramTZ, paramBars}, handler: getHistogram, about: aboutGetHistogram},
-		{method: "GET", pattern: "/v1/facets", scopes: auth.Read, org: orgRead, looks: viewed("facets"), params: []param{paramQ, paramFrom, paramTo, paramTZ, paramFields, paramTop}, handler: getFacets, about: aboutGetFacets},
+		{method: "GET", pattern: "/v1/events", fresh: freshAsked, scopes: auth.Read, viewers: anyViewer, org: orgRead, looks: viewed("search"), params: search, handler: listEvents, about: aboutListEvents},
+		{method: "GET", pattern: "/v1/events/tail", scopes: auth.Read, viewers: auth.FeatureLive, org: orgRead, looks: viewed("tail"), params: []param{paramQ, paramTZ, paramFromSeq}, handler: tailEvents, about: aboutTailEvents},
+		{method: "GET", pattern: "/v1/events/csv", scopes: auth.Export, viewers: auth.FeatureExport, org: orgRead, params: []param{paramQ, paramFrom, paramTo, paramTZ, paramOrder, paramAsc}, handler: getEventsCSV, about: aboutGetCSV},
+		{method: "GET", pattern: "/v1/events/{id}", fresh: freshAsked, scopes: auth.Read, viewers: anyViewer, org: orgRead, looks: opened, handler: getEvent, about: aboutGetEvent},
+		{method: "GET", pattern: "/v1/events/{id}/around", fresh: freshAsked, scopes: auth.Read, viewers: anyViewer, org: orgRead, looks: viewed("around"), params: []param{paramAround}, handler: getAround, about: aboutGetAround},
+		{method: "GET", pattern: "/v1/targets/{type}/{id}/events", fresh: freshAsked, scopes: auth.Read, viewers: anyViewer, org: orgRead, looks: viewed("target"), params: search, handler: listTargetEvents, about: aboutListTargetEvents},
+		{method: "GET", pattern: "/v1/actors/{type}/{id}/events", fresh: freshAsked, scopes: auth.Read, viewers: anyViewer, org: orgRead, looks: viewed("actor"), params: search, handler: listActorEvents, about: aboutListActorEvents},
+		{method: "GET", pattern: "/v1/summary", scopes: auth.Read, org: orgRead, handler: getSummary, about: aboutGetSummary},
+		{method: "GET", pattern: "/v1/complete", scopes: auth.Read, org: orgRead, looks: viewed("complete"), params: []param{paramQ, paramPos, paramTZ}, handler: complete, about: aboutComplete},
+		{method: "GET", pattern: "/v1/histogram", fresh: freshAsked, scopes: auth.Read, viewers: anyViewer, org: orgRead, looks: viewed("histogram"), params: []param{paramQ, paramFrom, paramTo, paramTZ, paramBars}, handler: getHistogram, about: aboutGetHistogram},
+		{method: "GET", pattern: "/v1/facets", fresh: freshAsked, scopes: auth.Read, viewers: anyViewer, org: orgRead, looks: viewed("facets"), params: []param{paramQ, paramFrom, paramTo, paramTZ, paramFields, paramTop}, handler: getFacets, about: aboutGetFacets},
+
+		{method: "GET", pattern: "/v1/views", scopes: auth.Read, org: orgRead, handler: listViews, about: aboutListViews},
+		{method: "POST", pattern: "/v1/views", scopes: auth.Read, org: orgRead, handler: createView, about: aboutCreateView},
+		{method: "GET", pattern: "/v1/views/{view}", scopes: auth.Read, org: orgRead, handler: getView, about: aboutGetView},
+		{method: "PUT", pattern: "/v1/views/{view}", scopes: auth.Read, org: orgRead, handler: putView, about: aboutPutView},
+		{method: "DELETE", pattern: "/v1/views/{view}", scopes: auth.Read, org: orgRead, handler: deleteView, about: aboutDeleteView},
 
 		{method: "GET", pattern: "/v1/crm/enums", scopes: auth.Read, org: orgRead, handler: getCRMEnums, about: aboutGetCRMEnums},
 		{method: "GET", pattern: "/v1/crm/enums/actions", scopes: auth.Read, org: orgRead, handler: getCRMEnum(crm.Actions), about: aboutGetCRMActions},
@@ -87,6 +108,7 @@ func (s *Server) table() []*route {
 		{method: "GET", pattern: "/v1/erasures/{id}/certificate", scopes: auth.Manage, org: orgRead, handler: getCertificate, about: aboutGetCertificate},
 
 		{method: "GET", pattern: "/v1/actions", scopes: auth.Read, org: orgShared, params: []param{paramLimit, paramCursor}, handler: listActions, about: aboutListActions},
+		{method: "GET", pattern: "/v1/sentences", scopes: auth.Read, viewers: anyViewer, org: orgShared, params: []param{paramLimit, paramCursor}, handler: listSentences, about: aboutListSentences},
 		{method: "POST", pattern: "/v1/actions/{action}/schemas", scopes: auth.Manage, org: orgShared, handler: registerSchema, about: aboutRegisterSchema},
 		{method: "GET", pattern: "/v1/actions/{action}/schemas", scopes: auth.Read, org: orgShared, params: []param{paramLimit, paramCursor}, handler: listSchemas, about: aboutListSchemas},
 		{method: "GET", pattern: "/v1/actions/{action}/schemas/{version}", scopes: auth.Read, org: orgShared, handler: getSchema, about: aboutGetSchema},
@@ -98,7 +120,7 @@ func (s *Server) table() []*route {
 		{method: "GET", pattern: "/v1/exports/{id}/file", open: true, params: []param{paramExp, paramSig}, handler: getExportFile, about: aboutGetExportFile},
 
 		{method: "POST", pattern: "/v1/organizations", scopes: auth.Operate, handler: createOrg, about: aboutCreateOrg},
-		{method: "GET", pattern: "/v1/organizations", params: []param{paramLimit, paramCursor}, handler: listOrgs, about: aboutListOrgs},
+		{method: "GET", pattern: "/v1/organizations", params: []param{paramName, paramLimit, paramCursor}, handler: listOrgs, about: aboutListOrgs},
 		{method: "GET", pattern: "/v1/organizations/{org}", handler: getOrg, about: aboutGetOrg},
 		{method: "POST", pattern: "/v1/organizations/{org}/erasure/preview", scopes: auth.Operate, handler: previewOrgErasure, about: aboutPreviewOrgErasure},
 		{method: "POST", pattern: "/v1/organizations/{org}/erasure", scopes: auth.Operate, handler: createOrgErasure, about: aboutCreateOrgErasure},
@@ -111,6 +133,12 @@ func (s *Server) table() []*route {
 		{method: "GET", pattern: "/v1/keys", scopes: auth.Manage | auth.Operate, params: []param{paramLimit, paramCursor}, handler: listKeys, about: aboutListKeys},
 		{method: "DELETE", pattern: "/v1/keys/{id}", scopes: auth.Manage | auth.Operate, handler: revokeKey, about: aboutRevokeKey},
 		{method: "GET", pattern: "/v1/whoami", handler: whoami, about: aboutWhoami},
+		{method: "POST", pattern: "/v1/viewer-tokens", scopes: auth.Viewer, handler: createViewerToken, about: aboutCreateViewerToken},
+		{method: "GET", pattern: "/v1/viewer", viewers: anyViewer, handler: getViewer, about: aboutGetViewer},
+		{method: "GET", pattern: "/v1/viewer-settings", scopes: auth.Manage, org: orgRead, handler: getViewerSettings, about: aboutGetViewerSettings},
+		{method: "PUT", pattern: "/v1/viewer-settings", scopes: auth.Manage, org: orgRead, handler: putViewerSettings, about: aboutPutViewerSettings},
+		{method: "POST", pattern: "/v1/session", open: true, handler: openSession, about: aboutOpenSession},
+		{method: "DELETE", pattern: "/v1/session", open: true, handler: closeSession, about: aboutCloseSession},
 		{method: "GET", pattern: "/v1/backup", scopes: auth.Operate, handler: getBackup, about: aboutGetBackup},
 
 		{method: "GET", pattern: "/metrics", scopes: auth.Operate, handler: getMetrics, about: aboutGetMetrics},
@@ -139,13 +167,23 @@ func (s *Server) mount() {
 		}
 	}
 	for _, rt := range s.routes {
+		if rt.fresh == freshAsked {
+			rt.params = append(slices.Clip(rt.params), paramConsistent, paramMinSize)
+		}
 		rt.s = s
 		rt.times = s.Metrics.route(rt.method, rt.pattern)
 		s.mux.Handle(rt.method+" "+rt.pattern, rt)
 	}
 	s.none = &route{s: s, pattern: "none", times: s.Metrics.route("any", "none")}
-	s.mux.Handle("/", http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
-		if c, ok := w.(*call); ok {
+	s.console = &route{s: s, pattern: "console", quiet: true, times: s.Metrics.route("GET", "console")}
+	s.mux.Handle("/", http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		c, ok := w.(*call)
+		switch {
+		case !ok:
+		case s.Console.Owns(r) && !s.doorOwns(r.URL.Path):
+			c.route = s.console
+			s.Console.ServeHTTP(c, r)
+		default:
 			s.missing(c)
 		}
 	}))
@@ -183,6 +221,11 @@ func (rt *route) serve(c *call) error {
 			return err
 		}
 	}
+	if rt.fresh != freshEnough {
+		if err := c.freshen(rt.fresh == freshAlways); err != nil {
+			return err
+		}
+	}
 	err := rt.handler(c)
 	if err == nil {
 		c.looked(daybook.Success)
@@ -191,11 +234,14 @@ func (rt *route) serve(c *call) error {
 }
 
 func (c *call) authenticate(need auth.Scopes) error {
-	p, err := c.s.Auth.Principal(c.r.Context(), header(c.r, "Authorization"))
+	p, err := c.principalOf()
 	if err != nil {
 		return err
 	}
 	c.principal = p
+	if p.Viewer != nil && !c.route.admits(p.Viewer) {
+		return errNotFound
+	}
 	if need != auth.None && !p.Scopes.Has(need) {
 		return auth.Forbidden(p, need)
 	}
@@ -232,6 +278,30 @@ func (c *call) pathOrg() error {
 	}
 	c.org = org
 	return c.orgExists(org)
+}
+
+// freshen has the Book see what other nodes have recorded, if that is wanted or asked for.
+func (c *call) freshen(wanted bool) error {
+	asked, err := c.flag(paramConsistent)
+	if err != nil {
+		return err
+	}
+	wanted = wanted || asked || c.param(paramCursor) != "" // another node may have given it out, of a log that was longer there
+	if c.given(paramMinSize) && !wanted {
+		size, err := c.whole(paramMinSize)
+		if err != nil {
+			return err
+		}
+		info, err := c.s.Book.Info(c.r.Context(), c.org)
+		if err != nil {
+			return err
+		}
+		wanted = info[0].Size < size
+	}
+	if wanted {
+		c.r = c.r.WithContext(daybook.Consistent(c.r.Context()))
+	}
+	return nil
 }
 
 // orgExists refuses an organization that nobody made. That of a key is there.
@@ -313,11 +383,19 @@ func (s *Server) missing(c *call) {
 			return
 		}
 	}
+	if status == http.StatusNotFound && s.Console.Missing(c, c.r) {
+		return
+	}
 	if status == http.StatusMethodNotAllowed {
 		newProblem(status, "method_not_allowed", "this path does not answer to "+cut(c.r.Method)+".", "").send(c)
 		return
 	}
 	newProblem(status, string(daybook.CodeNotFound), "there is nothing at this path; the routes are at /docs/api.", "").send(c)
+}
+
+// doorOwns reports whether the path belongs to a door, which then answers for what is missing too.
+func (s *Server) doorOwns(path string) bool {
+	return slices.ContainsFunc(s.Doors, func(d auth.Door) bool { return d.Owns(path) })
 }
 
 // allowed returns the methods that the path answers to.

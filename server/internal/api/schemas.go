@@ -16,6 +16,14 @@ type newSchema struct {
 	Targets  []targetSchema  `json:"targets,omitempty" maxItems:"256" doc:"An event needs a target of each type."`
 	Metadata json.RawMessage `json:"metadata,omitempty" doc:"JSON Schema of metadata, of draft 7 unless it names another. It stands alone: no file, no address and not itself; patterns are RE2."`
 	Event    json.RawMessage `json:"event,omitempty" doc:"JSON Schema of the event as a whole, such as {\"required\":[\"reason\"]}."`
+	Sentences
+}
+
+// Sentences are the templates of a version. It is exported because the schema generator leaves out unexported embedded structs.
+type Sentences struct {
+	Sentence        string `json:"sentence,omitempty" maxLength:"500" doc:"What an event says, in one line." example:"{actor} changed {changed} of {target}"`
+	SentenceFailure string `json:"sentence_failure,omitempty" maxLength:"500" doc:"The same of an event whose outcome is failure. Left out: the sentence, and that it failed."`
+	SentenceDenied  string `json:"sentence_denied,omitempty" maxLength:"500" doc:"The same of an event whose outcome is denied."`
 }
 
 type metadataSchema struct {
@@ -29,15 +37,16 @@ type targetSchema struct {
 
 // schema is one version as the API shows it.
 type schema struct {
-	Action    string          `json:"action" example:"invoice.paid"`
-	Version   int             `json:"version" doc:"From 1, without gaps. It never changes." example:"3"`
-	Org       *daybook.OrgID  `json:"org" nullable:"true" doc:"Whose it is; null: it is shared by all organizations that have none of their own for the action." example:"org_acme"`
-	Actor     *metadataSchema `json:"actor,omitempty" doc:"Left out: not constrained."`
-	Targets   []targetSchema  `json:"targets" nullable:"false"`
-	Metadata  json.RawMessage `json:"metadata,omitempty" doc:"Left out: not constrained."`
-	Event     json.RawMessage `json:"event,omitempty" doc:"Left out: not constrained."`
-	CreatedAt stamp           `json:"created_at" format:"date-time"`
-	By        *party          `json:"by,omitempty"`
+	Action   string          `json:"action" example:"invoice.paid"`
+	Version  int             `json:"version" doc:"From 1, without gaps. It never changes." example:"3"`
+	Org      *daybook.OrgID  `json:"org" nullable:"true" doc:"Whose it is; null: it is shared by all organizations that have none of their own for the action." example:"org_acme"`
+	Actor    *metadataSchema `json:"actor,omitempty" doc:"Left out: not constrained."`
+	Targets  []targetSchema  `json:"targets" nullable:"false"`
+	Metadata json.RawMessage `json:"metadata,omitempty" doc:"Left out: not constrained."`
+	Event    json.RawMessage `json:"event,omitempty" doc:"Left out: not constrained."`
+	Sentences
+	CreatedAt stamp  `json:"created_at" format:"date-time"`
+	By        *party `json:"by,omitempty"`
 }
 
 type schemaList struct {
@@ -60,7 +69,7 @@ type actionList struct {
 }
 
 func showSchema(s *control.Schema) schema {
-	out := schema{Action: s.Action, Version: s.Version, Targets: []targetSchema{}, Metadata: s.Metadata, Event: s.Event, CreatedAt: newStamp(s.CreatedAt), By: showParty(s.By)}
+	out := schema{Action: s.Action, Version: s.Version, Targets: []targetSchema{}, Metadata: s.Metadata, Event: s.Event, Sentences: showSentences(s), CreatedAt: newStamp(s.CreatedAt), By: showParty(s.By)}
 	if s.Org != "" {
 		out.Org = &s.Org
 	}
@@ -71,6 +80,10 @@ func showSchema(s *control.Schema) schema {
 		out.Targets = append(out.Targets, targetSchema(t))
 	}
 	return out
+}
+
+func showSentences(s *control.Schema) Sentences {
+	return Sentences{Sentence: s.Sentences.Success, SentenceFailure: s.Sentences.Failure, SentenceDenied: s.Sentences.Denied}
 }
 
 func showAction(a *control.Action) actionOf {
@@ -86,6 +99,7 @@ func registerSchema(c *call) error {
 	}
 	n := control.NewSchema{Org: c.org, Action: c.r.PathValue("action"), By: c.by()}
 	n.Metadata, n.Event = in.Metadata, in.Event
+	n.Sentences = control.Sentences{Success: in.Sentence, Failure: in.SentenceFailure, Denied: in.SentenceDenied}
 	if in.Actor != nil {
 		n.Actor = in.Actor.Metadata
 	}

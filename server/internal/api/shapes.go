@@ -110,6 +110,7 @@ type entry struct {
 
 type entryList struct {
 	Entries    []entry  `json:"entries" nullable:"false"`
+	Sentences  []string `json:"sentences,omitempty" nullable:"false" doc:"With sentences=true: what each entry says, in the order of entries. Empty: nothing of the entry is left, or the log itself made it."`
 	NextCursor *string  `json:"next_cursor" doc:"For the next page; null at the end."`
 	Size       int64    `json:"size" doc:"Number of entries that the pages look at: later ones are on none of them."`
 	Query      string   `json:"query" doc:"The normal form of q."`

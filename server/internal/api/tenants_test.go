@@ -19,8 +19,8 @@ const kept = "acmesecret"
 
 // tenant is what org_acme has, for org_globex to try.
 type tenant struct {
-	event, key, cursor, actorCursor, logCursor, hold, erasure, orgErasure, export, doorExport, snapshot, crmCursor string
-	session, theirs                                                                                                string // the cookie of its portal, as a text, and that of org_globex as a header
+	event, key, cursor, actorCursor, logCursor, hold, erasure, orgErasure, export, doorExport, snapshot, crmCursor, view string
+	session, theirs                                                                                                      string // the cookie of its portal, as a text, and that of org_globex as a header
 }
 
 // logPath begins the routes of a log.
@@ -149,6 +149,7 @@ func tenantTrials(f *fixture, of tenant) map[string][]trial {
 		"GET /api/audit/dashboard":                       {header("/api/audit/dashboard"), {ask: get("/api/audit/dashboard")}},
 		"POST /api/audit/versions/{id}/restore":          {{send("POST", "/api/audit/versions/"+of.snapshot+"/restore", ""), send("POST", "/api/audit/versions/"+noEvent+"/restore", "")}, {send("POST", "/api/audit/versions/"+of.snapshot+"/restore", "", "Daybook-Org", "org_acme"), send("POST", "/api/audit/versions/"+noEvent+"/restore", "", "Daybook-Org", "org_none")}},
 	}
+	consoleTrials(f, of, trials)
 	maps.Copy(trials, map[string][]trial{
 		"GET /audit_logs/actions":                         {{ask: get("/audit_logs/actions?limit=100")}},
 		"POST /audit_logs/actions/{actionName}/schemas":   {{ask: send("POST", "/audit_logs/actions/x.y/schemas", `{"targets":[]}`), missing: send("POST", "/audit_logs/actions/x.z/schemas", `{"targets":[]}`)}},
@@ -181,6 +182,7 @@ func tenantTrials(f *fixture, of tenant) map[string][]trial {
 			at + "/inclusion":          ofLog("/inclusion?seq=0", "/inclusion?seq=0&size=1"),
 			at + "/consistency":        ofLog("/consistency?from=1&to=2"),
 			at + "/bundle":             ofLog("/bundle", "/bundle?from=0&to=1&size=1"),
+			at + "/evidence":           ofLog("/evidence?from=0&to=1", "/evidence?from=0&to=1&size=1"),
 			at + "/info":               ofLog("/info"),
 			at + "/anchor":             ofLog("/anchor", "/anchor?size=1"),
 			at + "/proof/{file}": {
@@ -232,7 +234,7 @@ func TestTenants(t *testing.T) {
 		return of.ID
 	}
 	for _, action := range []string{kept + ".done", "private.done", "private%2Fdone"} {
-		if w := f.do(ask{method: "POST", path: "/v1/actions/" + action + "/schemas", key: f.acme, body: `{}`}); w.Code != http.StatusCreated {
+		if w := f.do(ask{method: "POST", path: "/v1/actions/" + action + "/schemas", key: f.acme, body: `{"sentence":"` + kept + `"}`}); w.Code != http.StatusCreated {
 			t.Fatal(w.Body)
 		}
 	}
@@ -245,6 +247,7 @@ func TestTenants(t *testing.T) {
 		t.Fatalf("%d %s", w.Code, w.Body)
 	}
 	of.orgErasure = pending.ID
+	of.view = made("/v1/views", `{"name":"`+kept+`","search":"","shared":true}`)
 	of.snapshot = f.snapshot(f.acme)
 	of.export = f.exportOf(f.acme, `{"format":"ndjson"}`).ID
 	of.doorExport = f.doorExport(f.acme, "org_acme")
@@ -419,6 +422,7 @@ func scopeTrials(f *fixture) map[string]ask {
 		"GET /audit_logs/exports/{id}":          {path: "/audit_logs/exports/" + door},
 		"GET /audit_logs/exports/{id}/file.csv": {path: "/audit_logs/exports/" + door + "/file.csv?" + doorLink},
 	}
+	consoleScopes(f, asks)
 	portal := []string{"Cookie", f.openPortal(f.acme, "org_acme")}
 	maps.Copy(asks, map[string]ask{
 		"GET /audit_logs/actions":                         {path: "/audit_logs/actions"},
@@ -447,6 +451,7 @@ func scopeTrials(f *fixture) map[string]ask {
 			at + "/consistency":        {path: ofLog + "/consistency?from=1"},
 			at + "/proof/{file}":       {path: ofLog + "/proof/" + firstID + ".tlog-proof"},
 			at + "/bundle":             {path: ofLog + "/bundle"},
+			at + "/evidence":           {path: ofLog + "/evidence?from=0&to=1"},
 			at + "/info":               {path: ofLog + "/info"},
 			at + "/anchor":             {path: ofLog + "/anchor"},
 		})
@@ -498,7 +503,9 @@ func TestScopes(t *testing.T) {
 		}
 	})
 	want := []string{
-		"/v1/exports/{id}/file", "/healthz", "/readyz", "/.well-known/daybook-keys", "/openapi.json", "/docs/api",
+		"/v1/exports/{id}/file",
+		"/v1/session", "/v1/session", // signing in takes a key, signing out a cookie
+		"/healthz", "/readyz", "/.well-known/daybook-keys", "/openapi.json", "/docs/api",
 		// WorkOS: a signed link, and what the cookie of a portal opens.
 		"/audit_logs/exports/{id}/file.csv", "/portal", "/portal", "/portal/events", "/portal/exports", "/portal/exports/{id}",
 		// Retraced: a viewer token, and the session that it is exchanged for.

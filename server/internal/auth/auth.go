@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"golang.org/x/time/rate"
@@ -21,6 +22,9 @@ type Principal struct {
 	KeyID  string        // key_…
 	Scopes Scopes
 	Key    control.Key // as it was when last read
+
+	Session *control.Session // of somebody signed in; nil: the key itself was shown
+	Viewer  *Viewed          // of a viewer token; nil: no viewer. KeyID and Key are those of the key that made it
 }
 
 // ErrUnauthorized is the one answer for a credential that is missing, malformed, unknown, revoked or expired.
@@ -43,14 +47,19 @@ const (
 // Options is how an Authenticator works. The zero value has no rate limit.
 type Options struct {
 	Now       func() time.Time // nil: time.Now
-	RateLimit float64          // requests per second and key; 0: none
+	RateLimit float64          // requests per second and key, on this node; 0: none
+
+	// News, if set, is heeded before a key is believed: other nodes revoke keys too.
+	News *control.News
 }
 
-// Authenticator knows keys by the SHA-256 of their text. What it reads holds for at most five seconds; a key revoked through
-// [Authenticator.Forget] ends at once on this node. Safe for concurrent use.
+// Authenticator knows keys by the SHA-256 of their text. What it reads holds for at most five seconds, and no longer than until
+// [Authenticator.ForgetAll]; a key revoked through [Authenticator.Forget] ends at once on this node. Safe for concurrent use.
 type Authenticator struct {
 	keys *control.Keys
+	news *control.News
 	now  func() time.Time
+	age  atomic.Int64 // grows when everything that was read must be read again
 	rate rate.Limit
 	wait sync.WaitGroup // writes of last_used_at
 
@@ -62,6 +71,7 @@ type Authenticator struct {
 type entry struct {
 	principal Principal
 	until     time.Time // when it must be read again
+	age       int64     // that of the authenticator before it was read
 	expires   time.Time // when the key itself ends; zero: never
 	valid     bool
 	limiter   *rate.Limiter // nil: no limit
@@ -69,7 +79,7 @@ type entry struct {
 
 // New returns an authenticator over keys.
 func New(keys *control.Keys, o Options) *Authenticator {
-	a := &Authenticator{keys: keys, now: o.Now, rate: rate.Limit(o.RateLimit), known: map[control.SecretHash]*entry{}}
+	a := &Authenticator{keys: keys, news: o.News, now: o.Now, rate: rate.Limit(o.RateLimit), known: map[control.SecretHash]*entry{}}
 	if a.now == nil {
 		a.now = time.Now //nolint:forbidigo // the default of an option
 	}
@@ -101,11 +111,14 @@ func (a *Authenticator) Principal(ctx context.Context, authorization string) (*P
 
 // entry returns what is known of a key that holds, reading it again when that is too old, or ErrUnauthorized.
 func (a *Authenticator) entry(ctx context.Context, hash control.SecretHash) (*entry, error) {
+	if err := a.news.Heed(ctx); err != nil {
+		return nil, err
+	}
 	now := a.now()
 	a.mu.RLock()
 	e := a.known[hash]
 	a.mu.RUnlock()
-	if e == nil || !now.Before(e.until) {
+	if e == nil || !now.Before(e.until) || e.age != a.age.Load() {
 		var err error
 		if e, err = a.load(ctx, hash, e, now); err != nil {
 			return nil, err
@@ -129,6 +142,7 @@ func bearer(header string) (string, bool) {
 // load reads the key. Keys that do not exist are not remembered: there is no end of them, and nothing to save, since a text that is
 // no key at all is known by its checksum. The look-up is by hash, so its time says nothing about a key's text.
 func (a *Authenticator) load(ctx context.Context, hash control.SecretHash, before *entry, now time.Time) (*entry, error) {
+	age := a.age.Load()
 	key, err := a.keys.Find(ctx, hash)
 	if errors.Is(err, control.ErrNotFound) {
 		a.forget(hash)
@@ -144,6 +158,7 @@ func (a *Authenticator) load(ctx context.Context, hash control.SecretHash, befor
 	e := &entry{
 		principal: Principal{Org: key.Org, KeyID: key.ID, Scopes: scopes, Key: key},
 		until:     now.Add(cacheFor),
+		age:       age,
 		expires:   key.ExpiresAt,
 		valid:     key.Valid(now),
 	}
@@ -175,6 +190,12 @@ func (a *Authenticator) note(hash control.SecretHash) {
 
 // Forget drops what is remembered of a key, so that its revocation holds on this node at once.
 func (a *Authenticator) Forget(key control.Key) { a.forget(key.Hash) }
+
+// ForgetAll has every key read again before it opens anything, since another node may have revoked it. It is for [control.NewNews].
+func (a *Authenticator) ForgetAll(context.Context) error {
+	a.age.Add(1)
+	return nil
+}
 
 func (a *Authenticator) forget(hash control.SecretHash) {
 	a.mu.Lock()

@@ -262,3 +262,34 @@ func TestMayMakeKey(t *testing.T) {
 		}
 	}
 }
+
+// TestForgetAll: a key that another node has revoked opens nothing here once this one has heard of it, and its rate limit goes on.
+func TestForgetAll(t *testing.T) {
+	t.Parallel()
+	f := newFixture(t, 2)
+	var here *auth.Authenticator
+	news := control.NewNews(f.docs, f.now, func(ctx context.Context) error { return here.ForgetAll(ctx) })
+	here = auth.New(f.keys, auth.Options{Now: f.now, RateLimit: 2, News: news})
+	defer here.Close()
+	key, secret := f.key(t, control.NewKey{Scopes: []string{"read"}})
+	_, other := f.key(t, control.NewKey{Scopes: []string{"read"}})
+	for _, s := range []string{secret, other, other} {
+		if _, err := here.Principal(t.Context(), "Bearer "+s); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if _, err := f.keys.Revoke(t.Context(), key.ID, func(*control.Key) bool { return true }); err != nil {
+		t.Fatal(err)
+	}
+	f.add(500 * time.Millisecond)
+	if _, err := here.Principal(t.Context(), "Bearer "+secret); !errors.Is(err, auth.ErrUnauthorized) {
+		t.Errorf("revoked by another node half a second ago: %v", err)
+	}
+	if _, err := here.Principal(t.Context(), "Bearer "+other); err != nil {
+		t.Errorf("another key: %v", err)
+	}
+	var limited *auth.RateLimitError
+	if _, err := here.Principal(t.Context(), "Bearer "+other); !errors.As(err, &limited) {
+		t.Errorf("the limit begins anew: %v", err)
+	}
+}

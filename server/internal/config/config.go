@@ -15,16 +15,32 @@ var source string // the comments of Config, read by help
 // `--rate-limit` on the command line.
 type Config struct {
 	// Configuration file (YAML). Without it, daybook.yaml of the working folder is read if it is there.
-	File string `key:"config"`
+	File string `key:"config" per:"node"`
 
 	// Address to listen on, HOST:PORT. An empty host means every address of the machine. Without it, port PORT (or else API_PORT) of every address, if the environment or .env names one.
-	Listen string `key:"listen" default:"127.0.0.1:8080" or:"PORT,API_PORT"`
-	// The SQLite file in which the log is kept, made on the first start. There is no driver for another database yet.
+	Listen string `key:"listen" default:"127.0.0.1:8080" or:"PORT,API_PORT" per:"node"`
+	// Where the log is kept, made on the first start: a SQLite file, or the address of a PostgreSQL database (postgres://USER@HOST/DATABASE, or the words of libpq: host=… dbname=…), which several nodes may share.
 	DB string `key:"db" default:"daybook.db" secret:"url"`
+	// File with the password of the PostgreSQL database, which wins over one in the address; a line end at its end is not part of it.
+	DBPasswordFile string `key:"db_password_file"`
+	// Schema of the PostgreSQL database that holds the tables.
+	DBSchema string `key:"db_schema" default:"daybook"`
+	// How many orders of commits a new PostgreSQL store has, 1 to 64, fixed from then on: commits of different ones do not wait for each other.
+	DBShards int `key:"db_shards" default:"8"`
+	// Most connections of this node to PostgreSQL; 0: 20. Others go to the database in highwater, at most four.
+	DBMaxConnections int `key:"db_max_connections" default:"0"`
+	// How long one statement may take that PostgreSQL is asked; what it did not answer by then has an unknown outcome.
+	DBTimeout time.Duration `key:"db_timeout" default:"10s"`
+	// After how long another node of a PostgreSQL database takes over the work of one that died: merging, signing, retention, exports; at least 1s.
+	LeaseTime time.Duration `key:"lease_time" default:"15s"`
+	// Folder of the master key and of the files of exports. Without it, that of the SQLite file; with PostgreSQL, the working folder.
+	DataDir string `key:"data_dir"`
+	// Name of this process among those of one PostgreSQL database, in its log and its metrics. Without it, the name of the machine and some random letters.
+	Node string `key:"node" per:"node"`
 	// Certificate chain (PEM file). With tls_key the server speaks HTTPS.
-	TLSCert string `key:"tls_cert"`
+	TLSCert string `key:"tls_cert" per:"node"`
 	// Private key of the certificate (PEM file).
-	TLSKey string `key:"tls_key"`
+	TLSKey string `key:"tls_key" per:"node"`
 	// Addresses and networks (CIDR) of proxies whose X-Forwarded-For, Forwarded and X-Real-IP are believed, separated by commas.
 	TrustedProxies []string `key:"trusted_proxies"`
 
@@ -41,12 +57,14 @@ type Config struct {
 
 	// Host that checkpoints are named after, such as audit.example.com: given once, for ever. Without it nothing is signed.
 	Origin string `key:"origin"`
-	// File with the 32 secret bytes (base64) that all signing keys are derived from; mode 0600. Default: master.key beside the store, made on the first start with an origin. Keep a copy elsewhere.
-	MasterKeyFile string `key:"master_key_file"`
+	// File with the 32 secret bytes (base64) that all signing keys are derived from; mode 0600. Default: master.key in data_dir, made on the first start with an origin. Keep a copy elsewhere, and give every node of a database the same.
+	MasterKeyFile string `key:"master_key_file" per:"node"`
 	// The master key itself instead of a file, from a secret store.
 	MasterKey string `key:"master_key" secret:"all"`
-	// SQLite file that remembers what was signed, so that an older copy of the store is not signed as if it were the log. Default: highwater.db beside the store; better on another volume, and never restored with it.
-	HighWater string `key:"highwater"`
+	// What remembers what was signed, so that an older copy of the store is not signed as if it were the log: a SQLite file (default: highwater.db beside the store; better on another volume), or, for the nodes of a PostgreSQL database, the address of another one (default: the schema daybook_highwater of the same, which a restore takes back with the log). Never restored with the store.
+	HighWater string `key:"highwater" secret:"url"`
+	// File with the password of the database in highwater.
+	HighWaterPasswordFile string `key:"highwater_password_file"`
 	// How often every changed log is signed; at least 10s.
 	AnchorInterval time.Duration `key:"anchor_interval" default:"5m"`
 	// How often the server recomputes its whole store beside its work, as daybook fsck does, and records the outcome; 0: never.
@@ -69,7 +87,7 @@ type Config struct {
 	// Address under which clients reach the server, such as https://audit.example.com. Without it, the one that the request names.
 	PublicURL string `key:"public_url"`
 
-	// Folder for the files of exports. Without it, one beside the database, named after it: daybook.db-exports.
+	// Folder for the files of exports, one for all nodes of a database: a network file system, say. Without it, one beside the SQLite file, named after it (daybook.db-exports); with PostgreSQL, daybook-exports in data_dir.
 	ExportDir string `key:"export_dir"`
 	// How long the file of an export is kept.
 	ExportKeep time.Duration `key:"export_keep" default:"168h"`

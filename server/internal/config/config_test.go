@@ -142,7 +142,9 @@ func TestSecretsAreMasked(t *testing.T) {
 	dir := folder(t, ".env", "DAYBOOK_BOOTSTRAP_KEY="+secret+"\n")
 	for _, db := range []string{
 		"postgres://daybook:" + secret + "@db.example.com/daybook", "postgres://db.example.com/daybook?password=" + secret,
-		"postgres://daybook:" + secret + "@[broken/daybook",
+		"postgres://daybook:" + secret + "@[broken/daybook", "host=db.example.com password=" + secret + " dbname=daybook",
+		"host=db.example.com password = '" + secret + ` \' ` + secret + "' dbname=daybook", "dbname=daybook passWord='" + secret + " " + secret,
+		"host=db.example.com password=a\\ " + secret, "host=db.example.com sslpassword=x" + secret,
 	} {
 		_, settings, err := config.Load(config.Sources{Dir: dir, LookupEnv: environment("DAYBOOK_DB", db)})
 		if err != nil {

@@ -54,6 +54,7 @@ type key struct {
 	oneOf          []string
 	or             []string // variables of other programs that are read when nothing else says anything
 	secret         string   // "all": never shown; "url": without the password
+	perNode        bool     // nodes of one database may differ in it
 	help           string
 	field          int
 }
@@ -86,7 +87,7 @@ func keys() []key {
 	ks := make([]key, 0, t.NumField())
 	for i := range t.NumField() {
 		f := t.Field(i)
-		k := key{name: f.Tag.Get("key"), fallback: f.Tag.Get("default"), secret: f.Tag.Get("secret"), field: i}
+		k := key{name: f.Tag.Get("key"), fallback: f.Tag.Get("default"), secret: f.Tag.Get("secret"), perNode: f.Tag.Get("per") == "node", field: i}
 		if of := f.Tag.Get("oneof"); of != "" {
 			k.oneOf = strings.Split(of, "|")
 		}
@@ -176,32 +177,9 @@ func (k key) show(c *Config) string {
 	case k.secret == "all" && text != "":
 		return "********"
 	case k.secret == "url":
-		return maskURL(text)
+		return MaskAddress(text)
 	}
 	return text
-}
-
-// maskURL hides the password of a URL, and whatever follows the host of one that cannot be read.
-func maskURL(text string) string {
-	if !strings.Contains(text, "://") {
-		return text
-	}
-	u, err := url.Parse(text)
-	if err != nil {
-		scheme, _, _ := strings.Cut(text, "://")
-		return scheme + "://********"
-	}
-	if _, has := u.User.Password(); has {
-		u.User = url.UserPassword(u.User.Username(), "********")
-	}
-	q := u.Query()
-	for name := range q {
-		if strings.Contains(strings.ToLower(name), "password") {
-			q.Set(name, "********")
-			u.RawQuery = q.Encode()
-		}
-	}
-	return strings.ReplaceAll(u.String(), "%2A", "*")
 }
 
 // check refuses values that contradict each other or a limit that is not ours to move.
@@ -209,6 +187,14 @@ func (c *Config) check() error {
 	switch {
 	case (c.TLSCert == "") != (c.TLSKey == ""):
 		return errors.New("tls_cert and tls_key go together: only one of them is set")
+	case c.DBShards < 1 || c.DBShards > 64:
+		return fmt.Errorf("db_shards must be between 1 and 64, is %d", c.DBShards)
+	case c.LeaseTime < time.Second:
+		return fmt.Errorf("lease_time must be at least 1s, is %s", c.LeaseTime)
+	case c.DBMaxConnections < 0 || c.DBTimeout < time.Second:
+		return errors.New("db_max_connections must not be negative, and db_timeout at least 1s")
+	case c.OnPostgres() && c.HighWater != "" && !IsPostgres(c.HighWater):
+		return errors.New("highwater is a file, which belongs to one node: the nodes of a PostgreSQL database share their marks. Give the address of another database (postgres://…)")
 	case c.LimitBody < 1 || c.LimitDecompressed < 1 || c.LimitEvents < 1:
 		return errors.New("limit_body, limit_decompressed and limit_events must be at least 1")
 	case c.LimitEvent < 1 || c.LimitEvent > 256<<10:
@@ -226,7 +212,7 @@ func (c *Config) check() error {
 	case c.ExportKeep < time.Hour || c.ExportWorkers < 0:
 		return errors.New("export_keep must be at least 1h, and export_workers not negative")
 	case c.PublicURL != "" && !publicURL(c.PublicURL):
-		return fmt.Errorf("public_url must be http:// or https:// and a host, without a path, is %q", maskURL(c.PublicURL))
+		return fmt.Errorf("public_url must be http:// or https:// and a host, without a path, is %q", MaskAddress(c.PublicURL))
 	case c.AuditReadsWindow < time.Second:
 		return fmt.Errorf("audit_reads_window must be at least 1s, is %s", c.AuditReadsWindow)
 	case !daybook.OrgID(c.TavivoOrg).Valid():

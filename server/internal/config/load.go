@@ -32,6 +32,7 @@ type Setting struct {
 	Key, Value, Source, Help string
 	Flag, Variable, Default  string
 	OneOf                    []string
+	PerNode                  bool // nodes of one database may differ in it
 }
 
 // Bind adds a flag for every setting to fs, with the setting's comment as its help. Flags that fs already has are left alone.
@@ -107,7 +108,7 @@ func Load(s Sources) (*Config, []Setting, error) {
 		}
 		settings = append(settings, Setting{
 			Key: k.name, Value: k.show(c), Source: from, Help: k.help,
-			Flag: "--" + k.flag(), Variable: k.variable(), Default: k.fallback, OneOf: k.oneOf,
+			Flag: "--" + k.flag(), Variable: k.variable(), Default: k.fallback, OneOf: k.oneOf, PerNode: k.perNode,
 		})
 	}
 	if err := c.check(); err != nil {
@@ -308,7 +309,7 @@ func Reference() []Setting {
 	for _, k := range ks {
 		out = append(out, Setting{
 			Key: k.name, Value: k.fallback, Source: "default", Help: k.help,
-			Flag: "--" + k.flag(), Variable: k.variable(), Default: k.fallback, OneOf: k.oneOf,
+			Flag: "--" + k.flag(), Variable: k.variable(), Default: k.fallback, OneOf: k.oneOf, PerNode: k.perNode,
 		})
 	}
 	return out

@@ -18,7 +18,7 @@ func SchemaRegistered(was, is *Schema) daybook.Event {
 		before = was.members()
 	}
 	after := is.members()
-	for _, name := range []string{"version", "actor", "targets", "metadata", "event"} {
+	for _, name := range []string{"version", "actor", "targets", "metadata", "event", "sentence", "sentence_failure", "sentence_denied"} {
 		changed(&e, "/"+name, before[name], after[name])
 	}
 	return e
@@ -30,6 +30,11 @@ func (s *Schema) members() map[string]any {
 	for name, raw := range map[string]json.RawMessage{"actor": s.Actor, "metadata": s.Metadata, "event": s.Event} {
 		if raw != nil {
 			m[name] = raw
+		}
+	}
+	for name, text := range map[string]string{"sentence": s.Sentences.Success, "sentence_failure": s.Sentences.Failure, "sentence_denied": s.Sentences.Denied} {
+		if text != "" {
+			m[name] = text
 		}
 	}
 	if len(s.Targets) > 0 {
@@ -45,6 +50,14 @@ func RetentionChanged(org daybook.OrgID, before, after *Retention) daybook.Event
 	changed(&e, "/leave", before.Leave, after.Leave)
 	changed(&e, "/floor", before.Floor, after.Floor)
 	changed(&e, "/erasure_approvers", before.Approvers, after.Approvers)
+	return e
+}
+
+// ViewingChanged is the event of a change of where the log of org may be shown.
+func ViewingChanged(org daybook.OrgID, was, is *Viewing) daybook.Event {
+	e := daybook.Event{Action: "daybook.viewer_settings.changed", Targets: []daybook.Target{{Type: "log", ID: string(org)}}}
+	changed(&e, "/origins", was.Origins, is.Origins)
+	changed(&e, "/lifetime_s", int64(was.Lifetime.Seconds()), int64(is.Lifetime.Seconds()))
 	return e
 }
 

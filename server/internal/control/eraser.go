@@ -33,6 +33,12 @@ type Eraser struct {
 	Silence func(org daybook.OrgID)
 	Done    func(ctx context.Context, x OrgErasure) error
 
+	// Shared says that other nodes carry erasures out too: Resume leaves to Round what one of them has begun.
+	Shared bool
+
+	mu      sync.Mutex
+	running map[string]bool // by id, what is carried out here; guarded by mu
+
 	wait sync.WaitGroup
 	ctx  context.Context //nolint:containedctx // of what runs in the background
 	stop context.CancelFunc
@@ -61,13 +67,13 @@ func (e *Eraser) Begin(ctx context.Context, x OrgErasure) (OrgErasure, error) {
 func (e *Eraser) giveUp(ctx context.Context, x *OrgErasure) error {
 	e.Orgs.Return(x.Org)
 	if x.ApprovedBy == nil {
-		return e.Erasures.Remove(ctx, x.ID)
+		return errors.Join(e.Erasures.Remove(ctx, x.ID), tell(ctx, e.Docs))
 	}
 	_, err := e.Erasures.change(ctx, x.ID, func(d *orgErasureDocument) bool {
 		d.ApprovedAt, d.ApprovedBy = 0, nil
 		return true
 	})
-	return err
+	return errors.Join(err, tell(ctx, e.Docs))
 }
 
 // end closes the logs of x, keeping how they ended.
@@ -76,6 +82,9 @@ func (e *Eraser) end(ctx context.Context, x OrgErasure) (OrgErasure, error) {
 		return x, nil
 	}
 	e.Orgs.Leave(x.Org)
+	if err := tell(ctx, e.Docs); err != nil {
+		return x, err
+	}
 	err := e.Book.DropOrg(ctx, daybook.DropRequest{Org: x.Org, HandOver: func(ctx context.Context, last []daybook.LastHead) error {
 		_, err := e.Erasures.change(ctx, x.ID, func(d *orgErasureDocument) bool {
 			d.Last = last
@@ -96,7 +105,21 @@ func (e *Eraser) end(ctx context.Context, x OrgErasure) (OrgErasure, error) {
 // carryOut drops the bytes of x in the background.
 func (e *Eraser) carryOut(x OrgErasure) {
 	e.start()
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	if e.running[x.ID] {
+		return
+	}
+	if e.running == nil {
+		e.running = map[string]bool{}
+	}
+	e.running[x.ID] = true
 	e.wait.Go(func() {
+		defer func() {
+			e.mu.Lock()
+			defer e.mu.Unlock()
+			delete(e.running, x.ID)
+		}()
 		for {
 			ended, err := e.end(e.ctx, x)
 			if daybook.CodeOf(err) == daybook.CodeConflict { // a hold came first
@@ -123,6 +146,10 @@ func (e *Eraser) start() {
 
 // finish drops the bytes of x and says that it is complete.
 func (e *Eraser) finish(ctx context.Context, x OrgErasure) error {
+	if now, err := e.Erasures.Get(ctx, x.ID); err != nil || !now.Pending() { // another node was faster
+		e.Orgs.Return(x.Org)
+		return err
+	}
 	if err := e.Book.FinishDrop(ctx, x.Org); err != nil {
 		return err
 	}
@@ -138,10 +165,12 @@ func (e *Eraser) finish(ctx context.Context, x OrgErasure) error {
 		d.CompletedAt = at(e.Now())
 		return true
 	})
-	if err == nil {
-		e.Orgs.Return(x.Org)
+	if err != nil {
+		return err
 	}
-	return err
+	e.Orgs.Return(x.Org)
+	// A crash here leaves the organization unknown to other nodes for a minute.
+	return tell(ctx, e.Docs)
 }
 
 // Purge deletes what is kept of an organization beside its logs. It is for [daybook.Options.Dropped]: it does not record.
@@ -178,12 +207,51 @@ func (e *Eraser) Resume(ctx context.Context) error {
 		if !x.Pending() {
 			continue
 		}
+		if e.Shared {
+			continue // Sync knows that it leaves
+		}
 		e.Orgs.Leave(x.Org)
 		if _, err := e.Begin(ctx, x); err != nil {
 			e.Logger.LogAttrs(ctx, slog.LevelWarn, "the erasure of an organization is off", slog.String("id", x.ID), slog.Any("error", err))
 		}
 	}
 	return e.Erasures.Forget(ctx)
+}
+
+// adopt is how old an erasure is that Round takes for one whose node has ended.
+const adopt = 2 * again
+
+// Round carries out what other nodes have begun and not completed. One node does so at a time; should two of them carry out the same, they
+// take the same steps twice.
+func (e *Eraser) Round(ctx context.Context) error {
+	all, err := e.Erasures.List(ctx)
+	for _, x := range all {
+		if x.Pending() && e.Now().Sub(x.ApprovedAt) >= adopt {
+			e.carryOut(x)
+		}
+	}
+	return errors.Join(err, e.Erasures.Forget(ctx))
+}
+
+// Sync takes over from other nodes which organizations are being erased, and forgets everything else that is remembered of them. It is for
+// [NewNews].
+func (e *Eraser) Sync(ctx context.Context) error {
+	all, err := e.Erasures.List(ctx)
+	if err != nil {
+		return err
+	}
+	leaving := map[daybook.OrgID]bool{}
+	for _, x := range all {
+		if x.Pending() {
+			leaving[x.Org] = true
+		}
+	}
+	for _, org := range e.Orgs.refresh(leaving) {
+		if e.Silence != nil {
+			e.Silence(org)
+		}
+	}
+	return nil
 }
 
 // Close stops what runs and waits for the step under way. The next Resume goes on.

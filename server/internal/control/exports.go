@@ -55,6 +55,8 @@ type Export struct {
 	NoteBytes     int64  `json:"note_bytes,omitempty"`
 	Width         int    `json:"width,omitempty"`    // 1 + targets of the widest event; 0: not known yet. Only for Format workos
 	Begun         int    `json:"begun,omitempty"`    // how often it began anew: what was written before counts no longer
+	Maker         string `json:"maker,omitempty"`    // the process that writes the file, if several can; empty: it has let go of it
+	Folder        string `json:"folder,omitempty"`   // where the file is, if several processes have one
 	Attempts      int    `json:"attempts,omitempty"` // that failed since the last progress
 	SHA256        []byte `json:"sha256,omitempty"`   // of the file, once it is ready
 	Error         string `json:"error,omitempty"`
@@ -261,6 +263,22 @@ func (e *Exports) Forget(ctx context.Context, before time.Time) error {
 // drop deletes a document whatever its version; one that is gone is no error.
 func (e *Exports) drop(ctx context.Context, kind string, org daybook.OrgID, id string) error {
 	return drop(ctx, e.docs, kind, org, id)
+}
+
+// Folder keeps that the process which asks has its files in the folder of this name, and returns the name that was kept before it.
+func (e *Exports) Folder(ctx context.Context, name string) (before string, err error) {
+	type folder struct {
+		Name string `json:"name"`
+	}
+	exists, err := create(ctx, e.docs, kindInstance, "export_folder", folder{name})
+	if err != nil || !exists {
+		return "", err
+	}
+	_, err = change(ctx, e.docs, kindInstance, "export_folder", func(f *folder) bool {
+		before, f.Name = f.Name, name
+		return before != name
+	})
+	return before, err
 }
 
 // ExportKey returns the key that signs the addresses of files, made at the first call on a store.

@@ -149,7 +149,9 @@ func (k *Keys) Bootstrap(ctx context.Context, secret string, scopes []string) (m
 	if none, err := k.None(ctx); err != nil || !none {
 		return false, err
 	}
-	if _, err := k.store(ctx, NewKey{Name: "bootstrap", Scopes: scopes}, secret); err != nil {
+	if _, err := k.store(ctx, NewKey{Name: "bootstrap", Scopes: scopes}, secret); daybook.CodeOf(err) == daybook.CodeConflict {
+		return false, nil // another node has stored it at this moment
+	} else if err != nil {
 		return false, fmt.Errorf("store the bootstrap key: %w", err)
 	}
 	return true, nil
@@ -184,8 +186,9 @@ func (k *Keys) All(ctx context.Context, keep func(*Key) bool) ([]Key, error) {
 	return keys, nil
 }
 
-// Revoke ends the key id for good, if mine accepts it; else, and for one that does not exist, not_found. Revoking a second time
-// changes nothing.
+// Revoke ends the key id for good, if mine accepts it; else, and for one that does not exist, not_found. The other nodes hear of it within
+// a second, or, if this one crashes before it can tell them, within the five for which they believe what they read. Revoking a second time
+// only tells them again.
 func (k *Keys) Revoke(ctx context.Context, id string, mine func(*Key) bool) (Key, error) {
 	found, err := k.All(ctx, func(key *Key) bool { return key.ID == id && mine(key) })
 	if err != nil {
@@ -205,7 +208,7 @@ func (k *Keys) Revoke(ctx context.Context, id string, mine func(*Key) bool) (Key
 	if err != nil {
 		return Key{}, err
 	}
-	return doc.key(hash), nil
+	return doc.key(hash), tell(ctx, k.docs)
 }
 
 // Used notes that the key was used now, unless that was noted within the last minute.

@@ -5,7 +5,9 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"strings"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/daybook-audit/daybook"
@@ -41,8 +43,9 @@ type Orgs struct {
 	// Made, if set before use, is called after Ensure has made an organization that nobody created.
 	Made func(ctx context.Context, id daybook.OrgID)
 
-	known   sync.Map // OrgID → struct{}: organizations seen, and not forgotten since
-	leaving sync.Map // OrgID → struct{}: organizations that are being erased
+	known   sync.Map     // OrgID → int64: organizations seen, and what age was then: with another age they are forgotten
+	age     atomic.Int64 // grows when everything is to be forgotten
+	leaving sync.Map     // OrgID → bool: organizations that are being erased, and whether by this node
 }
 
 // NewOrgs returns the organizations kept in docs.
@@ -68,7 +71,7 @@ func (o *Orgs) Create(ctx context.Context, id daybook.OrgID, name string) (Org, 
 	if len(name) > MaxName {
 		return Org{}, &daybook.Error{Code: daybook.CodeInvalid, Rule: "invalid_value", Field: "/name", Message: "name is longer than 512 bytes."}
 	}
-	doc := orgDocument{Name: name, CreatedAt: at(o.now())}
+	doc, age := orgDocument{Name: name, CreatedAt: at(o.now())}, o.age.Load()
 	exists, err := create(ctx, o.docs, kindOrg, string(id), doc)
 	if err != nil {
 		return Org{}, err
@@ -76,7 +79,7 @@ func (o *Orgs) Create(ctx context.Context, id daybook.OrgID, name string) (Org, 
 	if exists {
 		return Org{}, &daybook.Error{Code: daybook.CodeConflict, Rule: "exists", Field: "/id", Message: fmt.Sprintf("organization %s exists.", id)}
 	}
-	o.known.Store(id, struct{}{})
+	o.known.Store(id, age)
 	return Org{ID: id, Name: name, CreatedAt: doc.CreatedAt.time()}, nil
 }
 
@@ -89,20 +92,21 @@ var ErrOrgForm = &daybook.Error{
 // Ensure makes an organization without a name if there is none; Instance is ErrReserved. After the first time it costs a look into
 // memory.
 func (o *Orgs) Ensure(ctx context.Context, id daybook.OrgID) error {
-	if _, ok := o.known.Load(id); ok {
+	if o.knows(id) {
 		return nil
 	}
 	if id == Instance {
 		return ErrReserved
 	}
+	age := o.age.Load()
 	ok, err := o.Exists(ctx, id)
 	if err != nil || ok {
 		return err
 	}
 	_, err = o.Create(ctx, id, "")
 	var e *daybook.Error
-	if errors.As(err, &e) && e.Code == daybook.CodeConflict {
-		o.known.Store(id, struct{}{}) // somebody else was faster
+	if errors.As(err, &e) && e.Rule == "exists" {
+		o.known.Store(id, age) // somebody else was faster
 		return nil
 	}
 	if err == nil && o.Made != nil {
@@ -113,12 +117,37 @@ func (o *Orgs) Ensure(ctx context.Context, id daybook.OrgID) error {
 
 // Leave lets nobody make or use an organization until Return: it is being erased.
 func (o *Orgs) Leave(id daybook.OrgID) {
-	o.leaving.Store(id, struct{}{})
+	o.leaving.Store(id, true)
 	o.known.Delete(id)
 }
 
 // Return ends what Leave began: who names id now, names another organization.
 func (o *Orgs) Return(id daybook.OrgID) { o.leaving.Delete(id) }
+
+// knows reports whether id was seen and not forgotten since.
+func (o *Orgs) knows(id daybook.OrgID) bool {
+	age, ok := o.known.Load(id)
+	return ok && age == o.age.Load()
+}
+
+// refresh forgets what it knows of every organization, and takes those that leave for the ones that are being erased, by whatever node. It
+// returns those that were not known to leave.
+func (o *Orgs) refresh(leaving map[daybook.OrgID]bool) (left []daybook.OrgID) {
+	for id := range leaving {
+		if _, was := o.leaving.LoadOrStore(id, false); !was {
+			left = append(left, id)
+		}
+	}
+	o.age.Add(1) // whoever read before this remembers nothing
+	o.known.Clear()
+	o.leaving.Range(func(key, mine any) bool {
+		if id, ok := key.(daybook.OrgID); ok && mine == false && !leaving[id] {
+			o.leaving.CompareAndDelete(id, false)
+		}
+		return true
+	})
+	return left
+}
 
 // forget lets go of what is remembered of an organization that is gone.
 func (o *Orgs) forget(id daybook.OrgID) { o.known.Delete(id) }
@@ -135,9 +164,10 @@ func (o *Orgs) Exists(ctx context.Context, id daybook.OrgID) (bool, error) {
 	if _, ok := o.leaving.Load(id); ok {
 		return false, nil
 	}
-	if _, ok := o.known.Load(id); ok {
+	if o.knows(id) {
 		return true, nil
 	}
+	age := o.age.Load()
 	_, err := o.docs.Get(ctx, kindOrg, "", string(id))
 	if errors.Is(err, daybook.ErrNotExist) {
 		return false, nil
@@ -145,7 +175,7 @@ func (o *Orgs) Exists(ctx context.Context, id daybook.OrgID) (bool, error) {
 	if err != nil {
 		return false, fmt.Errorf("read organization: %w", err)
 	}
-	o.known.Store(id, struct{}{})
+	o.known.Store(id, age)
 	return true, nil
 }
 
@@ -179,6 +209,36 @@ func (o *Orgs) List(ctx context.Context, after daybook.OrgID, limit int) ([]Org,
 		orgs = append(orgs, org)
 	}
 	return orgs, nil
+}
+
+// Named returns at most limit organizations with an id after the one given, by id, that part names.
+func (o *Orgs) Named(ctx context.Context, part string, after daybook.OrgID, limit int) ([]Org, error) {
+	if part == "" {
+		return o.List(ctx, after, limit)
+	}
+	found := []Org{}
+	for {
+		page, err := o.List(ctx, after, listPage)
+		if err != nil {
+			return nil, err
+		}
+		for i := range page {
+			if after = page[i].ID; page[i].Named(part) {
+				if found = append(found, page[i]); len(found) == limit {
+					return found, nil
+				}
+			}
+		}
+		if len(page) < listPage {
+			return found, nil
+		}
+	}
+}
+
+// Named reports whether part stands in the id or the name, whatever the case of its letters. The empty text names every one.
+func (o *Org) Named(part string) bool {
+	part = strings.ToLower(part)
+	return strings.Contains(strings.ToLower(string(o.ID)), part) || strings.Contains(strings.ToLower(o.Name), part)
 }
 
 func readOrg(d daybook.Document) (Org, error) {

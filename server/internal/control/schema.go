@@ -18,6 +18,7 @@ import (
 	"unicode/utf8"
 
 	"github.com/daybook-audit/daybook"
+	"github.com/daybook-audit/daybook/internal/sentence"
 )
 
 // kindSchema is one version of an action's schema: a document under the empty org that is made once and never changed.
@@ -40,7 +41,16 @@ type Schema struct {
 	CreatedAt time.Time
 	By        daybook.Party
 
-	parts func() (*compiledSchema, error)
+	parts     func() (*compiledSchema, error)
+	templates func() sentence.Templates
+}
+
+// Templates returns the sentences ready to render; those of a schema without any are the zero value.
+func (s *Schema) Templates() sentence.Templates {
+	if s.templates == nil {
+		return sentence.Templates{}
+	}
+	return s.templates()
 }
 
 // SchemaParts are the JSON Schemas of the places of an event; nil: what is there is not constrained.
@@ -49,6 +59,8 @@ type SchemaParts struct {
 	Targets  []SchemaTarget  // an event needs a target of each type
 	Metadata json.RawMessage
 	Event    json.RawMessage // of the event as a whole, as it is kept
+
+	Sentences Sentences // what an event of the version says, for people
 }
 
 // SchemaTarget is a target that an event of the action has.
@@ -76,23 +88,24 @@ func (a *Action) Version(n int) (*Schema, error) {
 }
 
 type schemaDocument struct {
-	Org       daybook.OrgID   `json:"org"`
-	Action    string          `json:"action"`
-	Version   int             `json:"version"`
-	Actor     json.RawMessage `json:"actor,omitempty"`
-	Targets   []SchemaTarget  `json:"targets,omitempty"`
-	Metadata  json.RawMessage `json:"metadata,omitempty"`
-	Event     json.RawMessage `json:"event,omitempty"`
-	CreatedAt moment          `json:"created_at"`
-	By        daybook.Party   `json:"by"`
+	Org      daybook.OrgID   `json:"org"`
+	Action   string          `json:"action"`
+	Version  int             `json:"version"`
+	Actor    json.RawMessage `json:"actor,omitempty"`
+	Targets  []SchemaTarget  `json:"targets,omitempty"`
+	Metadata json.RawMessage `json:"metadata,omitempty"`
+	Event    json.RawMessage `json:"event,omitempty"`
+	Sentences
+	CreatedAt moment        `json:"created_at"`
+	By        daybook.Party `json:"by"`
 }
 
 func (d *schemaDocument) schema() *Schema {
 	s := &Schema{
 		Org: d.Org, Action: d.Action, Version: d.Version, CreatedAt: d.CreatedAt.time(), By: d.By,
-		SchemaParts: SchemaParts{Actor: d.Actor, Targets: d.Targets, Metadata: d.Metadata, Event: d.Event},
+		SchemaParts: SchemaParts{Actor: d.Actor, Targets: d.Targets, Metadata: d.Metadata, Event: d.Event, Sentences: d.Sentences},
 	}
-	s.parts = sync.OnceValues(s.compile)
+	s.parts, s.templates = sync.OnceValues(s.compile), sync.OnceValue(s.Sentences.templates)
 	return s
 }
 
@@ -218,7 +231,9 @@ type NewSchema struct {
 	Org    daybook.OrgID // empty: shared by all organizations
 	Action string
 	SchemaParts
-	By daybook.Party
+	// KeepSentences puts the sentences of the newest version in the place of its own: for callers that know no sentences.
+	KeepSentences bool
+	By            daybook.Party
 	// Before, if set, is told of the schema, and of the newest one before it or nil, when nothing is stored yet; its error keeps the
 	// schema from being registered.
 	Before func(ctx context.Context, was, is *Schema) error
@@ -253,8 +268,11 @@ func (s *Schemas) Register(ctx context.Context, n NewSchema) (is *Schema, made b
 
 // register makes the version after was; nothing is returned when there is one already.
 func (s *Schemas) register(ctx context.Context, n *NewSchema, was *Schema) (*Schema, bool, error) {
+	if n.KeepSentences && was != nil {
+		n.Sentences = was.Sentences
+	}
 	doc := schemaDocument{
-		Org: n.Org, Action: n.Action, Version: 1, Actor: n.Actor, Targets: n.Targets, Metadata: n.Metadata, Event: n.Event,
+		Org: n.Org, Action: n.Action, Version: 1, Actor: n.Actor, Targets: n.Targets, Metadata: n.Metadata, Event: n.Event, Sentences: n.Sentences,
 		CreatedAt: at(s.now()), By: n.By,
 	}
 	if was != nil {
@@ -375,13 +393,15 @@ func (n *NewSchema) check() error {
 	if size > MaxSchema {
 		return &daybook.Error{Code: daybook.CodeTooLarge, Rule: "too_large", Message: "a schema has at most 64 KiB."}
 	}
-	_, err := n.compile()
-	return err
+	if _, err := n.compile(); err != nil {
+		return err
+	}
+	return n.Sentences.check()
 }
 
 // compact returns p without white space, and null for what is not there.
 func (p *SchemaParts) compact() SchemaParts {
-	out := SchemaParts{Actor: compacted(p.Actor), Metadata: compacted(p.Metadata), Event: compacted(p.Event)}
+	out := SchemaParts{Actor: compacted(p.Actor), Metadata: compacted(p.Metadata), Event: compacted(p.Event), Sentences: p.Sentences}
 	for _, t := range p.Targets {
 		out.Targets = append(out.Targets, SchemaTarget{t.Type, compacted(t.Metadata)})
 	}
@@ -398,7 +418,7 @@ func compacted(raw json.RawMessage) json.RawMessage {
 
 // equal reports whether p and other are the same JSON values.
 func (p *SchemaParts) equal(other *SchemaParts) bool {
-	if len(p.Targets) != len(other.Targets) || !sameJSON(p.Actor, other.Actor) || !sameJSON(p.Metadata, other.Metadata) || !sameJSON(p.Event, other.Event) {
+	if p.Sentences != other.Sentences || len(p.Targets) != len(other.Targets) || !sameJSON(p.Actor, other.Actor) || !sameJSON(p.Metadata, other.Metadata) || !sameJSON(p.Event, other.Event) {
 		return false
 	}
 	for i := range p.Targets {

@@ -31,16 +31,21 @@ func ReadSigning(ctx context.Context, docs daybook.Documents) (Signing, bool, er
 	return s, true, nil
 }
 
-// KeepSigning stores what the instance signs as, in the place of what is there.
-func KeepSigning(ctx context.Context, docs daybook.Documents, s Signing) error {
+// KeepSigning stores what the instance signs as, and returns what is stored then: what another node has stored before stays, unless
+// replace is set.
+func KeepSigning(ctx context.Context, docs daybook.Documents, s Signing, replace bool) (Signing, error) {
 	exists, err := create(ctx, docs, kindInstance, "signing", s)
 	if err != nil || !exists {
-		return err
+		return s, err
+	}
+	if !replace {
+		kept, _, err := ReadSigning(ctx, docs)
+		return kept, err
 	}
 	_, err = change(ctx, docs, kindInstance, "signing", func(old *Signing) bool {
 		changed := *old != s
 		*old = s
 		return changed
 	})
-	return err
+	return s, err
 }

@@ -27,9 +27,11 @@ type job struct {
 	done   chan struct{} // closed when the job has let go of its files
 
 	scanned, rows, bytes atomic.Int64 // how far it came
+	begun                atomic.Int64 // Begun of what it writes
 
 	// Owned by run.
 	x      control.Export // as it was when the run began
+	opened bool           // it has a file
 	format format
 	file   *durable.Part
 	notes  *durable.Part // nil: the format has none
@@ -89,7 +91,7 @@ func (j *job) run() (err error) {
 	if err != nil {
 		err = j.cause(err)
 		if errors.Is(err, errStopping) && j.x.Format != Bundle { // the next process goes on exactly here
-			return errors.Join(err, j.save(context.WithoutCancel(j.ctx), j.at))
+			return errors.Join(err, j.save(context.WithoutCancel(j.ctx), j.at, true))
 		}
 		return err
 	}
@@ -110,7 +112,10 @@ func (j *job) begin() error {
 		if x.Finished() {
 			return false
 		}
-		x.State = control.ExportRunning
+		if x.Maker != "" && x.Maker != j.r.o.Node { // it died, or sleeps and will go on writing its file
+			restart(x)
+		}
+		x.State, x.Maker, x.Folder = control.ExportRunning, j.r.o.Node, j.r.folder
 		if x.StartedAt == 0 {
 			x.StartedAt = j.r.o.Now().UnixMicro()
 		}
@@ -120,6 +125,7 @@ func (j *job) begin() error {
 		err = errCancelled
 	}
 	j.x = x
+	j.begun.Store(int64(x.Begun))
 	return err
 }
 
@@ -127,9 +133,13 @@ func (j *job) begin() error {
 func (j *job) resume() error {
 	err := j.open()
 	if errors.Is(err, durable.ErrShort) {
+		if err := j.r.remove(&j.x); err != nil {
+			return err
+		}
 		if j.x, err = j.r.exports.Change(j.ctx, j.org, j.id, func(x *control.Export) bool { restart(x); return !x.Finished() }); err != nil {
 			return err
 		}
+		j.begun.Store(int64(j.x.Begun))
 		err = j.open()
 	}
 	if err != nil {
@@ -155,13 +165,13 @@ func (j *job) resume() error {
 }
 
 func (j *job) open() (err error) {
-	j.at = markOf(&j.x)
+	j.at, j.opened = markOf(&j.x), true
 	j.show()
-	if j.file, err = durable.Resume(j.r.path(j.id), 0o600, j.at.bytes); err != nil {
+	if j.file, err = durable.Resume(j.r.path(&j.x), 0o600, j.at.bytes); err != nil {
 		return err
 	}
 	if j.x.Format == Parquet {
-		if j.notes, err = durable.Resume(j.r.notes(j.id), 0o600, j.at.noteBytes); err != nil {
+		if j.notes, err = durable.Resume(j.r.notes(&j.x), 0o600, j.at.noteBytes); err != nil {
 			return errors.Join(err, j.letGo())
 		}
 	}
@@ -363,13 +373,13 @@ func (j *job) keep() error {
 	}
 	j.kept = now
 	at := j.at
-	j.r.wait.Go(func() { j.saving <- j.save(j.ctx, at) })
+	j.r.wait.Go(func() { j.saving <- j.save(j.ctx, at, false) })
 	return nil
 }
 
-// save makes what is written durable and then says so. A crash between the two leaves more in the files than is known, which Resume cuts
+// save makes what is written durable and then says so, and with letGo that another process may go on with it. A crash between the two leaves more in the files than is known, which Resume cuts
 // off.
-func (j *job) save(ctx context.Context, at mark) error {
+func (j *job) save(ctx context.Context, at mark, letGo bool) error {
 	if err := j.file.Sync(); err != nil {
 		return err
 	}
@@ -384,26 +394,31 @@ func (j *job) save(ctx context.Context, at mark) error {
 		}
 		at.put(x)
 		x.Attempts = 0
+		if letGo {
+			x.Maker = ""
+		}
 		return true
 	})
-	if err == nil {
-		err = j.lost(&x)
+	if err == nil && !letGo {
+		err = j.lostTo(&x)
 	}
 	return err
 }
 
 // owns reports whether x is still what this job writes.
-func (j *job) owns(x *control.Export) bool { return !x.Finished() && x.Begun == j.x.Begun }
+func (j *job) owns(x *control.Export) bool { return j.lostTo(x) == nil }
 
-// lost says why it is not.
-func (j *job) lost(x *control.Export) error {
+// lostTo says why it is not.
+func (j *job) lostTo(x *control.Export) error {
 	switch {
-	case j.owns(x):
-		return nil
 	case x.Finished():
 		return errCancelled
+	case x.Maker != j.r.o.Node:
+		return errElsewhere
+	case int64(x.Begun) != j.begun.Load():
+		return errAgain
 	}
-	return errAgain
+	return nil
 }
 
 // finish writes the end and gives the file its name, and then says that it is ready. A crash before that leaves a whole file of a running
@@ -440,10 +455,10 @@ func (j *job) finish() error {
 		return err
 	}
 	if x.State != control.ExportReady { // somebody else was faster: nobody may find the file
-		return errors.Join(j.lost(&x), j.r.remove(j.id))
+		return errors.Join(j.lostTo(&x), j.r.remove(&j.x))
 	}
 	j.x = x
-	return durable.RemovePart(j.r.notes(j.id))
+	return durable.RemovePart(j.r.notes(&x))
 }
 
 // readNotes returns the notes of every piece.

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"log/slog"
+	"slices"
 	"syscall"
 	"time"
 
@@ -16,7 +17,9 @@ const mostAttempts = 6
 
 func (r *Runner) enqueue(x ref) {
 	r.mu.Lock()
-	r.queue = append(r.queue, x)
+	if !slices.Contains(r.queue, x) {
+		r.queue = append(r.queue, x)
+	}
 	r.mu.Unlock()
 	select {
 	case r.wake <- struct{}{}:
@@ -55,8 +58,14 @@ func (r *Runner) work() {
 		if !ok {
 			return
 		}
-		err := j.run()
+		release, err := j.claim()
+		if err == nil {
+			err = j.run()
+		}
 		delay, again := r.settle(j, err)
+		if release != nil {
+			release()
+		}
 		ended := !again && (j.x.State == control.ExportReady || j.x.State == control.ExportFailed)
 		r.mu.Lock()
 		delete(r.running, j.id)
@@ -90,9 +99,13 @@ func (r *Runner) later(x ref, delay time.Duration) {
 // settle decides what a job's end means, and whether it is to be run again.
 func (r *Runner) settle(j *job, err error) (delay time.Duration, again bool) {
 	switch {
-	case err == nil, errors.Is(err, errStopping), errors.Is(err, errCancelled), errors.Is(err, control.ErrNotFound):
+	case err == nil, errors.Is(err, errStopping), errors.Is(err, daybook.ErrLeaseHeld):
+		return 0, false
+	case errors.Is(err, errCancelled), errors.Is(err, errElsewhere), errors.Is(err, control.ErrNotFound):
+		r.abandon(j)
 		return 0, false
 	case errors.Is(err, errAgain):
+		r.abandon(j)
 		return 0, true
 	}
 	ctx := context.WithoutCancel(r.ctx)
@@ -102,6 +115,10 @@ func (r *Runner) settle(j *job, err error) (delay time.Duration, again bool) {
 		if x.Finished() {
 			return false
 		}
+		if !j.owns(x) && x.Maker != "" { // another process writes it
+			return false
+		}
+		x.Maker = "" // whoever is next goes on with the file
 		if x.Attempts++; final || x.Attempts >= mostAttempts {
 			x.State, x.Error, x.FinishedAt = control.ExportFailed, text, r.o.Now().UnixMicro()
 		}
@@ -111,13 +128,26 @@ func (r *Runner) settle(j *job, err error) (delay time.Duration, again bool) {
 		r.o.Logger.LogAttrs(ctx, slog.LevelError, "the end of an export cannot be kept", slog.String("export", j.id), slog.Any("error", stored))
 		return time.Minute, true
 	}
-	if j.x = x; x.Finished() {
-		if err := r.remove(j.id); err != nil {
+	if j.x = x; x.State == control.ExportReady { // the store did not say so in time
+		return 0, false
+	}
+	if x.Finished() {
+		if err := r.remove(&j.x); err != nil {
 			r.o.Logger.LogAttrs(ctx, slog.LevelError, "the file of a failed export cannot be deleted", slog.String("export", j.id), slog.Any("error", err))
 		}
 		return 0, false
 	}
 	return time.Second << x.Attempts, true
+}
+
+// abandon deletes what j has written: it is not wanted, or written anew in another file.
+func (r *Runner) abandon(j *job) {
+	if !j.opened {
+		return
+	}
+	if err := r.remove(&j.x); err != nil {
+		r.o.Logger.LogAttrs(r.ctx, slog.LevelError, "the file of an export that ended cannot be deleted", slog.String("export", j.id), slog.Any("error", err))
+	}
 }
 
 // verdict is what its owner is told of a failure, and whether trying again is in vain.

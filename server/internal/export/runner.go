@@ -11,6 +11,7 @@ import (
 	"os"
 	"path/filepath"
 	"runtime"
+	"strconv"
 	"strings"
 	"sync"
 	"time"
@@ -39,6 +40,11 @@ type Options struct {
 	Keep    time.Duration    // for which a file is kept; 7 days
 	Link    time.Duration    // for which an address of a file opens it; 10 minutes
 	Every   time.Duration    // how often at least progress is kept, which a restart goes on from; 2 s
+	// Lease, if set, is that of a store which several processes use: it takes name for a time, or gives it back for none. ErrLeaseHeld: another
+	// process has it. Node is the name of this process among them, like no other before it.
+	Lease     func(ctx context.Context, name string, ttl time.Duration) error
+	LeaseTime time.Duration // after which another process takes over what one that died was writing; 15 s
+	Node      string
 	// Ended, if set, is told of every export that has become ready or has failed. It must not block.
 	Ended func(control.Export)
 }
@@ -62,6 +68,9 @@ func (o Options) withDefaults() Options {
 	if o.Link == 0 {
 		o.Link = 10 * time.Minute
 	}
+	if o.LeaseTime == 0 {
+		o.LeaseTime = 15 * time.Second
+	}
 	if o.Every == 0 {
 		o.Every = 2 * time.Second
 	}
@@ -78,13 +87,18 @@ const (
 	sweepEvery = time.Hour
 )
 
-// Runner carries exports out, oldest first. One process runs those of a store. What a restart interrupts goes on where it was last kept;
-// what fails for a passing reason is tried again. It is safe for concurrent use.
+// Runner carries exports out, oldest first. What a restart interrupts goes on where it was last kept; what fails for a passing reason is
+// tried again. It is safe for concurrent use.
+//
+// Of several processes that use a store, each with a Runner, one at a time writes an export, under a lease. What a process that has let go
+// of it has written is continued by another, if it sees the file; what one that died was writing begins anew in a file of another name, so
+// that no two ever write the same. They must have one folder for that each of them can hand out every file.
 type Runner struct {
 	book    Book
 	exports *control.Exports
 	key     []byte
 	o       Options
+	folder  string // which one Options.Dir is; empty: there is one process
 
 	stop context.CancelCauseFunc
 	ctx  context.Context //nolint:containedctx // of everything that runs in the background
@@ -115,6 +129,9 @@ func Open(ctx context.Context, book Book, exports *control.Exports, key []byte, 
 	if err := durable.MkdirAll(r.o.Dir, 0o700); err != nil {
 		return nil, fmt.Errorf("make the folder of exports: %w", err)
 	}
+	if err := r.shareFolder(ctx); err != nil {
+		return nil, err
+	}
 	open, err := exports.Open(ctx)
 	if err != nil {
 		return nil, err
@@ -128,6 +145,9 @@ func Open(ctx context.Context, book Book, exports *control.Exports, key []byte, 
 		r.wait.Go(r.work)
 	}
 	r.wait.Go(r.clean)
+	if r.o.Lease != nil {
+		r.wait.Go(r.adopt)
+	}
 	return r, nil
 }
 
@@ -264,7 +284,7 @@ func (r *Runner) Cancel(ctx context.Context, org daybook.OrgID, id string) (x co
 	}
 	r.interrupt(id, errCancelled)
 	// A crash here leaves the file of an export that has ended: Sweep deletes it.
-	return x, changed, r.remove(id)
+	return x, changed, r.remove(&x)
 }
 
 // Withdraw is for an erasure: no file that was made before it may be fetched after it. The files of org are deleted, and what is being
@@ -289,9 +309,9 @@ func (r *Runner) Withdraw(ctx context.Context, org daybook.OrgID) error {
 		if err != nil {
 			return err
 		}
-		r.interrupt(x.ID, errAgain) // what begins again cuts its file off
+		r.interrupt(x.ID, errAgain) // the job removes what it has written
 		if x.Finished() {
-			if err := r.remove(x.ID); err != nil {
+			if err := r.remove(&x); err != nil {
 				return err
 			}
 		}
@@ -332,21 +352,33 @@ func (r *Runner) interrupt(id string, cause error) {
 	}
 }
 
-// path is where the file of an export is; notes is that of what its end needs.
-func (r *Runner) path(id string) string  { return filepath.Join(r.o.Dir, id) }
-func (r *Runner) notes(id string) string { return r.path(id) + ".notes" }
-
-// remove deletes the files of an export.
-func (r *Runner) remove(id string) error {
-	return errors.Join(durable.RemovePart(r.path(id)), durable.RemovePart(r.notes(id)))
+// fileOf is the name of the file of x. What begins anew has another one: whoever was writing the one before may be writing it still.
+func fileOf(x *control.Export) string {
+	if x.Begun == 0 {
+		return x.ID
+	}
+	return x.ID + "." + strconv.Itoa(x.Begun)
 }
 
-// Download returns the file of an export that is ready, and under which name and type it is sent. not_found: there is none any more.
+// path is where the file of an export is; notes is that of what its end needs.
+func (r *Runner) path(x *control.Export) string  { return filepath.Join(r.o.Dir, fileOf(x)) }
+func (r *Runner) notes(x *control.Export) string { return r.path(x) + ".notes" }
+
+// remove deletes the files of an export.
+func (r *Runner) remove(x *control.Export) error {
+	return errors.Join(durable.RemovePart(r.path(x)), durable.RemovePart(r.notes(x)))
+}
+
+// Download returns the file of an export that is ready, and under which name and type it is sent. not_found: there is none any more;
+// ErrElsewhere: there may be one where this node does not see it.
 func (r *Runner) Download(x *control.Export) (f *os.File, name, media string, err error) {
 	if x.State != control.ExportReady || r.o.Now().UnixMicro() >= x.ExpiresAt {
 		return nil, "", "", control.ErrNotFound
 	}
-	f, err = os.Open(r.path(x.ID))
+	f, err = os.Open(r.path(x))
+	if errors.Is(err, fs.ErrNotExist) && x.Folder != r.folder {
+		return nil, "", "", ErrElsewhere
+	}
 	if errors.Is(err, fs.ErrNotExist) {
 		return nil, "", "", control.ErrNotFound
 	}
@@ -372,6 +404,13 @@ func (r *Runner) clean() {
 	}
 }
 
+// belongs reports whether the file of this name in the folder of r is one of x as it stands. Another is of a process that was writing x
+// before, and has died or will find out.
+func (r *Runner) belongs(x *control.Export, name string) bool {
+	rest, ok := strings.CutPrefix(name, fileOf(x))
+	return ok && (x.Folder == r.folder || x.Folder == "") && (rest == "" || rest == ".part" || rest == ".notes" || rest == ".notes.part")
+}
+
 // Sweep deletes the files that have expired and those that no export has, and forgets exports that have had no file for 90 days.
 func (r *Runner) Sweep(ctx context.Context) error {
 	files, err := os.ReadDir(r.o.Dir)
@@ -387,16 +426,18 @@ func (r *Runner) Sweep(ctx context.Context) error {
 		x, err := r.exports.Find(ctx, id)
 		switch {
 		case errors.Is(err, control.ErrNotFound):
-			err = r.remove(id)
+			err = os.Remove(filepath.Join(r.o.Dir, f.Name()))
 		case err != nil:
+		case !r.belongs(&x, f.Name()):
+			err = os.Remove(filepath.Join(r.o.Dir, f.Name()))
 		case x.State == control.ExportReady && now.UnixMicro() >= x.ExpiresAt:
 			// First the state: an export that says ready has its file.
 			_, err = r.exports.Change(ctx, x.Org, id, func(x *control.Export) bool { x.State = control.ExportExpired; return true })
-			err = errors.Join(err, r.remove(id))
+			err = errors.Join(err, r.remove(&x))
 		case x.Finished() && x.State != control.ExportReady:
-			err = r.remove(id)
+			err = r.remove(&x)
 		}
-		if err != nil {
+		if err = ignore(err, fs.ErrNotExist); err != nil { // another process sweeps too
 			return err
 		}
 	}

@@ -87,7 +87,7 @@ func (d *Door) registerSchema(r *http.Request, p *auth.Principal, body []byte) (
 		return nil, f
 	}
 	s, _, err := d.Schemas.Register(r.Context(), control.NewSchema{
-		Org: p.Org, Action: name, SchemaParts: parts, By: daybook.Party{Type: "api_key", ID: p.KeyID},
+		Org: p.Org, Action: name, SchemaParts: parts, KeepSentences: true, By: daybook.Party{Type: "api_key", ID: p.KeyID},
 		Before: func(ctx context.Context, was, is *control.Schema) error {
 			return d.did(ctx, r, p, cmp.Or(p.Org, control.Instance), control.SchemaRegistered(was, is))
 		},

@@ -1,0 +1,8 @@
+//go:build noui
+
+package ui
+
+import "embed"
+
+// dist is empty: this binary has no console.
+var dist embed.FS

@@ -1,0 +1,133 @@
+// The client of the native API. The session is a cookie that scripts cannot read; the organization goes into a header, since a key
+// may be for all of them.
+import { type Json, parseJSON } from "./json";
+import type { Facets, Histogram, Org, Page, QueryError, Whoami } from "./types";
+
+/** A refusal of the API, or of the network (status 0). */
+export class Problem extends Error {
+	constructor(
+		readonly status: number,
+		readonly code: string,
+		detail: string,
+		readonly requestId = "",
+		readonly field = "",
+		readonly queryError: QueryError | null = null,
+		readonly retryAfter = 0,
+	) {
+		super(detail);
+	}
+}
+
+/** Parameters of a query string; undefined and "" are left out. */
+export type Params = Record<string, string | number | boolean | undefined>;
+
+/** What a request may carry. */
+export type Ask = { org?: string; params?: Params; body?: unknown; signal?: AbortSignal; method?: string; headers?: Record<string, string> };
+
+type Listener = () => void;
+const ended = new Set<Listener>();
+
+/** Calls back whenever the API answers 401: the session is over. Returns how to stop. */
+export function onSessionEnd(callback: Listener): () => void {
+	ended.add(callback);
+	return () => ended.delete(callback);
+}
+
+/** The address of path with its parameters. */
+export function address(path: string, params: Params = {}): string {
+	const query = new URLSearchParams();
+	for (const [name, value] of Object.entries(params)) {
+		if (value !== undefined && value !== "") {
+			query.set(name, String(value));
+		}
+	}
+	const text = query.toString();
+	return text ? `${path}?${text}` : path;
+}
+
+/** Sends a request and returns its answer, whose body is still to be read. Throws Problem. */
+export async function send(path: string, ask: Ask = {}): Promise<Response> {
+	const headers: Record<string, string> = { ...ask.headers };
+	if (ask.org) {
+		headers["Daybook-Org"] = ask.org;
+	}
+	if (ask.body !== undefined) {
+		headers["Content-Type"] = "application/json";
+	}
+	let answer: Response;
+	try {
+		answer = await fetch(address(path, ask.params), {
+			method: ask.method ?? (ask.body === undefined ? "GET" : "POST"),
+			headers,
+			body: ask.body === undefined ? null : JSON.stringify(ask.body),
+			signal: ask.signal ?? null,
+			credentials: "same-origin",
+		});
+	} catch (error) {
+		if (ask.signal?.aborted) {
+			throw error;
+		}
+		throw new Problem(0, "network", "The server cannot be reached.");
+	}
+	if (answer.ok) {
+		return answer;
+	}
+	const problem = await readProblem(answer);
+	if (problem.status === 401 && !path.startsWith("/v1/session")) {
+		for (const callback of ended) {
+			callback();
+		}
+	}
+	throw problem;
+}
+
+async function readProblem(answer: Response): Promise<Problem> {
+	const id = answer.headers.get("X-Request-Id") ?? "";
+	const after = Number(answer.headers.get("Retry-After") ?? 0);
+	let body: Record<string, unknown> = {};
+	try {
+		body = (await answer.json()) as Record<string, unknown>;
+	} catch {
+		// A proxy in between may answer in its own words.
+	}
+	return new Problem(
+		answer.status,
+		String(body["code"] ?? answer.status),
+		String(body["detail"] ?? answer.statusText),
+		String(body["request_id"] ?? id),
+		String(body["field"] ?? ""),
+		(body["query_error"] as QueryError | undefined) ?? null,
+		after,
+	);
+}
+
+/** Asks and reads the answer as JSON that keeps its digits. Throws Problem. */
+export async function ask<T>(path: string, how: Ask = {}): Promise<T> {
+	const answer = await send(path, how);
+	if (answer.status === 204) {
+		return undefined as T;
+	}
+	return parseJSON(await answer.text()) as unknown as T;
+}
+
+/** What a search asks for. */
+export type Question = { q?: string; from?: string; to?: string; tz?: string };
+
+/** The routes that more than one page asks. A page's own routes stand beside the page. */
+export const api = {
+	whoami: (signal?: AbortSignal) => ask<Whoami>("/v1/whoami", signal ? { signal } : {}),
+	signIn: (key: string) => ask<void>("/v1/session", { body: { api_key: key } }),
+	signOut: () => ask<void>("/v1/session", { method: "DELETE" }),
+	orgs: (cursor?: string) => ask<{ organizations: Org[]; next_cursor: string | null }>("/v1/organizations", { params: { limit: 1000, cursor } }),
+	events: (org: string, params: Question & { order?: string; asc?: boolean; limit?: number; cursor?: string }, signal?: AbortSignal) =>
+		ask<Page>("/v1/events", { org, params, ...(signal ? { signal } : {}) }),
+	facets: (org: string, params: Question & { fields?: string; top?: number }, signal?: AbortSignal) =>
+		ask<Facets>("/v1/facets", { org, params, ...(signal ? { signal } : {}) }),
+	histogram: (org: string, params: Question & { bars?: number }, signal?: AbortSignal) =>
+		ask<Histogram>("/v1/histogram", { org, params, ...(signal ? { signal } : {}) }),
+	/** The stored text of one event. */
+	eventText: async (org: string, id: string, signal?: AbortSignal): Promise<string> =>
+		(await send(`/v1/events/${encodeURIComponent(id)}`, { org, ...(signal ? { signal } : {}) })).text(),
+};
+
+export type { Json };

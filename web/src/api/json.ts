@@ -1,0 +1,74 @@
+// JSON as the pages hold it: plain objects, and numbers whose digits JavaScript would lose as Num. The reader is ../json/read.
+import { Num, readJSON, type Json as Wire } from "../json/read";
+
+export { Num };
+
+/** Any JSON value. */
+export type Json = string | number | boolean | null | Num | Json[] | { [name: string]: Json };
+
+/** Parses text. Throws Fault. */
+export function parseJSON(text: string): Json {
+	return plain(readJSON(text));
+}
+
+/** A value of the reader as pages hold it. */
+export function plain(value: Wire): Json {
+	if (value instanceof Num) {
+		const n = Number(value.text);
+		return String(n) === value.text ? n : value;
+	}
+	if (Array.isArray(value)) return value.map(plain);
+	if (value instanceof Map) {
+		const members: { [name: string]: Json } = {};
+		for (const [name, v] of value) {
+			// A member called __proto__ must be a member.
+			if (name === "__proto__") Object.defineProperty(members, name, { value: plain(v), enumerable: true, configurable: true, writable: true });
+			else members[name] = plain(v);
+		}
+		return members;
+	}
+	return value;
+}
+
+/** A value of a page as the reader would have given it. */
+export function wire(value: unknown): Wire {
+	if (typeof value === "number") return new Num(String(value));
+	if (Array.isArray(value)) return value.map(wire);
+	if (value instanceof Num || value === null || typeof value === "string" || typeof value === "boolean") return value;
+	if (typeof value === "object") {
+		return new Map(
+			Object.entries(value)
+				.filter(([, v]) => v !== undefined)
+				.map(([name, v]) => [name, wire(v)]),
+		);
+	}
+	return null;
+}
+
+/** Whether value is an object with members. */
+export function isObject(value: unknown): value is { [name: string]: Json } {
+	return typeof value === "object" && value !== null && !Array.isArray(value) && !(value instanceof Num);
+}
+
+/** One line of JSON with the digits kept. */
+export function compact(value: Json): string {
+	if (value instanceof Num) return value.text;
+	if (Array.isArray(value)) return `[${value.map(compact).join(",")}]`;
+	if (isObject(value)) {
+		return `{${Object.entries(value)
+			.map(([name, v]) => `${JSON.stringify(name)}:${compact(v)}`)
+			.join(",")}}`;
+	}
+	return JSON.stringify(value);
+}
+
+/** JSON over several lines, indented by two spaces, with the digits kept. */
+export function pretty(value: Json, indent = ""): string {
+	const inner = `${indent}  `;
+	if (Array.isArray(value) && value.length > 0) return `[\n${value.map((v) => inner + pretty(v, inner)).join(",\n")}\n${indent}]`;
+	if (isObject(value) && Object.keys(value).length > 0) {
+		const lines = Object.entries(value).map(([name, v]) => `${inner}${JSON.stringify(name)}: ${pretty(v, inner)}`);
+		return `{\n${lines.join(",\n")}\n${indent}}`;
+	}
+	return compact(value);
+}

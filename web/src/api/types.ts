@@ -1,0 +1,72 @@
+// The shapes of the native API that the console reads. Members that the console does not use are left out.
+import type { Json } from "./json";
+
+/** Who did it, or through whom. */
+export type Actor = { type: string; id: string; name?: string; email?: string; metadata?: { [name: string]: Json }; via?: Actor[] };
+
+/** On what. */
+export type Target = { type: string; id: string; name?: string; metadata?: { [name: string]: Json } };
+
+/** One changed value; path is RFC 6901. A member that is missing was, or is, not there. */
+export type Change = { path: string; old?: Json; new?: Json };
+
+/** An event as it stands in the log. */
+export type Entry = {
+	org: string;
+	seq: number;
+	id: string;
+	received_at: string;
+	leaf_hash: string;
+	action: string;
+	version?: number;
+	occurred_at?: string;
+	actor: Actor;
+	targets?: Target[];
+	context?: { ip?: string; user_agent?: string; [name: string]: Json | undefined };
+	outcome?: "success" | "failure" | "denied";
+	error?: { code?: string; message?: string };
+	changes?: Change[];
+	reason?: string;
+	correlation_id?: string;
+	metadata?: { [name: string]: Json };
+	[name: string]: unknown;
+};
+
+/** What was looked through for an answer. */
+export type Searched = { from: string; to: string; days: number; of_days: number; blocks: number; complete: boolean; reason?: string };
+
+/** One page of a search. */
+export type Page = {
+	entries: Entry[];
+	next_cursor: string | null;
+	size: number;
+	query: string;
+	from: string | null;
+	to: string | null;
+	searched: Searched;
+};
+
+export type Bar = { from: string; total: number; failure: number; denied: number };
+export type Histogram = { interval: string; bars: Bar[]; searched: Searched };
+export type FacetValue = { value: string; count: number; excess: number };
+export type Facets = {
+	count: { value: number; exact: boolean };
+	facets: Record<string, { values: FacetValue[]; other: number }>;
+	searched: Searched;
+};
+
+export type Org = { id: string; name: string; created_at: string; epoch: number; state: string; size: number };
+export type Key = {
+	id: string;
+	name: string;
+	org: string | null;
+	scopes: string[];
+	created_at: string;
+	expires_at: string | null;
+	last_used_at: string | null;
+	revoked_at: string | null;
+};
+export type Whoami = Key & { version: string };
+
+/** What is wrong with a query; pos and len count code points. */
+export type QueryError = { code: string; pos: number; len: number; message: string; hint: string; suggestions: string[] | null };

@@ -1,0 +1,55 @@
+// The routes of the console. A page is a folder below pages/ with a default export, loaded when it is first shown.
+
+import { useEffect } from "preact/hooks";
+import lazy from "preact-iso/lazy";
+import { LocationProvider, Route, Router, useLocation } from "preact-iso/router";
+import Events from "./pages/events/events";
+import Home from "./pages/home/home";
+import NotFound from "./pages/notfound/notfound";
+import SignIn from "./pages/signin/signin";
+import { Shell } from "./shell/shell";
+import { openSession } from "./state/session";
+import "./state/prefs";
+import { Announcer } from "./ui/notice";
+
+const Integrity = lazy(() => import("./pages/integrity/integrity"));
+const Event = lazy(() => import("./pages/event/event"));
+const Exports = lazy(() => import("./pages/exports/exports"));
+const Keys = lazy(() => import("./pages/keys/keys"));
+const Keeping = lazy(() => import("./pages/keeping/keeping"));
+
+/** Addresses that the console shows; a link elsewhere is the browser's. */
+const scope = /^\/(o\/|signin|admin|portal|$|\?)/;
+
+export function App() {
+	useEffect(() => {
+		void openSession();
+	}, []);
+	return (
+		<LocationProvider scope={scope}>
+			<Routes />
+			<Announcer />
+		</LocationProvider>
+	);
+}
+
+/** The sign-in stands alone; everything else stands in the shell. */
+function Routes() {
+	if (useLocation().path === "/signin") return <SignIn />;
+	return (
+		<Shell>
+			<Router>
+				<Route path="/" component={Home} />
+				<Route path="/o/:org" component={Home} />
+				<Route path="/o/:org/events" component={Events} />
+				<Route path="/o/:org/events/:id" component={Event} />
+				<Route path="/o/:org/exports" component={Exports} />
+				<Route path="/o/:org/exports/:id" component={Exports} />
+				<Route path="/o/:org/settings/keys" component={Keys} />
+				<Route path="/o/:org/settings/retention" component={Keeping} />
+				<Route path="/o/:org/integrity" component={Integrity} />
+				<Route default component={NotFound} />
+			</Router>
+		</Shell>
+	);
+}

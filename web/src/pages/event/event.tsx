@@ -1,0 +1,34 @@
+// One event on a page of its own: the permalink, which also prints.
+
+import { useEffect } from "preact/hooks";
+import { useRoute } from "preact-iso/router";
+import { t } from "../../messages/messages";
+import { useUrl } from "../../state/url";
+import { useLog } from "../../ui/proof";
+import { zoneOf } from "../../ui/time";
+import { EventDetail } from "./detail";
+
+export default function EventPage() {
+	const { org = "", id = "" } = useRoute().params;
+	const url = useUrl();
+	useLog(org);
+	const events = `/o/${encodeURIComponent(org)}/events`;
+	useEffect(() => {
+		document.title = `${t("event")} ${id} · Daybook`;
+	}, [id]);
+	return (
+		<div class="event-page">
+			<a class="small" href={`${events}?sel=${encodeURIComponent(id)}`}>
+				{t("event.in-list")}
+			</a>
+			<EventDetail
+				org={org}
+				id={id}
+				zone={zoneOf(url.get("tz"))}
+				url={url}
+				query=""
+				onQuery={(q) => url.go(`${events}?range=all&q=${encodeURIComponent(q)}`)}
+			/>
+		</div>
+	);
+}

@@ -1,0 +1,61 @@
+// Who is signed in, and which organizations they reach.
+import { computed, signal } from "@preact/signals";
+import { api, onSessionEnd, Problem } from "../api/client";
+import type { Org, Whoami } from "../api/types";
+
+/** unknown: not asked yet; none: nobody; here: somebody; ended: somebody was, and the page still shows what they saw. */
+export type SessionState = "unknown" | "none" | "here" | "ended" | "unreachable";
+
+export const session = signal<SessionState>("unknown");
+export const whoami = signal<Whoami | null>(null);
+export const orgs = signal<Org[]>([]);
+
+/** Whether the key has a scope. */
+export function can(scope: string): boolean {
+	return whoami.value?.scopes.includes(scope) ?? false;
+}
+
+/** Names of organizations by id. */
+export const orgNames = computed(() => new Map(orgs.value.map((o) => [o.id, o.name || o.id])));
+
+onSessionEnd(() => {
+	if (session.value === "here") {
+		session.value = "ended";
+	}
+});
+
+/** Asks who is signed in and reads the organizations. */
+export async function openSession(): Promise<void> {
+	try {
+		whoami.value = await api.whoami();
+		const all: Org[] = [];
+		let cursor: string | undefined;
+		do {
+			const page = await api.orgs(cursor);
+			all.push(...page.organizations);
+			cursor = page.next_cursor ?? undefined;
+		} while (cursor && all.length < 10_000);
+		orgs.value = all;
+		session.value = "here";
+	} catch (error) {
+		const gone = error instanceof Problem && error.status === 401;
+		session.value = gone ? (session.value === "ended" ? "ended" : "none") : "unreachable";
+	}
+}
+
+/** Signs in with an API key. Throws Problem. */
+export async function signIn(key: string): Promise<void> {
+	await api.signIn(key);
+	await openSession();
+}
+
+/** Ends the session here and on the server. */
+export async function signOut(): Promise<void> {
+	try {
+		await api.signOut();
+	} finally {
+		whoami.value = null;
+		orgs.value = [];
+		session.value = "none";
+	}
+}

@@ -1,0 +1,136 @@
+// A list of which only the rows in sight are in the page. Rows have one height, in rem, measured from a probe: text size and spacing
+// of the reader hold (WCAG 1.4.12). It scrolls itself, or, where the style sheet gives it no scroll bar, with <main>.
+import type { ComponentChildren, Ref } from "preact";
+import { useCallback, useEffect, useLayoutEffect, useRef, useState } from "preact/hooks";
+
+/** Rows rendered beyond the edges. */
+const extra = 8;
+
+/** Moves a list from outside. */
+export type ListHandle = {
+	/** Scrolls so that the row is in sight. */
+	reveal: (index: number) => void;
+	/** Keeps what is in sight where it is when n rows come in at the top. */
+	shift: (n: number) => void;
+	/** Whether the reader is at the top. */
+	atTop: () => boolean;
+	toTop: () => void;
+	/** Rows that fit. */
+	fits: () => number;
+};
+
+type Props = {
+	count: number;
+	/** Renders a row; style places it. */
+	row: (index: number) => ComponentChildren;
+	/** What follows the last row. */
+	after?: ComponentChildren;
+	onSight: (first: number, last: number, atTop: boolean) => void;
+	handle: Ref<ListHandle>;
+	rowClass: string;
+};
+
+export function VirtualList(props: Props) {
+	const list = useRef<HTMLDivElement>(null);
+	const body = useRef<HTMLDivElement>(null);
+	const probe = useRef<HTMLDivElement>(null);
+	const [height, setHeight] = useState(36);
+	const [range, setRange] = useState<[number, number]>([0, 40]);
+	const count = useRef(props.count);
+	count.current = props.count;
+	const sight = useRef(props.onSight);
+	sight.current = props.onSight;
+
+	const scroller = useCallback((): HTMLElement => {
+		const own = list.current as HTMLElement;
+		return getComputedStyle(own).overflowY === "auto" ? own : (own.closest<HTMLElement>("main") ?? document.documentElement);
+	}, []);
+
+	/** Where the body begins within what scrolls, and how far that is scrolled. */
+	const measure = useCallback(() => {
+		const box = scroller();
+		const top = box.getBoundingClientRect().top - (body.current?.getBoundingClientRect().top ?? 0);
+		return { box, top, view: box.clientHeight };
+	}, [scroller]);
+
+	const update = useCallback(() => {
+		if (!list.current || !body.current) return;
+		const { top, view } = measure();
+		const first = Math.max(0, Math.floor(top / height));
+		const last = Math.min(count.current, Math.ceil((top + view) / height));
+		const from = Math.max(0, first - extra);
+		const to = Math.min(count.current, last + extra);
+		setRange((old) => (old[0] === from && old[1] === to ? old : [from, to]));
+		sight.current(first, last, top <= 1);
+	}, [height, measure]);
+
+	useLayoutEffect(() => {
+		const box = scroller();
+		let queued = false;
+		const later = () => {
+			if (queued) return;
+			queued = true;
+			requestAnimationFrame(() => {
+				queued = false;
+				update();
+			});
+		};
+		const probed = new ResizeObserver(() => {
+			const h = probe.current?.getBoundingClientRect().height;
+			if (h) setHeight(h);
+			later();
+		});
+		if (probe.current) probed.observe(probe.current);
+		probed.observe(box);
+		box.addEventListener("scroll", later, { passive: true });
+		window.addEventListener("resize", later);
+		update();
+		return () => {
+			probed.disconnect();
+			box.removeEventListener("scroll", later);
+			window.removeEventListener("resize", later);
+		};
+	}, [scroller, update]);
+
+	useEffect(update, [props.count, height, update]);
+
+	const handle: ListHandle = {
+		reveal: (index) => {
+			const { box, top, view } = measure();
+			const y = index * height;
+			const head = box === list.current ? 0 : 0;
+			if (y < top + head) box.scrollTop += y - top - head;
+			else if (y + height > top + view) box.scrollTop += y + height - top - view;
+			update();
+		},
+		shift: (n) => {
+			const { box, top } = measure();
+			if (top > 1) box.scrollTop += n * height;
+		},
+		atTop: () => measure().top <= 1,
+		toTop: () => {
+			const { box, top } = measure();
+			if (top > 0) box.scrollTop -= top;
+		},
+		fits: () => Math.max(1, Math.floor(measure().view / height) - 1),
+	};
+	if (typeof props.handle === "function") props.handle(handle);
+	else if (props.handle) props.handle.current = handle;
+
+	const rows: ComponentChildren[] = [];
+	const [from, to] = range;
+	for (let i = from; i < Math.min(to, props.count); i++) {
+		rows.push(props.row(i));
+	}
+	return (
+		<div class="virtual" ref={list}>
+			<div class={`${props.rowClass} probe`} ref={probe} aria-hidden="true" />
+			<div class="virtual-body" role="rowgroup" ref={body} style={{ height: `${props.count * height}px` }}>
+				<div class="virtual-rows" role="presentation" style={{ transform: `translateY(${from * height}px)` }}>
+					{rows}
+				</div>
+			</div>
+			{props.after ? <div role="rowgroup">{props.after}</div> : null}
+		</div>
+	);
+}

@@ -10,7 +10,7 @@ import (
 // TestAbout: a store says what its server is, and how far its clock is from ours.
 func TestAbout(t *testing.T) {
 	t.Parallel()
-	s, err := postgres.Open(t.Context(), server.url, postgres.Options{Schema: "about"})
+	s, err := postgres.Open(t.Context(), server.url, postgres.Options{Schema: newSchema(t)})
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -70,7 +70,7 @@ func (m *Main) Run(ctx context.Context) (err error) {
 	c := m.Config
 	m.identify()
 	m.failed = make(chan error, 1)
-	if m.store, err = openStore(ctx, c.DB, storeOptions{logger: m.Logger, c: c}); err != nil {
+	if m.store, err = m.openAwaited(ctx); err != nil {
 		return err
 	}
 	if m.Prepare != nil {

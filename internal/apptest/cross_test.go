@@ -102,8 +102,8 @@ func TestCrossBackend(t *testing.T) { //nolint:paralleltest // see above
 	seed := rand.Uint64()
 	t.Logf("seed %d", seed)
 	numbers, before := &sized{}, cryptorand.Reader
-	cryptorand.Reader = numbers                   //nolint:reassign // which is the way to do it, while no other test runs
-	defer func() { cryptorand.Reader = before }() //nolint:reassign // as above
+	cryptorand.Reader = numbers
+	defer func() { cryptorand.Reader = before }()
 	var want *journey
 	for _, kind := range backends(t) {
 		j := &journey{t: t, backend: kind, seed: seed, sized: numbers, marks: storetest.Marks(), owned: map[daybook.OrgID]*owned{}}

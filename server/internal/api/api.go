@@ -69,7 +69,7 @@ type Limits struct {
 	Event        int   // bytes of an event; 256 KiB
 
 	// What all requests together may hold; what comes beyond is refused with 503.
-	AtWork  int   // requests whose body is there and whose answer is not; 4,096
+	AtWork  int   // requests whose body is there and whose answer is not; 4,096, and fewer when they do not get it within half a second
 	Bodies  int64 // bytes of bodies, from their arrival to the answer; 64 MiB
 	Answers int64 // bytes of answers above 64 KiB that clients have not taken yet; 64 MiB
 }
@@ -112,9 +112,10 @@ type Server struct {
 	openapi []byte // the document, made by New
 	docs    []byte // its reference page
 
-	atWork, bodies, answers room
-	dictionaries            dictionaries
-	totals                  totals
+	atWork          crew
+	bodies, answers room
+	dictionaries    dictionaries
+	totals          totals
 
 	closing   chan struct{}
 	closeOnce sync.Once
@@ -129,7 +130,8 @@ func New(d Deps) (*Server, error) {
 	if s.now == nil {
 		s.now = time.Now //nolint:forbidigo // the default of an option
 	}
-	s.atWork.limit, s.bodies.limit, s.answers.limit = int64(s.limits.AtWork), s.limits.Bodies, s.limits.Answers
+	s.atWork.open(s.limits.AtWork, s.now)
+	s.bodies.limit, s.answers.limit = s.limits.Bodies, s.limits.Answers
 	s.mount()
 	if err := s.describe(); err != nil {
 		return nil, err

@@ -57,7 +57,7 @@ const keep = 256 << 10
 func (c *call) release() {
 	c.body.release()
 	if c.working {
-		c.s.atWork.give(1)
+		c.s.atWork.leave()
 	}
 	if c.written > 0 {
 		c.s.answers.give(c.written)

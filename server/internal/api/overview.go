@@ -61,7 +61,7 @@ var aboutGetInstance = operation{
 const (
 	maxCounted = 1000
 	countedFor = 30 * time.Second
-	paceEvery  = 10 * time.Second
+	sampleEvery  = 10 * time.Second
 )
 
 // pace measures recording: totals, and the times of the last commits. Safe for concurrent use.
@@ -91,7 +91,7 @@ func (p *pace) read(l *nodeLoad, now time.Time) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	l.Recorded = p.entries
-	if p.sampled.IsZero() || now.Sub(p.sampled) >= paceEvery {
+	if p.sampled.IsZero() || now.Sub(p.sampled) >= sampleEvery {
 		p.earlier, p.before = p.sampled, p.seen
 		p.sampled, p.seen = now, p.entries
 	}

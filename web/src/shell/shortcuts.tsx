@@ -9,7 +9,6 @@ const keys: [string[], Key][] = [
 	[["k"], "key.previous"],
 	[["Enter"], "key.open"],
 	[["Esc"], "key.close"],
-	[["x"], "key.select"],
 	[["y"], "key.copy"],
 	[["["], "key.earlier"],
 	[["]"], "key.later"],

@@ -89,6 +89,8 @@ export function MenuRow(props: {
 	icon?: IconName;
 	checked?: boolean;
 	disabled?: boolean;
+	/** The choice is one of several that may hold at once. */
+	many?: boolean;
 	href?: string;
 	native?: boolean;
 	onClick?: () => void;
@@ -113,7 +115,7 @@ export function MenuRow(props: {
 			type="button"
 			class="menu-row"
 			tabIndex={-1}
-			role={props.checked === undefined ? "menuitem" : "menuitemradio"}
+			role={props.checked === undefined ? "menuitem" : props.many ? "menuitemcheckbox" : "menuitemradio"}
 			aria-checked={props.checked}
 			aria-disabled={props.disabled ? "true" : undefined}
 			onClick={() => {

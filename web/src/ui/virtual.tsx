@@ -130,7 +130,7 @@ export function VirtualList(props: Props) {
 					{rows}
 				</div>
 			</div>
-			{props.after}
+			{props.after ? <div role="rowgroup">{props.after}</div> : null}
 		</div>
 	);
 }

@@ -1,27 +1,34 @@
 // One event on a page of its own: the permalink, which also prints.
 
-import { useEffect, useState } from "preact/hooks";
+import { useEffect } from "preact/hooks";
 import { useRoute } from "preact-iso/router";
-import { api, Problem } from "../../api/client";
-import { type Json, parseJSON, pretty } from "../../api/json";
-import { ProblemBanner } from "../../ui/notice";
-import NotFound from "../notfound/notfound";
+import { t } from "../../messages/messages";
+import { useUrl } from "../../state/url";
+import { useLog } from "../../ui/proof";
+import { zoneOf } from "../../ui/time";
+import { EventDetail } from "./detail";
 
 export default function EventPage() {
 	const { org = "", id = "" } = useRoute().params;
-	const [event, setEvent] = useState<Json | null>(null);
-	const [problem, setProblem] = useState<unknown>(null);
+	const url = useUrl();
+	useLog(org);
+	const events = `/o/${encodeURIComponent(org)}/events`;
 	useEffect(() => {
-		const abort = new AbortController();
-		api
-			.eventText(org, id, abort.signal)
-			.then((text) => setEvent(parseJSON(text)))
-			.catch((error: unknown) => {
-				if (!abort.signal.aborted) setProblem(error);
-			});
-		return () => abort.abort();
-	}, [org, id]);
-	if (problem instanceof Problem && problem.status === 404) return <NotFound />;
-	if (problem) return <ProblemBanner problem={problem} />;
-	return <pre class="page-body">{event === null ? "" : pretty(event)}</pre>;
+		document.title = `${t("event")} ${id} · Daybook`;
+	}, [id]);
+	return (
+		<div class="event-page">
+			<a class="small" href={`${events}?sel=${encodeURIComponent(id)}`}>
+				{t("event.in-list")}
+			</a>
+			<EventDetail
+				org={org}
+				id={id}
+				zone={zoneOf(url.get("tz"))}
+				url={url}
+				query=""
+				onQuery={(q) => url.go(`${events}?range=all&q=${encodeURIComponent(q)}`)}
+			/>
+		</div>
+	);
 }

@@ -1,68 +1,162 @@
-// The list of events: home of the console.
+// The list of events: home of the console. Everything that it shows is in the address.
 
-import { useEffect, useMemo, useRef, useState } from "preact/hooks";
+import { useEffect, useRef, useState } from "preact/hooks";
+import lazy from "preact-iso/lazy";
 import { useRoute } from "preact-iso/router";
-import { t } from "../../messages/messages";
+import { api, Problem } from "../../api/client";
+import { summary } from "../../api/logs";
+import { number, t } from "../../messages/messages";
 import { useUrl } from "../../state/url";
-import { Empty, ProblemBanner } from "../../ui/notice";
-import { zoneOf } from "../../ui/time";
+import { ProblemBanner, say } from "../../ui/notice";
+import { useLog } from "../../ui/proof";
+import { dayOf, zoneOf } from "../../ui/time";
 import type { ListHandle } from "../../ui/virtual";
+import { useBeside } from "./beside";
+import { columnsOf } from "./columns";
+import { ExportDialog } from "./export";
+import { Facets } from "./facets";
+import { Head } from "./head";
+import { effective, hides } from "./hidden";
+import { Histogram } from "./histogram";
+import { useEventKeys } from "./keys";
 import { EventList } from "./list";
-import { Pages } from "./pages";
+import { NoMatch } from "./nomatch";
+import type { Search } from "./pages";
+import { QueryBox } from "./querybox";
+import { RangeMenu, ZoneMenu } from "./range";
+import { useLive } from "./uselive";
+import { usePages } from "./usepages";
+
+const EventDrawer = lazy(() => import("../event/drawer"));
+
+/** The range of an address that names none. */
+const firstRange = "now-7d";
 
 export default function Events() {
 	const org = useRoute().params["org"] ?? "";
 	const url = useUrl();
-	const zone = zoneOf(url.get("tz"));
+	const [q, from, to, tz, all, sel] = [url.get("q"), url.get("from"), url.get("to"), url.get("tz"), url.get("all"), url.get("sel")];
+	const zone = zoneOf(tz);
+	const named = from !== "" || to !== "" || url.get("range") === "all";
+	useEffect(() => {
+		if (!named) url.set({ from: firstRange });
+		document.title = `${t("events")} · Daybook`;
+	}, [named]);
+
 	const [round, setRound] = useState(0);
-	const search = {
+	const search: Search = {
 		org,
-		q: url.get("q"),
-		from: url.get("from"),
-		to: url.get("to"),
+		q: effective(q, all),
+		from: from || (named ? "" : firstRange),
+		to,
 		tz: zone === "UTC" ? "" : zone,
 		order: url.get("order"),
 		asc: url.get("asc") === "1",
 	};
-	const pages = useMemo(() => new Pages(search, true), [JSON.stringify(search), round]);
+	const key = JSON.stringify(search);
+	const { pages, asking } = usePages(search, `${key} ${round}`);
+
+	const question = { q: search.q ?? "", from: search.from ?? "", to: search.to ?? "", tz: search.tz ?? "" };
+	const asked = JSON.stringify([org, question, round]);
+	const facets = useBeside((signal) => api.facets(org, { ...question, top: 64 }, signal), asked);
+	const histogram = useBeside((signal) => api.histogram(org, { ...question, bars: 60 }, signal), asked);
+	const log = useBeside((signal) => summary(org, signal), `${org} ${round}`);
+
+	useLog(org);
 	const list = useRef<ListHandle>(null);
+	const [focus, setFocus] = useState(0);
+	const [exporting, setExporting] = useState(false);
+	const liveAllowed = search.order !== "occurred" && !search.asc && to === "";
+	const live = useLive({ on: url.get("live") === "1" && liveAllowed, pages, list, onOverrun: () => setRound(round + 1) });
+
+	const setRange = (f: string, u: string) => url.set({ from: f, to: u, range: f || u ? null : "all", zoom: null }, true);
+	const setQuery = (next: string) => url.set({ q: next }, true);
+	const zoom = (f: string, u: string) => url.set({ from: f, to: u, range: null, zoom: `${from}..${to}` }, true);
+	const open = (id: string) => url.set({ sel: id === sel ? null : id }, true);
+	useEventKeys({ url, pages, list, focus, setFocus, range: { from, to, bars: histogram.value?.bars ?? [] }, open, liveAllowed });
+
+	const count = facets.value?.count;
 	useEffect(() => {
-		void pages.more();
-		return () => pages.close();
-	}, [pages]);
-	useEffect(() => {
-		document.title = `${t("events")} · Daybook`;
-	}, []);
-	pages.version.value;
+		if (count) say(t("events.count", { n: count.value }));
+	}, [count?.value]);
+
+	const problem = asking.problem ?? pages.problem;
+	const queryProblem = problem instanceof Problem && problem.queryError ? problem.queryError : null;
+	const empty = pages.done && pages.count === 0 && !problem;
+	const oldest = log.value?.oldest;
+	const hidden = all !== "1" && hides(q);
 	return (
-		<div class="events">
-			<div class="page-head">
-				<h1>{t("events")}</h1>
+		<div class={`events ${sel ? "with-drawer" : ""}`}>
+			<Head url={url} summary={log.value} zone={zone} live={live.state} liveAllowed={liveAllowed} onExport={() => setExporting(true)} />
+			<div class="events-tools">
+				<QueryBox org={org} tz={search.tz ?? ""} value={q} error={queryProblem} onSearch={setQuery} />
+				<RangeMenu from={from} to={to} tz={tz} onRange={setRange} />
+				<ZoneMenu tz={tz} onZone={(z) => url.set({ tz: z })} />
 			</div>
-			<form
-				class="events-query"
-				role="search"
-				onSubmit={(event) => {
-					event.preventDefault();
-					url.set({ q: String(new FormData(event.currentTarget).get("q") ?? "") }, true);
-				}}
-			>
-				<input
-					class="input mono"
-					type="search"
-					name="q"
-					aria-label={t("query")}
-					placeholder={t("query.placeholder")}
-					defaultValue={url.get("q")}
-					spellcheck={false}
-				/>
-			</form>
-			{pages.problem ? <ProblemBanner problem={pages.problem} onRetry={() => setRound(round + 1)} /> : null}
-			{pages.done && pages.count === 0 ? (
-				<Empty title={t("events.none")} />
-			) : (
-				<EventList pages={pages} zone={zone} selected={url.get("sel")} onOpen={(id) => url.set({ sel: id }, true)} handle={list} />
-			)}
+			<Histogram counts={histogram.value} failed={histogram.failed && !queryProblem} zone={zone} end={to || new Date().toISOString()} onZoom={zoom} />
+			<div class="events-line">
+				{hidden ? (
+					<button type="button" class="chip" onClick={() => url.set({ all: "1" }, true)} title={t("events.hidden.title")}>
+						{t("events.hidden")} <span aria-hidden="true">×</span>
+						<span class="hidden-text">{t("events.show-all")}</span>
+					</button>
+				) : null}
+				{all === "1" ? (
+					<button type="button" class="chip" onClick={() => url.set({ all: null }, true)}>
+						{t("events.hide")}
+					</button>
+				) : null}
+				{url.get("zoom") ? (
+					<button type="button" class="chip" onClick={() => unzoom(url)}>
+						{t("zoom.reset")}
+					</button>
+				) : null}
+				<span class="spacer" />
+				<span class="muted tabular">{count ? `${number(count.value)}${count.exact ? "" : "+"} ${t("events.word", { n: count.value })}` : "\u00a0"}</span>
+			</div>
+			{problem && !queryProblem ? (
+				<ProblemBanner problem={problem} onRetry={() => (asking === pages && pages.count > 0 ? void pages.more() : setRound(round + 1))} />
+			) : null}
+			<div class="events-body" aria-busy={asking !== pages && asking.loading}>
+				{asking !== pages && asking.loading ? <div class="busy-bar" /> : null}
+				<Facets counts={facets.value} failed={facets.failed && !queryProblem} query={q} nameOf={(id) => pages.names.get(id)} onQuery={setQuery} />
+				{empty ? (
+					<NoMatch search={search} q={q} all={all} onQuery={setQuery} onAll={() => url.set({ all: "1" }, true)} onRange={setRange} />
+				) : (
+					<EventList
+						pages={pages}
+						zone={zone}
+						columns={columnsOf(url.get("cols"))}
+						selected={sel}
+						focus={focus}
+						onFocus={setFocus}
+						onOpen={open}
+						onTop={live.onTop}
+						onCancel={() => asking.cancel()}
+						handle={list}
+						above={
+							live.waiting > 0 ? (
+								<button type="button" class="live-pill" onClick={live.show}>
+									{live.overrun ? t("live.overrun") : t("live.new", { n: live.waiting })}
+								</button>
+							) : null
+						}
+						edge={oldest && oldest.seq > 0 ? t("events.edge", { day: dayOf(oldest.received_at, zone) }) : t("events.begin")}
+					/>
+				)}
+				{sel ? <EventDrawer org={org} id={sel} zone={zone} pages={pages} url={url} /> : null}
+			</div>
+			{exporting ? <ExportDialog org={org} search={search} columns={columnsOf(url.get("cols"))} onClose={() => setExporting(false)} /> : null}
 		</div>
 	);
+}
+
+/** Goes back to the range before the zoom. */
+export function unzoom(url: ReturnType<typeof useUrl>): boolean {
+	const before = url.get("zoom");
+	if (!before) return false;
+	const at = before.indexOf("..");
+	const [from, to] = [before.slice(0, at), before.slice(at + 2)];
+	url.set({ from, to, zoom: null, range: from || to ? null : "all" }, true);
+	return true;
 }

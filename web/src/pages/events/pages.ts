@@ -1,12 +1,13 @@
 // The pages of a search, as far as the reader has come. Each page is found by the cursor that began it, so pages far from the
 // reader are let go and asked for again when they come back: memory stays flat, and nothing is shown twice or lost.
 import { signal } from "@preact/signals";
-import { api, type Question } from "../../api/client";
+import { api, Problem, type Question } from "../../api/client";
 import type { Entry, Page, Searched } from "../../api/types";
+import { t } from "../../messages/messages";
 import { fold, type Row } from "./fold";
 
 /** A page that was read: rows is null after it was let go. */
-type Slot = { cursor: string; rows: Row[] | null; count: number };
+type Slot = { cursor: string; rows: Row[] | null; count: number; live?: true };
 
 /** What is asked. */
 export type Search = Question & { org: string; order: string; asc: boolean };
@@ -34,11 +35,16 @@ export class Pages {
 	count = 0;
 	done = false;
 	loading = false;
+	/** The last page is not all of what was asked: the server stopped looking. The reader says whether to go on. */
+	paused = false;
 	problem: unknown = null;
 	searched: Searched | null = null;
 	from: string | null = null;
 	to: string | null = null;
-	size = 0;
+	/** Names that actors of these pages had, by id. */
+	readonly names = new Map<string, string>();
+	/** Size of the log up to which the list shows it. */
+	seen = 0;
 	private slots: Slot[] = [];
 	private next = "";
 	private pending = new Set<number>();
@@ -50,10 +56,11 @@ export class Pages {
 		private readonly request: Ask = askApi,
 	) {}
 
-	/** Reads the next page, unless one is on its way or all is read. */
-	async more(): Promise<void> {
-		if (this.loading || this.done || this.abort.signal.aborted) return;
+	/** Reads the next page, unless one is on its way, all is read, or the reader is to say first whether to go on. */
+	async more(goOn = false): Promise<void> {
+		if (this.loading || this.done || this.abort.signal.aborted || (this.paused && !goOn)) return;
 		this.loading = true;
+		this.paused = false;
 		this.problem = null;
 		this.changed();
 		const cursor = this.next;
@@ -66,16 +73,27 @@ export class Pages {
 			if (!cursor) {
 				this.from = page.from;
 				this.to = page.to;
-				this.size = page.size;
+				this.seen = page.size;
 			}
 			this.next = page.next_cursor ?? "";
 			this.done = !page.next_cursor;
+			this.paused = !page.searched.complete && !this.done;
 		} catch (error) {
 			if (!this.abort.signal.aborted) this.problem = error;
 		} finally {
 			this.loading = false;
 			if (!this.abort.signal.aborted) this.changed();
 		}
+	}
+
+	/** Puts entries that came live in front, the newest first. Returns how many rows they make. */
+	prepend(entries: Entry[]): number {
+		if (entries.length === 0) return 0;
+		const rows = this.rowsOf(entries);
+		this.slots.unshift({ cursor: "", rows, count: rows.length, live: true });
+		this.count += rows.length;
+		this.changed();
+		return rows.length;
 	}
 
 	/** The row at index; undefined while its page is on its way back. */
@@ -90,6 +108,7 @@ export class Pages {
 		const low = this.slotOf(Math.max(0, first))?.n ?? 0;
 		const high = this.slotOf(Math.min(last, this.count - 1))?.n ?? this.slots.length - 1;
 		this.slots.forEach((slot, n) => {
+			if (slot.live) return; // no cursor finds it again
 			if (n < low - near || n > high + near) {
 				slot.rows = null;
 			} else if (slot.rows === null) {
@@ -109,12 +128,23 @@ export class Pages {
 		return -1;
 	}
 
+	/** Gives up the first page, in words. */
+	cancel(): void {
+		this.abort.abort();
+		this.loading = false;
+		this.problem = new Problem(0, "cancelled", t("events.cancelled"));
+		this.changed();
+	}
+
 	/** Stops everything that is on its way. */
 	close(): void {
 		this.abort.abort();
 	}
 
 	private rowsOf(entries: Entry[]): Row[] {
+		for (const e of entries) {
+			if (e.actor?.name && this.names.size < 5000) this.names.set(e.actor.id, e.actor.name);
+		}
 		return this.folding ? fold(entries) : entries.map((entry) => ({ entry, repeats: [] }));
 	}
 

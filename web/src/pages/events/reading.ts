@@ -1,44 +1,82 @@
-// How an entry reads in one line.
-import type { Actor, Entry, Target } from "../../api/types";
+// How an entry reads in one line, and by which path a column finds its value.
+import { compact, isObject, type Json, Num, wire } from "../../api/json";
+import type { Entry } from "../../api/types";
+import { halves, type Part, sentenceOf, textOfParts } from "../../sentence/render";
+import { visible } from "../../sentence/visible";
 
-/** Text with control and bidi characters made visible: what events say must not steer the page. */
-export function visible(text: string): string {
-	return text.replace(/[\u0000-\u001f\u007f-\u009f\u061c\u200b\u200e\u200f\u2028-\u202e\u2060-\u2069\ufeff]/g, (c) => {
-		const code = c.charCodeAt(0);
-		if (code < 0x20) return String.fromCharCode(0x2400 + code);
-		if (code === 0x7f) return "\u2421";
-		return `\u27e8${code.toString(16).toUpperCase().padStart(4, "0")}\u27e9`;
-	});
+/** An entry in words: who, what, and both together. */
+export type Reading = { who: string; what: string; whole: string };
+
+const known = new WeakMap<Entry, Reading>();
+
+/** The sentence of an entry, without the outcome's suffix: a row has its own mark for that. */
+export function read(entry: Entry): Reading {
+	const found = known.get(entry);
+	if (found) return found;
+	const all = sentenceOf(wire(entry));
+	const parts = all.filter((p: Part) => p.kind !== "outcome");
+	const { who, what } = halves(parts);
+	const reading = { who, what: textOfParts(what), whole: textOfParts(all) };
+	known.set(entry, reading);
+	return reading;
 }
 
-function short(text: string): string {
-	const points = Array.from(text);
-	return visible(points.length > 80 ? `${points.slice(0, 80).join("")}…` : text);
+/** Received so much later or earlier than it occurred, in milliseconds, that the clocks want a look; 0: all is well. */
+export function skew(entry: Entry): number {
+	if (!entry.occurred_at) return 0;
+	const late = new Date(entry.received_at).getTime() - new Date(entry.occurred_at).getTime();
+	return late > 300_000 || late < -60_000 ? late : 0;
 }
 
-/** Name, else e-mail, else id. */
-export function nameOf(a: Actor | undefined): string {
-	return short(a?.name || a?.email || a?.id || "");
+/** When it happened: the producer's time, else that of the log. */
+export function when(entry: Entry): string {
+	return entry.occurred_at ?? entry.received_at;
 }
 
-/** Who did it: the person behind an impersonation first. */
-export function whoDid(e: Entry): string {
-	const name = nameOf(e.actor);
-	const via = e.actor?.via?.[0];
-	if (!via) return name;
-	return via.type === "user" ? `${nameOf(via)} as ${name}` : `${name} via ${nameOf(via)}`;
+/** Fields of the query language that stand elsewhere in an entry. */
+const places: Record<string, string[]> = {
+	ip: ["context", "ip"],
+	user_agent: ["context", "user_agent"],
+	request_id: ["context", "request_id"],
+	trace_id: ["context", "trace_id"],
+	session_id: ["context", "session_id"],
+	"http.method": ["context", "http", "method"],
+	"http.route": ["context", "http", "route"],
+	"http.path": ["context", "http", "path"],
+	"http.status_code": ["context", "http", "status_code"],
+};
+
+/** The value of a field of the query language in an entry, as text; "" when it has none. */
+export function fieldText(entry: Entry, field: string): string {
+	if (field === "target" || field.startsWith("target.")) {
+		const rest = field.slice(7);
+		return (entry.targets ?? [])
+			.map((one) => (rest ? text(dig(one as Json, rest.split("."))) : `${one.type}:${one.id}`))
+			.filter(Boolean)
+			.join(", ");
+	}
+	if (field === "outcome") return entry.outcome ?? "success";
+	if (field.startsWith("meta.")) return text(dig(entry.metadata as Json, keyNames(field.slice(5))));
+	return text(dig(entry as unknown as Json, places[field] ?? field.split(".")));
 }
 
-/** Name, else type and id. */
-export function targetOf(target: Target): string {
-	return short(target.name || `${target.type} ${target.id}`);
+/** meta."cost center".x: names may be quoted. */
+function keyNames(path: string): string[] {
+	return Array.from(path.matchAll(/"((?:[^"\\]|\\.)*)"|[^.]+/g), (m) => (m[1] === undefined ? m[0] : m[1].replace(/\\(.)/g, "$1")));
 }
 
-/** What was done to what. */
-export function whatDone(e: Entry): string {
-	const target = e.targets?.[0];
-	const verb = e.action.slice(e.action.lastIndexOf(".") + 1).replace(/_/g, " ");
-	const reads = e.action.includes(".") && /(ed|sent|read|left|paid|made|set|put|built|sold|lost)$/.test(verb);
-	if (reads) return `${short(verb)}${target ? ` ${targetOf(target)}` : ""}`;
-	return `${short(e.action)}${target ? ` · ${targetOf(target)}` : ""}`;
+function dig(value: Json | undefined, names: string[]): Json | undefined {
+	let at = value;
+	for (const name of names) {
+		if (!isObject(at)) return undefined;
+		at = at[name];
+	}
+	return at;
+}
+
+function text(value: Json | undefined): string {
+	if (value === undefined || value === null) return "";
+	if (typeof value === "string") return visible(value);
+	if (typeof value === "object" && !(value instanceof Num)) return visible(compact(value));
+	return String(value instanceof Num ? value.text : value);
 }

@@ -1,18 +1,13 @@
 import { t } from "../../messages/messages";
-import { shortTime } from "../../ui/time";
+import { ProofMark } from "../../ui/proof";
+import { shortTime, span } from "../../ui/time";
 import type { Row } from "./fold";
-import { whatDone, whoDid } from "./reading";
-
-/** Received so much later or earlier than it occurred, in milliseconds, that the clocks want a look; 0: all is well. */
-export function skew(received: string, occurred: string | undefined): number {
-	if (!occurred) return 0;
-	const late = new Date(received).getTime() - new Date(occurred).getTime();
-	return late > 300_000 || late < -60_000 ? late : 0;
-}
+import { fieldText, read, skew, when } from "./reading";
 
 type Props = {
 	index: number;
 	row: Row | undefined;
+	columns: string[];
 	zone: string;
 	selected: boolean;
 	focused: boolean;
@@ -20,17 +15,11 @@ type Props = {
 	onFocus: (index: number) => void;
 };
 
-/** One line of the list. */
+/** One line of the list: a row of the grid, or on a phone a card. */
 export function EventRow(props: Props) {
 	const { row, index } = props;
-	if (!row) {
-		return <div key={`gone-${index}`} class="event-row" role="row" aria-rowindex={index + 2} aria-busy="true" />;
-	}
+	if (!row) return <div key={`gone-${index}`} class="event-row" role="row" aria-rowindex={index + 2} aria-busy="true" />;
 	const e = row.entry;
-	const who = whoDid(e);
-	const what = whatDone(e);
-	const outcome = e.outcome === "failure" ? t("outcome.failed") : e.outcome === "denied" ? t("outcome.denied") : "";
-	const last = row.repeats[row.repeats.length - 1];
 	return (
 		<div
 			key={e.id}
@@ -39,36 +28,66 @@ export function EventRow(props: Props) {
 			aria-rowindex={index + 2}
 			aria-selected={props.selected}
 			tabIndex={props.focused ? 0 : -1}
-			data-id={e.id}
-			title={`${who} ${outcome ? `${outcome}: ` : ""}${what}`}
-			onClick={() => props.onOpen(e.id)}
+			data-row={index}
+			title={read(e).whole}
+			onClick={(event) => {
+				if (!getSelection()?.toString() || event.detail > 1) props.onOpen(e.id);
+			}}
 			onFocus={() => props.onFocus(index)}
 		>
-			<span role="gridcell" class="cell-time mono">
-				{shortTime(e.occurred_at ?? e.received_at, props.zone)}
-				{skew(e.received_at, e.occurred_at) ? <span class="warn"> ⏱</span> : null}
-			</span>
-			<span role="gridcell" class="cell-who cut">
-				{who}
-			</span>
-			<span role="gridcell" class="cell-what cut">
-				{outcome ? (
-					<strong class="outcome">
-						{e.outcome === "failure" ? "✕" : "⊘"} {outcome}:{" "}
-					</strong>
-				) : null}
-				{what}
-				{last ? (
-					<span class="muted">
-						{" "}
-						{t("events.repeats", {
-							n: row.repeats.length + 1,
-							from: shortTime(last.occurred_at ?? last.received_at, props.zone),
-							to: shortTime(e.occurred_at ?? e.received_at, props.zone),
-						})}
-					</span>
-				) : null}
-			</span>
+			{props.columns.map((c) => (
+				<span key={c} role="gridcell" class={`cell cell-${c.replace(/[^a-z]/g, "-")}`}>
+					<Cell column={c} row={row} zone={props.zone} />
+				</span>
+			))}
 		</div>
+	);
+}
+
+function Cell(props: { column: string; row: Row; zone: string }) {
+	const e = props.row.entry;
+	switch (props.column) {
+		case "time":
+			return (
+				<>
+					<time class="mono" dateTime={when(e)}>
+						{shortTime(when(e), props.zone)}
+					</time>
+					{skew(e) ? (
+						<span class="warn" title={t("skew", { span: span(skew(e)) })}>
+							{" "}
+							⏱<span class="hidden-text">{t("skew", { span: span(skew(e)) })}</span>
+						</span>
+					) : null}
+				</>
+			);
+		case "received":
+			return <time class="mono">{shortTime(e.received_at, props.zone)}</time>;
+		case "who":
+			return <bdi>{read(e).who}</bdi>;
+		case "what":
+			return <What row={props.row} zone={props.zone} />;
+		case "proof":
+			return <ProofMark entry={e} />;
+		default:
+			return <bdi class="mono">{fieldText(e, props.column)}</bdi>;
+	}
+}
+
+function What(props: { row: Row; zone: string }) {
+	const { entry: e, repeats } = props.row;
+	const last = repeats[repeats.length - 1];
+	return (
+		<>
+			{e.outcome === "failure" ? <strong class="outcome">✕ {t("outcome.failed")}: </strong> : null}
+			{e.outcome === "denied" ? <strong class="outcome">⊘ {t("outcome.denied")}: </strong> : null}
+			<bdi>{read(e).what}</bdi>
+			{last ? (
+				<span class="muted">
+					{" "}
+					{t("events.repeats", { n: repeats.length + 1, from: shortTime(when(last), props.zone), to: shortTime(when(e), props.zone) })}
+				</span>
+			) : null}
+		</>
 	);
 }

@@ -1,0 +1,107 @@
+// The head of the list: what of the log is checkpointed, live, columns, order, export.
+import type { Summary } from "../../api/logs";
+import { number, t } from "../../messages/messages";
+import { can } from "../../state/session";
+import type { UrlState } from "../../state/url";
+import { Button } from "../../ui/button";
+import { Menu, MenuRow } from "../../ui/menu";
+import { shortTime, zoneName } from "../../ui/time";
+import { columnName, columnsOf, columnsText, offered } from "./columns";
+import type { LiveState } from "./live";
+
+type Props = { url: UrlState; summary: Summary | null; zone: string; live: LiveState; liveAllowed: boolean; onExport: () => void };
+
+export function Head(props: Props) {
+	const { url } = props;
+	const on = url.get("live") === "1";
+	const toggleLive = () => url.set({ live: on ? null : "1" }, true);
+	return (
+		<div class="page-head">
+			<h1>{t("events")}</h1>
+			<Checkpoint summary={props.summary} zone={props.zone} />
+			<span class="spacer" />
+			<Button
+				icon={on ? "pause" : "radio"}
+				pressed={on}
+				disabled={!props.liveAllowed && !on}
+				title={props.liveAllowed ? "" : t("live.not")}
+				class={props.live === "paused" ? "live-paused" : ""}
+				onClick={toggleLive}
+			>
+				{props.live === "paused" ? t("live.paused") : t("live")}
+			</Button>
+			<ViewMenu url={url} zone={props.zone} />
+			{can("export") ? (
+				<Button icon="download" onClick={props.onExport}>
+					{t("export")}
+				</Button>
+			) : null}
+		</div>
+	);
+}
+
+function Checkpoint(props: { summary: Summary | null; zone: string }) {
+	const s = props.summary;
+	if (!s) return null;
+	if (!s.signing) return <span class="badge">{t("checkpoint.unsigned")}</span>;
+	if (!s.checkpoint) return <span class="badge">○ {t("checkpoint.none")}</span>;
+	return (
+		<span class="badge tabular" title={t("checkpoint.title")}>
+			● {t("checkpoint", { size: number(s.checkpoint.size), at: `${shortTime(s.checkpoint.at, props.zone)} ${zoneName(props.zone)}` })}
+		</span>
+	);
+}
+
+/** Columns and order. */
+function ViewMenu(props: { url: UrlState; zone: string }) {
+	const { url } = props;
+	const columns = columnsOf(url.get("cols"));
+	const all = [...offered, ...columns.filter((c) => !offered.includes(c))];
+	const order = url.get("order");
+	return (
+		<Menu end label={t("columns")} button={{ icon: "columns-3", label: t("columns") }}>
+			{(close) => (
+				<>
+					<div class="menu-head">{t("columns")}</div>
+					{all.map((c) => (
+						<MenuRow
+							key={c}
+							checked={columns.includes(c)}
+							many
+							onClick={() => {
+								const next = columns.includes(c) ? columns.filter((one) => one !== c) : all.filter((one) => one === c || columns.includes(one));
+								url.set({ cols: columnsText(next.length > 0 ? next : columns) });
+							}}
+						>
+							{columnName(c, zoneName(props.zone))}
+						</MenuRow>
+					))}
+					<hr class="menu-rule" />
+					<div class="menu-head">{t("order")}</div>
+					{(["", "occurred"] as const).map((o) => (
+						<MenuRow
+							key={o}
+							checked={order === o}
+							onClick={() => {
+								close();
+								url.set({ order: o }, true);
+							}}
+						>
+							{t(o ? "order.occurred" : "order.log")}
+						</MenuRow>
+					))}
+					<MenuRow
+						checked={url.get("asc") === "1"}
+						many
+						onClick={() => {
+							close();
+							url.set({ asc: url.get("asc") === "1" ? null : "1" }, true);
+						}}
+					>
+						{t("order.asc")}
+					</MenuRow>
+				</>
+			)}
+		</Menu>
+	);
+}

@@ -1,0 +1,197 @@
+// The search box: one line, painted by the tokenizer, completed and judged by the server. Typing does not search, since every search is
+// recorded in the log: Enter does.
+import { useEffect, useId, useRef, useState } from "preact/hooks";
+import { ask } from "../../api/client";
+import type { QueryError } from "../../api/types";
+import { t } from "../../messages/messages";
+import { partner, tokens, toPoints, toUnits } from "../../query/tokens";
+import { Button } from "../../ui/button";
+
+type Completion = { text: string; means: string; from: number; to: number; count?: number };
+type Completions = { completions: Completion[]; query_error?: QueryError };
+
+/** How long nobody types before the server is asked. */
+const pause = 120;
+
+type Props = { org: string; tz: string; value: string; error: QueryError | null; onSearch: (query: string) => void };
+
+export function QueryBox(props: Props) {
+	const [text, setText] = useState(props.value);
+	const [caret, setCaret] = useState(-1);
+	const [found, setFound] = useState<Completion[]>([]);
+	const [chosen, setChosen] = useState(-1);
+	const [wrong, setWrong] = useState<QueryError | null>(props.error);
+	const [scrolled, setScrolled] = useState(0);
+	const input = useRef<HTMLInputElement>(null);
+	const id = useId();
+
+	useEffect(() => setText(props.value), [props.value]);
+	useEffect(() => setWrong(props.error), [props.error]);
+
+	useEffect(() => {
+		if (caret < 0) return;
+		const abort = new AbortController();
+		const timer = setTimeout(() => {
+			ask<Completions>("/v1/complete", { org: props.org, params: { q: text, pos: toPoints(text, caret), tz: props.tz }, signal: abort.signal })
+				.then((answer) => {
+					setFound(answer.completions);
+					setChosen(-1);
+					setWrong(answer.query_error ?? null);
+				})
+				.catch(() => {
+					if (!abort.signal.aborted) setFound([]); // the box works without
+				});
+		}, pause);
+		return () => {
+			clearTimeout(timer);
+			abort.abort();
+		};
+	}, [text, caret, props.org, props.tz]);
+
+	const accept = (c: Completion) => {
+		const from = toUnits(text, c.from);
+		const next = text.slice(0, from) + c.text + text.slice(toUnits(text, c.to));
+		put(next, from + c.text.length);
+	};
+	const put = (next: string, at: number) => {
+		setText(next);
+		setFound([]);
+		requestAnimationFrame(() => {
+			input.current?.focus();
+			input.current?.setSelectionRange(at, at);
+			setCaret(at);
+		});
+	};
+	const close = () => {
+		setFound([]);
+		setCaret(-1);
+	};
+	const search = (query: string) => {
+		close();
+		props.onSearch(query.trim());
+	};
+	const keys = (event: KeyboardEvent) => {
+		const open = found.length > 0;
+		if (event.key === "ArrowDown" && open) setChosen((chosen + 1) % found.length);
+		else if (event.key === "ArrowUp" && open)
+			setChosen((chosen + found.length) % found.length === 0 && chosen < 0 ? found.length - 1 : (chosen - 1 + found.length) % found.length);
+		else if (event.key === "Tab" && open && !event.shiftKey) accept(found[Math.max(0, chosen)] as Completion);
+		else if (event.key === "Enter" && open && chosen >= 0) accept(found[chosen] as Completion);
+		else if (event.key === "Enter") search(text);
+		else if (event.key === "Escape" && open) close();
+		else if (event.key === "Escape") input.current?.blur();
+		else return;
+		event.preventDefault();
+		event.stopPropagation();
+	};
+	const see = () => {
+		const el = input.current;
+		if (el && document.activeElement === el) setCaret(el.selectionStart ?? 0);
+		setScrolled(input.current?.scrollLeft ?? 0);
+	};
+	const first = found[0];
+	const shown = wrong && !(found.length > 0 && chosen < 0 && wrong.code === "missing_value") ? wrong : null;
+	return (
+		<search class="query">
+			<div class="query-box">
+				<Paint text={text} caret={caret} error={shown} scrolled={scrolled} />
+				<input
+					ref={input}
+					id={`${id}-input`}
+					class="input mono query-input"
+					type="text"
+					role="combobox"
+					aria-label={t("query")}
+					aria-expanded={found.length > 0}
+					aria-controls={`${id}-list`}
+					aria-autocomplete="list"
+					aria-activedescendant={chosen >= 0 ? `${id}-${chosen}` : undefined}
+					aria-invalid={shown ? "true" : undefined}
+					aria-describedby={shown ? `${id}-error` : undefined}
+					autocomplete="off"
+					autocapitalize="off"
+					spellcheck={false}
+					placeholder={t("query.placeholder")}
+					value={text}
+					data-query
+					onInput={(event) => {
+						setText(event.currentTarget.value);
+						see();
+					}}
+					onKeyDown={keys}
+					onKeyUp={see}
+					onClick={see}
+					onScroll={see}
+					onFocus={see}
+					onBlur={() => setTimeout(close, 150)}
+				/>
+				{text ? <Button class="query-clear" kind="plain" small icon="x" label={t("query.clear")} onClick={() => search("")} /> : null}
+				<ul
+					class="query-list"
+					id={`${id}-list`}
+					aria-label={t("query.completions")}
+					hidden={found.length === 0}
+					style={{ insetInlineStart: `min(max(0px, calc(${first?.from ?? 0} * 1ch - ${scrolled}px)), calc(100% - 16rem))` }}
+				>
+					{found.map((c, i) => (
+						<li
+							key={`${c.text}-${i}`}
+							id={`${id}-${i}`}
+							class="query-option"
+							aria-selected={i === chosen}
+							onMouseDown={(event) => {
+								event.preventDefault();
+								accept(c);
+							}}
+						>
+							<span class="mono cut">{c.text}</span>
+							<span class="small muted cut">{c.means}</span>
+							{c.count ? <span class="small muted tabular">{c.count}</span> : null}
+						</li>
+					))}
+				</ul>
+			</div>
+			{shown ? (
+				<p class="query-error" id={`${id}-error`} role="alert">
+					<span>{shown.message}</span>
+					{(shown.suggestions ?? []).slice(0, 3).map((s) => (
+						<Button
+							key={s}
+							small
+							onClick={() => {
+								const from = toUnits(text, shown.pos);
+								const next = text.slice(0, from) + s + text.slice(toUnits(text, shown.pos + shown.len));
+								put(next, from + s.length);
+							}}
+						>
+							{s}
+						</Button>
+					))}
+				</p>
+			) : null}
+		</search>
+	);
+}
+
+/** The text again, in colours, under an input whose own text is transparent. */
+function Paint(props: { text: string; caret: number; error: QueryError | null; scrolled: number }) {
+	const pair = props.caret >= 0 ? partner(props.text, props.caret) : undefined;
+	const low = props.error ? toUnits(props.text, props.error.pos) : -1;
+	const high = props.error ? toUnits(props.text, props.error.pos + Math.max(1, props.error.len)) : -1;
+	return (
+		<div class="query-paint mono" aria-hidden="true">
+			<div style={{ transform: `translateX(${-props.scrolled}px)` }}>
+				{tokens(props.text).map((one) => {
+					const bad = one.from < high && one.to > low;
+					const paired = pair?.includes(one.from) && (one.kind === "open" || one.kind === "close");
+					return (
+						<span key={one.from} class={`q-${one.kind}${bad ? " q-bad" : ""}${paired ? " q-pair" : ""}`}>
+							{props.text.slice(one.from, one.to)}
+						</span>
+					);
+				})}
+				{low >= props.text.length ? <span class="q-bad">{"\u00a0"}</span> : null}
+			</div>
+		</div>
+	);
+}

@@ -1,0 +1,23 @@
+import { useEffect, useMemo, useRef } from "preact/hooks";
+import { Pages, type Search } from "./pages";
+
+/** The pages of a search. While a new one is asked the old rows stay, and they stay when it fails: asking is the new one, pages what is shown. */
+export function usePages(search: Search, key: string): { pages: Pages; asking: Pages } {
+	const asking = useMemo(() => new Pages(search, true), [key]);
+	const shown = useRef<Pages | null>(null);
+	asking.version.value;
+	if (asking.searched !== null || shown.current === null || shown.current.search.org !== search.org) {
+		if (shown.current !== asking) shown.current?.close();
+		shown.current = asking;
+	}
+	useEffect(() => {
+		void asking.more();
+		return () => {
+			if (shown.current !== asking) asking.close();
+		};
+	}, [asking]);
+	useEffect(() => () => shown.current?.close(), []);
+	const pages = shown.current;
+	pages.version.value;
+	return { pages, asking };
+}

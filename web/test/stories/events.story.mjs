@@ -1,0 +1,269 @@
+/** The text of every row that is in the page. */
+const texts = (page) => page.locator(".event-row[data-row]").allInnerTexts();
+
+export default [
+	{
+		name: "list",
+		async run({ open, rows, page, expect }) {
+			await open("/o/org_acme/events");
+			await rows();
+			await page.waitForSelector(".bar-all", { state: "attached" });
+			await page.waitForSelector(".facet-row");
+			expect(page.url().includes("from=now-7d"), "the range is not in the address");
+			expect((await page.title()).includes("Events"), "the page has no title");
+			expect((await page.locator("[role=grid]").getAttribute("aria-rowcount")) === "-1", "the grid says how many rows there are before it knows");
+		},
+	},
+	{
+		name: "search",
+		failures: ["/v1/events?", "/v1/facets", "/v1/histogram"],
+		async run({ open, rows, page, expect, shot, url, context }) {
+			await open("/o/org_acme/events");
+			await rows();
+			await page.keyboard.press("/");
+			await page.keyboard.type("action:invoice.u", { delay: 10 });
+			await page.waitForSelector(".query-option");
+			await shot("completion");
+			await page.keyboard.press("ArrowDown");
+			await page.keyboard.press("Enter");
+			await page.waitForFunction(() => document.querySelector("[data-query]").value === "action:invoice.updated");
+			await page.keyboard.press("Escape");
+			await page.keyboard.press("/");
+			await page.keyboard.press("Enter");
+			await page.waitForURL(/q=action:invoice.updated/);
+			await rows();
+			const other = await context.newPage();
+			await other.goto(page.url());
+			await other.waitForSelector(".event-row[data-row]");
+			expect((await other.inputValue("[data-query]")) === "action:invoice.updated", "the address does not bring the query back");
+			await other.close();
+			await page.fill("[data-query]", "actr:ada");
+			await page.keyboard.press("Enter");
+			await page.waitForSelector(".query-error");
+			await page.waitForSelector(".q-bad");
+			await shot("error");
+			await page.click(".query-error button");
+			expect((await page.inputValue("[data-query]")).startsWith("actor"), "the suggestion was not taken");
+			void url;
+		},
+	},
+	{
+		name: "keyboard",
+		async run({ open, rows, page, expect }) {
+			await open("/o/org_acme/events");
+			await rows();
+			await page.keyboard.press("j");
+			await page.keyboard.press("j");
+			await page.keyboard.press("Enter");
+			await page.waitForSelector(".drawer .event-title");
+			expect(/sel=evt_/.test(page.url()), "the selection is not in the address");
+			const row = await page.evaluate(() => document.activeElement.dataset.row);
+			await page.keyboard.press("j");
+			await page.waitForFunction((before) => document.activeElement.dataset.row !== before, row);
+			await page.keyboard.press("Escape");
+			await page.waitForFunction(() => !document.querySelector(".drawer"));
+			await page.waitForFunction(() => document.activeElement.dataset.row !== undefined);
+			await page.keyboard.press("End");
+			await page.waitForTimeout(100);
+			const seen = await page.evaluate(() => {
+				const box = document.activeElement.getBoundingClientRect();
+				return (
+					document.elementFromPoint(box.left + 20, box.top + box.height / 2) === document.activeElement ||
+					document.activeElement.contains(document.elementFromPoint(box.left + 20, box.top + box.height / 2))
+				);
+			});
+			expect(seen, "the focused row is hidden");
+			await page.keyboard.press("?");
+			await page.waitForSelector("dialog[open] .keys");
+		},
+	},
+	{
+		name: "zoom-and-facets",
+		async run({ open, rows, page, expect }) {
+			await open("/o/org_acme/events?from=now-30d");
+			await rows();
+			await page.waitForSelector(".bar-all", { state: "attached" });
+			const box = await page.locator(".histogram-bars").boundingBox();
+			await page.mouse.move(box.x + box.width * 0.5, box.y + 20);
+			await page.mouse.down();
+			await page.mouse.move(box.x + box.width * 0.7, box.y + 20);
+			await page.mouse.up();
+			await page.waitForURL(/zoom=now-30d/);
+			await rows();
+			await page.keyboard.press("Escape");
+			await page.waitForURL((u) => !u.search.includes("zoom="));
+			await page.waitForSelector(".facet-row");
+			await page.locator(".facet-row input").first().check();
+			await page.waitForURL(/q=action:/);
+			await rows();
+			await page.locator(".facet-row.included .facet-not").first().click();
+			await page.waitForURL(/q=-action:/);
+			await rows();
+			expect((await page.locator(".facet-row.excluded").count()) <= 1, "more than one value is excluded");
+		},
+	},
+	{
+		name: "no-match",
+		async run({ open, page, expect }) {
+			await open("/o/org_acme/events?q=actor.type:user+outcome:denied+action:nothing.happened");
+			await page.waitForSelector(".empty .line");
+			const words = await page.innerText(".empty");
+			expect(words.includes("action:nothing.happened"), `the culprit is not named: ${words}`);
+		},
+	},
+	{
+		name: "unreachable",
+		failures: ["/v1/"],
+		async run({ open, rows, page }) {
+			await open("/o/org_acme/events");
+			await rows();
+			await page.route("**/v1/events?**", (r) => r.abort());
+			await page.fill("[data-query]", "outcome:success");
+			await page.keyboard.press("Enter");
+			await page.waitForSelector(".banner.danger");
+			await page.unroute("**/v1/events?**");
+			await page.click(".banner .link-button");
+			await rows();
+		},
+	},
+	{
+		name: "live",
+		themes: ["light"],
+		async run({ open, rows, page, api, expect, shot }) {
+			await open("/o/org_acme/events?live=1&q=action:story.lived");
+			await page.waitForSelector("[aria-pressed=true]");
+			const record = (n) =>
+				api(
+					"POST",
+					"/v1/events",
+					Array.from({ length: n }, (_, i) => ({
+						action: "story.lived",
+						actor: { type: "user", id: `u${i}` },
+						targets: [{ type: "thing", id: String(Math.random()) }],
+					})),
+				);
+			await record(60);
+			await open("/o/org_acme/events?live=1&q=action:story.lived");
+			await rows();
+			await page.evaluate(() => document.querySelector(".virtual").scrollTo(0, 300));
+			await page.waitForTimeout(300);
+			const before = await page.evaluate(() => document.querySelector(".virtual").scrollTop);
+			for (let i = 0; i < 5; i++) await record(20);
+			await page.waitForFunction(() => document.querySelector(".live-pill")?.textContent.includes("100"));
+			expect((await page.evaluate(() => document.querySelector(".virtual").scrollTop)) === before, "the list moved under the reader");
+			await shot("pill");
+			await page.click(".live-pill");
+			await page.waitForFunction(() => document.querySelector(".virtual").scrollTop === 0);
+			await record(1);
+			await page.waitForFunction((n) => Number(document.querySelector(".virtual-body").getBoundingClientRect().height) > n, 160 * 28);
+		},
+	},
+	{
+		name: "scroll",
+		themes: ["light"],
+		axe: false,
+		async run({ open, rows, page, expect }) {
+			await open("/o/org_acme/events?range=all&all=1");
+			await rows();
+			for (let i = 0; i < 25; i++) {
+				await page.evaluate(() => document.querySelector(".virtual").scrollBy(0, 4000));
+				await page.waitForTimeout(60);
+			}
+			await page.waitForFunction(() => !document.querySelector(".event-row[aria-busy=true]"));
+			const nodes = await page.evaluate(() => document.querySelectorAll("*").length);
+			expect(nodes < 2000, `${nodes} nodes`);
+			const seen = new Set((await texts(page)).map(String));
+			expect(seen.size > 5, "no rows at the end");
+			await page.evaluate(() => document.querySelector(".virtual").scrollTo(0, 0));
+			await page.waitForFunction(() => document.querySelector('[data-row="0"]'));
+		},
+	},
+	{
+		name: "table",
+		fast: false,
+		async run({ open, rows, page }) {
+			await page.addInitScript(() => localStorage.setItem("daybook.lists", "table"));
+			await open("/o/org_acme/events");
+			await rows();
+			await page.click(".event-end button");
+		},
+	},
+	{
+		name: "export",
+		async run({ open, rows, page, expect }) {
+			await open("/o/org_acme/events?q=outcome:denied");
+			await rows();
+			await page.click("text=Export");
+			await page.waitForSelector("dialog[open]");
+			await page.click("text=Make the file");
+			await page.waitForSelector("a[download]");
+			const href = await page.getAttribute("a[download]", "href");
+			const status = await page.evaluate(async (u) => (await fetch(u)).status, href);
+			expect(status === 200, `the file answers ${status}`);
+		},
+	},
+	{
+		name: "phone",
+		viewport: { width: 390, height: 844 },
+		async run({ open, rows, page, expect, shot }) {
+			await open("/o/org_acme/events");
+			await rows();
+			await shot("list");
+			const wide = await page.evaluate(() => document.documentElement.scrollWidth);
+			expect(wide <= 390, `the page is ${wide} wide`);
+			await page.click(".event-row[data-row='2']");
+			await page.waitForSelector(".drawer .event-title");
+			await shot("event");
+			await page.click(".drawer [aria-label=Close]");
+			await page.click(".rail-toggle");
+			await page.waitForSelector(".rail-link");
+		},
+	},
+	{
+		name: "reflow",
+		viewport: { width: 320, height: 640 },
+		context: { reducedMotion: "reduce" },
+		async run({ open, rows, page, expect }) {
+			await open("/o/org_acme/events");
+			await rows();
+			const wide = await page.evaluate(() => document.documentElement.scrollWidth);
+			expect(wide <= 320, `the page is ${wide} wide`);
+		},
+	},
+	{
+		name: "large-text",
+		themes: ["light"],
+		async run({ open, rows, page, expect }) {
+			await open("/o/org_acme/events");
+			await rows();
+			await page.evaluate(() => document.documentElement.style.setProperty("font-size", "32px"));
+			await page.waitForTimeout(200);
+			const [row, step] = await page.evaluate(() => {
+				const all = Array.from(document.querySelectorAll(".event-row[data-row]"), (r) => r.getBoundingClientRect());
+				return [all[0].height, all[1].top - all[0].top];
+			});
+			expect(Math.abs(row - step) < 1 && row > 60, `rows of ${row} stand ${step} apart`);
+		},
+	},
+	{
+		name: "forced-colours",
+		themes: ["dark"],
+		context: { forcedColors: "active" },
+		async run({ open, rows, page }) {
+			await open("/o/org_acme/events?q=outcome:denied");
+			await rows();
+			await page.click(".event-row[data-row='1']");
+			await page.waitForSelector(".drawer .event-title");
+		},
+	},
+	{
+		name: "nowhere",
+		failures: ["/o/org_acme/nowhere"],
+		async run({ open, page, expect, url }) {
+			await open("/o/org_acme/nowhere");
+			await page.waitForSelector(".empty");
+			const answer = await page.request.get(`${url}/o/org_acme/nowhere`, { headers: { Accept: "text/html" } });
+			expect(answer.status() === 404, `an unknown address answers ${answer.status()}`);
+		},
+	},
+];

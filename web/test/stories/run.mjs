@@ -1,0 +1,161 @@
+// Runs the stories in Chromium against a server that was started for them, each in light and dark.
+//
+//   node run.mjs --url URL --key KEY --tools FOLDER --shots FOLDER [--fast] [--only WORD]
+//
+// A story fails on what it expects, on an error in the console, on a report of the Content-Security-Policy, and on what axe finds at
+// its end. Its last picture is kept in --shots. FOLDER of --tools has node_modules.
+import { mkdirSync, readdirSync, readFileSync } from "node:fs";
+import { createRequire } from "node:module";
+import { dirname, join } from "node:path";
+import { fileURLToPath, pathToFileURL } from "node:url";
+import { parseArgs } from "node:util";
+
+const { values: o } = parseArgs({
+	options: {
+		url: { type: "string" },
+		key: { type: "string" },
+		tools: { type: "string" },
+		shots: { type: "string" },
+		fast: { type: "boolean" },
+		only: { type: "string" },
+	},
+});
+const need = createRequire(pathToFileURL(join(o.tools, "package.json")));
+const { chromium } = need("playwright-core");
+const axe = readFileSync(need.resolve("axe-core/axe.min.js"), "utf8");
+const here = dirname(fileURLToPath(import.meta.url));
+mkdirSync(o.shots, { recursive: true });
+
+const flags = [
+	"--headless",
+	"--no-sandbox",
+	"--disable-gpu",
+	"--disable-quic",
+	"--no-first-run",
+	"--disable-background-networking",
+	"--disable-component-update",
+	"--disable-sync",
+];
+
+/** Fails the story. */
+export function expect(condition, message) {
+	if (!condition) throw new Error(message);
+}
+
+async function load() {
+	const all = [];
+	for (const file of readdirSync(here)
+		.filter((f) => f.endsWith(".story.mjs"))
+		.sort()) {
+		const { default: stories } = await import(pathToFileURL(join(here, file)).href);
+		const group = file.replace(".story.mjs", "");
+		for (const story of stories) all.push({ ...story, name: `${group}/${story.name}` });
+	}
+	return all.filter((s) => (!o.only || s.name.includes(o.only)) && (!o.fast || s.fast !== false));
+}
+
+/** Asks the API as a program does. */
+async function api(method, path, body, org = "org_acme") {
+	const answer = await fetch(o.url + path, {
+		method,
+		headers: { Authorization: `Bearer ${o.key}`, "Daybook-Org": org, ...(body === undefined ? {} : { "Content-Type": "application/json" }) },
+		...(body === undefined ? {} : { body: typeof body === "string" ? body : JSON.stringify(body) }),
+	});
+	const text = await answer.text();
+	expect(answer.ok, `${method} ${path}: ${answer.status} ${text}`);
+	return text ? JSON.parse(text) : undefined;
+}
+
+/** One cookie for all: signing in is a story of its own. */
+async function session(browser) {
+	const context = await browser.newContext();
+	const answer = await context.request.post(`${o.url}/v1/session`, { data: { api_key: o.key }, headers: { Origin: o.url } });
+	expect(answer.status() === 204, `sign in: ${answer.status()} ${await answer.text()}`);
+	const state = await context.storageState();
+	await context.close();
+	return state;
+}
+
+async function findings(page) {
+	await page.evaluate(axe);
+	const result = await page.evaluate(() => axe.run({ runOnly: ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "wcag22aa"] }));
+	return result.violations.map((v) => `axe ${v.id}: ${v.help}, ${v.nodes.length} times, first ${v.nodes[0].html.slice(0, 160)} ${v.nodes[0].failureSummary}`);
+}
+
+async function play(browser, state, story, theme) {
+	const faults = [];
+	const context = await browser.newContext({
+		viewport: story.viewport ?? { width: 1440, height: 900 },
+		colorScheme: theme,
+		locale: "en-GB",
+		timezoneId: "UTC",
+		...(story.anonymous ? {} : { storageState: state }),
+		...story.context,
+	});
+	await context.addInitScript(() => {
+		document.addEventListener("securitypolicyviolation", (e) => console.error(`CSP: ${e.violatedDirective} ${e.blockedURI} ${e.sample}`));
+	});
+	const page = await context.newPage();
+	page.on("console", (m) => {
+		const expected = m.text().startsWith("Failed to load resource") && story.failures?.some((f) => m.location().url.includes(f));
+		if (m.type() === "error" && !expected) faults.push(`console: ${m.text()} ${m.location().url}`);
+	});
+	page.on("pageerror", (e) => faults.push(`page: ${e.stack ?? e.message}`));
+	page.on("dialog", (d) => {
+		faults.push(`dialog: ${d.message()}`);
+		void d.dismiss();
+	});
+	const file = (name) => join(o.shots, `${`${story.name}${name ? `-${name}` : ""}`.replaceAll("/", "-")}-${theme}.png`);
+	const kit = {
+		page,
+		context,
+		theme,
+		url: o.url,
+		key: o.key,
+		api,
+		expect,
+		open: async (path) => {
+			await page.goto(o.url + path);
+			await page.waitForSelector(story.anonymous ? "form" : "main");
+		},
+		/** Waits for the rows of the list. */
+		rows: () => page.waitForSelector(".event-row[data-row]"),
+		shot: (name) => page.screenshot({ path: file(name) }),
+		axe: async () => faults.push(...(await findings(page))),
+	};
+	try {
+		page.setDefaultTimeout(15_000);
+		await story.run(kit);
+		if (story.axe !== false) await kit.axe();
+	} catch (error) {
+		faults.push(error.stack ?? String(error));
+	}
+	await page.screenshot({ path: file("") }).catch(() => undefined);
+	await context.close();
+	return faults;
+}
+
+const stories = await load();
+const browser = await chromium.launch({ executablePath: "/usr/bin/chromium", args: flags });
+let failed = 0;
+try {
+	const state = await session(browser);
+	const jobs = stories.flatMap((s) => (s.themes ?? ["light", "dark"]).map((theme) => ({ s, theme })));
+	const work = async () => {
+		for (let job = jobs.shift(); job; job = jobs.shift()) {
+			const start = Date.now();
+			const faults = await play(browser, state, job.s, job.theme);
+			console.log(`${faults.length ? "FAIL" : "ok  "} ${job.s.name} ${job.theme} ${Date.now() - start} ms`);
+			for (const fault of faults) console.log(`     ${fault.split("\n").join("\n     ")}`);
+			if (faults.length) failed++;
+		}
+	};
+	await Promise.all([work(), work()]);
+} finally {
+	await browser.close();
+}
+if (stories.length === 0) {
+	console.log("FAIL no story of that name");
+	failed++;
+}
+process.exit(failed ? 1 : 0);

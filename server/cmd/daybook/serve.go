@@ -201,6 +201,7 @@ func (m *Main) handler(ctx context.Context) (*api.Server, error) {
 	if err != nil {
 		return nil, fmt.Errorf("read the key of viewer tokens: %w", err)
 	}
+	d.Console.Origins = d.Viewings.Origins
 	d.Retentions, d.Erasures, d.BackupsKept = control.NewRetentions(m.store, m.Now), control.NewErasures(m.store, m.Now), c.BackupKeep
 	ttl, err := m.restHapiTTL(orgs)
 	if err != nil {

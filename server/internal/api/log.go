@@ -74,7 +74,7 @@ func logRoutes() []*route {
 			{pattern: "/consistency", fresh: freshAlways, viewers: auth.FeatureVerify, looks: proved("consistency"), params: []param{paramFromSize, paramToSize}, handler: getConsistency, about: aboutGetConsistency},
 			{pattern: "/proof/{file}", fresh: freshAlways, viewers: auth.FeatureVerify, looks: proved("proof"), handler: getProof, about: aboutGetProof},
 			{pattern: "/bundle", fresh: freshAlways, scopes: auth.Export, looks: watched("bundle"), params: []param{paramBundleFrom, paramBundleTo, paramSize, paramQ, paramTZ, paramMask, paramSince}, handler: getBundle, about: aboutGetBundle},
-			{pattern: "/evidence", fresh: freshAlways, looks: watched("evidence"), params: []param{paramEvidenceFrom, paramEvidenceTo, paramSize, paramSince}, handler: getEvidence, about: aboutGetEvidence},
+			{pattern: "/evidence", fresh: freshAlways, viewers: auth.FeatureVerify, looks: watched("evidence"), params: []param{paramEvidenceFrom, paramEvidenceTo, paramSize, paramSince}, handler: getEvidence, about: aboutGetEvidence},
 			{pattern: "/anchor", looks: proved("anchor"), params: []param{paramSize}, handler: getLogAnchor, about: aboutGetLogAnchor},
 			{pattern: "/info", fresh: freshAlways, viewers: auth.FeatureVerify, handler: getLogInfo, about: aboutGetLogInfo},
 		}

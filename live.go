@@ -11,13 +11,14 @@ import (
 // FollowHead as FollowQuery.From begins with the next entry to be recorded.
 const FollowHead = -1
 
-// FollowQuery says which entries are followed. Query, Text, Within and Zone are those of EventQuery; relative times are relative to
+// FollowQuery says which entries are followed. Query, Text, Within, Hide and Zone are those of EventQuery; relative times are relative to
 // the moment at which Follow begins.
 type FollowQuery struct {
 	Org    OrgID
 	Query  *query.Query
 	Text   string
 	Within *query.Query
+	Hide   []string
 	Zone   *time.Location
 	From   int64 // the first seq to look at; FollowHead: the next to be recorded
 	// Every is how often at most a step only says how far the log was read; default 5 s.
@@ -44,7 +45,7 @@ const (
 // An org whose log does not exist yet is waited for. The last step carries the error of ctx, or another one that ended it.
 func (b *Book) Follow(ctx context.Context, q FollowQuery) iter.Seq2[Step, error] {
 	return func(yield func(Step, error) bool) {
-		p, err := b.question(&EventQuery{Org: q.Org, Query: q.Query, Text: q.Text, Within: q.Within, Zone: q.Zone, Asc: true})
+		p, err := b.question(&EventQuery{Org: q.Org, Query: q.Query, Text: q.Text, Within: q.Within, Hide: q.Hide, Zone: q.Zone, Asc: true})
 		if err != nil {
 			yield(Step{}, err)
 			return

@@ -65,6 +65,7 @@ func (b *Book) question(q *EventQuery) (*question, error) {
 		return nil, err
 	}
 	p.text = p.query.String()
+	p.query = p.query.Hiding(q.Hide)
 	if q.Within != nil {
 		p.within = q.Within.String()
 		p.query = query.And(p.query, q.Within)
@@ -97,9 +98,9 @@ func (b *Book) resume(q *EventQuery) (*question, error) {
 	default:
 		return nil, errCursor
 	}
-	p.query = typed
+	p.query = typed.Hiding(q.Hide)
 	if q.Within != nil {
-		p.query = query.And(typed, q.Within)
+		p.query = query.And(p.query, q.Within)
 	}
 	return p, nil
 }

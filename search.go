@@ -37,6 +37,9 @@ type EventQuery struct {
 	// Within is a further condition that was not typed but comes from elsewhere: the route, or what the reader may see. A cursor
 	// made within one condition is refused within another. Nil: none.
 	Within *query.Query
+	// Hide are the fields that the reader may not see, as [query.Query.Hiding] takes them: what was asked for is as blind to them as
+	// the reader, Within is not. Whoever shows entries withholds them there. Not kept in a cursor: the next page hides as it is told.
+	Hide []string
 
 	// Zone is that of times without one in Text, FromText and ToText, and the one in which a histogram is cut. Default UTC.
 	Zone *time.Location

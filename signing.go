@@ -333,6 +333,26 @@ func (s *shard) notBefore(at int64) {
 // origin returns the origin of t.
 func (g *signer) origin(t *logTail) string { return originOf(g.b.o.Origin, t.id) }
 
+// signedSize returns the size of the newest checkpoint of t, by whatever process, and −1 when there is none. This process has seen the log
+// as far when it returns. The caller holds t.sig.mu.
+func (g *signer) signedSize(ctx context.Context, s *shard, t *logTail) (int64, error) {
+	size := t.sig.size.Load()
+	if g.lease == nil {
+		return size, nil
+	}
+	c, stored, err := g.b.storedNote(ctx, t, size+1, newestSize)
+	if err != nil || !stored {
+		return size, err
+	}
+	s.mu.RLock()
+	behind := c.Size > t.size
+	s.mu.RUnlock()
+	if behind {
+		err = g.refresh(ctx, s)
+	}
+	return c.Size, err
+}
+
 // info adds to l what is signed of t.
 func (g *signer) info(ctx context.Context, s *shard, t *logTail, l LogInfo) (LogInfo, error) {
 	t.sig.mu.Lock()
@@ -344,7 +364,10 @@ func (g *signer) info(ctx context.Context, s *shard, t *logTail, l LogInfo) (Log
 	if err != nil {
 		return LogInfo{}, err
 	}
-	l.Origin, l.SignedSize, l.ClockVkey, l.SignEvery = g.origin(t), t.sig.size.Load(), g.clock.vkey(), g.b.o.SignEvery
+	l.Origin, l.ClockVkey, l.SignEvery = g.origin(t), g.clock.vkey(), g.b.o.SignEvery
+	if l.SignedSize, err = g.signedSize(ctx, s, t); err != nil {
+		return LogInfo{}, err
+	}
 	if g.anchors != nil {
 		if l.AnchorVkey, err = g.anchors.vkey(ctx); err != nil {
 			return LogInfo{}, err

@@ -106,8 +106,10 @@ func TestApp_changesNothing(t *testing.T) {
 	t.Cleanup(func() { _ = c.Close(context.Background()) })
 	run(t, c, "SELECT set_config('daybook.log', $1, false), set_config('daybook.org', '*', false), set_config('daybook.replacing', '1', false)", fmt.Sprint(log.Log))
 	for _, table := range []string{"commits", "blocks", "block_data", "slips", "checkpoints", "shards", "moves", "moved", "heads", "versions"} {
-		for _, text := range []string{"DELETE FROM " + table, "TRUNCATE " + table, "DROP TABLE " + table, "ALTER TABLE " + table + " DISABLE TRIGGER ALL",
-			"ALTER TABLE " + table + " DISABLE ROW LEVEL SECURITY"} {
+		for _, text := range []string{
+			"DELETE FROM " + table, "TRUNCATE " + table, "DROP TABLE " + table,
+			"ALTER TABLE " + table + " DISABLE TRIGGER ALL", "ALTER TABLE " + table + " DISABLE ROW LEVEL SECURITY",
+		} {
 			denied(t, c, text)
 		}
 		if n := count(t, c, table); n == 0 {

@@ -168,7 +168,7 @@ func (p *program) scan(d *leaf.Doc, r *Record, hit uint64) uint64 {
 		f := spot{doc: d, i: i, slot: s, rest: rest, kind: d.Type(i), path: path, value: d.Value(i)}
 		for ; m != 0; m &= m - 1 {
 			bit := m & -m
-			if p.conditions[bits.TrailingZeros64(bit)].match(&f) {
+			if c := p.conditions[bits.TrailingZeros64(bit)]; (c.hidden == nil || !c.hides(path)) && c.match(&f) {
 				hit |= bit
 			}
 		}

@@ -150,6 +150,7 @@ type condition struct {
 	compare string // "", or one of >= <= > <
 	values  []value
 	terms   [][]Term // alternatives, each needs all its terms; nil: no filter helps
+	hidden  []pointer
 }
 
 // value is one value of a condition, in the form its field's kind needs.

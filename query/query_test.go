@@ -522,3 +522,46 @@ func TestLiterals(t *testing.T) {
 		}
 	}
 }
+
+// TestHiding: to a query that hides fields an entry is the one that does not have them, whatever is asked; what is added with And sees.
+func TestHiding(t *testing.T) {
+	t.Parallel()
+	const whole = `{"action":"a.b","actor":{"type":"user","id":"u1","name":"Grace","email":"grace@acme.com","metadata":{"team":"x"}},"targets":[{"type":"invoice","id":"42","name":"Secret 42"}],` +
+		`"context":{"ip":"203.0.113.9","http":{"route":"/x"}},"changes":[{"path":"/amount","old":"one","new":"two"}],"reason":"why","metadata":{"a":{"b":"deep"},"ab":"near"}}`
+	const rest = `{"action":"a.b","actor":{"type":"user","id":"u1","name":"Grace","metadata":{"team":"x"}},"targets":[{"type":"invoice","id":"42"}],` +
+		`"context":{"http":{"route":"/x"}},"changes":[{"path":"/amount","new":"two"}],"metadata":{"a":{},"ab":"near"}}`
+	hidden := []string{"/actor/email", "/targets/*/name", "/context/ip", "/changes/*/old", "/reason", "/metadata/a/b"}
+	match := func(q *query.Query, text string) bool {
+		doc := leaf.Get()
+		defer leaf.Put(doc)
+		if err := doc.Read([]byte(text)); err != nil {
+			t.Fatal(err)
+		}
+		return q.Match(&query.Record{Doc: doc})
+	}
+	for _, text := range []string{
+		"", "grace", "grace@acme.com", "actor:grace@acme.com", "-actor:grace@acme.com", "actor.email:*", "has:actor.email", "-has:actor.email", "target:invoice:42", "target:\"Secret 42\"", "secret",
+		"ip:203.0.113.0/24", "-ip:203.0.113.9 action:a.*", "one", "two", "changed:amount", "reason:why", "why OR deep", "meta.a.b:deep", "has:meta.a.b", "has:meta.a", "meta.ab:near", "http.route:/x", "is:late", "outcome:success",
+		"actor.name:grace", "actor.meta.team:x",
+	} {
+		q, err := query.Parse(text, query.Options{})
+		if err != nil {
+			t.Fatal(text, err)
+		}
+		blind := q.Hiding(hidden)
+		if got, want := match(blind, whole), match(q, rest); got != want {
+			t.Errorf("%q: %v of the whole entry, %v of what is left", text, got, want)
+		}
+		if blind.String() != q.String() {
+			t.Errorf("%q: the normal form is %q", text, blind)
+		}
+		if blind.May(nil, func(query.Term) bool { return false }) != (text == "" || blind.May(nil, nil)) {
+			t.Errorf("%q: a filter leaves out what may match", text)
+		}
+	}
+	typed, _ := query.Parse("secret", query.Options{})
+	fixed, _ := query.Parse("ip:203.0.113.9", query.Options{})
+	if match(query.And(typed.Hiding(hidden), fixed), whole) || !match(query.And(fixed, query.And(typed).Hiding(nil)), whole) {
+		t.Error("what is added is as blind, or what hides nothing is")
+	}
+}

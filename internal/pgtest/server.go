@@ -165,7 +165,7 @@ func (s *Server) command(name string, args ...string) *exec.Cmd {
 	cmd := exec.Command(filepath.Join(s.bin, name), args...)
 	attr := s.attr
 	cmd.SysProcAttr, cmd.Dir = &attr, s.folder
-	cmd.Env = append(os.Environ(), "LC_ALL=C.UTF-8", "HOME="+s.folder)
+	cmd.Env = append(os.Environ(), "LC_ALL=C.UTF-8", "HOME="+s.folder, "PGHOST="+s.folder, "PGPORT="+strconv.Itoa(s.port), "PGUSER=daybook")
 	return cmd
 }
 
@@ -276,7 +276,7 @@ func (s *Server) SQL(tb testing.TB, database, text string) string {
 	return s.Run(tb, "psql", "-X", "-q", "-A", "-t", "-v", "ON_ERROR_STOP=1", "-d", s.URL(database), "-c", text)
 }
 
-// Run runs a program of PostgreSQL, such as pg_dump, as the server's user and returns what it prints.
+// Run runs a program of PostgreSQL, such as pg_dump, as the server's user and returns what it prints. It finds the server by itself.
 func (s *Server) Run(tb testing.TB, program string, args ...string) string {
 	tb.Helper()
 	var stderr bytes.Buffer

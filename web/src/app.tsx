@@ -12,7 +12,11 @@ import { openSession } from "./state/session";
 import "./state/prefs";
 import { Announcer } from "./ui/notice";
 
+const Integrity = lazy(() => import("./pages/integrity/integrity"));
 const Event = lazy(() => import("./pages/event/event"));
+const Exports = lazy(() => import("./pages/exports/exports"));
+const Keys = lazy(() => import("./pages/keys/keys"));
+const Keeping = lazy(() => import("./pages/keeping/keeping"));
 
 /** Addresses that the console shows; a link elsewhere is the browser's. */
 const scope = /^\/(o\/|signin|admin|portal|$|\?)/;
@@ -39,6 +43,11 @@ function Routes() {
 				<Route path="/o/:org" component={Home} />
 				<Route path="/o/:org/events" component={Events} />
 				<Route path="/o/:org/events/:id" component={Event} />
+				<Route path="/o/:org/exports" component={Exports} />
+				<Route path="/o/:org/exports/:id" component={Exports} />
+				<Route path="/o/:org/settings/keys" component={Keys} />
+				<Route path="/o/:org/settings/retention" component={Keeping} />
+				<Route path="/o/:org/integrity" component={Integrity} />
 				<Route default component={NotFound} />
 			</Router>
 		</Shell>

@@ -8,7 +8,7 @@ import { forget } from "../src/verify/ed25519";
 import { Bad } from "../src/verify/finding";
 import { leafBytes, leafHash, readEntry, readLeaf, readTime, readTypeID } from "../src/verify/leaf";
 import { type Key, readKey, readNote, saidBy } from "../src/verify/note";
-import { checkShape, openFields, openPayload, payloadRoot, readPayload } from "../src/verify/payload";
+import { checkShape, type Field, openFields, openPayload, payloadRoot, readPayload } from "../src/verify/payload";
 import { readProof, verifyProof } from "../src/verify/proof";
 import { consistent, EMPTY_ROOT, included, Range, subtrees } from "../src/verify/tree";
 
@@ -35,7 +35,8 @@ test("payload.json: accepted payloads give the same fields, salts and roots", ()
 		assert.equal(opened.fields.length, c.field_count, c.name);
 		roots.set(c.name, c.payload_root_hex);
 		for (const [i, f] of (c.fields ?? []).entries()) {
-			assert.deepEqual({ ...opened.fields[i] }, { path: f.path, type: f.type, value: f.value ?? "" }, `${c.name} ${i}`);
+			const { path, type, value } = opened.fields[i] as Field;
+			assert.deepEqual({ path, type, value }, { path: f.path, type: f.type, value: f.value ?? "" }, `${c.name} ${i}`);
 			assert.equal(hex(opened.commitments[i] as Uint8Array), f.commitment_hex, `${c.name} ${i}`);
 		}
 	}

@@ -19,7 +19,7 @@ func newBench(e *env) *cobra.Command {
 		Use: "bench", Short: "Load generator and measurements",
 		Long: `Each run writes one line of JSON to stdout: what was run, on what, and what came out. make bench runs the whole table.`,
 	}
-	cmd.AddCommand(newBenchGen(e), newBenchLoad(e), newBenchQuery(e), newBenchCommit(e), newBenchStart(e), newBenchDisk(e), newBenchExport(e), newBenchNull(e), newBenchSync(e))
+	cmd.AddCommand(newBenchGen(e), newBenchLoad(e), newBenchOverload(e), newBenchQuery(e), newBenchCommit(e), newBenchStart(e), newBenchDisk(e), newBenchExport(e), newBenchNull(e), newBenchSync(e))
 	return cmd
 }
 

@@ -326,33 +326,47 @@ func exchange(c net.Conn, in *bufio.Reader, request []byte) (failure string, bro
 	if _, err := c.Write(request); err != nil {
 		return err.Error(), true
 	}
-	status, answer, err := readAnswer(in, false)
+	a, err := readWhole(in, false)
 	switch {
 	case err != nil:
 		return err.Error(), true
-	case status/100 != 2:
-		return strconv.Itoa(status) + " " + answer, false
+	case a.status/100 != 2:
+		return strconv.Itoa(a.status) + " " + a.body, a.last
 	}
-	return "", false
+	return "", a.last
 }
 
-// readAnswer reads one HTTP answer to its end. It returns the beginning of a body that is no 2xx, and all of one that is when keep.
+// answer is an HTTP answer: of a body that is no 2xx the beginning.
+type answer struct {
+	status int
+	body   string
+	retry  bool // it says when to come again
+	last   bool // the server closes the connection after it
+}
+
+// readAnswer reads one HTTP answer to its end.
 func readAnswer(in *bufio.Reader, keep bool) (status int, body string, err error) {
+	a, err := readWhole(in, keep)
+	return a.status, a.body, err
+}
+
+// readWhole reads one HTTP answer to its end, and keeps a 2xx body when keep.
+func readWhole(in *bufio.Reader, keep bool) (a answer, err error) {
 	line, err := in.ReadSlice('\n')
 	if err != nil {
-		return 0, "", err
+		return a, err
 	}
 	if len(line) < 12 {
-		return 0, "", errors.New("no HTTP answer")
+		return a, errors.New("no HTTP answer")
 	}
-	if status, err = strconv.Atoi(string(line[9:12])); err != nil {
-		return 0, "", fmt.Errorf("status line %q", line)
+	if a.status, err = strconv.Atoi(string(line[9:12])); err != nil {
+		return a, fmt.Errorf("status line %q", line)
 	}
 	length, chunked := int64(0), false
 	for {
 		line, err := in.ReadSlice('\n')
 		if err != nil {
-			return 0, "", err
+			return a, err
 		}
 		if len(line) <= 2 {
 			break
@@ -361,15 +375,19 @@ func readAnswer(in *bufio.Reader, keep bool) (status int, body string, err error
 		switch {
 		case bytes.EqualFold(name, []byte("Content-Length")):
 			if length, err = strconv.ParseInt(string(bytes.TrimSpace(value)), 10, 64); err != nil {
-				return 0, "", fmt.Errorf("content length %q", value)
+				return a, fmt.Errorf("content length %q", value)
 			}
 		case bytes.EqualFold(name, []byte("Transfer-Encoding")):
 			chunked = bytes.Contains(value, []byte("chunked"))
+		case bytes.EqualFold(name, []byte("Retry-After")):
+			a.retry = true
+		case bytes.EqualFold(name, []byte("Connection")):
+			a.last = bytes.Contains(value, []byte("close"))
 		}
 	}
 	b := bodyReader{in: in}
 	switch {
-	case status/100 != 2:
+	case a.status/100 != 2:
 		b.room = 300
 	case keep:
 		b.room = 64 << 20
@@ -379,7 +397,8 @@ func readAnswer(in *bufio.Reader, keep bool) (status int, body string, err error
 	} else {
 		err = b.read(length)
 	}
-	return status, b.kept.String(), err
+	a.body = b.kept.String()
+	return a, err
 }
 
 // bodyReader reads a body and keeps as much of its beginning as there is room for.

@@ -151,8 +151,11 @@ func TestImportState(t *testing.T) {
 func TestMemoryFor(t *testing.T) {
 	t.Parallel()
 	for tail, want := range map[int64]int64{0: leastMemory, 40 << 20: leastMemory, 80 << 20: 168 << 20, 1 << 40: mostMemory} {
-		if got := memoryFor(tail); got != want {
+		if got := memoryFor(tail, 500); got != want {
 			t.Errorf("with a tail of %d: %d, not %d", tail, got, want)
 		}
+	}
+	if got := memoryFor(0, 10_500); got < leastMemory+10_000*connection || got > leastMemory+10_000*connection+8<<20 {
+		t.Errorf("with 10,500 connections: %d", got)
 	}
 }

@@ -2,6 +2,8 @@ package main
 
 import (
 	"context"
+	"net"
+	"net/http"
 	"runtime/debug"
 	"time"
 )
@@ -15,6 +17,8 @@ const (
 	leastMemory = 140 << 20
 	mostMemory  = 220 << 20
 	besideTail  = 90 << 20 // what is to be had beside the tail
+	connection  = 24 << 10 // what one costs that does nothing: its goroutine's stack and its buffers
+	free        = 500      // so many connections are paid for by the least
 )
 
 // tuneMemory sets the collector for a server, and reports whether the limit is the server's to move. It is for the process, so only
@@ -29,13 +33,25 @@ func (e *env) tuneMemory() (limited bool) {
 	return limited
 }
 
-// memoryFor returns the limit with a tail of so many bytes.
-func memoryFor(tail int64) int64 {
+// memoryFor returns the limit with a tail of so many bytes and so many connections. What connections hold cannot be freed: were the
+// limit below it, the collector would do nothing but look for what is not there.
+func memoryFor(tail, connections int64) int64 {
 	const step = 8 << 20 // moving it stops the world for a moment
-	return min(max(leastMemory, (besideTail+tail)/step*step), mostMemory)
+	held := max(0, connections-free) * connection
+	return min(max(leastMemory, (besideTail+tail)/step*step), mostMemory) + (held+step-1)/step*step
 }
 
-// followTail moves the limit of memory with the tail until ctx ends.
+// countConnection keeps the number of open connections.
+func (m *Main) countConnection(_ net.Conn, state http.ConnState) {
+	switch state { //nolint:exhaustive // the others are neither the first nor the last of a connection
+	case http.StateNew:
+		m.connections.Add(1)
+	case http.StateClosed, http.StateHijacked:
+		m.connections.Add(-1)
+	}
+}
+
+// followTail moves the limit of memory with the tail and the connections until ctx ends.
 func (m *Main) followTail(ctx context.Context) {
 	tick := time.NewTicker(time.Second)
 	defer tick.Stop()
@@ -46,7 +62,7 @@ func (m *Main) followTail(ctx context.Context) {
 			return
 		case <-tick.C:
 		}
-		if now := memoryFor(m.book.Stats().TailBytes); now != limit {
+		if now := memoryFor(m.book.Stats().TailBytes, m.connections.Load()); now != limit {
 			limit = now
 			debug.SetMemoryLimit(limit)
 		}

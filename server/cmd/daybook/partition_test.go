@@ -8,6 +8,7 @@ import (
 	"fmt"
 	"net/http"
 	"net/url"
+	"path/filepath"
 	"sync"
 	"sync/atomic"
 	"testing"
@@ -144,7 +145,7 @@ func TestPartitionStore(t *testing.T) {
 		t.Run(c.name, func(t *testing.T) {
 			t.Parallel()
 			p := newPartition(t, s)
-			server := serve(t, p.vars, "--db", p.through)
+			server := serve(t, p.vars, "--db", p.through, "--origin", crashOrigin)
 			w := newOverHTTP(t, server.url, p.key, load)
 			ctx, stop := context.WithCancel(t.Context())
 			var writers sync.WaitGroup
@@ -203,6 +204,7 @@ func newPartition(t *testing.T, s *pgtest.Server) *partition {
 	}
 	p.vars = map[string]string{
 		"DAYBOOK_COMMIT_TIMEOUT": "1s", "DAYBOOK_DB_TIMEOUT": "1s", "DAYBOOK_AUDIT_READS": "off", "DAYBOOK_RATE_LIMIT": "0",
+		"DAYBOOK_MASTER_KEY_FILE": filepath.Join(t.TempDir(), "master.key"),
 	}
 	return p
 }
@@ -224,8 +226,13 @@ func (p *partition) check(h *storetest.History) {
 	if err := b.Close(); err != nil {
 		p.t.Error(err)
 	}
+	m, err := postgres.OpenHighWater(p.t.Context(), p.direct, postgres.HighWaterOptions{})
+	if err != nil {
+		p.t.Fatal(err)
+	}
+	h.Fsck = daybook.FsckOptions{HighWater: m, Origin: crashOrigin}
 	h.Check(p.t, store)
-	if err := store.Close(); err != nil {
+	if err := errors.Join(store.Close(), m.Close()); err != nil {
 		p.t.Error(err)
 	}
 }

@@ -12,6 +12,7 @@ import (
 	"os"
 	"path/filepath"
 	"strings"
+	"sync/atomic"
 	"time"
 
 	"github.com/spf13/cobra"
@@ -45,17 +46,18 @@ type Main struct {
 
 	URL string // where it listens; set by Run
 
-	node   node
-	store  store
-	sign   *signing
-	book   *daybook.Book
-	auth   *auth.Authenticator
-	export *export.Runner
-	audit  *selfaudit.Auditor
-	made   []control.Key // before the Book was open
-	keep   keeping
-	http   *http.Server
-	failed chan error
+	node        node
+	store       store
+	sign        *signing
+	book        *daybook.Book
+	auth        *auth.Authenticator
+	export      *export.Runner
+	audit       *selfaudit.Auditor
+	made        []control.Key // before the Book was open
+	keep        keeping
+	http        *http.Server
+	connections atomic.Int64 // open
+	failed      chan error
 }
 
 // Run opens the store and serves. It returns as soon as requests are answered; Wait waits for what follows.
@@ -88,6 +90,7 @@ func (m *Main) Run(ctx context.Context) (err error) {
 		return fmt.Errorf("listen: %w", err)
 	}
 	m.http = handler.HTTPServer()
+	m.http.ConnState = m.countConnection
 	m.URL = "http://" + listener.Addr().String()
 	serve := m.http.Serve
 	if c.TLSCert != "" {
@@ -126,7 +129,7 @@ func (m *Main) handler(ctx context.Context) (*api.Server, error) {
 	}
 	o := daybook.Options{
 		Now: m.Now, Logger: m.Logger, CursorKey: cursorKey, MaxQueueBytes: int64(c.QueueBytes), TailBytes: int64(c.TailBytes),
-		CommitTimeout: c.CommitTimeout, IdempotencyWindow: c.IdempotencyWindow,
+		CommitTimeout: c.CommitTimeout, IdempotencyWindow: c.IdempotencyWindow, LeaseTime: c.LeaseTime,
 	}
 	if m.sign, err = openSigning(ctx, c, m.store, signingOptions{fallback: m.Origin, logger: m.Logger}); err != nil {
 		return nil, err
@@ -187,7 +190,14 @@ func (m *Main) handler(ctx context.Context) (*api.Server, error) {
 		return nil, err
 	}
 	d.Exports, d.Origin = m.export, origin
-	d.Views = control.NewViews(m.store, m.Now)
+	d.Views, d.ViewerSettings = control.NewViews(m.store, m.Now), control.NewViewings(m.store, m.Now)
+	viewerKey, err := control.ViewerTokenKey(ctx, m.store)
+	if err == nil {
+		d.Viewings, err = m.auth.NewViewings(d.ViewerSettings, viewerKey)
+	}
+	if err != nil {
+		return nil, fmt.Errorf("read the key of viewer tokens: %w", err)
+	}
 	d.Retentions, d.Erasures, d.BackupsKept = control.NewRetentions(m.store, m.Now), control.NewErasures(m.store, m.Now), c.BackupKeep
 	ttl, err := m.restHapiTTL(orgs)
 	if err != nil {
@@ -229,7 +239,7 @@ func (m *Main) openExports(ctx context.Context) error {
 	}
 	m.export, err = export.Open(ctx, m.book, control.NewExports(m.store, m.Now), key, export.Options{
 		Dir: exportDir(m.Config), Now: m.Now, Logger: m.Logger, Workers: m.Config.ExportWorkers, Keep: m.Config.ExportKeep,
-		Lease: m.lease(), Node: m.node.holder,
+		Lease: m.lease(), LeaseTime: m.Config.LeaseTime, Node: m.node.holder,
 	})
 	if err != nil {
 		return fmt.Errorf("open the exports: %w", err)

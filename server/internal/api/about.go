@@ -63,6 +63,7 @@ var tags = []*huma.Tag{
 	{Name: "CRM", Description: "The audit log of a CRM: numbered actions and entity types, the record before and after, what differs, and who did it in whose name. Read-only for everybody."},
 	{Name: "Export", Description: "Parts of the log as files, written in the background. An export is a consistent cut: what is recorded after it was made is not in it."},
 	{Name: "Organizations and keys", Description: "Who may do what."},
+	{Name: tagViewer, Description: "How a product shows its customers their own log: tokens for the viewer element, and the pages that may hold it."},
 	{Name: tagSessions, Description: "How people sign in to the console: a cookie in place of an API key."},
 	{Name: "Instance", Description: "Health, figures, backup, and this document."},
 }

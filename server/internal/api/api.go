@@ -32,6 +32,9 @@ type Deps struct {
 	Audit    *selfaudit.Auditor // nil: what is done through the API is not recorded
 	Sessions *auth.Sessions     // nil: nobody signs in, API keys alone count
 
+	Viewings       *auth.Viewings // nil: there are no viewer tokens
+	ViewerSettings *control.Viewings
+
 	Views      *control.Views
 	Retentions *control.Retentions
 	Schemas    *control.Schemas
@@ -63,7 +66,7 @@ type Limits struct {
 	Event        int   // bytes of an event; 256 KiB
 
 	// What all requests together may hold; what comes beyond is refused with 503.
-	AtWork  int   // requests whose body is there and whose answer is not; 4,096
+	AtWork  int   // requests whose body is there and whose answer is not; 4,096, and fewer when they do not get it within half a second
 	Bodies  int64 // bytes of bodies, from their arrival to the answer; 64 MiB
 	Answers int64 // bytes of answers above 64 KiB that clients have not taken yet; 64 MiB
 }
@@ -106,8 +109,9 @@ type Server struct {
 	openapi []byte // the document, made by New
 	docs    []byte // its reference page
 
-	atWork, bodies, answers room
-	dictionaries            dictionaries
+	atWork          crew
+	bodies, answers room
+	dictionaries    dictionaries
 
 	closing   chan struct{}
 	closeOnce sync.Once
@@ -122,7 +126,8 @@ func New(d Deps) (*Server, error) {
 	if s.now == nil {
 		s.now = time.Now //nolint:forbidigo // the default of an option
 	}
-	s.atWork.limit, s.bodies.limit, s.answers.limit = int64(s.limits.AtWork), s.limits.Bodies, s.limits.Answers
+	s.atWork.open(s.limits.AtWork, s.now)
+	s.bodies.limit, s.answers.limit = s.limits.Bodies, s.limits.Answers
 	s.mount()
 	if err := s.describe(); err != nil {
 		return nil, err

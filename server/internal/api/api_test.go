@@ -109,6 +109,10 @@ func newFixture(tb testing.TB, s setup) *fixture {
 		Retentions: control.NewRetentions(f.store, f.Now), Schemas: f.schemas, Erasures: control.NewErasures(f.store, f.Now), BackupsKept: 30 * 24 * time.Hour,
 		Eraser: f.eraser, Views: control.NewViews(f.store, f.Now),
 	}
+	deps.ViewerSettings = control.NewViewings(f.store, f.Now)
+	if deps.Viewings, err = f.auth.NewViewings(deps.ViewerSettings, bytes.Repeat([]byte{9}, 32)); err != nil {
+		tb.Fatal(err)
+	}
 	if deps.Sessions, err = f.auth.NewSessions(control.NewSessions(f.store, f.Now), auth.Origin{}); err != nil {
 		tb.Fatal(err)
 	}

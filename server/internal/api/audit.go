@@ -105,7 +105,11 @@ func (c *call) refused(err error) {
 
 // actorOf is the principal as an actor.
 func actorOf(p *auth.Principal) daybook.Actor {
-	return daybook.Actor{Type: "api_key", ID: p.KeyID, Name: p.Key.Name}
+	key := daybook.Actor{Type: "api_key", ID: p.KeyID, Name: p.Key.Name}
+	if p.Viewer != nil {
+		return p.Viewer.Who.As(key)
+	}
+	return key
 }
 
 // origin is where the request came from.
@@ -115,8 +119,12 @@ func (c *call) origin() daybook.Context {
 		IP: c.s.client(c.r), UserAgent: strings.ToValidUTF8(agent[:min(len(agent), 512)], ""), RequestID: string(c.id[:]),
 		HTTP: &daybook.HTTP{Method: c.r.Method, Route: c.route.pattern},
 	}
-	if c.principal != nil && c.principal.Session != nil {
-		from.SessionID = c.principal.Session.ID
+	switch p := c.principal; {
+	case p == nil:
+	case p.Session != nil:
+		from.SessionID = p.Session.ID
+	case p.Viewer != nil:
+		from.SessionID = p.Viewer.Token
 	}
 	return from
 }

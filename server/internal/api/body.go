@@ -154,7 +154,7 @@ func (c *call) readBody() ([]byte, error) {
 		return nil, c.hangUp(bodyError(err))
 	}
 	if !c.working {
-		if !c.s.atWork.take(1) {
+		if !c.s.atWork.enter() {
 			return nil, c.busy()
 		}
 		c.working = true

@@ -57,7 +57,7 @@ const keep = 256 << 10
 func (c *call) release() {
 	c.body.release()
 	if c.working {
-		c.s.atWork.give(1)
+		c.s.atWork.leave()
 	}
 	if c.written > 0 {
 		c.s.answers.give(c.written)
@@ -90,6 +90,9 @@ func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	defer c.finish(start) //nolint:contextcheck // a call carries its request
 	if !clean(r.URL) {
 		s.missing(c)
+		return
+	}
+	if s.cors(c, r) {
 		return
 	}
 	s.mux.ServeHTTP(c, r)

@@ -2,10 +2,13 @@ package api_test
 
 import (
 	"maps"
+	"strings"
 )
 
 // onMachine is the server as a browser on its own machine names it.
 const onMachine = "http://localhost:8080"
+
+const newToken = `{"viewer":{"type":"user","id":"cus_9","name":"Lin Wu"},"origin":"https://app.acme.com"}`
 
 const newView = `{"name":"Mine","search":"q=action%3Aa.b"}`
 
@@ -33,6 +36,16 @@ func consoleTrials(f *fixture, of tenant, trials map[string][]trial) {
 			{ask{path: "/v1/events/" + of.event + "/around", key: f.globex}, ask{path: "/v1/events/evt_01m7z7rs1affyad5cmxxj94a70/around", key: f.globex}},
 			header("/v1/events/" + of.event + "/around"),
 		},
+		"GET /v1/events/csv": {header("/v1/events/csv"), own("/v1/events/csv?q=acmesec*")},
+		"POST /v1/viewer-tokens": {
+			others("POST", "/v1/viewer-tokens", newToken), {
+				ask{method: "POST", path: "/v1/viewer-tokens", key: f.globex, body: strings.Replace(newToken, "{", `{"org":"org_acme",`, 1)},
+				ask{method: "POST", path: "/v1/viewer-tokens", key: f.globex, body: strings.Replace(newToken, "{", `{"org":"org_none",`, 1)},
+			},
+		},
+		"GET /v1/viewer":          {{ask{path: "/v1/viewer", key: f.globex, header: []string{"Daybook-Org", "org_acme"}}, ask{path: "/v1/viewer", key: f.globex}}},
+		"GET /v1/viewer-settings": {header("/v1/viewer-settings"), own("/v1/viewer-settings")},
+		"PUT /v1/viewer-settings": {others("PUT", "/v1/viewer-settings", `{"origins":["https://evil.example"]}`)},
 		"GET /v1/views":           {header("/v1/views"), own("/v1/views")},
 		"POST /v1/views":          {others("POST", "/v1/views", newView)},
 		"GET /v1/views/{view}":    {both("GET", "/v1/views/", of.view, "view_none", ""), both("GET", "/v1/views/", kept, "none", ""), header("/v1/views/" + of.view)},
@@ -54,6 +67,11 @@ func consoleScopes(f *fixture, asks map[string]ask) {
 	acme := []string{"Daybook-Org", "org_acme"}
 	maps.Copy(asks, map[string]ask{
 		"GET /v1/summary":            {path: "/v1/summary", header: acme},
+		"GET /v1/events/csv":         {path: "/v1/events/csv", header: acme},
+		"POST /v1/viewer-tokens":     {method: "POST", path: "/v1/viewer-tokens", body: newToken, header: acme},
+		"GET /v1/viewer":             {path: "/v1/viewer", header: acme},
+		"GET /v1/viewer-settings":    {path: "/v1/viewer-settings", header: acme},
+		"PUT /v1/viewer-settings":    {method: "PUT", path: "/v1/viewer-settings", body: `{"origins":[]}`, header: acme},
 		"GET /v1/views":              {path: "/v1/views", header: acme},
 		"POST /v1/views":             {method: "POST", path: "/v1/views", body: newView, header: acme},
 		"GET /v1/views/{view}":       {path: "/v1/views/none", header: acme},

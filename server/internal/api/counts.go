@@ -11,7 +11,8 @@ import (
 
 // countQuery reads what the histogram and the facets have in common.
 func (c *call) countQuery() (daybook.EventQuery, error) {
-	q := daybook.EventQuery{Org: c.org, Text: c.param(paramQ), FromText: c.param(paramFrom), ToText: c.param(paramTo)}
+	q := daybook.EventQuery{Org: c.org, Text: c.param(paramQ), FromText: c.param(paramFrom), ToText: c.param(paramTo), Within: c.within(nil), Hide: c.hidden()}
+	c.seen.within = q.Within
 	var err error
 	q.Zone, err = c.zone()
 	return q, err

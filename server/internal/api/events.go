@@ -34,7 +34,7 @@ func (c *call) listWithin(within *query.Query) error {
 	if err != nil {
 		return err
 	}
-	c.seen = seen{asked: true, query: page.Query, within: within, from: page.From, to: page.To}
+	c.seen = seen{asked: true, query: page.Query, within: q.Within, from: page.From, to: page.To}
 	c.seen.showed(page.Entries...)
 	out := append(c.out[:0], `{"entries":[`...)
 	for i := range page.Entries {
@@ -49,7 +49,7 @@ func (c *call) listWithin(within *query.Query) error {
 			if i > 0 {
 				out = append(out, ',')
 			}
-			out = append(out, marshal(c.sentenceOf(&page.Entries[i]))...)
+			out = append(out, marshal(c.sentenceOf(c.asSeen(&page.Entries[i])))...)
 		}
 	}
 	out = append(out, `],"next_cursor":`...)
@@ -76,7 +76,7 @@ func (c *call) listWithin(within *query.Query) error {
 // eventQuery reads the parameters of a search. With a cursor, what is left out is the cursor's.
 func (c *call) eventQuery() (daybook.EventQuery, error) {
 	q := daybook.EventQuery{
-		Org: c.org, Text: c.param(paramQ), FromText: c.param(paramFrom), ToText: c.param(paramTo), Cursor: c.param(paramCursor),
+		Org: c.org, Text: c.param(paramQ), FromText: c.param(paramFrom), ToText: c.param(paramTo), Cursor: c.param(paramCursor), Hide: c.hidden(),
 	}
 	var err error
 	if c.given(paramTZ) || q.Cursor == "" {
@@ -156,11 +156,8 @@ func (c *call) entryOf(text string) (daybook.Entry, error) {
 	if daybook.CodeOf(err) == daybook.CodeNotFound {
 		err = errNotFound // one body, whatever the reason
 	}
+	if err == nil {
+		err = c.sees(entry.Seq)
+	}
 	return entry, err
 }
-
-// within is what a route adds to a question, and what the principal may see of the log.
-func (c *call) within(route *query.Query) *query.Query { return route }
-
-// appendEntry appends an entry as the principal may see it.
-func (c *call) appendEntry(dst []byte, e *daybook.Entry) []byte { return e.AppendJSON(dst) }

@@ -67,16 +67,16 @@ func logRoutes() []*route {
 	var all []*route
 	for _, epoch := range []bool{false, true} {
 		rows := []*route{
-			{pattern: "/checkpoint", fresh: freshAlways, looks: proved("checkpoint"), handler: getCheckpoint, about: aboutGetCheckpoint},
-			{pattern: "/checkpoints/{size}", looks: proved("checkpoint"), handler: getCheckpointAt, about: aboutGetCheckpointAt},
-			{pattern: "/tile/{path...}", looks: proved("tile"), quiet: true, handler: getTile, about: aboutGetTile},
-			{pattern: "/inclusion", fresh: freshAlways, looks: proved("inclusion"), params: []param{paramSeq, paramSize}, handler: getInclusion, about: aboutGetInclusion},
-			{pattern: "/consistency", fresh: freshAlways, looks: proved("consistency"), params: []param{paramFromSize, paramToSize}, handler: getConsistency, about: aboutGetConsistency},
-			{pattern: "/proof/{file}", fresh: freshAlways, looks: proved("proof"), handler: getProof, about: aboutGetProof},
+			{pattern: "/checkpoint", fresh: freshAlways, viewers: auth.FeatureVerify, looks: proved("checkpoint"), handler: getCheckpoint, about: aboutGetCheckpoint},
+			{pattern: "/checkpoints/{size}", viewers: auth.FeatureVerify, looks: proved("checkpoint"), handler: getCheckpointAt, about: aboutGetCheckpointAt},
+			{pattern: "/tile/{path...}", viewers: auth.FeatureVerify, looks: proved("tile"), quiet: true, handler: getTile, about: aboutGetTile},
+			{pattern: "/inclusion", fresh: freshAlways, viewers: auth.FeatureVerify, looks: proved("inclusion"), params: []param{paramSeq, paramSize}, handler: getInclusion, about: aboutGetInclusion},
+			{pattern: "/consistency", fresh: freshAlways, viewers: auth.FeatureVerify, looks: proved("consistency"), params: []param{paramFromSize, paramToSize}, handler: getConsistency, about: aboutGetConsistency},
+			{pattern: "/proof/{file}", fresh: freshAlways, viewers: auth.FeatureVerify, looks: proved("proof"), handler: getProof, about: aboutGetProof},
 			{pattern: "/bundle", fresh: freshAlways, scopes: auth.Export, looks: watched("bundle"), params: []param{paramBundleFrom, paramBundleTo, paramSize, paramQ, paramTZ, paramMask, paramSince}, handler: getBundle, about: aboutGetBundle},
 			{pattern: "/evidence", fresh: freshAlways, looks: watched("evidence"), params: []param{paramEvidenceFrom, paramEvidenceTo, paramSize, paramSince}, handler: getEvidence, about: aboutGetEvidence},
 			{pattern: "/anchor", looks: proved("anchor"), params: []param{paramSize}, handler: getLogAnchor, about: aboutGetLogAnchor},
-			{pattern: "/info", fresh: freshAlways, handler: getLogInfo, about: aboutGetLogInfo},
+			{pattern: "/info", fresh: freshAlways, viewers: auth.FeatureVerify, handler: getLogInfo, about: aboutGetLogInfo},
 		}
 		for _, rt := range rows {
 			rt.method, rt.org = http.MethodGet, orgPath
@@ -214,7 +214,7 @@ func (c *call) signedSize(l *daybook.Log) (int64, error) {
 
 func getTile(c *call) error {
 	t, ok := parseTile(c.r.PathValue("path"))
-	if !ok {
+	if !ok || t.entries && c.viewer() != nil { // leaves say when which event came, also of those that a filter leaves out
 		return errNotFound
 	}
 	l, err := c.log()
@@ -235,6 +235,9 @@ func getInclusion(c *call) error {
 	}
 	l, err := c.log()
 	if err != nil {
+		return err
+	}
+	if err := c.sees(seq); err != nil {
 		return err
 	}
 	size, err := c.treeSize(l, paramSize)
@@ -300,6 +303,11 @@ func getProof(c *call) error {
 	id, err := daybook.ParseID(name)
 	if !ok || err != nil {
 		return errNotFound
+	}
+	if c.viewer() != nil {
+		if _, err := c.entryOf(name); err != nil {
+			return err
+		}
 	}
 	l, err := c.log()
 	if err != nil {

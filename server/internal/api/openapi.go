@@ -187,7 +187,7 @@ func requestIDHeader() map[string]*huma.Param {
 func (rt *route) faults() []int {
 	faults := append([]int{400, 500}, rt.about.faults...)
 	if !rt.open {
-		faults = append(faults, 401, 403, 429, 503) // 403 also without a scope: a page of another site
+		faults = append(faults, 401, 403, 404, 429, 503) // also without a scope: 403 for a page of another site, 404 for a viewer
 	}
 	if rt.org != orgNone {
 		faults = append(faults, 404)

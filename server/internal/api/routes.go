@@ -21,6 +21,7 @@ type route struct {
 	quiet           bool    // what goes well is logged at debug only
 	looks           look    // what it shows of a log; zero: nothing
 	fresh           fresh   // whether it sees what other nodes recorded just now
+	viewers         forViewers
 	about           operation
 	handler         func(*call) error
 
@@ -61,16 +62,17 @@ func (s *Server) table() []*route {
 	search := []param{paramQ, paramFrom, paramTo, paramTZ, paramOrder, paramAsc, paramLimit, paramCursor, paramSentences}
 	routes := []*route{
 		{method: "POST", pattern: "/v1/events", scopes: auth.Record, org: orgRecord, quiet: true, params: []param{paramPartial}, handler: createEvents, about: aboutCreateEvents},
-		{method: "GET", pattern: "/v1/events", fresh: freshAsked, scopes: auth.Read, org: orgRead, looks: viewed("search"), params: search, handler: listEvents, about: aboutListEvents},
-		{method: "GET", pattern: "/v1/events/tail", scopes: auth.Read, org: orgRead, looks: viewed("tail"), params: []param{paramQ, paramTZ, paramFromSeq}, handler: tailEvents, about: aboutTailEvents},
-		{method: "GET", pattern: "/v1/events/{id}", fresh: freshAsked, scopes: auth.Read, org: orgRead, looks: opened, handler: getEvent, about: aboutGetEvent},
-		{method: "GET", pattern: "/v1/events/{id}/around", fresh: freshAsked, scopes: auth.Read, org: orgRead, looks: viewed("around"), params: []param{paramAround}, handler: getAround, about: aboutGetAround},
-		{method: "GET", pattern: "/v1/targets/{type}/{id}/events", fresh: freshAsked, scopes: auth.Read, org: orgRead, looks: viewed("target"), params: search, handler: listTargetEvents, about: aboutListTargetEvents},
-		{method: "GET", pattern: "/v1/actors/{type}/{id}/events", fresh: freshAsked, scopes: auth.Read, org: orgRead, looks: viewed("actor"), params: search, handler: listActorEvents, about: aboutListActorEvents},
+		{method: "GET", pattern: "/v1/events", fresh: freshAsked, scopes: auth.Read, viewers: anyViewer, org: orgRead, looks: viewed("search"), params: search, handler: listEvents, about: aboutListEvents},
+		{method: "GET", pattern: "/v1/events/tail", scopes: auth.Read, viewers: auth.FeatureLive, org: orgRead, looks: viewed("tail"), params: []param{paramQ, paramTZ, paramFromSeq}, handler: tailEvents, about: aboutTailEvents},
+		{method: "GET", pattern: "/v1/events/csv", scopes: auth.Export, viewers: auth.FeatureExport, org: orgRead, params: []param{paramQ, paramFrom, paramTo, paramTZ, paramOrder, paramAsc}, handler: getEventsCSV, about: aboutGetCSV},
+		{method: "GET", pattern: "/v1/events/{id}", fresh: freshAsked, scopes: auth.Read, viewers: anyViewer, org: orgRead, looks: opened, handler: getEvent, about: aboutGetEvent},
+		{method: "GET", pattern: "/v1/events/{id}/around", fresh: freshAsked, scopes: auth.Read, viewers: anyViewer, org: orgRead, looks: viewed("around"), params: []param{paramAround}, handler: getAround, about: aboutGetAround},
+		{method: "GET", pattern: "/v1/targets/{type}/{id}/events", fresh: freshAsked, scopes: auth.Read, viewers: anyViewer, org: orgRead, looks: viewed("target"), params: search, handler: listTargetEvents, about: aboutListTargetEvents},
+		{method: "GET", pattern: "/v1/actors/{type}/{id}/events", fresh: freshAsked, scopes: auth.Read, viewers: anyViewer, org: orgRead, looks: viewed("actor"), params: search, handler: listActorEvents, about: aboutListActorEvents},
 		{method: "GET", pattern: "/v1/summary", scopes: auth.Read, org: orgRead, handler: getSummary, about: aboutGetSummary},
 		{method: "GET", pattern: "/v1/complete", scopes: auth.Read, org: orgRead, looks: viewed("complete"), params: []param{paramQ, paramPos, paramTZ}, handler: complete, about: aboutComplete},
-		{method: "GET", pattern: "/v1/histogram", fresh: freshAsked, scopes: auth.Read, org: orgRead, looks: viewed("histogram"), params: []param{paramQ, paramFrom, paramTo, paramTZ, paramBars}, handler: getHistogram, about: aboutGetHistogram},
-		{method: "GET", pattern: "/v1/facets", fresh: freshAsked, scopes: auth.Read, org: orgRead, looks: viewed("facets"), params: []param{paramQ, paramFrom, paramTo, paramTZ, paramFields, paramTop}, handler: getFacets, about: aboutGetFacets},
+		{method: "GET", pattern: "/v1/histogram", fresh: freshAsked, scopes: auth.Read, viewers: anyViewer, org: orgRead, looks: viewed("histogram"), params: []param{paramQ, paramFrom, paramTo, paramTZ, paramBars}, handler: getHistogram, about: aboutGetHistogram},
+		{method: "GET", pattern: "/v1/facets", fresh: freshAsked, scopes: auth.Read, viewers: anyViewer, org: orgRead, looks: viewed("facets"), params: []param{paramQ, paramFrom, paramTo, paramTZ, paramFields, paramTop}, handler: getFacets, about: aboutGetFacets},
 
 		{method: "GET", pattern: "/v1/views", scopes: auth.Read, org: orgRead, handler: listViews, about: aboutListViews},
 		{method: "POST", pattern: "/v1/views", scopes: auth.Read, org: orgRead, handler: createView, about: aboutCreateView},
@@ -106,7 +108,7 @@ func (s *Server) table() []*route {
 		{method: "GET", pattern: "/v1/erasures/{id}/certificate", scopes: auth.Manage, org: orgRead, handler: getCertificate, about: aboutGetCertificate},
 
 		{method: "GET", pattern: "/v1/actions", scopes: auth.Read, org: orgShared, params: []param{paramLimit, paramCursor}, handler: listActions, about: aboutListActions},
-		{method: "GET", pattern: "/v1/sentences", scopes: auth.Read, org: orgShared, params: []param{paramLimit, paramCursor}, handler: listSentences, about: aboutListSentences},
+		{method: "GET", pattern: "/v1/sentences", scopes: auth.Read, viewers: anyViewer, org: orgShared, params: []param{paramLimit, paramCursor}, handler: listSentences, about: aboutListSentences},
 		{method: "POST", pattern: "/v1/actions/{action}/schemas", scopes: auth.Manage, org: orgShared, handler: registerSchema, about: aboutRegisterSchema},
 		{method: "GET", pattern: "/v1/actions/{action}/schemas", scopes: auth.Read, org: orgShared, params: []param{paramLimit, paramCursor}, handler: listSchemas, about: aboutListSchemas},
 		{method: "GET", pattern: "/v1/actions/{action}/schemas/{version}", scopes: auth.Read, org: orgShared, handler: getSchema, about: aboutGetSchema},
@@ -131,6 +133,10 @@ func (s *Server) table() []*route {
 		{method: "GET", pattern: "/v1/keys", scopes: auth.Manage | auth.Operate, params: []param{paramLimit, paramCursor}, handler: listKeys, about: aboutListKeys},
 		{method: "DELETE", pattern: "/v1/keys/{id}", scopes: auth.Manage | auth.Operate, handler: revokeKey, about: aboutRevokeKey},
 		{method: "GET", pattern: "/v1/whoami", handler: whoami, about: aboutWhoami},
+		{method: "POST", pattern: "/v1/viewer-tokens", scopes: auth.Viewer, handler: createViewerToken, about: aboutCreateViewerToken},
+		{method: "GET", pattern: "/v1/viewer", viewers: anyViewer, handler: getViewer, about: aboutGetViewer},
+		{method: "GET", pattern: "/v1/viewer-settings", scopes: auth.Manage, org: orgRead, handler: getViewerSettings, about: aboutGetViewerSettings},
+		{method: "PUT", pattern: "/v1/viewer-settings", scopes: auth.Manage, org: orgRead, handler: putViewerSettings, about: aboutPutViewerSettings},
 		{method: "POST", pattern: "/v1/session", open: true, handler: openSession, about: aboutOpenSession},
 		{method: "DELETE", pattern: "/v1/session", open: true, handler: closeSession, about: aboutCloseSession},
 		{method: "GET", pattern: "/v1/backup", scopes: auth.Operate, handler: getBackup, about: aboutGetBackup},
@@ -233,6 +239,9 @@ func (c *call) authenticate(need auth.Scopes) error {
 		return err
 	}
 	c.principal = p
+	if p.Viewer != nil && !c.route.admits(p.Viewer) {
+		return errNotFound
+	}
 	if need != auth.None && !p.Scopes.Has(need) {
 		return auth.Forbidden(p, need)
 	}

@@ -80,13 +80,16 @@ func closeSession(c *call) error {
 	return nil
 }
 
-// principalOf returns who asks: by the header Authorization, or without one by the cookie of a session.
+// principalOf returns who asks: by the header Authorization, a key or a viewer token, or without one by the cookie of a session.
 func (c *call) principalOf() (*auth.Principal, error) {
 	authorization := header(c.r, "Authorization")
 	if authorization == "" && c.s.Sessions != nil && strings.HasPrefix(c.r.URL.Path, "/v1/") {
 		if p, err := c.s.Sessions.Principal(c.r); p != nil || err != nil {
 			return p, err
 		}
+	}
+	if p, err := c.viewerPrincipal(authorization); p != nil || err != nil {
+		return p, err
 	}
 	return c.s.Auth.Principal(c.r.Context(), authorization)
 }

@@ -2,6 +2,7 @@ package api
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"net/http"
 	"strconv"
@@ -18,7 +19,8 @@ const heartbeat = 15 * time.Second
 // tailEvents is the live tail. It reads the log by seq and is only woken by commits, so however slow the client is, nothing is
 // skipped and nothing piles up: what is not asked for yet stays in the log.
 func tailEvents(c *call) error {
-	follow := daybook.FollowQuery{Org: c.org, From: daybook.FollowHead}
+	follow := daybook.FollowQuery{Org: c.org, From: daybook.FollowHead, Within: c.within(nil), Hide: c.hidden()}
+	c.seen.within = follow.Within
 	var err error
 	if follow.Zone, err = c.zone(); err != nil {
 		return err
@@ -40,13 +42,21 @@ func tailEvents(c *call) error {
 		return nil
 	}
 	c.looked(daybook.Success) // as it begins: a tail may last for days
-	ctx, cancel := context.WithCancel(c.r.Context())
+	ctx, cancel := c.tailContext()
 	frames := make(chan frame)
 	var pump sync.WaitGroup
-	pump.Go(func() { follower(ctx, c.s.Book, follow, frames) })
+	pump.Go(func() { follower(ctx, c.s.Book, follow, c.appendEntry, frames) })
 	defer pump.Wait()
 	defer cancel()
 	return c.stream(frames, &deadlineWriter{c: c, control: control})
+}
+
+// tailContext is that of the request; a viewer's ends with the token.
+func (c *call) tailContext() (context.Context, context.CancelFunc) {
+	if v := c.viewer(); v != nil {
+		return context.WithTimeout(c.r.Context(), v.Expires.Sub(c.s.now()))
+	}
+	return context.WithCancel(c.r.Context())
 }
 
 // tailFrom is where the tail starts: after Last-Event-ID, else at from_seq, else at the head.
@@ -71,14 +81,14 @@ type frame struct {
 }
 
 // follower writes the steps of the log as frames until ctx ends; then, or after an error, it closes frames.
-func follower(ctx context.Context, book Book, q daybook.FollowQuery, frames chan<- frame) {
+func follower(ctx context.Context, book Book, q daybook.FollowQuery, show func([]byte, *daybook.Entry) []byte, frames chan<- frame) {
 	defer close(frames)
 	for step, err := range book.Follow(ctx, q) {
 		f := frame{err: err}
 		switch {
 		case err != nil:
 		case step.Entry != nil:
-			f.text = appendEntryFrame(nil, step.Entry)
+			f.text = appendEntryFrame(nil, step.Entry, show)
 		default:
 			f.text = fmt.Appendf(nil, "id: %d\nevent: position\ndata: {\"seq\":%d,\"size\":%d}\n\n", step.Position, step.Position, step.Size)
 		}
@@ -90,11 +100,11 @@ func follower(ctx context.Context, book Book, q daybook.FollowQuery, frames chan
 	}
 }
 
-func appendEntryFrame(dst []byte, e *daybook.Entry) []byte {
+func appendEntryFrame(dst []byte, e *daybook.Entry, show func([]byte, *daybook.Entry) []byte) []byte {
 	dst = append(dst, "id: "...)
 	dst = strconv.AppendInt(dst, e.Seq, 10)
 	dst = append(dst, "\nevent: entry\ndata: "...)
-	dst = e.AppendJSON(dst) // one line: payloads hold no raw newline
+	dst = show(dst, e) // one line: payloads hold no raw newline
 	return append(dst, '\n', '\n')
 }
 
@@ -110,7 +120,7 @@ func (c *call) stream(frames <-chan frame, to *deadlineWriter) error {
 		text := []byte(": \n\n")
 		select {
 		case f, open := <-frames:
-			if !open {
+			if !open || errors.Is(f.err, context.DeadlineExceeded) {
 				return nil
 			}
 			if f.err != nil {

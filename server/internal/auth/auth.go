@@ -24,6 +24,7 @@ type Principal struct {
 	Key    control.Key // as it was when last read
 
 	Session *control.Session // of somebody signed in; nil: the key itself was shown
+	Viewer  *Viewed          // of a viewer token; nil: no viewer. KeyID and Key are those of the key that made it
 }
 
 // ErrUnauthorized is the one answer for a credential that is missing, malformed, unknown, revoked or expired.

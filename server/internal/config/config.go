@@ -31,6 +31,8 @@ type Config struct {
 	DBMaxConnections int `key:"db_max_connections" default:"0"`
 	// How long one statement may take that PostgreSQL is asked; what it did not answer by then has an unknown outcome.
 	DBTimeout time.Duration `key:"db_timeout" default:"10s"`
+	// After how long another node of a PostgreSQL database takes over the work of one that died: merging, signing, retention, exports; at least 1s.
+	LeaseTime time.Duration `key:"lease_time" default:"15s"`
 	// Folder of the master key and of the files of exports. Without it, that of the SQLite file; with PostgreSQL, the working folder.
 	DataDir string `key:"data_dir"`
 	// Name of this process among those of one PostgreSQL database, in its log and its metrics. Without it, the name of the machine and some random letters.

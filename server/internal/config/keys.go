@@ -189,6 +189,8 @@ func (c *Config) check() error {
 		return errors.New("tls_cert and tls_key go together: only one of them is set")
 	case c.DBShards < 1 || c.DBShards > 64:
 		return fmt.Errorf("db_shards must be between 1 and 64, is %d", c.DBShards)
+	case c.LeaseTime < time.Second:
+		return fmt.Errorf("lease_time must be at least 1s, is %s", c.LeaseTime)
 	case c.DBMaxConnections < 0 || c.DBTimeout < time.Second:
 		return errors.New("db_max_connections must not be negative, and db_timeout at least 1s")
 	case c.OnPostgres() && c.HighWater != "" && !IsPostgres(c.HighWater):

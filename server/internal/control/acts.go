@@ -53,6 +53,14 @@ func RetentionChanged(org daybook.OrgID, before, after *Retention) daybook.Event
 	return e
 }
 
+// ViewingChanged is the event of a change of where the log of org may be shown.
+func ViewingChanged(org daybook.OrgID, was, is *Viewing) daybook.Event {
+	e := daybook.Event{Action: "daybook.viewer_settings.changed", Targets: []daybook.Target{{Type: "log", ID: string(org)}}}
+	changed(&e, "/origins", was.Origins, is.Origins)
+	changed(&e, "/lifetime_s", int64(was.Lifetime.Seconds()), int64(is.Lifetime.Seconds()))
+	return e
+}
+
 func (r *Retention) rules() []ruleDocument {
 	rules := []ruleDocument{}
 	for _, rule := range r.Rules {

@@ -227,7 +227,7 @@ func (e *Eraser) Round(ctx context.Context) error {
 	all, err := e.Erasures.List(ctx)
 	for _, x := range all {
 		if x.Pending() && e.Now().Sub(x.ApprovedAt) >= adopt {
-			e.carryOut(x) //nolint:contextcheck // it goes on in the background
+			e.carryOut(x)
 		}
 	}
 	return errors.Join(err, e.Erasures.Forget(ctx))

@@ -94,7 +94,7 @@ func (n *News) ask(ctx context.Context, now time.Time) error {
 		version = d.Version
 	case !errors.Is(err, daybook.ErrNotExist):
 		n.due.Store(now.Add(heedEvery).UnixMicro())
-		return nil //nolint:nilerr // what is remembered holds on, and whoever needs more asks the store itself
+		return nil // what is remembered holds on, and whoever needs more asks the store itself
 	}
 	if version == n.version && now.Before(n.again) {
 		n.due.Store(now.Add(heedEvery).UnixMicro())

@@ -182,7 +182,7 @@ func drop(ctx context.Context, docs daybook.Documents, kind string, org daybook.
 
 // Documents of these kinds stand under the empty org and say in their member "org" whose they are; those of kindRetention and kindOrg have
 // the ids of organizations. Everything else of an organization stands under it. A new kind that does not is added here.
-var ownedKinds = []string{kindKey, kindExportAt, kindExportOpen, kindSchema, kindViewerToken, kindPortalLink, kindPortalSession, kindSession, kindInvitation}
+var ownedKinds = []string{kindKey, kindExportAt, kindExportOpen, kindSchema, kindViewerToken, kindPortalLink, kindPortalSession, kindSession, kindInvitation, kindViewing}
 
 // PurgeOrg deletes everything that documents say of an organization but its erasure: what stands under it, its keys, its rules, where its
 // exports are to be found, and last the organization itself. It returns the keys. A crash leaves some; the next call goes on.

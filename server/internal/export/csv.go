@@ -118,3 +118,19 @@ func formula(cell []byte) bool {
 	}
 	return false
 }
+
+// AppendCSVHead appends the header line of a file with every column.
+func AppendCSVHead(dst []byte) []byte {
+	head, _ := (&csvFormat{places: allPlaces()}).begin() // it writes nothing that could fail
+	return append(dst, head...)
+}
+
+// AppendCSV appends an entry as a line with every column; cells that a spreadsheet would take for formulas are disarmed.
+func AppendCSV(dst []byte, e *daybook.Entry) []byte {
+	var r row
+	r.fill(e)
+	for i, p := range allPlaces() {
+		dst = appendCell(appendSeparator(dst, i), r.cells[p], true)
+	}
+	return append(dst, "\r\n"...)
+}

@@ -17,8 +17,6 @@ import (
 
 // How the nodes of one store share the exports.
 const (
-	leaseFor   = 15 * time.Second // after which another node takes over what a node that has ended was writing
-	leaseRenew = leaseFor / 3
 	lookEvery  = 5 * time.Second // for what other nodes left
 	folderFile = ".daybook-exports"
 )
@@ -39,7 +37,7 @@ func (j *job) claim() (release func(), err error) {
 		return nil, nil
 	}
 	name := "export/" + j.id
-	if err := r.o.Lease(j.ctx, name, leaseFor); err != nil {
+	if err := r.o.Lease(j.ctx, name, r.o.LeaseTime); err != nil {
 		return nil, err
 	}
 	stop, done := make(chan struct{}), make(chan struct{})
@@ -50,7 +48,7 @@ func (j *job) claim() (release func(), err error) {
 	return func() {
 		close(stop)
 		<-done
-		ctx, cancel := context.WithTimeout(context.WithoutCancel(r.ctx), leaseRenew)
+		ctx, cancel := context.WithTimeout(context.WithoutCancel(r.ctx), r.o.LeaseTime)
 		defer cancel()
 		// Without it another node waits a little longer.
 		_ = r.o.Lease(ctx, name, 0)
@@ -59,9 +57,9 @@ func (j *job) claim() (release func(), err error) {
 
 // renew keeps the lease of j until stop is closed, and ends j when that fails for too long, or when what it writes is not wanted any more.
 func (j *job) renew(name string, stop <-chan struct{}) {
-	tick := time.NewTicker(leaseRenew)
+	tick := time.NewTicker(j.r.o.LeaseTime / 3)
 	defer tick.Stop()
-	until := time.Now().Add(leaseFor) //nolint:forbidigo // a lease is as long as the kernel's clock says
+	until := time.Now().Add(j.r.o.LeaseTime) //nolint:forbidigo // a lease is as long as the kernel's clock says
 	for {
 		select {
 		case <-stop:
@@ -71,10 +69,10 @@ func (j *job) renew(name string, stop <-chan struct{}) {
 		case <-tick.C:
 		}
 		asked := time.Now() //nolint:forbidigo // as above
-		ctx, cancel := context.WithTimeout(j.ctx, leaseRenew)
-		err := j.r.o.Lease(ctx, name, leaseFor)
+		ctx, cancel := context.WithTimeout(j.ctx, j.r.o.LeaseTime/3)
+		err := j.r.o.Lease(ctx, name, j.r.o.LeaseTime)
 		if err == nil {
-			until = asked.Add(leaseFor)
+			until = asked.Add(j.r.o.LeaseTime)
 			var x control.Export
 			if x, err = j.r.exports.Get(ctx, j.org, j.id); err == nil && x.State != control.ExportReady && !j.owns(&x) { // ready: by this job
 				j.cancel(j.lostTo(&x))

@@ -42,8 +42,9 @@ type Options struct {
 	Every   time.Duration    // how often at least progress is kept, which a restart goes on from; 2 s
 	// Lease, if set, is that of a store which several processes use: it takes name for a time, or gives it back for none. ErrLeaseHeld: another
 	// process has it. Node is the name of this process among them, like no other before it.
-	Lease func(ctx context.Context, name string, ttl time.Duration) error
-	Node  string
+	Lease     func(ctx context.Context, name string, ttl time.Duration) error
+	LeaseTime time.Duration // after which another process takes over what one that died was writing; 15 s
+	Node      string
 	// Ended, if set, is told of every export that has become ready or has failed. It must not block.
 	Ended func(control.Export)
 }
@@ -66,6 +67,9 @@ func (o Options) withDefaults() Options {
 	}
 	if o.Link == 0 {
 		o.Link = 10 * time.Minute
+	}
+	if o.LeaseTime == 0 {
+		o.LeaseTime = 15 * time.Second
 	}
 	if o.Every == 0 {
 		o.Every = 2 * time.Second

@@ -45,8 +45,12 @@ var (
 	gzipped     = []string{"gzip"}
 )
 
-// Console answers requests for the console. Safe for concurrent use; nothing in it changes after New.
+// Console answers requests for the console. Safe for concurrent use.
 type Console struct {
+	// Origins names the origins of the pages that may show the viewer in a frame; nil: those of this server alone. It is set before the
+	// first request.
+	Origins Origins
+
 	mux  *http.ServeMux
 	page *file
 }
@@ -81,6 +85,8 @@ func New() (*Console, error) {
 	for _, pattern := range pages {
 		c.mux.Handle("GET "+pattern, http.HandlerFunc(c.servePage))
 	}
+	c.mux.HandleFunc("GET /viewer", c.serveFrame)
+	c.mux.HandleFunc("GET /viewer/demo", c.serveDemo)
 	return c, nil
 }
 
@@ -110,7 +116,7 @@ func (c *Console) add(name string, text []byte) error {
 		c.page = f
 		return nil
 	case strings.HasPrefix(name, "viewer/"):
-		f.foreign, f.forever = true, path.Base(name) != "v1.js"
+		f.foreign, f.forever = true, strings.Contains(path.Base(name), "-") // the others import the one with a hash in its name
 		c.mux.Handle("GET /"+name, f)
 	case name == "THIRD_PARTY.txt":
 		c.mux.Handle("GET /assets/"+name, f)

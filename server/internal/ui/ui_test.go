@@ -5,6 +5,7 @@ package ui_test
 import (
 	"bytes"
 	"compress/gzip"
+	"context"
 	"crypto/sha256"
 	"encoding/hex"
 	"encoding/json"
@@ -271,5 +272,58 @@ func TestMissingIsAPageForPeopleOnly(t *testing.T) {
 	w := httptest.NewRecorder()
 	if !c.Missing(w, r) || w.Code != http.StatusNotFound || !strings.Contains(w.Body.String(), `<div id="app">`) {
 		t.Errorf("a person got %d", w.Code)
+	}
+}
+
+// TestViewer: the page for frames may stand in the pages that organizations name and in no others; what other sites load may be loaded
+// by them, and only what has a hash in its name is kept for ever.
+func TestViewer(t *testing.T) {
+	t.Parallel()
+	c, err := ui.New()
+	if err != nil {
+		t.Fatal(err)
+	}
+	get := func(path string) *httptest.ResponseRecorder {
+		w := httptest.NewRecorder()
+		r := httptest.NewRequest(http.MethodGet, path, http.NoBody)
+		if !c.Owns(r) {
+			t.Fatalf("%s is not the console's", path)
+		}
+		c.ServeHTTP(w, r)
+		return w
+	}
+	if p := get("/viewer").Header().Get("Content-Security-Policy"); !strings.Contains(p, "frame-ancestors 'self';") {
+		t.Errorf("without origins: %s", p)
+	}
+	c.Origins = func(context.Context) ([]string, error) {
+		return []string{"https://app.acme.com", "https://app.globex.com"}, nil
+	}
+	w := get("/viewer?theme=dark")
+	p := w.Header().Get("Content-Security-Policy")
+	if !strings.Contains(p, "frame-ancestors 'self' https://app.acme.com https://app.globex.com;") || !strings.Contains(p, "script-src 'self';") || !strings.Contains(p, "trusted-types 'none'") {
+		t.Errorf("policy: %s", p)
+	}
+	if w.Header().Get("X-Frame-Options") != "" || !strings.Contains(w.Body.String(), `data-origins="https://app.acme.com https://app.globex.com"`) {
+		t.Errorf("%v\n%s", w.Header(), w.Body)
+	}
+	if p := get("/viewer/demo").Header().Get("Content-Security-Policy"); p != ui.Policy {
+		t.Errorf("demo: %s", p)
+	}
+	c.Origins = func(context.Context) ([]string, error) { return nil, errors.New("the store is away") }
+	if w := get("/viewer"); w.Code != http.StatusServiceUnavailable || strings.Contains(w.Body.String(), "store") {
+		t.Errorf("without a store: %d %s", w.Code, w.Body)
+	}
+	for _, name := range []string{"v1.js", "frame.js", "demo.js"} {
+		w := get("/viewer/" + name)
+		if h := w.Header(); h.Get("Access-Control-Allow-Origin") != "*" || h.Get("Cross-Origin-Resource-Policy") != "cross-origin" || h.Get("Cache-Control") != "no-cache" {
+			t.Errorf("%s: %v", name, h)
+		}
+		hashed := regexp.MustCompile(`import "\./([a-z0-9]+-[A-Z0-9]{8}\.js)";`).FindStringSubmatch(w.Body.String())
+		if hashed == nil {
+			t.Fatalf("%s: %s", name, w.Body)
+		}
+		if h := get("/viewer/" + hashed[1]).Header(); !strings.Contains(h.Get("Cache-Control"), "immutable") || h.Get("Access-Control-Allow-Origin") != "*" {
+			t.Errorf("%s: %v", hashed[1], h)
+		}
 	}
 }

@@ -4,7 +4,8 @@ import { GONE, plainText, readSide, sideText } from "./value";
 import { shorten } from "./visible";
 import english from "./words.json";
 
-export type Words = typeof english;
+/** The words that sentences are made of. participles: what a language says of a target in place of the English verbs. */
+export type Words = typeof english & { participles?: Record<string, string> };
 
 /** outcome is " – failed" or " – denied", when the template does not say so itself: a row that has its own mark for it leaves it out. */
 export type Kind = "text" | "actor" | "target" | "value" | "outcome";
@@ -114,15 +115,21 @@ class Writer {
 		this.add("actor", this.actor());
 		const verb = verbOf(textOf(this.entry, "action"));
 		const name = this.target();
-		if (verb !== undefined) {
+		const { participles } = this.words;
+		if (verb !== undefined && !participles) {
 			this.add("text", ` ${verb}`);
 			if (name !== "") this.add("text", " ");
+			this.add("target", name);
+		} else if (verb !== undefined && participles && Object.hasOwn(participles, verb)) {
+			this.add("text", ": ");
+			this.add("target", name);
+			this.add("text", `${name === "" ? "" : " "}${participles[verb]}`);
 		} else {
 			this.add("text", " · ");
 			this.add("value", this.action());
 			if (name !== "") this.add("text", " · ");
+			this.add("target", name);
 		}
-		this.add("target", name);
 	}
 
 	/** White space never doubles where something was left out. */

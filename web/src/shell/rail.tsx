@@ -30,7 +30,13 @@ type Place = { id: string; text: Key; icon: IconName; scope: string; key?: strin
 const within = (path: string) => (org: string) => `/o/${encodeURIComponent(org)}/${path}`;
 
 /** Where one can go. A page that is not built stands not here. */
-export const places: Place[] = [{ id: "events", text: "nav.events", icon: "list", scope: "read", key: "e", href: within("events") }];
+export const places: Place[] = [
+	{ id: "events", text: "nav.events", icon: "list", scope: "read", key: "e", href: within("events") },
+	{ id: "exports", text: "nav.exports", icon: "download", scope: "export", key: "x", href: within("exports") },
+	{ id: "settings/retention", text: "nav.keeping", icon: "archive", scope: "manage", href: within("settings/retention"), manage: true },
+	{ id: "settings/keys", text: "nav.keys", icon: "key-round", scope: "manage", href: within("settings/keys"), manage: true },
+	{ id: "integrity", text: "nav.integrity", icon: "shield-check", scope: "read", key: "i", href: within("integrity") },
+];
 
 export function Rail(props: { area: Area; menu: ComponentChildren; onHelp: () => void }) {
 	const { org, place } = props.area;

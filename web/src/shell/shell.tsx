@@ -8,6 +8,7 @@ import { openSession, session } from "../state/session";
 import { Button } from "../ui/button";
 import { Dialog } from "../ui/dialog";
 import { Banner } from "../ui/notice";
+import { FailureBanner } from "../ui/proof";
 import { useKeys } from "./keys";
 import { areaOf, places, Rail } from "./rail";
 import { ShortcutList } from "./shortcuts";
@@ -41,6 +42,7 @@ export function Shell(props: { children: ComponentChildren }) {
 				menu={<Button class="rail-toggle" kind="plain" icon="menu" label={t("menu")} expanded={open} onClick={() => setOpen(!open)} />}
 			/>
 			<main id="main" tabIndex={-1}>
+				<FailureBanner org={area.org} />
 				{session.value === "unreachable" ? (
 					<Banner kind="danger">
 						<span>{t("error.unreachable")}</span>

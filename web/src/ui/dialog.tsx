@@ -1,4 +1,4 @@
-// A modal dialog: focus stays inside, Esc closes, focus returns to where it was (the browser does all three).
+// A modal dialog: focus begins in its first field and stays inside, Esc closes, focus returns to where it was.
 import type { ComponentChildren } from "preact";
 import { useEffect, useId, useRef } from "preact/hooks";
 import { t } from "../messages/messages";
@@ -11,6 +11,7 @@ export function Dialog(props: { title: string; onClose?: () => void; class?: str
 	useEffect(() => {
 		const before = document.activeElement;
 		dialog.current?.showModal();
+		dialog.current?.querySelector<HTMLElement>(".dialog-body :is(input, select, textarea):not([tabindex='-1'])")?.focus();
 		return () => {
 			if (before instanceof HTMLElement) before.focus();
 		};

@@ -92,6 +92,11 @@ async function* lines(chunks: AsyncIterable<Uint8Array> | Iterable<Uint8Array>):
 	if (rest.length > 0) throw new Bad("truncated", "the file ends within a line", true);
 }
 
+/** Lets the page paint and answer. */
+function pause(): Promise<void> {
+	return new Promise((done) => setTimeout(done));
+}
+
 class Bundle {
 	private readonly findings: Finding[] = [];
 	private line = 0;
@@ -182,6 +187,7 @@ class Bundle {
 			if (raw.length > MAX_LINE) throw malformed("a line has more than 2 MiB");
 			await this.take(readLine(raw.subarray(0, -1)));
 			this.digest.add(raw);
+			if (this.line % 200 === 0) await pause();
 		}
 		if (this.last !== "footer") throw new Bad("truncated", "the footer is missing", true);
 		this.line = 0;

@@ -20,7 +20,31 @@ export function concat(...parts: Uint8Array[]): Uint8Array<ArrayBuffer> {
 const encoder = new TextEncoder();
 
 export function utf8(text: string): Uint8Array<ArrayBuffer> {
+	if (text.length < 64) {
+		const out = new Uint8Array(text.length);
+		let i = 0;
+		for (; i < text.length; i++) {
+			const c = text.charCodeAt(i);
+			if (c >= 0x80) break;
+			out[i] = c;
+		}
+		if (i === text.length) return out;
+	}
 	return encoder.encode(text);
+}
+
+/** Writes the text into bytes from a place on, where there is room for three bytes a character, and returns how many it took. */
+export function utf8Into(text: string, into: Uint8Array, at: number): number {
+	if (text.length < 64) {
+		let i = 0;
+		for (; i < text.length; i++) {
+			const c = text.charCodeAt(i);
+			if (c >= 0x80) break;
+			into[at + i] = c;
+		}
+		if (i === text.length) return i;
+	}
+	return encoder.encodeInto(text, into.subarray(at)).written;
 }
 
 /** The bytes of an unsigned integer, most significant first. n is at most 2^53. */

@@ -7,6 +7,8 @@ export interface Memory {
 	keys: { vkey: string; since: string }[];
 	/** The largest checkpoint that was verified here. */
 	note?: string;
+	/** The newest checkpoints that were verified here, the last one first. */
+	seen?: { size: number; at: string; note: string }[];
 	/** Entries [from, to) were verified here one after the other, at that time. */
 	checked?: { from: number; to: number; at: string };
 	/** What was found false, until somebody acknowledges it. */

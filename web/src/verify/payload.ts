@@ -1,5 +1,5 @@
 import { decodeUTF8, Fault, type Json, Num, readJSON } from "../json/read";
-import { compare, concat, sha256, uint, utf8 } from "./bytes";
+import { compare, concat, sha256, uint, utf8, utf8Into } from "./bytes";
 import { malformed } from "./finding";
 import { base64, members, text } from "./read";
 
@@ -17,6 +17,8 @@ export interface Field {
 	type: FieldType;
 	/** Of s and n: the text, or the token of the number. Else empty. */
 	value: string;
+	/** The path in UTF-8, where it is known already. */
+	bytes?: Uint8Array;
 }
 
 /** Reads the payload of an event as the server does: the object, or a Fault with the server's word for what is wrong. */
@@ -37,15 +39,16 @@ export function readPayload(bytes: Uint8Array): Map<string, Json> {
 export function flatten(object: Json): Field[] {
 	const all: Field[] = [];
 	let paths = 0;
+	let bytes: Uint8Array = new Uint8Array(0);
 	const add = (path: string, type: FieldType, value = ""): void => {
 		if (all.length === MAX_FIELDS) throw new Fault("too_many_fields", "the event has more than 1,024 fields");
-		all.push({ path, type, value });
+		all.push({ path, type, value, bytes });
 	};
 	const step = (path: string, value: Json, depth: number): void => {
 		if (depth > MAX_COMPONENTS) throw new Fault("too_deep", "a path has more than 32 components");
-		const length = utf8(path).length;
-		paths += length;
-		if (length > MAX_PATH || paths > MAX_PATHS) throw new Fault("path_too_long", "the paths are too long");
+		bytes = utf8(path);
+		paths += bytes.length;
+		if (bytes.length > MAX_PATH || paths > MAX_PATHS) throw new Fault("path_too_long", "the paths are too long");
 		walk(path, value, depth);
 	};
 	const walk = (path: string, value: Json, depth: number): void => {
@@ -65,9 +68,22 @@ export function flatten(object: Json): Field[] {
 	return all;
 }
 
+/** Where the messages of commitments are put together: most have one SHA-256 block, and memory would cost more than hashing. */
+let room = new Uint8Array(4096);
+
 export function commitment(salt: Uint8Array, f: Field): Uint8Array {
-	const path = utf8(f.path);
-	return sha256(Uint8Array.of(2), salt, uint(path.length, 2), path, utf8(f.type), utf8(f.value));
+	const path = f.bytes ?? utf8(f.path);
+	const most = 1 + 16 + 2 + path.length + 1 + 3 * f.value.length;
+	if (most > room.length) room = new Uint8Array(2 * most);
+	room[0] = 2;
+	room.set(salt, 1);
+	room[17] = path.length >> 8;
+	room[18] = path.length & 255;
+	room.set(path, 19);
+	let end = 19 + path.length;
+	room[end++] = f.type.charCodeAt(0);
+	end += utf8Into(f.value, room, end);
+	return sha256(room.subarray(0, end));
 }
 
 export function payloadRoot(commitments: readonly Uint8Array[]): Uint8Array {
@@ -94,10 +110,7 @@ export function openPayload(payload: Json | undefined, secret: Uint8Array): Open
 	} catch (e) {
 		throw e instanceof Fault ? malformed(`payload: ${e.message}`) : e;
 	}
-	const fields = found
-		.map((f) => ({ f, path: utf8(f.path) }))
-		.sort((a, b) => compare(a.path, b.path))
-		.map((x) => x.f);
+	const fields = found.sort((a, b) => compare(a.bytes as Uint8Array, b.bytes as Uint8Array));
 	let pair = secret;
 	const commitments = fields.map((f, i) => {
 		if (i % 2 === 0) pair = saltPair(secret, i / 2);

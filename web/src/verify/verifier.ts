@@ -30,6 +30,9 @@ export interface Server {
 
 export const MAX_EVIDENCE = 1000;
 
+/** How many checkpoints are kept for people; one is enough to find a fork. */
+const MAX_SEEN = 10;
+
 /** How one entry stands. */
 export type State =
 	| "waiting" // not in a checkpoint yet
@@ -189,7 +192,10 @@ export class Verifier {
 		const old = this.remembered();
 		const next: Memory = { ...m };
 		if (!m.keys.some((k) => k.vkey === report.vkey)) next.keys = [...m.keys, { vkey: report.vkey, since: this.now().toISOString() }];
-		if (!old || report.note.size > old.size) next.note = report.note.text;
+		if (!old || report.note.size > old.size) {
+			next.note = report.note.text;
+			next.seen = [{ size: report.note.size, at: this.now().toISOString(), note: report.note.text }, ...(m.seen ?? [])].slice(0, MAX_SEEN);
+		}
 		if (next.keys !== m.keys || next.note !== m.note) this.keep(next);
 	}
 

@@ -112,9 +112,9 @@ func (d *Door) Routes() []auth.DoorRoute {
 	return append(routes, auth.DoorRoute{Method: http.MethodDelete, Pattern: bases[0] + "/v1" + sessions, Scopes: auth.Viewer, Handler: d.endSessions})
 }
 
-// Owns is part of auth.Door: the paths of Retraced, those that do not exist included.
+// Owns is part of auth.Door: the paths of Retraced, those that do not exist included. What else is below /viewer/ is the console's.
 func (d *Door) Owns(path string) bool {
-	return path == bases[0] || strings.HasPrefix(path, bases[0]+"/") || strings.HasPrefix(path, "/publisher/") || strings.HasPrefix(path, "/viewer/")
+	return path == bases[0] || strings.HasPrefix(path, bases[0]+"/") || strings.HasPrefix(path, "/publisher/") || strings.HasPrefix(path, "/viewer/v1/")
 }
 
 //go:embed openapi.json

@@ -4,22 +4,20 @@ import { api, Problem } from "../../api/client";
 import { type Json, parseJSON } from "../../api/json";
 import type { Entry } from "../../api/types";
 import { number, t } from "../../messages/messages";
-import { proofOf } from "../../state/proofs";
 import type { UrlState } from "../../state/url";
 import { copy } from "../../ui/copy";
 import { Empty, ProblemBanner, Skeleton } from "../../ui/notice";
-import { ProofMark } from "../../ui/proof";
+import { ProofMark, ProofTab } from "../../ui/proof";
 import { Tabs } from "../../ui/tabs";
 import { ago, fullTime, span } from "../../ui/time";
 import { read, skew, when } from "../events/reading";
 import { Around } from "./around";
 import { Changes } from "./changes";
 import { Details } from "./details";
-import { ProofTab } from "./proof";
 import { Raw } from "./raw";
 import type { ValueActions } from "./value";
 
-type Props = ValueActions & { org: string; id: string; zone: string; checkpoint: number; url: UrlState };
+type Props = ValueActions & { org: string; id: string; zone: string; url: UrlState };
 
 const names = ["changes", "details", "raw", "proof", "around"] as const;
 type Tab = (typeof names)[number];
@@ -104,13 +102,13 @@ function Shown(props: Props & { stored: Stored }) {
 				</span>
 			</p>
 			<p class="small">
-				<ProofMark text state={proofOf(props.org, entry, props.checkpoint)} />
+				<ProofMark words entry={entry} />
 			</p>
 			<Tabs label={t("event")} value={shown} tabs={tabs} onChange={(to) => url.set({ tab: to })}>
 				{shown === "changes" ? <Changes entry={entry} /> : null}
 				{shown === "details" ? <Details {...props} entry={entry} /> : null}
 				{shown === "raw" ? <Raw org={props.org} id={props.id} text={props.stored.text} /> : null}
-				{shown === "proof" ? <ProofTab org={props.org} entry={entry} checkpoint={props.checkpoint} /> : null}
+				{shown === "proof" ? <ProofTab org={props.org} entry={entry} zone={zone} /> : null}
 				{shown === "around" ? <Around {...props} entry={entry} /> : null}
 			</Tabs>
 		</article>

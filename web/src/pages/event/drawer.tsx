@@ -7,7 +7,7 @@ import { copy } from "../../ui/copy";
 import type { Pages } from "../events/pages";
 import { EventDetail } from "./detail";
 
-type Props = { org: string; id: string; zone: string; pages: Pages; url: UrlState; checkpoint: number };
+type Props = { org: string; id: string; zone: string; pages: Pages; url: UrlState };
 
 export default function EventDrawer(props: Props) {
 	const { org, id, pages, url } = props;
@@ -42,7 +42,6 @@ export default function EventDrawer(props: Props) {
 				org={org}
 				id={id}
 				zone={props.zone}
-				checkpoint={props.checkpoint}
 				url={url}
 				query={url.get("q")}
 				onQuery={(q) => url.set({ q }, true)}

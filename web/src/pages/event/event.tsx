@@ -2,17 +2,16 @@
 
 import { useEffect } from "preact/hooks";
 import { useRoute } from "preact-iso/router";
-import { summary } from "../../api/logs";
 import { t } from "../../messages/messages";
 import { useUrl } from "../../state/url";
+import { useLog } from "../../ui/proof";
 import { zoneOf } from "../../ui/time";
-import { useBeside } from "../events/beside";
 import { EventDetail } from "./detail";
 
 export default function EventPage() {
 	const { org = "", id = "" } = useRoute().params;
 	const url = useUrl();
-	const log = useBeside((signal) => summary(org, signal), org);
+	useLog(org);
 	const events = `/o/${encodeURIComponent(org)}/events`;
 	useEffect(() => {
 		document.title = `${t("event")} ${id} · Daybook`;
@@ -26,7 +25,6 @@ export default function EventPage() {
 				org={org}
 				id={id}
 				zone={zoneOf(url.get("tz"))}
-				checkpoint={log.value?.checkpoint?.size ?? -1}
 				url={url}
 				query=""
 				onQuery={(q) => url.go(`${events}?range=all&q=${encodeURIComponent(q)}`)}

@@ -6,11 +6,11 @@ import { useRoute } from "preact-iso/router";
 import { api, Problem } from "../../api/client";
 import { summary } from "../../api/logs";
 import { number, t } from "../../messages/messages";
-import { proofOf } from "../../state/proofs";
 import { useUrl } from "../../state/url";
 import { Button } from "../../ui/button";
 import { Dialog } from "../../ui/dialog";
 import { ProblemBanner, say } from "../../ui/notice";
+import { useLog } from "../../ui/proof";
 import { dayOf, zoneOf } from "../../ui/time";
 import type { ListHandle } from "../../ui/virtual";
 import { useBeside } from "./beside";
@@ -65,6 +65,7 @@ export default function Events() {
 	const histogram = useBeside((signal) => api.histogram(org, { ...question, bars: 60 }, signal), asked);
 	const log = useBeside((signal) => summary(org, signal), `${org} ${round}`);
 
+	useLog(org);
 	const list = useRef<ListHandle>(null);
 	const [focus, setFocus] = useState(0);
 	const [exporting, setExporting] = useState(false);
@@ -149,7 +150,6 @@ export default function Events() {
 						onOpen={open}
 						onTop={live.onTop}
 						onCancel={() => asking.cancel()}
-						proof={(e) => proofOf(org, e, log.value?.checkpoint?.size ?? -1)}
 						handle={list}
 						above={
 							live.waiting > 0 ? (
@@ -161,7 +161,7 @@ export default function Events() {
 						edge={oldest && oldest.seq > 0 ? t("events.edge", { day: dayOf(oldest.received_at, zone) }) : t("events.begin")}
 					/>
 				)}
-				{sel ? <EventDrawer org={org} id={sel} zone={zone} pages={pages} url={url} checkpoint={log.value?.checkpoint?.size ?? -1} /> : null}
+				{sel ? <EventDrawer org={org} id={sel} zone={zone} pages={pages} url={url} /> : null}
 			</div>
 			{narrowing ? (
 				<Dialog title={t("facets.open")} onClose={() => setNarrowing(false)}>

@@ -3,7 +3,7 @@ import type { RefObject } from "preact";
 import type { Bar } from "../../api/types";
 import { t } from "../../messages/messages";
 import { useKeys } from "../../shell/keys";
-import { verifyEntries } from "../../state/proofs";
+import { verify } from "../../state/proof";
 import type { UrlState } from "../../state/url";
 import { copy } from "../../ui/copy";
 import { toast } from "../../ui/notice";
@@ -78,9 +78,7 @@ export function useEventKeys(p: Props): void {
 			const inSight = Array.from(document.querySelectorAll<HTMLElement>("[data-row]"), (el) => pages.row(Number(el.dataset["row"])));
 			const rows = sel ? [pages.row(pages.find(sel))] : inSight;
 			const entries = rows.flatMap((r) => (r ? [r.entry, ...r.repeats] : []));
-			verifyEntries(pages.search.org, entries)
-				.then(() => toast(t("proof.done", { n: entries.length })))
-				.catch((error: unknown) => toast(t("error.unexpected", { message: String(error) })));
+			void verify(pages.search.org, entries).then(() => toast(t("proof.done", { n: entries.length })));
 		},
 		"[": () => move(p, -1),
 		"]": () => move(p, 1),

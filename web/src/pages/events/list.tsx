@@ -4,7 +4,6 @@ import { useEffect, useRef, useState } from "preact/hooks";
 import type { Entry } from "../../api/types";
 import { t } from "../../messages/messages";
 import { lists } from "../../state/prefs";
-import type { ProofState } from "../../state/proofs";
 import { Button } from "../../ui/button";
 import { Skeleton } from "../../ui/notice";
 import { zoneName } from "../../ui/time";
@@ -23,7 +22,6 @@ type Props = {
 	onOpen: (id: string) => void;
 	onTop: (atTop: boolean) => void;
 	onCancel: () => void;
-	proof: (entry: Entry) => ProofState;
 	handle: Ref<ListHandle>;
 	above?: ComponentChildren;
 	edge: ComponentChildren;
@@ -43,7 +41,6 @@ export function EventList(props: Props) {
 			zone={props.zone}
 			selected={props.selected !== "" && pages.row(i)?.entry.id === props.selected}
 			focused={i === props.focus}
-			proof={props.proof}
 			onOpen={props.onOpen}
 			onFocus={props.onFocus}
 		/>

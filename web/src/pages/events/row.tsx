@@ -1,6 +1,4 @@
-import type { Entry } from "../../api/types";
 import { t } from "../../messages/messages";
-import type { ProofState } from "../../state/proofs";
 import { ProofMark } from "../../ui/proof";
 import { period, shortTime, span } from "../../ui/time";
 import type { Row } from "./fold";
@@ -13,7 +11,6 @@ type Props = {
 	zone: string;
 	selected: boolean;
 	focused: boolean;
-	proof: (entry: Entry) => ProofState;
 	onOpen: (id: string) => void;
 	onFocus: (index: number) => void;
 };
@@ -40,14 +37,14 @@ export function EventRow(props: Props) {
 		>
 			{props.columns.map((c) => (
 				<span key={c} role="gridcell" class={`cell cell-${c.replace(/[^a-z]/g, "-")}`}>
-					<Cell column={c} row={row} zone={props.zone} proof={props.proof} />
+					<Cell column={c} row={row} zone={props.zone} />
 				</span>
 			))}
 		</div>
 	);
 }
 
-function Cell(props: { column: string; row: Row; zone: string; proof: (entry: Entry) => ProofState }) {
+function Cell(props: { column: string; row: Row; zone: string }) {
 	const e = props.row.entry;
 	switch (props.column) {
 		case "time":
@@ -71,7 +68,7 @@ function Cell(props: { column: string; row: Row; zone: string; proof: (entry: En
 		case "what":
 			return <What row={props.row} zone={props.zone} />;
 		case "proof":
-			return <ProofMark state={props.proof(e)} />;
+			return <ProofMark entry={e} />;
 		default:
 			return <bdi class="mono">{fieldText(e, props.column)}</bdi>;
 	}

@@ -1,0 +1,212 @@
+package main
+
+import (
+	"context"
+	"os"
+	"sync/atomic"
+	"time"
+
+	"github.com/spf13/cobra"
+)
+
+// overload is one run of `bench overload`.
+type overload struct {
+	workload
+	name                   string
+	batch, connections     int
+	factor, capacity       float64
+	idle, senders, readers int
+	probe, length          time.Duration
+	pid                    int
+	yes                    bool
+	peak                   atomic.Int64 // most memory of the server so far
+}
+
+func newBenchOverload(e *env) *cobra.Command {
+	var o overload
+	cmd := &cobra.Command{
+		Use: "overload", Short: "Ask for more than the server can do, beside idle and slow clients, and check every receipt",
+		Long: `Finds out what the server can do, then sends half of that alone, half of it beside idle and slow clients, and at last a multiple of it
+(open model: requests start at fixed times, and latency counts from there). Afterwards every receipt is looked up in the log. Slow
+clients send their request, or read their answer, a byte a second.`,
+		Example: `  $ daybook bench overload --pid $(pgrep -x daybook)
+  $ daybook bench overload --factor 5 --batch 100 --connections 256
+  $ daybook bench overload --idle 0 --senders 0 --readers 0 --capacity 5000 --duration 1m`,
+		Annotations: map[string]string{exitsNote: "0 measured · 1 the server cannot be reached · 6 a receipt was given for what is not in the log · 8 some requests were neither answered nor refused"},
+		Args:        exactArgs(),
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			return cannot("measure", o.run(cmd.Context(), e))
+		},
+	}
+	fl := cmd.Flags()
+	o.flags(cmd)
+	fl.StringVar(&o.name, "name", "", "name of the run in its lines")
+	fl.IntVar(&o.batch, "batch", 1, "events a request")
+	fl.IntVar(&o.connections, "connections", 2000, "connections that may be waiting for an answer at once")
+	fl.Float64Var(&o.factor, "factor", 3, "how many times what the server can do")
+	fl.Float64Var(&o.capacity, "capacity", 0, "requests per second that the server can do; 0: it is measured")
+	fl.IntVar(&o.idle, "idle", 10_000, "connections that do nothing")
+	fl.IntVar(&o.senders, "senders", 500, "clients that send a byte a second")
+	fl.IntVar(&o.readers, "readers", 500, "clients that read a byte a second")
+	fl.DurationVar(&o.probe, "probe", 4*time.Second, "how long each phase before the overload takes")
+	fl.DurationVar(&o.length, "duration", 10*time.Second, "how long the overload takes")
+	fl.IntVar(&o.pid, "pid", 0, "process of the server: its memory is reported (Linux)")
+	fl.BoolVar(&o.yes, "yes", false, "do not ask before loading a server on another machine")
+	return cmd
+}
+
+func (o *overload) run(ctx context.Context, e *env) error {
+	if o.connections < 1 || o.batch < 1 || o.batch > maxBatch || o.orgs < 1 || o.factor <= 0 || min(o.idle, o.senders, o.readers) < 0 {
+		return usage("--connections and --orgs must be at least 1, --batch 1 to %d, --factor more than 0", maxBatch)
+	}
+	t, err := e.target()
+	if err != nil {
+		return err
+	}
+	u, err := plainURL(t.server.value)
+	if err != nil {
+		return err
+	}
+	if !loopback(u.Hostname()) {
+		if err := e.confirm(o.yes, "Overload "+u.Host); err != nil {
+			return err
+		}
+	}
+	l := load{workload: o.workload, batch: o.batch, bodies: min(20_000, 200*o.batch+2_000)}
+	requests, err := l.requests(e, u, t)
+	if err != nil {
+		return err
+	}
+	a := attack{host: hostPort(u), requests: requests, now: e.now, keep: true}
+	ctx, cancel := context.WithCancel(ctx)
+	defer cancel()
+	go o.watch(ctx)
+	failed, receipts, err := o.phases(ctx, e, a, t.key.value)
+	if err != nil {
+		return err
+	}
+	e.note("looking up %s", count(len(receipts), "answer", "answers"))
+	return o.check(ctx, e, receipts, failed)
+}
+
+// phases runs them one after the other.
+func (o *overload) phases(ctx context.Context, e *env, a attack, key string) (failed int64, receipts []acknowledged, err error) {
+	phase := func(name string, more map[string]any) (*reaction, error) {
+		o.peak.Store(0)
+		e.note("%s", name)
+		out, err := a.run(ctx)
+		if err != nil {
+			return nil, err
+		}
+		failed += out.failed
+		receipts = append(receipts, out.receipts...)
+		return out, o.report(e, name, &a, out, more)
+	}
+	if o.capacity == 0 {
+		a.connections, a.length = 64, o.probe
+		out, err := phase("capacity", nil)
+		if err != nil {
+			return failed, receipts, err
+		}
+		o.capacity = max(1, float64(out.accepted.n)/out.seconds)
+	}
+	a.connections, a.length, a.rate = min(o.connections, 256), o.probe, o.capacity/2
+	if _, err := phase("half of it", nil); err != nil {
+		return failed, receipts, err
+	}
+	before := processUse(o.pid).rss
+	idle, err := (&overload{}).gather(ctx, a.host, key, o.idle)
+	if err != nil {
+		return failed, receipts, err
+	}
+	defer idle.leave()
+	more := map[string]any{}
+	if o.idle > 0 && o.pid > 0 {
+		more["idle_bytes_per_connection"] = (processUse(o.pid).rss - before) / int64(o.idle)
+	}
+	slow, err := o.gather(ctx, a.host, key, 0)
+	if err != nil {
+		return failed, receipts, err
+	}
+	defer slow.leave()
+	if _, err := phase("half of it beside idle and slow clients", more); err != nil {
+		return failed, receipts, err
+	}
+	a.connections, a.length, a.rate = o.connections, o.length, o.capacity*o.factor
+	_, err = phase("overload", nil)
+	return failed, receipts, err
+}
+
+// watch notes the most memory that the server has.
+func (o *overload) watch(ctx context.Context) {
+	tick := time.NewTicker(50 * time.Millisecond)
+	defer tick.Stop()
+	for {
+		select {
+		case <-ctx.Done():
+			return
+		case <-tick.C:
+			o.peak.Store(max(o.peak.Load(), processUse(o.pid).rss))
+		}
+	}
+}
+
+// report prints the line of one phase: the latencies are those of what was accepted.
+func (o *overload) report(e *env, name string, a *attack, out *reaction, more map[string]any) error {
+	model := "closed"
+	if a.rate > 0 {
+		model = "open"
+	}
+	if o.name != "" {
+		name = o.name + " " + name
+	}
+	r := e.newResult("overload", name, map[string]any{
+		"model": model, "connections": a.connections, "batch": o.batch, "rate": a.rate, "factor": o.factor, "capacity": o.capacity,
+		"orgs": o.orgs, "size": o.size, "idle": o.idle, "senders": o.senders, "readers": o.readers,
+	})
+	if more == nil {
+		more = map[string]any{}
+	}
+	r.Requests, r.Errors, r.FirstFail = out.accepted.n+out.refused.n+out.failed, out.failed, out.first
+	r.Seconds, r.Events = out.seconds, out.accepted.n*int64(o.batch)
+	r.EventRate, r.Rate = float64(r.Events)/r.Seconds, float64(r.Requests)/r.Seconds
+	r.latencies(&out.accepted)
+	r.ServerRSS, r.ClientCPU = max(o.peak.Load(), processUse(o.pid).rss), processUse(os.Getpid()).cpu
+	more["refused"], more["refused_p99_ms"], more["unsent"] = out.refused.n, out.refused.at(0.99), out.unsent
+	r.More = more
+	if err := r.print(e.stdout, false); err != nil {
+		return err
+	}
+	e.note("  %s accepted a second, p50 %.1f ms, p99 %.1f ms, max %.0f ms · %s refused, p99 %.1f ms · %d failed · server %d MB", thousands(int64(float64(out.accepted.n)/r.Seconds)),
+		r.P50, r.P99, r.Max, thousands(out.refused.n), out.refused.at(0.99), r.Errors, r.ServerRSS>>20)
+	return nil
+}
+
+// check looks every receipt up.
+func (o *overload) check(ctx context.Context, e *env, answers []acknowledged, failed int64) error {
+	c, err := e.connect()
+	if err != nil {
+		return err
+	}
+	receipts, lost, err := heldTo(ctx, c, answers)
+	if err != nil {
+		return err
+	}
+	name := "receipts"
+	if o.name != "" {
+		name = o.name + " " + name
+	}
+	r := e.newResult("overload", name, nil)
+	r.Events, r.Errors = receipts, lost
+	if err := r.print(e.stdout, false); err != nil {
+		return err
+	}
+	e.note("%s, %s of them without an entry", count(int(receipts), "receipt", "receipts"), thousands(lost))
+	switch {
+	case lost > 0:
+		return ended(exitTampered)
+	case failed > 0:
+		return ended(exitPartial)
+	}
+	return nil
+}

@@ -1,0 +1,1 @@
+import{a,b,c,d}from"./chunk-GBI22IGN.js";import"./chunk-IVCQO3KG.js";import"./chunk-WA4P7WED.js";import"./chunk-LLXOTPYX.js";import"./chunk-M4SJHFKM.js";import"./chunk-RJ344SYH.js";import"./chunk-W2HN6VQA.js";import"./chunk-QZNV7ILN.js";export{d as ExportProgress,c as bytes,a as default,b as rangeOf};

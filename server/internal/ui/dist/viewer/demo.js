@@ -1,0 +1,1 @@
+import "./demo-RV5YNXMS.js";

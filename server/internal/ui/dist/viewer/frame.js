@@ -1,0 +1,1 @@
+import "./frame-2GVI646V.js";

@@ -1,0 +1,191 @@
+// The exports of an organization: what is being written, what can be fetched, and a new one.
+import { useEffect } from "preact/hooks";
+import { useRoute } from "preact-iso/router";
+import { number, t } from "../../messages/messages";
+import { visible } from "../../sentence/visible";
+import { useChange, useLoad } from "../../state/load";
+import { useUrl } from "../../state/url";
+import { Button, LinkButton } from "../../ui/button";
+import { Empty, ProblemBanner, toast } from "../../ui/notice";
+import { shortTime, span, zoneName, zoneOf } from "../../ui/time";
+import { cancelExport, createExport, type Export, finished, getExport, listExports } from "./api";
+import { ExportDetails } from "./details";
+import { NewExportDialog } from "./form";
+
+export default function Exports() {
+	const { org = "", id = "" } = useRoute().params;
+	const url = useUrl();
+	const zone = zoneOf(url.get("tz"));
+	const list = useLoad((signal) => listExports(org, signal), [org]);
+	const busy = list.data?.some((x) => !finished(x)) ?? false;
+	useEffect(() => {
+		if (!busy) return;
+		const timer = setInterval(list.again, 1500);
+		return () => clearInterval(timer);
+	}, [busy]);
+	useEffect(() => {
+		document.title = `${t("exports")} · Daybook`;
+	}, []);
+	const home = `/o/${encodeURIComponent(org)}/exports`;
+	const change = useChange();
+	const retry = (x: Export) =>
+		change.run(async () => {
+			await createExport(org, {
+				format: x.format,
+				compression: x.compression,
+				query: x.query,
+				...(x.from ? { from: x.from } : {}),
+				...(x.to ? { to: x.to } : {}),
+				...(x.columns ? { columns: x.columns } : {}),
+			});
+			list.again();
+		});
+	const cancel = (x: Export) =>
+		change.run(async () => {
+			await cancelExport(org, x.id);
+			list.again();
+		});
+	return (
+		<div class="page">
+			<div class="page-head">
+				<h1>{t("exports")}</h1>
+				<span class="spacer" />
+				<Button kind="primary" icon="plus" onClick={() => url.set({ new: "1" }, true)}>
+					{t("exports.new")}
+				</Button>
+			</div>
+			{list.problem ? <ProblemBanner problem={list.problem} onRetry={list.again} /> : null}
+			{change.problem ? <ProblemBanner problem={change.problem} /> : null}
+			<div class="page-body">
+				{list.data?.length === 0 ? (
+					<Empty title={t("exports.none")}>
+						<p>{t("exports.none.about")}</p>
+						<Button onClick={() => url.set({ new: "1" }, true)}>{t("exports.new")}</Button>
+					</Empty>
+				) : null}
+				{list.data && list.data.length > 0 ? (
+					<div class="scroll-x">
+						<table class="table">
+							<thead>
+								<tr>
+									<th scope="col">{t("exports.what")}</th>
+									<th scope="col">{t("exports.format")}</th>
+									<th scope="col">{t("exports.state")}</th>
+									<th scope="col">{t("exports.made", { zone: zoneName(zone) })}</th>
+									<th scope="col">
+										<span class="hidden-text">{t("actions")}</span>
+									</th>
+								</tr>
+							</thead>
+							<tbody>
+								{list.data.map((x) => (
+									<ExportRow key={x.id} of={x} zone={zone} href={`${home}/${x.id}`} busy={change.busy} onCancel={() => cancel(x)} onRetry={() => retry(x)} />
+								))}
+							</tbody>
+						</table>
+					</div>
+				) : null}
+			</div>
+			{url.get("new") ? (
+				<NewExportDialog
+					org={org}
+					query={url.get("q")}
+					from={url.get("from")}
+					to={url.get("to")}
+					onClose={() => url.set({ new: null, q: null, from: null, to: null })}
+					onMade={() => {
+						url.set({ new: null, q: null, from: null, to: null });
+						toast(t("exports.begun"));
+						list.again();
+					}}
+				/>
+			) : null}
+			{id ? <Details key={id} org={org} id={id} known={list.data?.find((x) => x.id === id)} zone={zone} onClose={() => url.go(home)} /> : null}
+		</div>
+	);
+}
+
+/** What an export holds, in a line. */
+export function rangeOf(x: Export, zone: string): string {
+	if (x.from && x.to) return t("exports.between", { from: shortTime(x.from, zone), to: shortTime(x.to, zone) });
+	if (x.from) return t("exports.since", { from: shortTime(x.from, zone) });
+	if (x.to) return t("exports.until", { to: shortTime(x.to, zone) });
+	return t("exports.whole");
+}
+
+/** A number of bytes as people say it. */
+export function bytes(n: number): string {
+	const units = ["B", "KB", "MB", "GB", "TB"];
+	let size = n;
+	let i = 0;
+	for (; size >= 1000 && i < units.length - 1; i++) size /= 1000;
+	return `${number(i === 0 ? size : Math.round(size * 10) / 10)} ${units[i]}`;
+}
+
+function ExportRow(props: { of: Export; zone: string; href: string; busy: boolean; onCancel: () => void; onRetry: () => void }) {
+	const x = props.of;
+	return (
+		<tr>
+			<td>
+				<a class="mono" href={props.href}>
+					{visible(x.query) || t("exports.everything")}
+				</a>
+				<div class="muted small">{rangeOf(x, props.zone)}</div>
+			</td>
+			<td>{t(`exports.format.${x.format}`)}</td>
+			<td>
+				<ExportProgress of={x} />
+			</td>
+			<td class="tabular nowrap">{shortTime(x.created_at, props.zone)}</td>
+			<td>
+				<div class="line end nowrap">
+					{x.state === "ready" && x.url ? (
+						<LinkButton small icon="download" href={x.url} download>
+							{t("download")}
+						</LinkButton>
+					) : null}
+					{!finished(x) ? (
+						<Button small disabled={props.busy} onClick={props.onCancel}>
+							{t("cancel")}
+						</Button>
+					) : null}
+					{x.state === "failed" || x.state === "cancelled" || x.state === "expired" ? (
+						<Button small icon="rotate-cw" disabled={props.busy} onClick={props.onRetry}>
+							{t("exports.again")}
+						</Button>
+					) : null}
+				</div>
+			</td>
+		</tr>
+	);
+}
+
+/** How far it is, in words and as a bar. */
+export function ExportProgress(props: { of: Export }) {
+	const x = props.of;
+	if (x.state === "ready") return <span>{t("exports.ready", { n: x.rows, size: bytes(x.bytes) })}</span>;
+	if (x.state === "failed") return <span class="danger">{t("exports.failed", { at: percent(x), error: visible(x.error ?? "") })}</span>;
+	if (x.state !== "running") return <span class="muted">{t(`exports.state.${x.state}`)}</span>;
+	return (
+		<div class="export-progress">
+			<progress max={Math.max(x.size, 1)} value={x.scanned} aria-label={t("exports.progress")} />
+			<span class="tabular small muted">{t("exports.running", { at: percent(x), n: x.scanned, of: number(x.size), left: left(x) })}</span>
+		</div>
+	);
+}
+
+function percent(x: Export): string {
+	return `${x.size ? Math.floor((x.scanned / x.size) * 100) : 0} %`;
+}
+
+/** How much longer, going by how long it has taken so far. */
+function left(x: Export): string {
+	if (!x.started_at || x.scanned === 0) return t("exports.left.unknown");
+	const taken = Date.now() - new Date(x.started_at).getTime();
+	return t("exports.left", { time: span(Math.max(0, (taken / x.scanned) * (x.size - x.scanned))) });
+}
+
+function Details(props: { org: string; id: string; known: Export | undefined; zone: string; onClose: () => void }) {
+	const one = useLoad((signal) => getExport(props.org, props.id, signal), [props.org, props.id, props.known?.state, props.known?.scanned]);
+	return <ExportDetails of={one.data ?? props.known} problem={one.problem} zone={props.zone} onClose={props.onClose} />;
+}

@@ -1,0 +1,172 @@
+// Holds: what no rule and no erasure may remove.
+import { useState } from "preact/hooks";
+import { t } from "../../messages/messages";
+import { visible } from "../../sentence/visible";
+import { against, useChange, useLoad } from "../../state/load";
+import { useUrl } from "../../state/url";
+import { Button } from "../../ui/button";
+import { Dialog } from "../../ui/dialog";
+import { Field } from "../../ui/field";
+import { Empty, ProblemBanner, Skeleton, toast } from "../../ui/notice";
+import { dayOf } from "../../ui/time";
+import { type Hold, listHolds, placeHold, releaseHold } from "./api";
+
+export function Holds(props: { org: string; zone: string }) {
+	const url = useUrl();
+	const list = useLoad((signal) => listHolds(props.org, signal), [props.org]);
+	const [release, setRelease] = useState<Hold | null>(null);
+	return (
+		<div class="stack wide">
+			<div class="line">
+				<p class="muted measure">{t("holds.about")}</p>
+				<span class="spacer" />
+				<Button kind="primary" icon="lock" onClick={() => url.set({ new: "1" }, true)}>
+					{t("holds.new")}
+				</Button>
+			</div>
+			{list.problem ? <ProblemBanner problem={list.problem} onRetry={list.again} /> : null}
+			{!list.data && !list.problem ? <Skeleton width="16rem" /> : null}
+			{list.data?.length === 0 ? <Empty title={t("holds.none")} /> : null}
+			{list.data && list.data.length > 0 ? (
+				<div class="scroll-x">
+					<table class="table">
+						<thead>
+							<tr>
+								{(["reason", "query", "entries", "placed", "state"] as const).map((name) => (
+									<th scope="col" key={name} class={name === "entries" ? "number" : ""}>
+										{t(`holds.${name}`)}
+									</th>
+								))}
+								<th scope="col">
+									<span class="hidden-text">{t("actions")}</span>
+								</th>
+							</tr>
+						</thead>
+						<tbody>
+							{list.data.map((h) => (
+								<HoldRow key={h.id} of={h} zone={props.zone} onRelease={() => setRelease(h)} />
+							))}
+						</tbody>
+					</table>
+				</div>
+			) : null}
+			{url.get("new") ? (
+				<Place
+					org={props.org}
+					query={url.get("q")}
+					onClose={() => url.set({ new: null, q: null })}
+					onDone={() => {
+						url.set({ new: null, q: null });
+						list.again();
+					}}
+				/>
+			) : null}
+			{release ? (
+				<ReleaseDialog
+					org={props.org}
+					of={release}
+					onClose={() => setRelease(null)}
+					onDone={() => {
+						setRelease(null);
+						list.again();
+					}}
+				/>
+			) : null}
+		</div>
+	);
+}
+
+function HoldRow(props: { of: Hold; zone: string; onRelease: () => void }) {
+	const h = props.of;
+	return (
+		<tr class={h.released_at ? "muted" : ""}>
+			<td>
+				{visible(h.reason)}
+				<div class="mono muted">{h.id}</div>
+			</td>
+			<td class="mono">{visible(h.query) || t("holds.whole")}</td>
+			<td class="number">{h.entries}</td>
+			<td class="nowrap">
+				{dayOf(h.placed_at, props.zone)}
+				<div class="mono muted cut">{visible(h.by.id)}</div>
+			</td>
+			<td>{h.released_at ? t("holds.released", { day: dayOf(h.released_at, props.zone), reason: visible(h.released_reason ?? "") }) : t("holds.force")}</td>
+			<td>
+				<div class="line end">
+					{h.released_at ? null : (
+						<Button small onClick={props.onRelease}>
+							{t("holds.release")}
+						</Button>
+					)}
+				</div>
+			</td>
+		</tr>
+	);
+}
+
+function Place(props: { org: string; query: string; onClose: () => void; onDone: () => void }) {
+	const [query, setQuery] = useState(props.query);
+	const [reason, setReason] = useState("");
+	const change = useChange();
+	const at = (field: string) => against(change.problem, field);
+	return (
+		<Dialog
+			title={t("holds.new")}
+			onClose={props.onClose}
+			foot={
+				<>
+					<Button onClick={props.onClose}>{t("cancel")}</Button>
+					<Button
+						kind="primary"
+						disabled={change.busy || reason.trim() === ""}
+						onClick={() =>
+							change.run(async () => {
+								const hold = await placeHold(props.org, { query, reason });
+								toast(t("holds.done", { n: hold.entries }));
+								props.onDone();
+							})
+						}
+					>
+						{t("holds.place")}
+					</Button>
+				</>
+			}
+		>
+			{change.problem && !at("query") && !at("reason") ? <ProblemBanner problem={change.problem} /> : null}
+			<Field label={t("query")} mono value={query} onInput={setQuery} error={at("query")} note={t("holds.query.note")} attributes={{ spellcheck: false }} />
+			<Field label={t("holds.reason")} value={reason} onInput={setReason} error={at("reason")} note={t("reason.note")} />
+		</Dialog>
+	);
+}
+
+function ReleaseDialog(props: { org: string; of: Hold; onClose: () => void; onDone: () => void }) {
+	const [reason, setReason] = useState("");
+	const change = useChange();
+	return (
+		<Dialog
+			title={t("holds.release.title", { reason: visible(props.of.reason) })}
+			onClose={props.onClose}
+			foot={
+				<>
+					<Button onClick={props.onClose}>{t("cancel")}</Button>
+					<Button
+						kind="danger"
+						disabled={change.busy || reason.trim() === ""}
+						onClick={() =>
+							change.run(async () => {
+								await releaseHold(props.org, props.of.id, reason);
+								props.onDone();
+							})
+						}
+					>
+						{t("holds.release")}
+					</Button>
+				</>
+			}
+		>
+			{change.problem ? <ProblemBanner problem={change.problem} /> : null}
+			<p>{t("holds.release.about")}</p>
+			<Field label={t("holds.reason")} value={reason} onInput={setReason} note={t("reason.note")} />
+		</Dialog>
+	);
+}

@@ -1,0 +1,3 @@
+import { DaybookViewer } from "./element";
+
+if (!customElements.get("daybook-viewer")) customElements.define("daybook-viewer", DaybookViewer);

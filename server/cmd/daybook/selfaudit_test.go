@@ -3,7 +3,6 @@ package main
 import (
 	"bytes"
 	"context"
-	"database/sql"
 	"encoding/json"
 	"log/slog"
 	"os"
@@ -159,10 +158,7 @@ func TestVerifyStore(t *testing.T) {
 	if err := m.book.Settle(t.Context()); err != nil {
 		t.Fatal(err)
 	}
-	x := &tampered{t: t, dir: dir}
-	x.dba("store", func(db *sql.DB) {
-		x.exec(db, `UPDATE block_data SET data = zeroblob(length(data)) WHERE k = (SELECT max(k) FROM block_data)`)
-	})
+	inSQLite{}.update(&tampered{t: t, dir: dir}, "store", byDriver{sqlite: `UPDATE block_data SET data = zeroblob(length(data)) WHERE k = (SELECT max(k) FROM block_data)`})
 	if err := m.verifyStore(t.Context()); err != nil {
 		t.Fatal(err)
 	}

@@ -28,12 +28,26 @@ import (
 // needs no key.
 type tampered struct {
 	t        *testing.T
+	in       tamperedStore
 	dir      string
 	key      string
 	vkey     string
 	receipts string // a file
 	ids      []daybook.ID
 }
+
+// tamperedStore is what the instance and its copies are kept in, a folder each.
+type tamperedStore interface {
+	address(x *tampered, folder string) string
+	copy(x *tampered, from, to string)
+	// update changes a table of a copy, without its triggers, and fails unless that changes something.
+	update(x *tampered, folder string, text byDriver)
+	// replace makes the entries of a copy those of another history that begins like seed. The checkpoints stay those of the true one.
+	replace(x *tampered, folder string, acts []told)
+}
+
+// byDriver is a statement.
+type byDriver struct{ sqlite, postgres string }
 
 const (
 	tamperedSize = 300 // more than one run of 256 leaves
@@ -66,9 +80,9 @@ func (x *tampered) history(from int) []told {
 }
 
 // newTampered makes the instance: seed holds the entries that nobody forges, base all of them, signed.
-func newTampered(t *testing.T) *tampered {
+func newTampered(t *testing.T, in tamperedStore) *tampered {
 	t.Helper()
-	x := &tampered{t: t, dir: t.TempDir()}
+	x := &tampered{t: t, in: in, dir: t.TempDir()}
 	for range tamperedSize {
 		x.ids = append(x.ids, daybook.NewID())
 	}
@@ -76,7 +90,7 @@ func newTampered(t *testing.T) *tampered {
 	m := x.server("base", now.now)
 	receipts := x.write(m.book, now, x.history(0)[:tamperedFrom])
 	x.close(m)
-	x.copy("base", "seed")
+	in.copy(x, "base", "seed")
 
 	m = x.server("base", now.now)
 	receipts = append(receipts, x.write(m.book, now, x.history(tamperedFrom))...)
@@ -106,7 +120,8 @@ func (x *tampered) server(folder string, now func() time.Time) *Main {
 	if err != nil {
 		x.t.Fatal(err)
 	}
-	c.DB, c.Listen, c.AuditReads = filepath.Join(dir, "daybook.db"), "127.0.0.1:0", "off"
+	c.DB, c.Listen, c.AuditReads = x.in.address(x, folder), "127.0.0.1:0", "off"
+	c.MasterKeyFile = filepath.Join(x.dir, "master.key")
 	m := &Main{Config: c, Logger: slog.New(slog.DiscardHandler), Now: now, Origin: "audit.example.com"}
 	m.Prepare = func(ctx context.Context, docs daybook.Documents) (err error) {
 		if err := control.NewOrgs(docs, now).Ensure(ctx, "org_acme"); err != nil {
@@ -150,12 +165,19 @@ func (x *tampered) write(b *daybook.Book, now *setClock, acts []told) []byte {
 	return receipts
 }
 
-func (x *tampered) copy(from, to string) {
+// inSQLite is a folder with files.
+type inSQLite struct{}
+
+func (inSQLite) address(x *tampered, folder string) string {
+	return filepath.Join(x.dir, folder, "daybook.db")
+}
+
+func (inSQLite) copy(x *tampered, from, to string) {
 	x.t.Helper()
 	if err := os.CopyFS(filepath.Join(x.dir, to), os.DirFS(filepath.Join(x.dir, from))); err != nil {
 		x.t.Fatal(err)
 	}
-	// The master key is refused if others may read it.
+	// A store is refused that others may read.
 	err := filepath.WalkDir(filepath.Join(x.dir, to), func(path string, d fs.DirEntry, err error) error {
 		if err == nil && !d.IsDir() {
 			err = os.Chmod(path, 0o600)
@@ -168,7 +190,7 @@ func (x *tampered) copy(from, to string) {
 }
 
 // dba changes the database of a folder, without its triggers; they are there again afterwards.
-func (x *tampered) dba(folder string, change func(db *sql.DB)) {
+func (inSQLite) dba(x *tampered, folder string, change func(db *sql.DB)) {
 	x.t.Helper()
 	db, err := sql.Open("sqlite", filepath.Join(x.dir, folder, "daybook.db"))
 	if err != nil {
@@ -216,15 +238,37 @@ func (x *tampered) exec(db *sql.DB, text string, args ...any) int64 {
 	return n
 }
 
-// replace makes folder a copy of base whose entries are those of another history, with the checkpoints of the true one.
-func (x *tampered) replace(folder string, acts []told) {
+func (in inSQLite) update(x *tampered, folder string, text byDriver) {
 	x.t.Helper()
-	x.copy("seed", folder+".other")
-	path := filepath.Join(x.dir, folder+".other", "daybook.db")
+	in.dba(x, folder, func(db *sql.DB) {
+		if x.exec(db, text.sqlite) == 0 {
+			x.t.Errorf("%s changes nothing", text.sqlite)
+		}
+	})
+}
+
+func (in inSQLite) replace(x *tampered, folder string, acts []told) {
+	x.t.Helper()
+	in.copy(x, "seed", folder+".other")
+	path := in.address(x, folder+".other")
 	s, err := sqlite.Open(path, sqlite.Options{})
 	if err != nil {
 		x.t.Fatal(err)
 	}
+	x.forge(s, acts)
+	in.dba(x, folder, func(db *sql.DB) {
+		x.exec(db, "ATTACH ? AS other", path)
+		for _, table := range []string{"shards", "heads", "commits", "blocks", "block_data", "slips", "idem"} {
+			x.exec(db, "DELETE FROM main."+table)
+			x.exec(db, "INSERT INTO main."+table+" SELECT * FROM other."+table)
+		}
+		x.exec(db, "DETACH other")
+	})
+}
+
+// forge records acts in a store and closes it.
+func (x *tampered) forge(s daybook.Store, acts []told) {
+	x.t.Helper()
 	now := &setClock{}
 	b, err := daybook.Open(x.t.Context(), s, daybook.Options{Now: now.now})
 	if err != nil {
@@ -237,14 +281,6 @@ func (x *tampered) replace(folder string, acts []told) {
 	if err := s.Close(); err != nil {
 		x.t.Fatal(err)
 	}
-	x.dba(folder, func(db *sql.DB) {
-		x.exec(db, "ATTACH ? AS other", path)
-		for _, table := range []string{"shards", "heads", "commits", "blocks", "block_data", "slips", "idem"} {
-			x.exec(db, "DELETE FROM main."+table)
-			x.exec(db, "INSERT INTO main."+table+" SELECT * FROM other."+table)
-		}
-		x.exec(db, "DETACH other")
-	})
 }
 
 // outcome is what both checkers say of a folder.
@@ -261,7 +297,7 @@ func (x *tampered) check(folder string) outcome {
 	var o outcome
 	none := func(string) string { return "" }
 	var out, errs bytes.Buffer
-	o.fsck = run(x.t.Context(), []string{"fsck", "--db", filepath.Join(x.dir, folder, "daybook.db")}, strings.NewReader(""), &out, &errs, none)
+	o.fsck = run(x.t.Context(), []string{"fsck", "--db", x.in.address(x, folder)}, strings.NewReader(""), &out, &errs, none)
 	o.fsckText = out.String() + errs.String()
 	m := x.server(folder, time.Now)
 	key := x.key
@@ -299,23 +335,22 @@ func (o *outcome) firstSeq() int64 {
 // receipts of producers name the first entry that is not what it was.
 func TestTamperMatrix(t *testing.T) {
 	t.Parallel()
-	x := newTampered(t)
-	x.copy("base", "untouched")
+	tamperMatrix(t, inSQLite{})
+}
+
+func tamperMatrix(t *testing.T, in tamperedStore) {
+	t.Helper()
+	x := newTampered(t, in)
+	in.copy(x, "base", "untouched")
 	if o := x.check("untouched"); o.fsck != 0 || o.verify != 0 {
 		t.Fatalf("untouched: fsck %d, verify %d\n%s%s", o.fsck, o.verify, o.fsckText, o.verifyText)
 	}
 	const at = 0 // of what comes after seed
 	edit := func(change func(acts []told) []told) func(x *tampered, folder string) {
-		return func(x *tampered, folder string) { x.replace(folder, change(x.history(tamperedFrom))) }
+		return func(x *tampered, folder string) { in.replace(x, folder, change(x.history(tamperedFrom))) }
 	}
-	update := func(text string, args ...any) func(x *tampered, folder string) {
-		return func(x *tampered, folder string) {
-			x.dba(folder, func(db *sql.DB) {
-				if x.exec(db, text, args...) == 0 {
-					x.t.Errorf("%s changes nothing", text)
-				}
-			})
-		}
+	update := func(sqlite, postgres string) func(x *tampered, folder string) {
+		return func(x *tampered, folder string) { in.update(x, folder, byDriver{sqlite, postgres}) }
 	}
 	// A forged log that begins as the true one: the root is not the signed one, and the first receipt that differs names the place.
 	forged := []verify.Code{verify.RootMismatch, verify.LeafMismatch}
@@ -340,20 +375,26 @@ func TestTamperMatrix(t *testing.T) {
 		}), 6, forged, tamperedFrom},
 		{"an entry deleted", edit(func(as []told) []told { return slices.Delete(as, at, at+1) }), 6, cut, tamperedSize - 1},
 		{"the end cut off", edit(func(as []told) []told { return as[:100] }), 6, cut, tamperedFrom + 100},
-		{"the blocks deleted", update("DELETE FROM blocks"), 7, lost, -1},
-		{"a byte of a block", update("UPDATE block_data SET data = CAST(substr(data, 1, length(data) / 2) || x'00' || substr(data, length(data) / 2 + 2) AS BLOB)"), 7, lost, -1},
-		{"the log id", update("UPDATE heads SET log_id = CAST(x'0000' || substr(log_id, 3) AS BLOB) WHERE org = 'org_acme'"), 7, lost, -1},
-		{"a checkpoint", update("UPDATE checkpoints SET note = CAST(replace(CAST(note AS TEXT), char(10) || '300' || char(10), char(10) || '299' || char(10)) AS BLOB) WHERE size = 300"), 7, lost, -1},
+		{"the blocks deleted", update("DELETE FROM blocks",
+			"DELETE FROM blocks"), 7, lost, -1},
+		{"a byte of a block", update("UPDATE block_data SET data = CAST(substr(data, 1, length(data) / 2) || x'00' || substr(data, length(data) / 2 + 2) AS BLOB)",
+			"UPDATE block_data SET data = set_byte(data, length(data) / 2, 255 - get_byte(data, length(data) / 2))"), 7, lost, -1},
+		{"the log id", update("UPDATE heads SET log_id = CAST(x'0000' || substr(log_id, 3) AS BLOB) WHERE org = 'org_acme'",
+			"UPDATE heads SET log_id = overlay(log_id PLACING '\\x0000'::bytea FROM 1) WHERE org = 'org_acme'"), 7, lost, -1},
+		{"a checkpoint", update("UPDATE checkpoints SET note = CAST(replace(CAST(note AS TEXT), char(10) || '300' || char(10), char(10) || '299' || char(10)) AS BLOB) WHERE size = 300",
+			"UPDATE checkpoints SET note = convert_to(replace(convert_from(note, 'UTF8'), chr(10) || '300' || chr(10), chr(10) || '299' || chr(10)), 'UTF8') WHERE size = 300"), 7, lost, -1},
 		// What is derived from the entries is no evidence: it is found from inside only.
-		{"a root of a run", update("UPDATE blocks SET roots = CAST(x'0000' || substr(roots, 3) AS BLOB) WHERE length(roots) > 0"), 0, nil, -1},
-		{"the frontier", update("UPDATE heads SET frontier = CAST(x'0000' || substr(frontier, 3) AS BLOB) WHERE org = 'org_acme'"), 0, nil, -1},
+		{"a root of a run", update("UPDATE blocks SET roots = CAST(x'0000' || substr(roots, 3) AS BLOB) WHERE length(roots) > 0",
+			"UPDATE blocks SET roots = overlay(roots PLACING '\\x0000'::bytea FROM 1) WHERE length(roots) > 0"), 0, nil, -1},
+		{"the frontier", update("UPDATE heads SET frontier = CAST(x'0000' || substr(frontier, 3) AS BLOB) WHERE org = 'org_acme'",
+			"UPDATE heads SET frontier = overlay(frontier PLACING '\\x0000'::bytea FROM 1) WHERE org = 'org_acme'"), 0, nil, -1},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			t.Parallel()
 			x := *x
 			x.t = t
 			folder := strings.ReplaceAll(c.name, " ", "-")
-			x.copy("base", folder)
+			in.copy(&x, "base", folder)
 			c.tamper(&x, folder)
 			o := x.check(folder)
 			if o.fsck != exitTampered || !strings.Contains(o.fsckText, "FAILED  org_acme") {

@@ -16,6 +16,9 @@ const Integrity = lazy(() => import("./pages/integrity/integrity"));
 const Event = lazy(() => import("./pages/event/event"));
 const FindTimeline = lazy(() => import("./pages/timeline/find"));
 const Timeline = lazy(() => import("./pages/timeline/timeline"));
+const Versions = lazy(() => import("./pages/versions/versions"));
+const Views = lazy(() => import("./pages/views/views"));
+const OpenView = lazy(() => import("./pages/views/open"));
 const Start = lazy(() => import("./pages/start/start"));
 const Exports = lazy(() => import("./pages/exports/exports"));
 const Keys = lazy(() => import("./pages/keys/keys"));
@@ -49,7 +52,10 @@ function Routes() {
 				<Route path="/o/:org/start" component={Start} />
 				<Route path="/o/:org/timelines" component={FindTimeline} />
 				<Route path="/o/:org/targets/:type/:id" component={Timeline} />
+				<Route path="/o/:org/targets/:type/:id/versions" component={Versions} />
 				<Route path="/o/:org/actors/:type/:id" component={Timeline} />
+				<Route path="/o/:org/views" component={Views} />
+				<Route path="/o/:org/views/:slug" component={OpenView} />
 				<Route path="/o/:org/exports" component={Exports} />
 				<Route path="/o/:org/exports/:id" component={Exports} />
 				<Route path="/o/:org/settings/keys" component={Keys} />

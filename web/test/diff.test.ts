@@ -129,6 +129,21 @@ test("rows", () => {
 	assert.deepEqual(rowsOf(readJSON('{"path":"/x"}')), []);
 });
 
+test("only texts of several words are compared word by word", () => {
+	const is = (before: string, after: string): string | undefined => rowsOf(readJSON(JSON.stringify([{ path: "/x", old: before, new: after }])))[0]?.is;
+	for (const [before, after] of [
+		["2027-07-24", "2027-12-18"],
+		["2026-07-24T10:00:00Z", "2026-07-24T11:00:00Z"],
+		["inv_01m7-a", "inv_01m7-b"],
+		["ada@example.com", "ada@example.org"],
+		["Berlin", "Berlin, at the lake"],
+		[" 7-a ", "7-b"],
+	] as const)
+		assert.equal(is(before, after), "value", before);
+	assert.equal(is("Net 30 days", "Net 45 days"), "words");
+	assert.equal(is("お支払いは三十日以内です", "お支払いは四十五日以内です"), "words");
+});
+
 test("names, layout and what did not change", () => {
 	assert.deepEqual(namesOf("/a~1b/~01/"), ["a/b", "~1", ""]);
 	assert.equal(pretty(readJSON('{"a":[1.10,{}],"b":"x"}')), '{\n  "a": [\n    1.10,\n    {}\n  ],\n  "b": "x"\n}');

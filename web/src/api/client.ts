@@ -1,6 +1,6 @@
 // The client of the native API. The session is a cookie that scripts cannot read; the organization goes into a header, since a key
 // may be for all of them.
-import { type Json, parseJSON } from "./json";
+import { compact, type Json, parseJSON } from "./json";
 import type { Facets, Histogram, Org, Page, QueryError, Whoami } from "./types";
 
 /** A refusal of the API, or of the network (status 0). */
@@ -59,7 +59,7 @@ export async function send(path: string, ask: Ask = {}): Promise<Response> {
 		answer = await fetch(address(path, ask.params), {
 			method: ask.method ?? (ask.body === undefined ? "GET" : "POST"),
 			headers,
-			body: ask.body === undefined ? null : JSON.stringify(ask.body),
+			body: ask.body === undefined ? null : compact(ask.body as Json), // with the digits of numbers that were read
 			signal: ask.signal ?? null,
 			credentials: "same-origin",
 		});

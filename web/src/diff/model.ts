@@ -67,8 +67,9 @@ function rowOf(c: Obj, spoken: Spoken): Row {
 	if (before && after) {
 		if (before.type === "string" && after.type === "string") {
 			const runs = words(before.text, after.text);
-			// Two short texts with nothing in common read better side by side.
-			if (runs.some((r) => r.kind === "same" && /\S/.test(r.text))) return { is: "words", names, path, runs, before, after, spoken: said };
+			// Texts with nothing in common read better side by side, and so do dates, ids and whatever else is one word.
+			if (prose(before.text, after.text) && runs.some((r) => r.kind === "same" && /\S/.test(r.text)))
+				return { is: "words", names, path, runs, before, after, spoken: said };
 		}
 		const container = (s: Shown): boolean => s.type === "object" || s.type === "array";
 		if (container(before) && container(after) && old.is === "json" && now.is === "json") {
@@ -77,6 +78,13 @@ function rowOf(c: Obj, spoken: Spoken): Row {
 		}
 	}
 	return { is: "value", names, path, ...(before ? { before } : {}), ...(after ? { after } : {}), spoken: said };
+}
+
+/** Whether both are texts of several words, which a reader compares word by word. Scripts that set no spaces count by their letters. */
+function prose(before: string, after: string): boolean {
+	const several = (text: string): boolean =>
+		/\S\s+\S/.test(text) || /[\p{sc=Han}\p{sc=Hiragana}\p{sc=Katakana}\p{sc=Thai}\p{sc=Khmer}\p{sc=Lao}\p{sc=Myanmar}]/u.test(text);
+	return several(before) && several(after);
 }
 
 /** The components of an RFC 6901 pointer for people; none: the document as a whole. */

@@ -7,9 +7,10 @@ import type { Run } from "../../diff/words";
 import { t } from "../../messages/messages";
 import { Check } from "../../ui/field";
 
-export function Changes(props: { entry: Entry }) {
+/** changes as the API gives them. */
+export function Changes(props: { changes: Entry["changes"] }) {
 	const [side, setSide] = useState(false);
-	const rows = rowsOf(wire(props.entry.changes));
+	const rows = rowsOf(wire(props.changes));
 	return (
 		<div class="changes">
 			<Check checked={side} onChange={setSide}>

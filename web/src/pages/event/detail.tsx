@@ -105,7 +105,7 @@ function Shown(props: Props & { stored: Stored }) {
 				<ProofMark words entry={entry} />
 			</p>
 			<Tabs label={t("event")} value={shown} tabs={tabs} onChange={(to) => url.set({ tab: to })}>
-				{shown === "changes" ? <Changes entry={entry} /> : null}
+				{shown === "changes" ? <Changes changes={entry.changes} /> : null}
 				{shown === "details" ? <Details {...props} entry={entry} /> : null}
 				{shown === "raw" ? <Raw org={props.org} id={props.id} text={props.stored.text} /> : null}
 				{shown === "proof" ? <ProofTab org={props.org} entry={entry} zone={zone} /> : null}

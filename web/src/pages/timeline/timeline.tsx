@@ -23,6 +23,8 @@ import { RangeMenu, ZoneMenu } from "../events/range";
 import { read, when } from "../events/reading";
 import { usePages } from "../events/usepages";
 
+import { TargetTabs } from "./tabs";
+
 const EventDrawer = lazy(() => import("../event/drawer"));
 
 export type Kind = "target" | "actor";
@@ -57,6 +59,7 @@ export default function Timeline() {
 				<h1>
 					<bdi>{visible(name)}</bdi> <span class="mono muted">{visible(`${type}:${id}`)}</span>
 				</h1>
+				{kind === "target" ? <TargetTabs org={org} type={type} id={id} at="all" /> : null}
 				<span class="spacer" />
 				<RangeMenu from={from} to={to} tz={tz} onRange={(f, u) => url.set({ from: f, to: u }, true)} />
 				<ZoneMenu tz={tz} onZone={(z) => url.set({ tz: z })} />

@@ -1,1 +1,1 @@
-import "./viewer-MS33XUYO.js";
+import "./viewer-42CK6VP5.js";

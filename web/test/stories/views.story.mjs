@@ -86,7 +86,7 @@ export default [
 			);
 			await open("/o/org_acme/views");
 			await page.waitForSelector(".view");
-			const wide = await page.evaluate(() => document.documentElement.scrollWidth > innerWidth);
+			const wide = await page.evaluate(() => [document.documentElement, document.querySelector("main")].some((e) => e.scrollWidth > e.clientWidth));
 			expect(!wide, "the page scrolls sideways");
 			const small = await page.evaluate(() => [...document.querySelectorAll(".view button")].some((b) => b.getBoundingClientRect().height < 24));
 			expect(!small, "a button is too small");

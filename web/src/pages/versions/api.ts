@@ -1,6 +1,6 @@
 // The routes of versions.
 import { api, ask } from "../../api/client";
-import type { Json } from "../../api/json";
+import { isObject, type Json } from "../../api/json";
 import type { Actor, Change } from "../../api/types";
 
 /** A state of a thing after an event. */
@@ -41,6 +41,19 @@ export type Plan = {
 
 /** The thing whose versions these are. */
 export type Thing = { org: string; type: string; id: string };
+
+/** Changes between states say of a masked value, literally, that it is masked; an event says it as such. Returns them as an event would. */
+export function asRecorded(changes: Change[]): Change[] {
+	const side = (value: Json): Json => {
+		const inner = isObject(value) && Object.keys(value).length === 1 ? value["$json"] : undefined;
+		return isObject(inner) && Object.keys(inner).length === 1 && ("$masked" in inner || "$hash" in inner) ? inner : value;
+	};
+	return changes.map((c) => ({
+		path: c.path,
+		...(c.old === undefined ? {} : { old: side(c.old) }),
+		...(c.new === undefined ? {} : { new: side(c.new) }),
+	}));
+}
 
 const path = (of: Thing, rest = "") => `/v1/targets/${encodeURIComponent(of.type)}/${encodeURIComponent(of.id)}/versions${rest}`;
 

@@ -9,7 +9,7 @@ import { Menu, MenuRow } from "../../ui/menu";
 import { ProblemBanner, Skeleton } from "../../ui/notice";
 import { shortTime } from "../../ui/time";
 import { Changes } from "../event/changes";
-import { getState, listVersions, type Thing, type Version } from "./api";
+import { asRecorded, getState, listVersions, type Thing, type Version } from "./api";
 
 type Pair = { a: string; b: string };
 
@@ -45,7 +45,7 @@ export function Compare(props: { of: Thing; all: Version[]; pair: Pair; zone: st
 			{problem || copying.problem ? <ProblemBanner problem={problem ?? copying.problem} onRetry={again} /> : null}
 			{!changes && !problem ? <Skeleton width="20rem" /> : null}
 			{changes?.length === 0 ? <p class="muted">{t("versions.same")}</p> : null}
-			{changes && changes.length > 0 ? <Changes changes={changes} /> : null}
+			{changes && changes.length > 0 ? <Changes changes={asRecorded(changes)} /> : null}
 		</section>
 	);
 }

@@ -12,15 +12,17 @@ import { Dialog } from "../../ui/dialog";
 import { Field } from "../../ui/field";
 import { ProblemBanner, Skeleton, toast } from "../../ui/notice";
 import { Changes } from "../event/changes";
-import { getPlan, type Plan, recordRestore, type Thing } from "./api";
+import { asRecorded, getPlan, type Plan, recordRestore, type Thing } from "./api";
 import { Unknown } from "./state";
 
-export function RestoreDialog(props: { of: Thing; version: string; onClose: () => void; onDone: () => void }) {
+/** deleted: the thing is not there any more, so that a restore creates it again. */
+export function RestoreDialog(props: { of: Thing; version: string; deleted: boolean; onClose: () => void; onDone: () => void }) {
 	const { data: plan, problem, again } = useLoad((signal) => getPlan(props.of, props.version, signal), [props.of, props.version]);
 	const [reason, setReason] = useState("");
 	// One key a dialog: a second press after a lost answer records nothing more.
 	const [key] = useState(() => Array.from(crypto.getRandomValues(new Uint8Array(16)), (b) => b.toString(16).padStart(2, "0")).join(""));
 	const change = useChange();
+	const something = (plan?.changes.length ?? 0) > 0 || props.deleted;
 	const wrong = against(change.problem, "reason");
 	const record = (of: Plan) =>
 		change.run(async () => {
@@ -41,7 +43,7 @@ export function RestoreDialog(props: { of: Thing; version: string; onClose: () =
 						<Button icon="copy" onClick={() => void copy(pretty(plan.state))}>
 							{t("versions.copy")}
 						</Button>
-						{can("record") && plan.changes.length > 0 ? (
+						{can("record") && something ? (
 							<Button kind="primary" icon="history" disabled={change.busy} onClick={() => record(plan)}>
 								{t("versions.record")}
 							</Button>
@@ -56,18 +58,19 @@ export function RestoreDialog(props: { of: Thing; version: string; onClose: () =
 			{plan ? (
 				<>
 					<p class="measure">
-						<strong>{plan.changes.length > 0 ? t("versions.would", { n: plan.changes.length }) : t("versions.would.not")}</strong>{" "}
-						{t("versions.restore.about", { action: visible(plan.event.action) })}
+						{props.deleted ? <strong>{t("versions.would.create")} </strong> : null}
+						{plan.changes.length > 0 || !props.deleted ? <strong>{would(plan, props.deleted)} </strong> : null}
+						{something ? t("versions.restore.about", { action: visible(plan.event.action) }) : null}
 					</p>
 					<Unknown exact={plan.exact} masked={plan.masked} />
-					{plan.changes.length > 0 ? <Changes changes={plan.changes} /> : null}
+					{plan.changes.length > 0 ? <Changes changes={asRecorded(plan.changes)} /> : null}
 					<details>
 						<summary>{t("versions.restore.json")}</summary>
 						<pre class="command" tabIndex={0}>
 							{visibleLines(pretty(plan.state))}
 						</pre>
 					</details>
-					{plan.changes.length === 0 ? null : can("record") ? (
+					{!something ? null : can("record") ? (
 						<Field label={t("versions.reason")} value={reason} onInput={setReason} error={wrong} note={t("versions.reason.note")} />
 					) : (
 						<p class="muted">{t("versions.record.not")}</p>
@@ -76,4 +79,11 @@ export function RestoreDialog(props: { of: Thing; version: string; onClose: () =
 			) : null}
 		</Dialog>
 	);
+}
+
+/** What would change, in a sentence. */
+function would(plan: Plan, deleted: boolean): string {
+	const n = plan.changes.length;
+	if (n === 0) return t("versions.would.not");
+	return t(deleted ? "versions.would.last" : "versions.would", { n });
 }

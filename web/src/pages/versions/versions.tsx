@@ -66,11 +66,12 @@ export default function VersionsPage() {
 				) : null}
 			</div>
 			{url.get("v") ? <StateDialog key={url.get("v")} of={of} version={url.get("v")} zone={zone} onClose={() => url.set({ v: null })} /> : null}
-			{url.get("restore") ? (
+			{url.get("restore") && list.data ? (
 				<RestoreDialog
 					key={url.get("restore")}
 					of={of}
 					version={url.get("restore")}
+					deleted={all[0]?.deleted ?? false}
 					onClose={() => url.set({ restore: null })}
 					onDone={() => {
 						url.set({ restore: null, a: null, b: null });
@@ -142,8 +143,11 @@ function VersionRow(props: ListProps & { of: Version; newest: boolean }) {
 	const side = pair.a === String(v.version) ? "a" : pair.b === String(v.version) ? "b" : "";
 	return (
 		<tr class={side ? "chosen" : ""}>
-			<td class="nowrap">
-				<strong class="tabular">v{v.version}</strong> {props.newest ? <span class="badge">{t("versions.current")}</span> : null}
+			<td>
+				<span class="line nowrap">
+					<strong class="tabular">v{v.version}</strong>
+					{props.newest ? <span class="badge">{t("versions.current")}</span> : null}
+				</span>
 			</td>
 			<td class="tabular nowrap">{shortTime(v.occurred_at, props.zone)}</td>
 			<td>
@@ -162,7 +166,7 @@ function VersionRow(props: ListProps & { of: Version; newest: boolean }) {
 					<Button small icon="braces" label={t("versions.state.of", { v: v.version })} onClick={() => props.onState(v)}>
 						{t("versions.state")}
 					</Button>
-					{props.newest ? null : (
+					{props.newest && !v.deleted ? null : (
 						<Button small icon="history" label={t("versions.restore.of", { v: v.version })} onClick={() => props.onRestore(v)}>
 							{t("versions.restore")}
 						</Button>

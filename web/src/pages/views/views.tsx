@@ -10,6 +10,8 @@ import { copy } from "../../ui/copy";
 import { Icon } from "../../ui/icon";
 import { Menu, MenuRow } from "../../ui/menu";
 import { Empty, ProblemBanner, Skeleton, toast } from "../../ui/notice";
+import { zoneOf } from "../../ui/time";
+import { rangeName } from "../events/range";
 import { createView, deleteView, eventsOf, listViews, type NewView, putView, type View } from "./api";
 import { EditView } from "./edit";
 
@@ -147,11 +149,11 @@ function Row(props: { org: string; of: View; onPut: (patch: Partial<NewView>) =>
 /** What a view keeps besides its columns and order: the query and the range. */
 function Kept(props: { of: View }) {
 	const kept = new URLSearchParams(props.of.search);
-	const range = [kept.get("from"), kept.get("to")].map((one) => one ?? "");
+	const [from, to] = [kept.get("from") ?? "", kept.get("to") ?? ""];
 	return (
 		<span class="view-kept">
 			<span class="mono">{visible(kept.get("q") ?? "") || t("exports.everything")}</span>
-			{range[0] || range[1] ? <span class="muted mono">{visible(`${range[0] || "…"} – ${range[1] || "now"}`)}</span> : null}
+			{from || to ? <span class="muted">{visible(rangeName(from, to, zoneOf(kept.get("tz") ?? "")))}</span> : null}
 		</span>
 	);
 }

@@ -1,1 +1,0 @@
-import{a,b,c,d}from"./chunk-QITFBRRL.js";import"./chunk-SXBUUZA2.js";import"./chunk-QKBY3TGJ.js";import"./chunk-SZGB624W.js";import"./chunk-ZMUGBFCK.js";import"./chunk-B6K42VPD.js";import"./chunk-LIL3AIHQ.js";import"./chunk-S7OSPATZ.js";import"./chunk-7TAWYD6S.js";import"./chunk-QZNV7ILN.js";export{d as ExportProgress,c as bytes,a as default,b as rangeOf};

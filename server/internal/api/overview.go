@@ -59,9 +59,9 @@ var aboutGetInstance = operation{
 }
 
 const (
-	maxCounted = 1000
-	countedFor = 30 * time.Second
-	sampleEvery  = 10 * time.Second
+	maxCounted  = 1000
+	countedFor  = 30 * time.Second
+	sampleEvery = 10 * time.Second
 )
 
 // pace measures recording: totals, and the times of the last commits. Safe for concurrent use.

@@ -39,7 +39,8 @@ type BundleQuery struct {
 	FromText, ToText string
 	Now              int64 // what relative times are relative to, µs since 1970; 0: the Book's clock
 
-	// Mask withholds fields: those whose path (docs/reference/integrity.md) is one of these, such as "/actor/email", or lies below one.
+	// Mask withholds fields: those whose path (docs/reference/integrity.md) is one of these, such as "/actor/email", or lies below one. A
+	// step * is any one, and a number an element of a list too: "/targets/*/name".
 	// Entries that the log itself made are not masked.
 	Mask []string
 

@@ -5,7 +5,9 @@ import (
 	"encoding/base64"
 	"fmt"
 	"hash"
+	"slices"
 	"strconv"
+	"strings"
 
 	"golang.org/x/mod/sumdb/tlog"
 
@@ -136,12 +138,35 @@ func appendEntry(dst []byte, e *packed, h tlog.Hash, mask []string, d *leaf.Doc)
 
 // isMasked reports whether path is one of mask or lies below one.
 func isMasked(path []byte, mask []string) bool {
-	for _, m := range mask {
-		if len(path) >= len(m) && string(path[:len(m)]) == m && (len(path) == len(m) || path[len(m)] == '/') {
-			return true
+	return slices.ContainsFunc(mask, func(m string) bool { return covers(m, string(path)) })
+}
+
+// covers reports whether path is m or lies below it. A step of m that is * is any step, and a number is that element of an array too.
+func covers(m, path string) bool {
+	if !strings.Contains(m, "*") && !strings.ContainsAny(m, "0123456789") {
+		return strings.HasPrefix(path, m) && (len(path) == len(m) || path[len(m)] == '/')
+	}
+	for m != "" {
+		var want, step string
+		if path == "" {
+			return false
+		}
+		want, m = cutStep(m)
+		step, path = cutStep(path)
+		if want != "*" && want != step && "~#"+want != step {
+			return false
 		}
 	}
-	return false
+	return true
+}
+
+// cutStep cuts the first step off a path that begins with a slash; rest begins with the next slash.
+func cutStep(path string) (step, rest string) {
+	path = strings.TrimPrefix(path, "/")
+	if i := strings.IndexByte(path, '/'); i >= 0 {
+		return path[:i], path[i:]
+	}
+	return path, ""
 }
 
 func appendFieldList(dst []byte, fs []leaf.Field) []byte {

@@ -199,6 +199,27 @@ func TestWriteBundle(t *testing.T) {
 		}
 		e.acceptedOutside(t, text)
 	})
+	t.Run("a step of a mask may be any, and the number of an element", func(t *testing.T) {
+		t.Parallel()
+		for _, mask := range []string{"/targets/*/id", "/targets/0/id", "/*/*/id", "/targets/*"} {
+			e := newEvidenced(t, 7)
+			e.add(t, 5)
+			text, _ := e.bundle(t, daybook.BundleQuery{Mask: []string{mask}})
+			if strings.Contains(text, `"t1"`) || !strings.Contains(text, "usr_") {
+				t.Errorf("%s: %s", mask, text)
+			}
+			if r := e.accepted(t, text); !r.Masked || r.Withheld == 0 {
+				t.Errorf("%s: %+v", mask, r)
+			}
+		}
+		e := newEvidenced(t, 8)
+		e.add(t, 5)
+		for _, mask := range []string{"/targets/1/id", "/targets/*/id/*", "/target*", "/*/*/*/*", "/targets/00/id"} {
+			if text, _ := e.bundle(t, daybook.BundleQuery{Mask: []string{mask}}); !strings.Contains(text, `"secret"`) {
+				t.Errorf("%s withholds something: %s", mask, text)
+			}
+		}
+	})
 	t.Run("what is wrong with a question is said before a byte is written", func(t *testing.T) {
 		t.Parallel()
 		e := newEvidenced(t, 6)

@@ -116,7 +116,8 @@ func (l *link) prepare(c *pgx.ConnConfig) {
 	c.DialFunc = (&net.Dialer{KeepAliveConfig: net.KeepAliveConfig{Enable: true, Idle: 10 * time.Second, Interval: 5 * time.Second, Count: 4}}).DialContext
 }
 
-// look connects once. A pooler shows itself by naming another backend than the one that answers.
+// look connects once. A pooler shows itself by naming another backend than the one that answers; an address that asks for a way to send
+// statements that leaves nothing in a session says that there is one.
 func (l *link) look(ctx context.Context, config *pgx.ConnConfig) error {
 	c, err := l.connect(ctx, config)
 	if err != nil {
@@ -133,7 +134,7 @@ func (l *link) look(ctx context.Context, config *pgx.ConnConfig) error {
 	if f.synchronous == "off" && !l.readOnly {
 		l.logger.LogAttrs(ctx, slog.LevelWarn, "the server's synchronous_commit is off: every commit of Daybook sets it to on for itself")
 	}
-	l.pooled = l.pooled || f.pid != c.PgConn().PID()
+	l.pooled = l.pooled || f.pid != c.PgConn().PID() || config.DefaultQueryExecMode != pgx.QueryExecModeCacheStatement
 	if l.pooled && config.DefaultQueryExecMode == pgx.QueryExecModeCacheStatement {
 		// A prepared statement stays with a connection that the next transaction does not get; a description is ours.
 		config.DefaultQueryExecMode = pgx.QueryExecModeCacheDescribe

@@ -8,3 +8,15 @@ func Pooled(s *Store) bool { return s.pooled }
 
 // Walled says whether row security binds the role of s.
 func Walled(s *Store) bool { return s.walled }
+
+// Listings returns the statements that look something up in a log, or an org, of any size.
+func Listings(s *Store) map[string]string {
+	texts := map[string]string{
+		"blocks": sqlBlocksAscFilters, "blocks, newest first": sqlBlocksDesc, "bytes": sqlRead, "slips": sqlSlips, "checkpoints": sqlNotesDesc, "documents": sqlList,
+		"heads": sqlLogHeads, "epochs": sqlEpochs, "newest heads": sqlHeads, "logs": sqlLogs,
+	}
+	for name, text := range texts {
+		texts[name] = s.sql(text)
+	}
+	return texts
+}

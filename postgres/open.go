@@ -30,7 +30,8 @@ type Options struct {
 	// PasswordFile is read anew for each connection, so that a password can be changed while Daybook runs. Default: the password in the
 	// address, or where libpq looks for one (PGPASSWORD, PGPASSFILE, ~/.pgpass), the files read anew as well.
 	PasswordFile string
-	// Pooled says that a pooler stands before the server and may give each transaction another connection. PgBouncer is noticed without.
+	// Pooled says that a pooler stands before the server and may give each transaction another connection. PgBouncer is noticed without,
+	// and default_query_exec_mode=cache_describe in the address says the same.
 	Pooled bool
 
 	// ReadOnly opens a store that is there, made by this version, for reading: beside a server that writes it, or on its standby. Every

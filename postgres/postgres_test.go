@@ -52,18 +52,3 @@ func TestStore(t *testing.T) {
 		return s
 	})
 }
-
-func TestFleet(t *testing.T) {
-	t.Parallel()
-	var mu sync.Mutex
-	names := map[testing.TB]string{}
-	storetest.RunFleet(t, func(tb testing.TB) daybook.Store {
-		tb.Helper()
-		mu.Lock()
-		defer mu.Unlock()
-		if names[tb] == "" {
-			names[tb] = newSchema(tb)
-		}
-		return openStore(tb, names[tb], postgres.Options{Shards: 2})
-	})
-}

@@ -16,11 +16,12 @@ const (
 		WHERE s.shard = $1 ORDER BY c.n`
 
 	metaColumns = `SELECT first, gen, n, live, raw, state, min_received, max_received, min_occurred, max_occurred, late_min, late_max, roots, facets, `
-	// From the block that holds the seq $2, or the first after it, up to the seq $3.
-	metaAsc = ` FROM @blocks WHERE log_no = $1 AND first >= coalesce((SELECT max(first) FROM @blocks WHERE log_no = $1 AND first <= $2), $2)
+	// From the block that holds the seq $2, or the first after it, up to the seq $3. Behind the wall a condition is looked up in an index
+	// only if all of it is known to keep secrets, which coalesce outside of the parentheses is not.
+	metaAsc = ` FROM @blocks WHERE log_no = $1 AND first >= (SELECT coalesce(max(first), $2) FROM @blocks WHERE log_no = $1 AND first <= $2)
 		AND first < $3 ORDER BY first LIMIT $4`
 	// From the last block that begins before the seq $3 down to the one that holds $2.
-	metaDesc = ` FROM @blocks WHERE log_no = $1 AND first >= coalesce((SELECT max(first) FROM @blocks WHERE log_no = $1 AND first <= $2), $2)
+	metaDesc = ` FROM @blocks WHERE log_no = $1 AND first >= (SELECT coalesce(max(first), $2) FROM @blocks WHERE log_no = $1 AND first <= $2)
 		AND first < $3 ORDER BY first DESC LIMIT $4`
 	sqlBlocksAsc         = metaColumns + `NULL::bytea` + metaAsc
 	sqlBlocksDesc        = metaColumns + `NULL::bytea` + metaDesc

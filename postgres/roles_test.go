@@ -61,18 +61,18 @@ func openAs(tb testing.TB, role, schema string, shards int) *postgres.Store {
 	return s
 }
 
-// The role that serves keeps every promise of a store.
-func TestStore_app(t *testing.T) {
+// The role that serves keeps every promise of a fleet; those of a store it keeps in TestPooler.
+func TestFleet(t *testing.T) {
 	t.Parallel()
 	var mu sync.Mutex
 	names := map[testing.TB]string{}
-	storetest.Run(t, func(tb testing.TB) daybook.Store {
+	storetest.RunFleet(t, func(tb testing.TB) daybook.Store {
 		tb.Helper()
 		mu.Lock()
 		defer mu.Unlock()
 		if names[tb] == "" {
 			names[tb] = newSchema(tb)
-			return openAs(tb, appRole, names[tb], 1)
+			return openAs(tb, appRole, names[tb], 2)
 		}
 		s, err := postgres.Open(tb.Context(), as(appRole), postgres.Options{Schema: names[tb]})
 		if err != nil {
@@ -225,5 +225,43 @@ func TestApp_wall(t *testing.T) {
 	run(t, c, "SELECT set_config('daybook.org', '', false)") // as after a transaction that named somebody
 	if n := count(t, c, "documents"); n != 0 {
 		t.Errorf("%d documents are read by a statement that names nobody", n)
+	}
+}
+
+// The wall keeps no statement from looking things up in an index.
+func TestApp_plans(t *testing.T) {
+	t.Parallel()
+	schema := newSchema(t)
+	s := shut(t, openAs(t, appRole, schema, 1))
+	c, err := pgx.Connect(t.Context(), as(appRole))
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { _ = c.Close(context.Background()) })
+	run(t, c, "SET enable_seqscan = off")
+	run(t, c, "SELECT set_config('daybook.log', '1', false), set_config('daybook.org', '*', false)")
+	args := map[string][2]string{ // those of the statement, and what its plan must look up
+		"blocks": {"1, 5, 9, 4", "(first >= "}, "blocks, newest first": {"1, 5, 9, 4", "(first >= "}, "bytes": {"1, '{1}', '{1}'", "(first = "},
+		"slips": {"1, 1::smallint, 1, 1, 2::smallint, 1, 1, 4", "ROW(kind, a, b) >= "}, "checkpoints": {"1, 1, 9, 4", "(size >= "}, "documents": {"'k', 'o', 'i', 4", "(id > "},
+		"heads": {"'{1}'", "(log_no = ANY"}, "epochs": {"'o'", "(org = "}, "newest heads": {"'{o}'", "(org = ANY"}, "logs": {"1, 4", "(log_no > "},
+	}
+	for name, text := range postgres.Listings(s) {
+		run(t, c, "PREPARE listing AS "+text)
+		rows, err := c.Query(t.Context(), "EXPLAIN (COSTS off) EXECUTE listing("+args[name][0]+")", pgx.QueryExecModeSimpleProtocol)
+		if err != nil {
+			t.Fatalf("%s: %v", name, err)
+		}
+		lines, err := pgx.CollectRows(rows, pgx.RowTo[string])
+		if err != nil {
+			t.Fatalf("%s: %v", name, err)
+		}
+		found := false
+		for _, line := range lines {
+			found = found || strings.Contains(line, "Index Cond: ") && strings.Contains(line, args[name][1])
+		}
+		if !found {
+			t.Errorf("%s: no index is asked for %s:\n%s", name, args[name][1], strings.Join(lines, "\n"))
+		}
+		run(t, c, "DEALLOCATE listing")
 	}
 }

@@ -34,10 +34,10 @@ func run(args []string) (err error) {
 	flags.StringVar(&r.binary, "binary", "bin/daybook", "the daybook to measure")
 	flags.StringVar(&r.dir, "dir", "", "folder on the disk to measure; default: a temporary one in the working folder")
 	flags.StringVar(&r.out, "out", "", "file to append one line of JSON a run to")
-	flags.DurationVar(&r.each, "each", 15*time.Second, "how long each load runs, after a warm-up of a fifth of it")
+	flags.DurationVar(&r.each, "each", 6*time.Second, "how long each load runs, after a warm-up of a fifth of it")
 	flags.IntVar(&r.rounds, "rounds", 1, "how often each load runs, the servers taking turns; the table shows medians")
-	flags.IntVar(&r.large, "large", 3_000_000, "entries of the store that is searched; it is also searched at a third of them")
-	flags.StringVar(&r.only, "only", "", "one part alone: postgres")
+	flags.IntVar(&r.large, "large", 1_500_000, "entries of the store that is searched; it is also searched at a third of them")
+	flags.StringVar(&r.only, "only", "", "one part alone: postgres or overload")
 	if err := flags.Parse(args); err != nil {
 		return err
 	}

@@ -63,6 +63,8 @@ func (r *report) run(ctx context.Context) error {
 	case "":
 	case "postgres":
 		return r.onPostgres(ctx)
+	case "overload":
+		return r.overload(ctx)
 	default:
 		return fmt.Errorf("there is no part %q", r.only)
 	}
@@ -78,6 +80,9 @@ func (r *report) run(ctx context.Context) error {
 	}
 	r.ratios()
 	if err := r.onPostgres(ctx); err != nil {
+		return err
+	}
+	if err := r.overload(ctx); err != nil {
 		return err
 	}
 	return r.searches(ctx)

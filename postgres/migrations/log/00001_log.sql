@@ -230,7 +230,8 @@ BEGIN
   PERFORM set_config('daybook.replacing', '', true);
 END $$;
 
--- drop_commits raises the shard's merged to p_through and drops at most p_rows merged commits. It returns how many, or -1 when p_through is beyond
+-- drop_commits raises the shard's merged to p_through, or, when it is there already, drops at most p_rows commits up to it: never both in one
+-- transaction, since an append waits for the first. It returns less than p_rows when nothing is left to drop, and -1 when p_through is beyond
 -- the last commit.
 CREATE FUNCTION drop_commits(p_shard smallint, p_through bigint, p_rows int) RETURNS int LANGUAGE plpgsql SECURITY DEFINER SET search_path FROM CURRENT AS $$
 DECLARE s shards; dropped int;
@@ -241,6 +242,7 @@ BEGIN
   END IF;
   IF p_through > s.merged THEN
     UPDATE shards SET merged = p_through WHERE shard = p_shard AND merged < p_through;
+    RETURN p_rows;
   END IF;
   DELETE FROM commits WHERE shard = p_shard AND n <= (SELECT max(n) FROM (SELECT n FROM commits WHERE shard = p_shard AND n <= p_through ORDER BY n LIMIT p_rows) AS page);
   GET DIAGNOSTICS dropped = ROW_COUNT;
@@ -367,16 +369,17 @@ BEGIN
   FOR f IN SELECT p.oid FROM pg_proc p WHERE p.pronamespace = current_schema()::regnamespace LOOP
     EXECUTE format('REVOKE EXECUTE ON FUNCTION %s FROM PUBLIC', f);
   END LOOP;
-  -- The second wall: a role that does not own the tables sees one log, or one org, at a time, the one that its statement names.
+  -- The second wall: a role that does not own the tables sees one log, or one org, at a time, the one that its statement names. SELECT asks
+  -- for the name once a statement, not once a row.
   FOREACH t IN ARRAY ARRAY['blocks', 'block_data', 'slips', 'checkpoints'] LOOP
     EXECUTE format('ALTER TABLE %I ENABLE ROW LEVEL SECURITY', t);
-    EXECUTE format('CREATE POLICY one_log ON %I FOR SELECT USING (log_no = current_setting(''daybook.log'')::bigint)', t);
+    EXECUTE format('CREATE POLICY one_log ON %I FOR SELECT USING (log_no = (SELECT current_setting(''daybook.log'')::bigint))', t);
   END LOOP;
 END $$;
 ALTER TABLE documents ENABLE ROW LEVEL SECURITY;
-CREATE POLICY one_org ON documents USING (current_setting('daybook.org') = '=' || org);
+CREATE POLICY one_org ON documents USING ((SELECT current_setting('daybook.org')) = '=' || org);
 ALTER TABLE heads ENABLE ROW LEVEL SECURITY;
-CREATE POLICY one_org ON heads USING (current_setting('daybook.org') IN ('=' || org, '*'));
+CREATE POLICY one_org ON heads USING ((SELECT current_setting('daybook.org')) IN ('=' || org, '*'));
 
 -- Triggers are a seat belt for the owner, against accidents.
 CREATE FUNCTION refuse() RETURNS trigger LANGUAGE plpgsql AS $$

@@ -53,9 +53,16 @@ func stormy(t *testing.T, skews []time.Duration, rounds int) {
 	random := seeded(t)
 	server := pgtest.Shared(t)
 	f := newFleet(t, server.New(t), "DAYBOOK_HIGHWATER="+server.New(t), "DAYBOOK_AUDIT_READS=off")
-	var nodes []*fleetNode
-	for i, skew := range skews {
-		nodes = append(nodes, f.must(fmt.Sprintf("node%d", i), skew))
+	nodes, said := make([]*fleetNode, len(skews)), make([]string, len(skews))
+	var starts sync.WaitGroup
+	for i, skew := range skews { // all at once, on a store without a master key
+		starts.Go(func() { nodes[i], said[i] = f.start(fmt.Sprintf("node%d", i), skew) })
+	}
+	starts.Wait()
+	for i, n := range nodes {
+		if n == nil {
+			t.Fatalf("node%d never listened:\n%s", i, said[i])
+		}
 	}
 	history := storetest.NewHistory(storetest.Load{Seed: random.Uint64(), Start: time.Now().UnixMicro(), Writers: 4, Orgs: 3})
 	ctx, stop := context.WithCancel(t.Context())
@@ -368,6 +375,17 @@ func TestNodes(t *testing.T) {
 	path = path[strings.Index(path, "/v1/"):]
 	if status, text := f.ask(on(b), "GET", strings.ReplaceAll(path, `\u0026`, "&"), "", ""); status != http.StatusOK || !strings.Contains(text, `"a.b"`) {
 		t.Errorf("the file from the other node: %d %s", status, text)
+	}
+
+	// The store is checked and looked at beside the nodes, as nobody's secret.
+	for _, command := range []struct{ name, want string }{{"fsck", "OK  everything agrees"}, {"doctor", "PostgreSQL"}} {
+		text, err := f.command(command.name, "--db", strings.Replace(f.db, "postgres://daybook@", "postgres://daybook:geheim@", 1)).CombinedOutput()
+		if command.name == "doctor" {
+			err = nil // it also looks for a server where none is
+		}
+		if err != nil || !strings.Contains(string(text), command.want) || strings.Contains(string(text), "geheim") || strings.Contains(string(text), "fail\tstore") {
+			t.Errorf("%s: %v\n%s", command.name, err, text)
+		}
 	}
 
 	// Another master key.

@@ -70,7 +70,7 @@ func (m *Main) Run(ctx context.Context) (err error) {
 	c := m.Config
 	m.identify()
 	m.failed = make(chan error, 1)
-	if m.store, err = openStore(ctx, c.DB, storeOptions{logger: m.Logger, c: c}); err != nil {
+	if m.store, err = m.openAwaited(ctx); err != nil {
 		return err
 	}
 	if m.Prepare != nil {
@@ -411,6 +411,12 @@ func (e *env) serve(ctx context.Context, m *Main, ready func() error) error {
 	if names := config.Ignored(config.Sources{LookupEnv: e.lookup}); m.Config.TavivoEnabled && len(names) > 0 {
 		m.Logger.LogAttrs(ctx, slog.LevelWarn, "variables that name a database do nothing here",
 			slog.String("variables", strings.Join(names, " ")), slog.String("try", "db (--db, DAYBOOK_DB) says where the log is kept"))
+	}
+	for _, s := range m.Settings {
+		if (s.Key == "db" || s.Key == "highwater") && strings.HasPrefix(s.Source, "flag ") && strings.Contains(s.Value, "********") {
+			m.Logger.LogAttrs(ctx, slog.LevelWarn, "a password stands on the command line, which other users of this machine can read",
+				slog.String("setting", s.Key), slog.String("try", s.Key+"_password_file, or the variable instead of the flag"))
+		}
 	}
 	m.FollowTail = e.tuneMemory()
 	if err := m.Run(ctx); err != nil {

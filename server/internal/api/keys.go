@@ -50,7 +50,7 @@ type shownSession struct {
 
 // instanceFacts is what the server can do, for those who draw its console.
 type instanceFacts struct {
-	URL      string `json:"url" doc:"Under which clients reach it." example:"https://audit.example.com"`
+	URL      string `json:"url" doc:"Under which clients reach it."`
 	Signing  bool   `json:"signing" doc:"Checkpoints are signed: there are proofs."`
 	Recorded bool   `json:"self_audit" doc:"What is done through the server is recorded."`
 	Sessions bool   `json:"sessions" doc:"People can sign in."`

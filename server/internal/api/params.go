@@ -61,7 +61,7 @@ var (
 )
 
 var (
-	paramMask  = param{"mask", "Paths of fields that are withheld, such as `/actor/email`, separated by commas. The bundle says that it is masked.", text}
+	paramMask  = param{"mask", "Paths of fields that are withheld, such as `/actor/email` or `/targets/*/name`, separated by commas. The bundle says that it is masked.", text}
 	paramSince = param{"since", "Sizes of older checkpoints that the reader may remember, separated by commas: the bundle links them to its own.", text}
 
 	paramBundleFrom = param{"from", "Seq of the first entry. Left out: 0.", number(0, 0, 0)}

@@ -64,7 +64,7 @@ func (s *Server) table() []*route {
 		{method: "POST", pattern: "/v1/events", scopes: auth.Record, org: orgRecord, quiet: true, params: []param{paramPartial}, handler: createEvents, about: aboutCreateEvents},
 		{method: "GET", pattern: "/v1/events", fresh: freshAsked, scopes: auth.Read, viewers: anyViewer, org: orgRead, looks: viewed("search"), params: search, handler: listEvents, about: aboutListEvents},
 		{method: "GET", pattern: "/v1/events/tail", scopes: auth.Read, viewers: auth.FeatureLive, org: orgRead, looks: viewed("tail"), params: []param{paramQ, paramTZ, paramFromSeq}, handler: tailEvents, about: aboutTailEvents},
-		{method: "GET", pattern: "/v1/events/csv", scopes: auth.Export, viewers: auth.FeatureExport, org: orgRead, params: []param{paramQ, paramFrom, paramTo, paramTZ, paramOrder, paramAsc}, handler: getEventsCSV, about: aboutGetCSV},
+		{method: "GET", pattern: "/v1/events/csv", fresh: freshAlways, scopes: auth.Export, viewers: auth.FeatureExport, org: orgRead, params: []param{paramQ, paramFrom, paramTo, paramTZ, paramOrder, paramAsc}, handler: getEventsCSV, about: aboutGetCSV},
 		{method: "GET", pattern: "/v1/events/{id}", fresh: freshAsked, scopes: auth.Read, viewers: anyViewer, org: orgRead, looks: opened, handler: getEvent, about: aboutGetEvent},
 		{method: "GET", pattern: "/v1/events/{id}/around", fresh: freshAsked, scopes: auth.Read, viewers: anyViewer, org: orgRead, looks: viewed("around"), params: []param{paramAround}, handler: getAround, about: aboutGetAround},
 		{method: "GET", pattern: "/v1/targets/{type}/{id}/events", fresh: freshAsked, scopes: auth.Read, viewers: anyViewer, org: orgRead, looks: viewed("target"), params: search, handler: listTargetEvents, about: aboutListTargetEvents},

@@ -29,7 +29,7 @@ type newViewerToken struct {
 	From     string         `json:"from,omitempty" doc:"Nothing that occurred before is seen." example:"now-90d"`
 	Hide     []string       `json:"hide,omitempty" maxItems:"32" doc:"JSON pointers of fields that are neither shown nor searched; * stands for any one step. Not: action, outcome, times, types and ids." example:"[\"/context/ip\",\"/actor/email\"]"`
 	Features []string       `json:"features,omitempty" doc:"Some of export, verify, live." example:"[\"export\",\"verify\"]"`
-	Origin   string         `json:"origin,omitempty" doc:"Of the page with the viewer; one that the organization names. Left out: the one it names, if it is one." example:"https://app.acme.com"`
+	Origin   string         `json:"origin,omitempty" doc:"Of the page with the viewer; one that the organization names. Left out: the one it names, if it is one."`
 	TTL      string         `json:"ttl,omitempty" doc:"At most 15m; left out: as the organization says." example:"10m"`
 }
 
@@ -68,14 +68,14 @@ type seenByViewer struct {
 
 // viewerSettings is how a log may be shown in other products' pages.
 type viewerSettings struct {
-	Origins   []string `json:"origins" nullable:"false" doc:"Of pages that may show a viewer." example:"[\"https://app.acme.com\"]"`
+	Origins   []string `json:"origins" nullable:"false" doc:"Of pages that may show a viewer."`
 	Lifetime  int64    `json:"lifetime_s" doc:"Of a token whose ttl is left out, in seconds." example:"600"`
 	UpdatedAt *stamp   `json:"updated_at" format:"date-time" doc:"null: nobody has set anything."`
 	By        *party   `json:"by,omitempty"`
 }
 
 type newViewerSettings struct {
-	Origins  []string `json:"origins" nullable:"false" maxItems:"50" doc:"https:// and a host, without a path; plain http of localhost alone." example:"[\"https://app.acme.com\"]"`
+	Origins  []string `json:"origins" nullable:"false" maxItems:"50" doc:"The scheme https and a host, without a path; plain http of localhost alone."`
 	Lifetime int64    `json:"lifetime_s,omitempty" minimum:"30" maximum:"900" doc:"600 when left out." example:"600"`
 }
 

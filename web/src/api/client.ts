@@ -116,7 +116,7 @@ export type Question = { q?: string; from?: string; to?: string; tz?: string };
 /** The routes that more than one page asks. A page's own routes stand beside the page. */
 export const api = {
 	whoami: (signal?: AbortSignal) => ask<Whoami>("/v1/whoami", signal ? { signal } : {}),
-	signIn: (key: string) => ask<void>("/v1/session", { body: { api_key: key } }),
+	signIn: (by: { api_key: string } | { code: string }) => ask<void>("/v1/session", { body: by }),
 	signOut: () => ask<void>("/v1/session", { method: "DELETE" }),
 	orgs: (cursor?: string) => ask<{ organizations: Org[]; next_cursor: string | null }>("/v1/organizations", { params: { limit: 1000, cursor } }),
 	events: (org: string, params: Question & { order?: string; asc?: boolean; limit?: number; cursor?: string }, signal?: AbortSignal) =>

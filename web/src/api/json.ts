@@ -1,5 +1,5 @@
 // JSON as the pages hold it: plain objects, and numbers whose digits JavaScript would lose as Num. The reader is ../json/read.
-import { Num, readJSON, type Json as Wire } from "../json/read";
+import { Num, readJSON, type Json as Wire, writeJSON } from "../json/read";
 
 export { Num };
 
@@ -52,14 +52,7 @@ export function isObject(value: unknown): value is { [name: string]: Json } {
 
 /** One line of JSON with the digits kept. */
 export function compact(value: Json): string {
-	if (value instanceof Num) return value.text;
-	if (Array.isArray(value)) return `[${value.map(compact).join(",")}]`;
-	if (isObject(value)) {
-		return `{${Object.entries(value)
-			.map(([name, v]) => `${JSON.stringify(name)}:${compact(v)}`)
-			.join(",")}}`;
-	}
-	return JSON.stringify(value);
+	return writeJSON(wire(value));
 }
 
 /** JSON over several lines, indented by two spaces, with the digits kept. */

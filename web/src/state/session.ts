@@ -43,9 +43,9 @@ export async function openSession(): Promise<void> {
 	}
 }
 
-/** Signs in with an API key. Throws Problem. */
-export async function signIn(key: string): Promise<void> {
-	await api.signIn(key);
+/** Signs in with an API key, or with a code that does so once. Throws Problem. */
+export async function signIn(by: { api_key: string } | { code: string }): Promise<void> {
+	await api.signIn(by);
 	await openSession();
 }
 

@@ -34,6 +34,15 @@ export function shortTime(iso: string, zone: string): string {
 	return `${day} ${time}`;
 }
 
+/** From one time to another: the day stands once when it is the same. */
+export function period(from: string, to: string, zone: string): string {
+	const clock = format(zone, { hour: "2-digit", minute: "2-digit", second: "2-digit", hourCycle: "h23" });
+	const day = format(zone, { day: "numeric", month: "numeric", year: "numeric" });
+	const [a, b] = [new Date(from), new Date(to)];
+	if (day.format(a) === day.format(b)) return `${clock.format(a)}–${clock.format(b)}`;
+	return `${shortTime(from, zone)} – ${shortTime(to, zone)}`;
+}
+
 /** A time in full, to the millisecond, with its zone. */
 export function fullTime(iso: string, zone: string): string {
 	const at = new Date(iso);

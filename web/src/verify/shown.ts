@@ -31,6 +31,7 @@ export function unproved(shown: Obj, proved: Entry): string | undefined {
 	for (const f of payload.size === 0 && loose ? [] : flatten(payload)) {
 		if (!matters(f)) continue;
 		const n = left.get(key(f)) ?? 0;
+		if (n === 0 && loose && f.type === "z") continue; // stands for an element that is withheld
 		if (n === 0) return f.path;
 		if (n === 1) left.delete(key(f));
 		else left.set(key(f), n - 1);

@@ -189,6 +189,21 @@ export default [
 		},
 	},
 	{
+		name: "save",
+		async run({ open, rows, page, api, expect, theme }) {
+			await open("/o/org_acme/events?q=outcome:denied&from=now-30d&sel=evt_01m7z7rs1affyad5cmxxj94a79");
+			await rows();
+			await page.click("text=Save");
+			await page.fill("dialog[open].dialog input", `Denied ${theme}`);
+			await page.click("dialog[open].dialog .dialog-foot button");
+			await page.waitForSelector(".toast");
+			const { views } = await api("GET", "/v1/views");
+			const saved = views.find((v) => v.name === `Denied ${theme}`);
+			expect(saved?.search === "q=outcome%3Adenied&from=now-30d", `the view keeps ${saved?.search}`);
+		},
+		failures: ["/v1/events/evt_"],
+	},
+	{
 		name: "export",
 		async run({ open, rows, page, expect }) {
 			await open("/o/org_acme/events?q=outcome:denied");
@@ -215,6 +230,11 @@ export default [
 			await page.waitForSelector(".drawer .event-title");
 			await shot("event");
 			await page.click(".drawer [aria-label=Close]");
+			await page.click(".facets-button");
+			await page.locator("dialog[open] .facet-row input").first().check();
+			await page.waitForURL(/q=action:/);
+			await shot("facets");
+			await page.keyboard.press("Escape");
 			await page.click(".rail-toggle");
 			await page.waitForSelector(".rail-link");
 		},
@@ -243,6 +263,12 @@ export default [
 				return [all[0].height, all[1].top - all[0].top];
 			});
 			expect(Math.abs(row - step) < 1 && row > 60, `rows of ${row} stand ${step} apart`);
+			expect(await page.locator(".cell-what").first().isVisible(), "what happened is cut off");
+			const [cell, list] = await page.evaluate(() => [
+				document.querySelector(".cell-what").getBoundingClientRect().right,
+				document.querySelector(".event-list").getBoundingClientRect().right,
+			]);
+			expect(cell <= list + 1, "what happened is cut off");
 		},
 	},
 	{

@@ -6,6 +6,7 @@ import type { UrlState } from "../../state/url";
 import { ProblemBanner, Skeleton } from "../../ui/notice";
 import { shortTime, zoneName } from "../../ui/time";
 import { useBeside } from "../events/beside";
+import { effective } from "../events/hidden";
 import { read, when } from "../events/reading";
 
 type Props = { org: string; zone: string; entry: Entry; url: UrlState };
@@ -33,7 +34,8 @@ export function Around(props: Props) {
 /** The entries of one list around the one that is shown. */
 function Near(p: Props & { path: string }) {
 	const around = useBeside(async (signal) => {
-		const page = (q: string, asc: boolean) => ask<Page>(p.path, { org: p.org, params: { q, asc, limit: near }, signal });
+		const page = (q: string, asc: boolean) =>
+			ask<Page>(p.path, { org: p.org, params: { q: effective(q, p.entry.action.startsWith("daybook.") ? "1" : ""), asc, limit: near }, signal });
 		const [before, after] = await Promise.all([page(`seq:<${p.entry.seq}`, false), page(`seq:>${p.entry.seq}`, true)]);
 		return [...after.entries.reverse(), p.entry, ...before.entries];
 	}, `${p.path} ${p.entry.seq}`);

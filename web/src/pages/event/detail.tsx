@@ -92,7 +92,7 @@ function Shown(props: Props & { stored: Stored }) {
 				</time>
 				<span class="muted">
 					{" "}
-					{entry.occurred_at ? (
+					{entry.occurred_at && late !== 0 ? (
 						<span class={skew(entry) ? "warn" : ""}>
 							· {skew(entry) ? "⏱ " : ""}
 							{late < 0 ? t("event.received-before", { span: span(late) }) : t("event.received", { span: span(late) })}

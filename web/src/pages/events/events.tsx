@@ -7,6 +7,8 @@ import { api, Problem } from "../../api/client";
 import { summary } from "../../api/logs";
 import { number, t } from "../../messages/messages";
 import { useUrl } from "../../state/url";
+import { Button } from "../../ui/button";
+import { Dialog } from "../../ui/dialog";
 import { ProblemBanner, say } from "../../ui/notice";
 import { useLog } from "../../ui/proof";
 import { dayOf, zoneOf } from "../../ui/time";
@@ -24,6 +26,7 @@ import { NoMatch } from "./nomatch";
 import type { Search } from "./pages";
 import { QueryBox } from "./querybox";
 import { RangeMenu, ZoneMenu } from "./range";
+import { SaveDialog } from "./save";
 import { useLive } from "./uselive";
 import { usePages } from "./usepages";
 
@@ -66,6 +69,8 @@ export default function Events() {
 	const list = useRef<ListHandle>(null);
 	const [focus, setFocus] = useState(0);
 	const [exporting, setExporting] = useState(false);
+	const [narrowing, setNarrowing] = useState(false);
+	const [saving, setSaving] = useState(false);
 	const liveAllowed = search.order !== "occurred" && !search.asc && to === "";
 	const live = useLive({ on: url.get("live") === "1" && liveAllowed, pages, list, onOverrun: () => setRound(round + 1) });
 
@@ -85,9 +90,18 @@ export default function Events() {
 	const empty = pages.done && pages.count === 0 && !problem;
 	const oldest = log.value?.oldest;
 	const hidden = all !== "1" && hides(q);
+	const facetList = <Facets counts={facets.value} failed={facets.failed && !queryProblem} query={q} nameOf={(id) => pages.names.get(id)} onQuery={setQuery} />;
 	return (
 		<div class={`events ${sel ? "with-drawer" : ""}`}>
-			<Head url={url} summary={log.value} zone={zone} live={live.state} liveAllowed={liveAllowed} onExport={() => setExporting(true)} />
+			<Head
+				url={url}
+				summary={log.value}
+				zone={zone}
+				live={live.state}
+				liveAllowed={liveAllowed}
+				onSave={() => setSaving(true)}
+				onExport={() => setExporting(true)}
+			/>
 			<div class="events-tools">
 				<QueryBox org={org} tz={search.tz ?? ""} value={q} error={queryProblem} onSearch={setQuery} />
 				<RangeMenu from={from} to={to} tz={tz} onRange={setRange} />
@@ -95,6 +109,9 @@ export default function Events() {
 			</div>
 			<Histogram counts={histogram.value} failed={histogram.failed && !queryProblem} zone={zone} end={to || new Date().toISOString()} onZoom={zoom} />
 			<div class="events-line">
+				<Button small class="facets-button" icon="filter" onClick={() => setNarrowing(true)}>
+					{t("facets.open")}
+				</Button>
 				{hidden ? (
 					<button type="button" class="chip" onClick={() => url.set({ all: "1" }, true)} title={t("events.hidden.title")}>
 						{t("events.hidden")} <span aria-hidden="true">×</span>
@@ -119,7 +136,7 @@ export default function Events() {
 			) : null}
 			<div class="events-body" aria-busy={asking !== pages && asking.loading}>
 				{asking !== pages && asking.loading ? <div class="busy-bar" /> : null}
-				<Facets counts={facets.value} failed={facets.failed && !queryProblem} query={q} nameOf={(id) => pages.names.get(id)} onQuery={setQuery} />
+				{facetList}
 				{empty ? (
 					<NoMatch search={search} q={q} all={all} onQuery={setQuery} onAll={() => url.set({ all: "1" }, true)} onRange={setRange} />
 				) : (
@@ -146,6 +163,12 @@ export default function Events() {
 				)}
 				{sel ? <EventDrawer org={org} id={sel} zone={zone} pages={pages} url={url} /> : null}
 			</div>
+			{narrowing ? (
+				<Dialog title={t("facets.open")} onClose={() => setNarrowing(false)}>
+					{facetList}
+				</Dialog>
+			) : null}
+			{saving ? <SaveDialog org={org} onClose={() => setSaving(false)} /> : null}
 			{exporting ? <ExportDialog org={org} search={search} columns={columnsOf(url.get("cols"))} onClose={() => setExporting(false)} /> : null}
 		</div>
 	);

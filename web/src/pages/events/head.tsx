@@ -9,7 +9,7 @@ import { shortTime, zoneName } from "../../ui/time";
 import { columnName, columnsOf, columnsText, offered } from "./columns";
 import type { LiveState } from "./live";
 
-type Props = { url: UrlState; summary: Summary | null; zone: string; live: LiveState; liveAllowed: boolean; onExport: () => void };
+type Props = { url: UrlState; summary: Summary | null; zone: string; live: LiveState; liveAllowed: boolean; onSave: () => void; onExport: () => void };
 
 export function Head(props: Props) {
 	const { url } = props;
@@ -31,6 +31,9 @@ export function Head(props: Props) {
 				{props.live === "paused" ? t("live.paused") : t("live")}
 			</Button>
 			<ViewMenu url={url} zone={props.zone} />
+			<Button icon="save" onClick={props.onSave}>
+				{t("save")}
+			</Button>
 			{can("export") ? (
 				<Button icon="download" onClick={props.onExport}>
 					{t("export")}

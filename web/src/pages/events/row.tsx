@@ -1,6 +1,6 @@
 import { t } from "../../messages/messages";
 import { ProofMark } from "../../ui/proof";
-import { shortTime, span } from "../../ui/time";
+import { period, shortTime, span } from "../../ui/time";
 import type { Row } from "./fold";
 import { fieldText, read, skew, when } from "./reading";
 
@@ -82,12 +82,7 @@ function What(props: { row: Row; zone: string }) {
 			{e.outcome === "failure" ? <strong class="outcome">✕ {t("outcome.failed")}: </strong> : null}
 			{e.outcome === "denied" ? <strong class="outcome">⊘ {t("outcome.denied")}: </strong> : null}
 			<bdi>{read(e).what}</bdi>
-			{last ? (
-				<span class="muted">
-					{" "}
-					{t("events.repeats", { n: repeats.length + 1, from: shortTime(when(last), props.zone), to: shortTime(when(e), props.zone) })}
-				</span>
-			) : null}
+			{last ? <span class="muted"> {t("events.repeats", { n: repeats.length + 1, period: period(when(last), when(e), props.zone) })}</span> : null}
 		</>
 	);
 }

@@ -21,7 +21,7 @@ export function SignInForm(props: { onDone: () => void }) {
 		setBusy(true);
 		setError("");
 		try {
-			await signIn(key.trim());
+			await signIn({ api_key: key.trim() });
 			if (session.value === "here") {
 				props.onDone();
 			} else {

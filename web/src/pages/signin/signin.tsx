@@ -1,7 +1,7 @@
-import { useEffect } from "preact/hooks";
+import { useEffect, useState } from "preact/hooks";
 import { useLocation } from "preact-iso/router";
 import { t } from "../../messages/messages";
-import { session } from "../../state/session";
+import { session, signIn } from "../../state/session";
 import { SignInForm } from "./form";
 
 /** Where to go after the sign-in: an address of the console, never another site. */
@@ -15,6 +15,11 @@ export default function SignIn() {
 	useEffect(() => {
 		document.title = `${t("signin")} · Daybook`;
 	}, []);
+	const code = location.query["code"] ?? "";
+	const [refused, setRefused] = useState(false);
+	useEffect(() => {
+		if (code) signIn({ code }).catch(() => setRefused(true));
+	}, [code]);
 	useEffect(() => {
 		if (session.value === "here") location.route(next, true);
 	}, [session.value]);
@@ -22,6 +27,7 @@ export default function SignIn() {
 		<main class="signin">
 			<h1>Daybook</h1>
 			<p class="muted">{t("signin.about")}</p>
+			{refused ? <p class="field-error">{t("signin.code-refused")}</p> : null}
 			<SignInForm onDone={() => location.route(next, true)} />
 			<p class="small muted">{t("signin.where")}</p>
 		</main>

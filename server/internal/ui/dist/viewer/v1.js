@@ -1,1 +1,1 @@
-import "./viewer-IANFSZDG.js";
+import "./viewer-MS33XUYO.js";

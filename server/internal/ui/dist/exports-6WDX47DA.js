@@ -1,1 +1,0 @@
-import{a,b,c,d}from"./chunk-PGN3P3L2.js";import"./chunk-KAQ4YGFO.js";import"./chunk-2RGGEIPD.js";import"./chunk-JIUWVYSZ.js";import"./chunk-FKBW6EMN.js";import"./chunk-JBO6IW7W.js";import"./chunk-QIL2JWAZ.js";import"./chunk-6OMHQCXA.js";export{d as ExportProgress,c as bytes,a as default,b as rangeOf};

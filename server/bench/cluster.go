@@ -157,7 +157,7 @@ func (c *cluster) costs(ctx context.Context, database string) (k costs, err erro
 		}
 		for _, t := range ticks {
 			n, _ := strconv.ParseInt(t, 10, 64)
-			k.cpu += float64(n) / 100           // USER_HZ is 100 on every Linux that Go runs on
+			k.cpu += float64(n) / 100 // USER_HZ is 100 on every Linux that Go runs on
 		}
 	}
 	return k, nil

@@ -74,14 +74,14 @@ export default [
 	},
 	{
 		name: "proof",
-		async run({ api, open, page, expect, url, key }) {
-			const id = await record(api, { action: "proof.wanted", actor: { type: "user", id: "usr_7", name: "Grace Hopper" } });
+		async run({ api, open, page, expect, url, key, theme }) {
+			const id = await record(api, { action: "proof.wanted", actor: { type: "user", id: `usr_${theme}`, name: "Grace Hopper" } });
 			await fetch(`${url}/v1/organizations/org_acme/log/checkpoint`, { headers: { Authorization: `Bearer ${key}` } });
-			await open(`/o/org_acme/events?sel=${id}&tab=proof`);
-			await page.waitForSelector(".proof-tab");
+			await open(`/o/org_acme/events?sel=${id}`);
+			await page.waitForSelector(".drawer .facts");
 			expect((await page.locator(".proof-mark.verified").count()) === 0, "something is green before it was checked");
-			await page.click("text=Verify in this browser");
-			await page.waitForSelector(".proof-found.verified");
+			await page.click("[role=tab]:has-text('Proof')");
+			await page.waitForSelector(".proof-say.verified");
 			await page.waitForSelector(".event-row .proof-mark.verified"); // the row knows, too
 		},
 	},
@@ -90,10 +90,9 @@ export default [
 		failures: ["/log/"],
 		async run({ api, open, page, expect }) {
 			const id = await record(api, { action: "proof.blocked", actor: { type: "user", id: "usr_7" } });
-			await page.route("**/log/bundle**", (r) => r.abort());
+			await page.route("**/log/evidence**", (r) => r.abort());
 			await open(`/o/org_acme/events?sel=${id}&tab=proof`);
-			await page.click("text=Verify in this browser");
-			await page.waitForSelector(".proof-found.unknown");
+			await page.waitForSelector(".proof-say.unknown");
 			expect((await page.locator(".proof-mark.failed").count()) === 0, "what cannot be checked is red");
 		},
 	},

@@ -97,7 +97,8 @@ async function play(browser, state, story, theme) {
 	});
 	const page = await context.newPage();
 	page.on("console", (m) => {
-		const expected = m.text().startsWith("Failed to load resource") && story.failures?.some((f) => m.location().url.includes(f));
+		const refused = /^(Failed to load resource|Access to fetch)/.test(m.text());
+		const expected = refused && story.failures?.some((f) => m.location().url.includes(f) || m.text().includes(f));
 		if (m.type() === "error" && !expected) faults.push(`console: ${m.text()} ${m.location().url}`);
 	});
 	page.on("pageerror", (e) => faults.push(`page: ${e.stack ?? e.message}`));

@@ -157,7 +157,13 @@ type logActs struct {
 	doubted atomic.Bool // another process may have erased something of what was read
 
 	// Guarded by mu.
-	mu       sync.Mutex
+	mu sync.Mutex
+	knownActs
+}
+
+// knownActs is what logActs knows.
+type knownActs struct {
+	torn     bool  // reading failed half-way
 	through  int64 // every entry below was looked at
 	folded   bool  // what was folded at the first look was read
 	holds    []*activeHold
@@ -184,7 +190,7 @@ func (b *Book) acts(log LogNo) *logActs {
 	defer b.actsMu.Unlock()
 	a := b.actsOf[log]
 	if a == nil {
-		a = &logActs{turn: make(chan struct{}, 1), byID: map[string]*Erasure{}, freed: map[string]Hold{}}
+		a = &logActs{turn: make(chan struct{}, 1), knownActs: newKnownActs()}
 		b.actsOf[log] = a
 	}
 	return a
@@ -214,11 +220,39 @@ func (a *logActs) unlock() { <-a.turn }
 
 // catchUp reads the control entries that v holds and a does not know. The caller holds a.mu.
 func (a *logActs) catchUp(ctx context.Context, b *Book, v *view) error {
-	if a.doubted.Swap(false) && len(a.erasures) > 0 { // a reason may be gone, or who it was
-		a.through, a.folded = 0, false
-		a.holds, a.released, a.freed, a.erasures, a.byID = nil, nil, map[string]Hold{}, nil, map[string]*Erasure{}
-		a.keys, a.lost, a.idle = nil, nil, ""
+	if v.size < a.through { // an older picture: what is known is not forgotten for it
+		return nil
 	}
+	doubted := a.doubted.Swap(false)
+	if !a.torn {
+		err := a.read(ctx, b, v)
+		a.torn = err != nil
+		if err == nil && (!doubted || len(a.erasures) == 0) { // else a reason may be gone, or who it was
+			return nil
+		}
+		if err != nil {
+			if doubted {
+				a.doubted.Store(true)
+			}
+			return err
+		}
+	}
+	fresh := newKnownActs()
+	err := fresh.read(ctx, b, v)
+	if err == nil {
+		a.knownActs = fresh
+	} else if doubted {
+		a.doubted.Store(true)
+	}
+	return err
+}
+
+func newKnownActs() knownActs {
+	return knownActs{byID: map[string]*Erasure{}, freed: map[string]Hold{}}
+}
+
+// read reads the control entries that v holds and a does not know. After an error some were taken.
+func (a *knownActs) read(ctx context.Context, b *Book, v *view) error {
 	if a.through >= v.size {
 		return nil
 	}
@@ -257,7 +291,7 @@ func (a *logActs) catchUp(ctx context.Context, b *Book, v *view) error {
 }
 
 // take takes one control entry. What it says of itself and is no longer there, it does not say.
-func (a *logActs) take(org OrgID, e *packed) error {
+func (a *knownActs) take(org OrgID, e *packed) error {
 	text, err := e.remainder()
 	if err != nil {
 		return err

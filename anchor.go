@@ -123,6 +123,9 @@ func (a *anchorLog) leafAt(ctx context.Context, n int64) (anchorDocument, error)
 // anchorFresh is for how long what was read of the end of the log counts while other processes may append to it.
 const anchorFresh = time.Second
 
+// anchorSlack is by how much the time of a leaf may be ahead of what it anchors, beside the interval: it is in whole seconds, by any clock.
+const anchorSlack = 10 * time.Second
+
 // load finds the end of the log: leaves have no gaps. What is known of it is read on while other processes may have appended.
 func (a *anchorLog) load(ctx context.Context) error {
 	if a.loaded && (a.b.fleet == nil || monotonic().Sub(a.loadedAt) < anchorFresh) {
@@ -300,7 +303,7 @@ func (a *anchorLog) append(ctx context.Context, heads []anchoredHead) error {
 		return err
 	}
 	if a.b.fleet != nil { // what this process signed while another one anchored
-		before := a.last - 2*a.b.o.SignEvery.Microseconds()
+		before := a.last - (2*a.b.o.SignEvery + anchorSlack).Microseconds()
 		heads = slices.DeleteFunc(heads, func(h anchoredHead) bool { return h.at < before })
 	}
 	slices.SortFunc(heads, compareTags)

@@ -420,7 +420,7 @@ func (s *selection) refusal() error {
 }
 
 // erased takes a control entry that erases, or a part of one. The caller holds mu.
-func (a *logActs) erased(org OrgID, c *control, e *packed) {
+func (a *knownActs) erased(org OrgID, c *control, e *packed) {
 	x := a.byID[c.ErasureID]
 	if x == nil {
 		x = &Erasure{Org: org, ID: c.ErasureID, Entries: c.Count, Reason: c.Reason, LegalBasis: c.Basis, By: c.By, ApprovedBy: c.ApprovedBy, RequestedAt: e.received, Items: cmp.Or(c.Items, c.OfItems), Of: c.Of}

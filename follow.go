@@ -271,7 +271,7 @@ func (s *shard) takeHeads(heads []Head) {
 		h := &heads[i]
 		s.mu.RLock()
 		t := s.logs[h.Log]
-		known := t != nil && h.Org != "" && h.Turn == t.head.Turn && h.State == t.head.State
+		known := t != nil && h.Org != "" && h.Turn == t.head.Turn && h.Packed == t.head.Packed && h.State == t.head.State
 		wasClosed := t != nil && t.head.State == LogClosed
 		s.mu.RUnlock()
 		if known { // this process did it

@@ -271,7 +271,7 @@ func (a *logActs) hold(id string) (Hold, bool) {
 
 // placed takes a control entry that places a hold, or a part of one. The caller holds mu. A query that this program cannot read keeps
 // everything: a hold errs on the side of keeping.
-func (a *logActs) placed(c *control, e *packed) error {
+func (a *knownActs) placed(c *control, e *packed) error {
 	for i, h := range a.holds {
 		if h.ID == c.HoldID {
 			more := *h // others may be reading h
@@ -294,7 +294,7 @@ func (a *logActs) placed(c *control, e *packed) error {
 }
 
 // release takes a control entry that releases a hold. The caller holds mu.
-func (a *logActs) release(c *control, e *packed) {
+func (a *knownActs) release(c *control, e *packed) {
 	i := slices.IndexFunc(a.holds, func(h *activeHold) bool { return h.ID == c.HoldID })
 	if i < 0 {
 		a.freed[c.HoldID] = Hold{ID: c.HoldID, ReleasedAt: e.received, ReleasedBy: c.By, ReleasedReason: c.Reason}

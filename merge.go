@@ -321,16 +321,14 @@ func (m *merger) forget(s *shard) {
 
 // refresh reads the folded heads of logs whose last Replace failed: it may have been written all the same.
 func (m *merger) refresh(ctx context.Context) error {
+	if m.lease != nil && len(m.stale) > 0 {
+		return m.refreshFleet(ctx)
+	}
 	for log, s := range m.stale {
 		heads, err := m.b.store.LogHeads(ctx, []LogNo{log})
-		if m.lease != nil && errors.Is(err, ErrNotExist) { // another process has dropped it
-			delete(m.stale, log)
-			continue
-		}
 		if err != nil {
 			return fmt.Errorf("read the head of log %d: %w", log, err)
 		}
-		s.turned(log, heads[0].Turn)
 		s.mu.RLock()
 		t := s.logs[log]
 		moved := t != nil && heads[0].Packed > t.head.Packed

@@ -26,9 +26,10 @@ func (m moment) before(o moment, asc bool) bool {
 
 // source is a block, or a part of a window of the tail, not yet read.
 type source struct {
-	first moment // none of its entries that are still to be given comes before this
-	meta  BlockMeta
-	tail  bool
+	first    moment // none of its entries that are still to be given comes before this
+	meta     BlockMeta
+	from, to int64 // the seqs of it that were not read yet: of a block that took the place of others, what they held
+	tail     bool
 }
 
 // sources is a heap, what may come first on top.
@@ -148,7 +149,7 @@ func (o *byOccurred) collect() error {
 func (o *byOccurred) collectTail(lo, hi int64) error {
 	for lo < hi {
 		end := min(floorTo(lo, windowSize)+windowSize, hi)
-		top := source{first: o.start, meta: BlockMeta{BlockRef: BlockRef{First: lo}, N: int(end - lo)}, tail: true}
+		top := source{first: o.start, meta: BlockMeta{BlockRef: BlockRef{First: lo}, N: int(end - lo)}, from: lo, to: end, tail: true}
 		ok := true
 		if end-lo == windowSize {
 			if o.ctx.Err() != nil {
@@ -184,7 +185,7 @@ func (o *byOccurred) collectBlocks(lo, hi int64) error {
 		for i := max(0, list.find(lo)); i < len(list.metas) && lo < hi; i++ {
 			m := list.metas[i]
 			if first, ok := o.firstOf(&m); ok && o.may(&m) {
-				heap.Push(&o.heap, source{first: first, meta: m})
+				heap.Push(&o.heap, source{first: first, meta: m, from: max(lo, m.First), to: min(hi, m.end())})
 			}
 			lo = m.end()
 		}
@@ -219,7 +220,7 @@ func (o *byOccurred) firstOf(m *BlockMeta) (first moment, ok bool) {
 func (o *byOccurred) readTop() error {
 	top, _ := heap.Pop(&o.heap).(source)
 	m := &top.meta
-	lo, hi := m.First, min(m.end(), o.size)
+	lo, hi := top.from, min(top.to, o.size)
 	w := walker{scan: o.scan, asc: true, each: o.keep}
 	if top.tail {
 		o.locate(lo, hi)
@@ -238,13 +239,13 @@ func (o *byOccurred) readTop() error {
 	}
 	blk, err := o.read(m)
 	if errors.Is(err, ErrNotExist) {
-		o.b.cache.dropChunk(o.view.head.Log, m.First)
+		o.b.cache.dropChunk(o.view.head.Log, lo)
 		return o.collectBlocks(lo, hi)
 	}
 	if err != nil {
 		return err
 	}
-	if _, err := w.unit(&unit{scan: o.scan, first: lo, n: int(hi - lo), block: blk}); err != nil {
+	if _, err := w.unit(&unit{scan: o.scan, first: lo, n: int(hi - lo), block: blk, offset: int(lo - m.First)}); err != nil {
 		return err
 	}
 	o.trim()

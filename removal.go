@@ -257,21 +257,6 @@ func (m *merger) removesFrom(ctx context.Context, r *removal, c *control, a *log
 	return &heads[i], nil, nil
 }
 
-// freshView is viewOf after everything that other processes were told. A hold that they placed is in it, or was placed later and raises the
-// turn of the log: then what is planned now is not applied.
-func (m *merger) freshView(ctx context.Context, log LogNo) (view, error) {
-	if m.lease != nil {
-		heads, err := m.b.store.LogHeads(ctx, []LogNo{log})
-		if err == nil {
-			err = m.b.fleet.refresh(ctx, m.b.shardOf(heads[0].Org))
-		}
-		if err != nil {
-			return view{}, fmt.Errorf("refresh log %d: %w", log, err)
-		}
-	}
-	return m.viewOf(ctx, log)
-}
-
 // viewOf is the picture of a log, which need not be the newest of its org.
 func (m *merger) viewOf(ctx context.Context, log LogNo) (view, error) {
 	heads, err := m.b.store.LogHeads(ctx, []LogNo{log})

@@ -53,7 +53,7 @@ type prevHead struct {
 }
 
 // key takes a control entry about keys or an epoch. The caller holds a.mu.
-func (a *logActs) key(text []byte, e *packed) error {
+func (a *knownActs) key(text []byte, e *packed) error {
 	act := keyAct{seq: e.seq, received: e.received}
 	if err := json.Unmarshal(text, &act); err != nil {
 		return fmt.Errorf("control entry %d: %w", e.seq, err)

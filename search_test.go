@@ -432,3 +432,49 @@ func TestSearchBudget(t *testing.T) {
 		t.Errorf("%d pages: the budget had no effect", pages)
 	}
 }
+
+// swapOnRead lets something happen when a block is read for the first time.
+type swapOnRead struct {
+	daybook.Store
+	armed atomic.Bool
+	do    func()
+}
+
+func (s *swapOnRead) Read(ctx context.Context, log daybook.LogNo, refs []daybook.BlockRef) ([][]byte, error) {
+	if s.armed.CompareAndSwap(true, false) {
+		s.do()
+	}
+	return s.Store.Read(ctx, log, refs)
+}
+
+// Pieces that become one block while a search by occurred_at reads them are not read twice.
+func TestSearch_swappedByOccurred(t *testing.T) {
+	t.Parallel()
+	s := &swapOnRead{Store: storetest.Memory()}
+	b := open(t, s, daybook.Options{})
+	more := func(from, n int) {
+		record(t, b, "org_a", daybook.Request{Events: texts(from, n)})
+		if err := b.Settle(t.Context()); err != nil {
+			t.Fatal(err)
+		}
+	}
+	more(0, 300)
+	more(300, 100)
+	s.do = func() { more(400, 112) }
+	s.armed.Store(true)
+	page, err := b.Search(t.Context(), daybook.EventQuery{Org: "org_a", Order: daybook.OrderOccurred, Limit: 1000})
+	if err != nil {
+		t.Fatal(err)
+	}
+	seen := map[int64]bool{}
+	for i := range page.Entries {
+		if seq := page.Entries[i].Seq; seen[seq] {
+			t.Fatalf("entry %d comes twice", seq)
+		} else {
+			seen[seq] = true
+		}
+	}
+	if len(seen) != 400 || s.armed.Load() {
+		t.Errorf("%d entries of 400", len(seen))
+	}
+}

@@ -1,5 +1,7 @@
 package postgres
 
+import "context"
+
 // Heard returns a channel that is closed when s hears a notice of another process.
 func Heard(s *Store) <-chan struct{} { return s.news.next() }
 
@@ -20,3 +22,15 @@ func Listings(s *Store) map[string]string {
 	}
 	return texts
 }
+
+// Gate is what spaces attempts to connect.
+type Gate struct{ g gate }
+
+// Failed tells the gate that an attempt failed.
+func (x *Gate) Failed() { x.g.failed() }
+
+// Succeeded tells the gate that one succeeded.
+func (x *Gate) Succeeded() { x.g.succeeded() }
+
+// Wait waits until the next attempt may be made.
+func (x *Gate) Wait(ctx context.Context) error { return x.g.wait(ctx) }

@@ -9,8 +9,8 @@ import (
 // overload asks one node for three times what it can do, on SQLite and on PostgreSQL.
 func (r *report) overload(ctx context.Context) error {
 	fmt.Printf("## Overload\n\nSingle events, 2,000 connections; 10,000 idle connections, 500 clients that send and 500 that read a byte a second stay beside the last two rows of each. Latencies of what was accepted, from the intended start.\n\n")
-	fmt.Println("| Store | Asked for | accepted/s | p50 · p99 · max ms | refused (503, Retry-After) | their p99 ms | neither | RSS MB at most |")
-	fmt.Println("|---|---|---|---|---|---|---|---|")
+	fmt.Println("| Store | Asked for | accepted/s | p50 · p99 · max ms | refused (503, Retry-After) | their p99 ms | no connection free | failed | RSS MB at most |")
+	fmt.Println("|---|---|---|---|---|---|---|---|---|")
 	s, err := r.start(ctx, "daybook", "overload")
 	if s != nil {
 		defer s.stop()
@@ -49,10 +49,10 @@ func (r *report) overloadOne(ctx context.Context, s *server, store string) error
 		return err
 	}
 	for _, x := range rs[:len(rs)-1] {
-		fmt.Printf("| %s | %s | %.0f | %.1f · %.1f · %.0f | %.0f | %.1f | %d | %d |\n", store, x.Name[len(store)+1:], float64(x.Events)/x.Seconds, x.P50, x.P99, x.Max,
-			x.More["refused"], x.More["refused_p99_ms"], x.Errors, x.ServerRSS>>20)
+		fmt.Printf("| %s | %s | %.0f | %.1f · %.1f · %.0f | %.0f | %.1f | %.0f | %d | %d |\n", store, x.Name[len(store)+1:], float64(x.Events)/x.Seconds, x.P50, x.P99, x.Max,
+			x.More["refused"], x.More["refused_p99_ms"], x.More["unsent"], x.Errors, x.ServerRSS>>20)
 	}
 	last := rs[len(rs)-1]
-	fmt.Printf("| %s | receipts looked up: %d, without an entry: %d | | | | | | |\n", store, last.Events, last.Errors)
+	fmt.Printf("| %s | receipts looked up: %d, without an entry: %d | | | | | | | |\n", store, last.Events, last.Errors)
 	return nil
 }

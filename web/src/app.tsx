@@ -14,6 +14,9 @@ import { Announcer } from "./ui/notice";
 
 const Integrity = lazy(() => import("./pages/integrity/integrity"));
 const Event = lazy(() => import("./pages/event/event"));
+const FindTimeline = lazy(() => import("./pages/timeline/find"));
+const Timeline = lazy(() => import("./pages/timeline/timeline"));
+const Start = lazy(() => import("./pages/start/start"));
 const Exports = lazy(() => import("./pages/exports/exports"));
 const Keys = lazy(() => import("./pages/keys/keys"));
 const Keeping = lazy(() => import("./pages/keeping/keeping"));
@@ -43,6 +46,10 @@ function Routes() {
 				<Route path="/o/:org" component={Home} />
 				<Route path="/o/:org/events" component={Events} />
 				<Route path="/o/:org/events/:id" component={Event} />
+				<Route path="/o/:org/start" component={Start} />
+				<Route path="/o/:org/timelines" component={FindTimeline} />
+				<Route path="/o/:org/targets/:type/:id" component={Timeline} />
+				<Route path="/o/:org/actors/:type/:id" component={Timeline} />
 				<Route path="/o/:org/exports" component={Exports} />
 				<Route path="/o/:org/exports/:id" component={Exports} />
 				<Route path="/o/:org/settings/keys" component={Keys} />

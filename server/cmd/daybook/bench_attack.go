@@ -30,7 +30,7 @@ type attack struct {
 // reaction is what came of it.
 type reaction struct {
 	accepted, refused histogram
-	failed, unsent    int64 // unsent: still waiting for a connection when time was up
+	failed, unsent    int64 // unsent: no connection was free, all waited for an answer
 	first             string
 	seconds           float64
 	receipts          []acknowledged
@@ -45,7 +45,7 @@ type acknowledged struct {
 func (o *reaction) merge(p *reaction) {
 	o.accepted.merge(&p.accepted)
 	o.refused.merge(&p.refused)
-	o.failed, o.unsent = o.failed+p.failed, o.unsent+p.unsent
+	o.failed += p.failed
 	o.receipts = append(o.receipts, p.receipts...)
 	if o.first == "" {
 		o.first = p.first
@@ -56,9 +56,10 @@ func (a *attack) run(ctx context.Context) (*reaction, error) {
 	p := &loop{requests: a.requests, now: a.now, from: a.now()}
 	p.to = p.from.Add(a.length)
 	var arrivals chan time.Time
+	unsent := make(chan int64, 1)
 	if a.rate > 0 {
-		arrivals = make(chan time.Time, 1<<20)
-		go p.arrive(ctx, arrivals, a.rate, p.from)
+		arrivals = make(chan time.Time)
+		go func() { unsent <- a.arrive(ctx, p, arrivals) }()
 	}
 	parts := make([]reaction, a.connections)
 	errs := make([]error, a.connections)
@@ -72,11 +73,30 @@ func (a *attack) run(ctx context.Context) (*reaction, error) {
 		all.merge(&parts[i])
 	}
 	if arrivals != nil {
-		for range arrivals {
-			all.unsent++
-		}
+		all.unsent = <-unsent
 	}
 	return all, errors.Join(errs...)
+}
+
+// arrive hands the intended starts to connections that are free, and returns how many found none.
+func (a *attack) arrive(ctx context.Context, p *loop, arrivals chan<- time.Time) (unsent int64) {
+	defer close(arrivals)
+	every := time.Duration(float64(time.Second) / a.rate)
+	for at := p.from; at.Before(p.to); at = at.Add(every) {
+		if wait := at.Sub(a.now()); wait > 0 {
+			select {
+			case <-time.After(wait):
+			case <-ctx.Done():
+				return unsent
+			}
+		}
+		select {
+		case arrivals <- at:
+		default:
+			unsent++
+		}
+	}
+	return unsent
 }
 
 // connection sends requests until time is up. A connection that the server closes is opened again.
@@ -97,9 +117,6 @@ func (a *attack) connection(ctx context.Context, p *loop, o *reaction, arrivals 
 			}
 		}
 		if a.now().After(p.to) {
-			if arrivals != nil {
-				o.unsent++
-			}
 			return nil
 		}
 		if c == nil {

@@ -26,9 +26,9 @@ func newBenchOverload(e *env) *cobra.Command {
 	var o overload
 	cmd := &cobra.Command{
 		Use: "overload", Short: "Ask for more than the server can do, beside idle and slow clients, and check every receipt",
-		Long: `Finds out what the server can do, then sends half of that alone, half of it beside idle and slow clients, and at last a multiple of it
-(open model: requests start at fixed times, and latency counts from there). Afterwards every receipt is looked up in the log. Slow
-clients send their request, or read their answer, a byte a second.`,
+		Long: `Finds out what the server can do, then sends half of that alone, half of it beside idle and slow clients, and at last a multiple of it.
+Requests start at fixed times, and latency counts from there (open model); one that finds every connection waiting is not sent, and
+counted. Afterwards every receipt is looked up in the log. Slow clients send their request, or read their answer, a byte a second.`,
 		Example: `  $ daybook bench overload --pid $(pgrep -x daybook)
   $ daybook bench overload --factor 5 --batch 100 --connections 256
   $ daybook bench overload --idle 0 --senders 0 --readers 0 --capacity 5000 --duration 1m`,
@@ -177,8 +177,8 @@ func (o *overload) report(e *env, name string, a *attack, out *reaction, more ma
 	if err := r.print(e.stdout, false); err != nil {
 		return err
 	}
-	e.note("  %s accepted a second, p50 %.1f ms, p99 %.1f ms, max %.0f ms · %s refused, p99 %.1f ms · %d failed · server %d MB", thousands(int64(float64(out.accepted.n)/r.Seconds)),
-		r.P50, r.P99, r.Max, thousands(out.refused.n), out.refused.at(0.99), r.Errors, r.ServerRSS>>20)
+	e.note("  %s accepted a second, p50 %.1f ms, p99 %.1f ms, max %.0f ms · %s refused, p99 %.1f ms · %s found no connection · %d failed · server %d MB", thousands(int64(float64(out.accepted.n)/r.Seconds)),
+		r.P50, r.P99, r.Max, thousands(out.refused.n), out.refused.at(0.99), thousands(out.unsent), r.Errors, r.ServerRSS>>20)
 	return nil
 }
 

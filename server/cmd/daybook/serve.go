@@ -190,6 +190,9 @@ func (m *Main) handler(ctx context.Context) (*api.Server, error) {
 		return nil, err
 	}
 	d.Exports, d.Origin = m.export, origin
+	if info, err := os.Stat(c.DB); err == nil && info.Mode().IsRegular() {
+		d.Storage = m.storageBytes
+	}
 	d.Views, d.ViewerSettings = control.NewViews(m.store, m.Now), control.NewViewings(m.store, m.Now)
 	viewerKey, err := control.ViewerTokenKey(ctx, m.store)
 	if err == nil {
@@ -276,6 +279,21 @@ func (m *Main) firstKey(ctx context.Context, keys *control.Keys) error {
 			slog.String("try", fmt.Sprintf("stop it, then: daybook key create --db %s --all-orgs --scopes %s; or start it with DAYBOOK_BOOTSTRAP_KEY", config.MaskAddress(m.Config.DB), auth.All)))
 	}
 	return err
+}
+
+// storageBytes is the size of a store in a file, with what is on its way into it.
+func (m *Main) storageBytes() (int64, error) {
+	sum := int64(0)
+	for _, path := range []string{m.Config.DB, m.Config.DB + "-wal"} {
+		info, err := os.Stat(path)
+		if err != nil && !errors.Is(err, os.ErrNotExist) {
+			return 0, fmt.Errorf("measure the store: %w", err)
+		}
+		if err == nil {
+			sum += info.Size()
+		}
+	}
+	return sum, nil
 }
 
 // backup copies the store beside itself and streams the copy.

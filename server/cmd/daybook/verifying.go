@@ -10,19 +10,37 @@ import (
 	"github.com/daybook-audit/daybook/server/internal/control"
 )
 
-// verifyEvery recomputes the store again and again until ctx ends, the first time after every.
+// verifyEvery recomputes the store again and again until ctx ends, every so long after the last time, whatever process did it; on a new
+// store the first time after every.
 func (m *Main) verifyEvery(ctx context.Context, every time.Duration) {
-	tick := time.NewTicker(every)
-	defer tick.Stop()
 	for {
+		last, err := control.Verified(ctx, m.store, m.Now())
+		wait := every
+		if err == nil {
+			wait = max(last.Add(every).Sub(m.Now()), 0)
+		}
+		due := time.NewTimer(min(wait, every))
 		select {
 		case <-ctx.Done():
+			due.Stop()
 			return
-		case <-tick.C:
+		case <-due.C:
 		}
-		if err := m.verifyStore(ctx); err != nil && ctx.Err() == nil {
-			m.Logger.LogAttrs(ctx, slog.LevelError, "the store cannot be verified", slog.Any("error", err))
+		if err == nil {
+			if err = m.verifyStore(ctx); err == nil {
+				err = control.KeepVerified(ctx, m.store, m.Now())
+			}
 		}
+		if err == nil || ctx.Err() != nil {
+			continue
+		}
+		m.Logger.LogAttrs(ctx, slog.LevelError, "the store cannot be verified", slog.Any("error", err))
+		again := time.NewTimer(min(every, time.Hour))
+		select {
+		case <-ctx.Done():
+		case <-again.C:
+		}
+		again.Stop()
 	}
 }
 

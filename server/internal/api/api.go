@@ -35,6 +35,9 @@ type Deps struct {
 	Viewings       *auth.Viewings // nil: there are no viewer tokens
 	ViewerSettings *control.Viewings
 
+	// Storage returns the bytes of the store's files; nil: they are elsewhere.
+	Storage func() (int64, error)
+
 	Views      *control.Views
 	Retentions *control.Retentions
 	Schemas    *control.Schemas
@@ -112,6 +115,7 @@ type Server struct {
 	atWork          crew
 	bodies, answers room
 	dictionaries    dictionaries
+	totals          totals
 
 	closing   chan struct{}
 	closeOnce sync.Once

@@ -111,6 +111,7 @@ func TestLooks(t *testing.T) {
 	unseen := map[string]bool{
 		"GET /v1/crm/enums": true, "GET /v1/crm/enums/actions": true, "GET /v1/crm/enums/entityTypes": true,
 		"GET /v1/events/csv": true, "GET /v1/viewer-settings": true, // the file is an act
+		"GET /v1/targets/{type}/{id}/versions/{version}": true, "GET /v1/targets/{type}/{id}/versions/{version}/restore-plan": true, // one look with the list
 		"GET /v1/views": true, "GET /v1/views/{view}": true,
 		"GET /v1/summary": true, "GET /v1/sentences": true,
 		"POST /v1/events": true, "POST " + logPath + "/keys": true, "GET " + logPath + "/info": true, "GET " + logPath + "/epochs/{epoch}/info": true,
@@ -120,20 +121,21 @@ func TestLooks(t *testing.T) {
 		path, view, query, target string
 		rows                      float64
 	}{
-		"GET /v1/events":                     {"/v1/events?q=action:invoice.paid+AND+has:target&limit=2", "search", "action:invoice.paid has:target", "log:org_acme", 2},
-		"GET /v1/events/tail":                {"/v1/events/tail?q=action:tail", "tail", "action:tail", "log:org_acme", 0},
-		"GET /v1/events/{id}":                {"/v1/events/" + receipt.ID, "", "", "event:" + receipt.ID, 1},
-		"GET /v1/targets/{type}/{id}/events": {"/v1/targets/invoice/42/events?q=outcome:success", "target", "target:invoice:42 outcome:success", "log:org_acme", 3},
-		"GET /v1/actors/{type}/{id}/events":  {"/v1/actors/user/usr_7/events", "actor", "actor:(user:usr_7)", "log:org_acme", 3},
-		"GET /v1/histogram":                  {"/v1/histogram?q=action:histogram", "histogram", "action:histogram", "log:org_acme", 0},
-		"GET /v1/facets":                     {"/v1/facets?q=action:facets", "facets", "action:facets", "log:org_acme", 0},
-		"GET /v1/events/{id}/around":         {"/v1/events/" + receipt.ID + "/around?n=1", "around", "id:" + receipt.ID, "event:" + receipt.ID, 3},
-		"GET /v1/complete":                   {"/v1/complete?q=action:inv", "complete", "", "log:org_acme", 0},
-		"GET /v1/crm/entries":                {"/v1/crm/entries?numberIdentifier=1", "crm", "has:meta.crm.entityType target.id:1", "log:org_acme", 1},
-		"GET /v1/crm/entries/{id}":           {"/v1/crm/entries/" + entry.EventID, "", "", "event:" + entry.EventID, 1},
-		"GET /v1/crm/user-deletions":         {"/v1/crm/user-deletions", "crm_deletions", "action:crm.user_deleted", "log:org_acme", 1},
-		"GET " + logPath + "/bundle":         {"/v1/organizations/org_acme/log/bundle?from=1&to=3", "bundle", "", "log:org_acme", 2},
-		"GET " + logPath + "/evidence":       {"/v1/organizations/org_acme/log/evidence?from=0&to=3", "evidence", "", "log:org_acme", 3},
+		"GET /v1/events":                       {"/v1/events?q=action:invoice.paid+AND+has:target&limit=2", "search", "action:invoice.paid has:target", "log:org_acme", 2},
+		"GET /v1/events/tail":                  {"/v1/events/tail?q=action:tail", "tail", "action:tail", "log:org_acme", 0},
+		"GET /v1/events/{id}":                  {"/v1/events/" + receipt.ID, "", "", "event:" + receipt.ID, 1},
+		"GET /v1/targets/{type}/{id}/events":   {"/v1/targets/invoice/42/events?q=outcome:success", "target", "target:invoice:42 outcome:success", "log:org_acme", 3},
+		"GET /v1/actors/{type}/{id}/events":    {"/v1/actors/user/usr_7/events", "actor", "actor:(user:usr_7)", "log:org_acme", 3},
+		"GET /v1/histogram":                    {"/v1/histogram?q=action:histogram", "histogram", "action:histogram", "log:org_acme", 0},
+		"GET /v1/facets":                       {"/v1/facets?q=action:facets", "facets", "action:facets", "log:org_acme", 0},
+		"GET /v1/events/{id}/around":           {"/v1/events/" + receipt.ID + "/around?n=1", "around", "id:" + receipt.ID, "event:" + receipt.ID, 3},
+		"GET /v1/targets/{type}/{id}/versions": {"/v1/targets/invoice/42/versions", "versions", "target:invoice:42", "log:org_acme", 3},
+		"GET /v1/complete":                     {"/v1/complete?q=action:inv", "complete", "", "log:org_acme", 0},
+		"GET /v1/crm/entries":                  {"/v1/crm/entries?numberIdentifier=1", "crm", "has:meta.crm.entityType target.id:1", "log:org_acme", 1},
+		"GET /v1/crm/entries/{id}":             {"/v1/crm/entries/" + entry.EventID, "", "", "event:" + entry.EventID, 1},
+		"GET /v1/crm/user-deletions":           {"/v1/crm/user-deletions", "crm_deletions", "action:crm.user_deleted", "log:org_acme", 1},
+		"GET " + logPath + "/bundle":           {"/v1/organizations/org_acme/log/bundle?from=1&to=3", "bundle", "", "log:org_acme", 2},
+		"GET " + logPath + "/evidence":         {"/v1/organizations/org_acme/log/evidence?from=0&to=3", "evidence", "", "log:org_acme", 3},
 	}
 	want := map[string]act{}
 	for _, row := range f.server.Rows() {

@@ -67,16 +67,16 @@ func logRoutes() []*route {
 	var all []*route
 	for _, epoch := range []bool{false, true} {
 		rows := []*route{
-			{pattern: "/checkpoint", viewers: auth.FeatureVerify, fresh: freshAlways, looks: proved("checkpoint"), handler: getCheckpoint, about: aboutGetCheckpoint},
+			{pattern: "/checkpoint", fresh: freshAlways, viewers: auth.FeatureVerify, looks: proved("checkpoint"), handler: getCheckpoint, about: aboutGetCheckpoint},
 			{pattern: "/checkpoints/{size}", viewers: auth.FeatureVerify, looks: proved("checkpoint"), handler: getCheckpointAt, about: aboutGetCheckpointAt},
 			{pattern: "/tile/{path...}", viewers: auth.FeatureVerify, looks: proved("tile"), quiet: true, handler: getTile, about: aboutGetTile},
-			{pattern: "/inclusion", viewers: auth.FeatureVerify, fresh: freshAlways, looks: proved("inclusion"), params: []param{paramSeq, paramSize}, handler: getInclusion, about: aboutGetInclusion},
-			{pattern: "/consistency", viewers: auth.FeatureVerify, fresh: freshAlways, looks: proved("consistency"), params: []param{paramFromSize, paramToSize}, handler: getConsistency, about: aboutGetConsistency},
-			{pattern: "/proof/{file}", viewers: auth.FeatureVerify, fresh: freshAlways, looks: proved("proof"), handler: getProof, about: aboutGetProof},
+			{pattern: "/inclusion", fresh: freshAlways, viewers: auth.FeatureVerify, looks: proved("inclusion"), params: []param{paramSeq, paramSize}, handler: getInclusion, about: aboutGetInclusion},
+			{pattern: "/consistency", fresh: freshAlways, viewers: auth.FeatureVerify, looks: proved("consistency"), params: []param{paramFromSize, paramToSize}, handler: getConsistency, about: aboutGetConsistency},
+			{pattern: "/proof/{file}", fresh: freshAlways, viewers: auth.FeatureVerify, looks: proved("proof"), handler: getProof, about: aboutGetProof},
 			{pattern: "/bundle", fresh: freshAlways, scopes: auth.Export, looks: watched("bundle"), params: []param{paramBundleFrom, paramBundleTo, paramSize, paramQ, paramTZ, paramMask, paramSince}, handler: getBundle, about: aboutGetBundle},
 			{pattern: "/evidence", fresh: freshAlways, viewers: auth.FeatureVerify, looks: watched("evidence"), params: []param{paramEvidenceFrom, paramEvidenceTo, paramSize, paramSince}, handler: getEvidence, about: aboutGetEvidence},
 			{pattern: "/anchor", looks: proved("anchor"), params: []param{paramSize}, handler: getLogAnchor, about: aboutGetLogAnchor},
-			{pattern: "/info", viewers: auth.FeatureVerify, fresh: freshAlways, handler: getLogInfo, about: aboutGetLogInfo},
+			{pattern: "/info", fresh: freshAlways, viewers: auth.FeatureVerify, handler: getLogInfo, about: aboutGetLogInfo},
 		}
 		for _, rt := range rows {
 			rt.method, rt.org = http.MethodGet, orgPath

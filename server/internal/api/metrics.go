@@ -22,6 +22,8 @@ type Metrics struct {
 	requests *prometheus.CounterVec
 	seconds  *prometheus.HistogramVec
 	book     *daybook.Metrics
+	stats    func() daybook.Stats // set by Watch
+	pace     pace
 }
 
 // NewMetrics returns metrics of one server.
@@ -88,6 +90,7 @@ func (m *Metrics) bookMetrics() *daybook.Metrics {
 			rows.Add(float64(bytes))
 			sizes.Observe(float64(n))
 			commits.Observe(seconds)
+			m.pace.commit(n, seconds)
 		},
 		Flag: func(flag string) { flags.WithLabelValues(flag).Inc() },
 		Wait: waits.Observe,
@@ -105,6 +108,7 @@ func (m *Metrics) bookMetrics() *daybook.Metrics {
 
 // Watch adds what a Book holds at the moment of asking.
 func (m *Metrics) Watch(stats func() daybook.Stats) {
+	m.stats = stats
 	gauge := func(name, help string, of func(daybook.Stats) float64) {
 		m.registry.MustRegister(prometheus.NewGaugeFunc(prometheus.GaugeOpts{Name: name, Help: help}, func() float64 { return of(stats()) }))
 	}

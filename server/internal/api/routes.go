@@ -69,6 +69,9 @@ func (s *Server) table() []*route {
 		{method: "GET", pattern: "/v1/events/{id}/around", fresh: freshAsked, scopes: auth.Read, viewers: anyViewer, org: orgRead, looks: viewed("around"), params: []param{paramAround}, handler: getAround, about: aboutGetAround},
 		{method: "GET", pattern: "/v1/targets/{type}/{id}/events", fresh: freshAsked, scopes: auth.Read, viewers: anyViewer, org: orgRead, looks: viewed("target"), params: search, handler: listTargetEvents, about: aboutListTargetEvents},
 		{method: "GET", pattern: "/v1/actors/{type}/{id}/events", fresh: freshAsked, scopes: auth.Read, viewers: anyViewer, org: orgRead, looks: viewed("actor"), params: search, handler: listActorEvents, about: aboutListActorEvents},
+		{method: "GET", pattern: "/v1/targets/{type}/{id}/versions", fresh: freshAsked, scopes: auth.Read, org: orgRead, looks: viewed("versions"), params: []param{paramA, paramB}, handler: listVersions, about: aboutListVersions},
+		{method: "GET", pattern: "/v1/targets/{type}/{id}/versions/{version}", fresh: freshAsked, scopes: auth.Read, org: orgRead, looks: viewed("versions"), handler: getVersion, about: aboutGetVersion},
+		{method: "GET", pattern: "/v1/targets/{type}/{id}/versions/{version}/restore-plan", fresh: freshAsked, scopes: auth.Read, org: orgRead, looks: viewed("versions"), handler: getRestorePlan, about: aboutGetRestorePlan},
 		{method: "GET", pattern: "/v1/summary", scopes: auth.Read, org: orgRead, handler: getSummary, about: aboutGetSummary},
 		{method: "GET", pattern: "/v1/complete", scopes: auth.Read, org: orgRead, looks: viewed("complete"), params: []param{paramQ, paramPos, paramTZ}, handler: complete, about: aboutComplete},
 		{method: "GET", pattern: "/v1/histogram", fresh: freshAsked, scopes: auth.Read, viewers: anyViewer, org: orgRead, looks: viewed("histogram"), params: []param{paramQ, paramFrom, paramTo, paramTZ, paramBars}, handler: getHistogram, about: aboutGetHistogram},
@@ -139,6 +142,7 @@ func (s *Server) table() []*route {
 		{method: "PUT", pattern: "/v1/viewer-settings", scopes: auth.Manage, org: orgRead, handler: putViewerSettings, about: aboutPutViewerSettings},
 		{method: "POST", pattern: "/v1/session", open: true, handler: openSession, about: aboutOpenSession},
 		{method: "DELETE", pattern: "/v1/session", open: true, handler: closeSession, about: aboutCloseSession},
+		{method: "GET", pattern: "/v1/instance", scopes: auth.Operate, handler: getInstance, about: aboutGetInstance},
 		{method: "GET", pattern: "/v1/backup", scopes: auth.Operate, handler: getBackup, about: aboutGetBackup},
 
 		{method: "GET", pattern: "/metrics", scopes: auth.Operate, handler: getMetrics, about: aboutGetMetrics},

@@ -61,6 +61,8 @@ func (r *Runner) work() {
 		release, err := j.claim()
 		if err == nil {
 			err = j.run()
+		} else {
+			err = j.cause(err)
 		}
 		delay, again := r.settle(j, err)
 		if release != nil {

@@ -32,6 +32,7 @@ const within = (path: string) => (org: string) => `/o/${encodeURIComponent(org)}
 /** Where one can go. A page that is not built stands not here. */
 export const places: Place[] = [
 	{ id: "events", text: "nav.events", icon: "list", scope: "read", key: "e", href: within("events") },
+	{ id: "timelines", text: "nav.timelines", icon: "history", scope: "read", key: "t", href: within("timelines") },
 	{ id: "exports", text: "nav.exports", icon: "download", scope: "export", key: "x", href: within("exports") },
 	{ id: "settings/retention", text: "nav.keeping", icon: "archive", scope: "manage", href: within("settings/retention"), manage: true },
 	{ id: "settings/keys", text: "nav.keys", icon: "key-round", scope: "manage", href: within("settings/keys"), manage: true },

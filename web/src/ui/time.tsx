@@ -43,6 +43,11 @@ export function period(from: string, to: string, zone: string): string {
 	return `${shortTime(from, zone)} – ${shortTime(to, zone)}`;
 }
 
+/** The time of day. */
+export function clock(iso: string, zone: string): string {
+	return format(zone, { hour: "2-digit", minute: "2-digit", second: "2-digit", hourCycle: "h23" }).format(new Date(iso));
+}
+
 /** A time in full, to the millisecond, with its zone. */
 export function fullTime(iso: string, zone: string): string {
 	const at = new Date(iso);

@@ -74,11 +74,13 @@ export default [
 	},
 	{
 		name: "proof",
-		async run({ api, open, page, url, key }) {
-			const id = await record(api, { action: "proof.wanted", actor: { type: "user", id: "usr_7", name: "Grace Hopper" } });
+		async run({ api, open, page, expect, url, key, theme }) {
+			const id = await record(api, { action: "proof.wanted", actor: { type: "user", id: `usr_${theme}`, name: "Grace Hopper" } });
 			await fetch(`${url}/v1/organizations/org_acme/log/checkpoint`, { headers: { Authorization: `Bearer ${key}` } });
-			await open(`/o/org_acme/events?sel=${id}&tab=proof`);
-			await page.waitForSelector(".proof-tab");
+			await open(`/o/org_acme/events?sel=${id}`);
+			await page.waitForSelector(".drawer .facts");
+			expect((await page.locator(".proof-mark.verified").count()) === 0, "something is green before it was checked");
+			await page.click("[role=tab]:has-text('Proof')");
 			await page.waitForSelector(".proof-say.verified");
 			await page.waitForSelector(".event-row .proof-mark.verified"); // the row knows, too
 		},

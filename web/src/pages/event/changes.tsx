@@ -45,7 +45,8 @@ export function Changes(props: { entry: Entry }) {
 	);
 }
 
-function Inline(props: { row: Row }) {
+/** A change in one line: what was, and what is. */
+export function Inline(props: { row: Row }) {
 	const { row } = props;
 	if (row.is === "value") {
 		return (

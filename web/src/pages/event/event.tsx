@@ -3,14 +3,17 @@
 import { useEffect } from "preact/hooks";
 import { useRoute } from "preact-iso/router";
 import { t } from "../../messages/messages";
+import { loadSentences } from "../../state/sentences";
 import { useUrl } from "../../state/url";
 import { useLog } from "../../ui/proof";
 import { zoneOf } from "../../ui/time";
+import { useBeside } from "../events/beside";
 import { EventDetail } from "./detail";
 
 export default function EventPage() {
 	const { org = "", id = "" } = useRoute().params;
 	const url = useUrl();
+	useBeside((signal) => loadSentences(org, signal), org);
 	useLog(org);
 	const events = `/o/${encodeURIComponent(org)}/events`;
 	useEffect(() => {

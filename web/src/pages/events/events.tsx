@@ -6,6 +6,7 @@ import { useRoute } from "preact-iso/router";
 import { api, Problem } from "../../api/client";
 import { summary } from "../../api/logs";
 import { number, t } from "../../messages/messages";
+import { loadSentences } from "../../state/sentences";
 import { useUrl } from "../../state/url";
 import { Button } from "../../ui/button";
 import { Dialog } from "../../ui/dialog";
@@ -38,6 +39,7 @@ const firstRange = "now-7d";
 export default function Events() {
 	const org = useRoute().params["org"] ?? "";
 	const url = useUrl();
+	useBeside((signal) => loadSentences(org, signal), org);
 	const [q, from, to, tz, all, sel] = [url.get("q"), url.get("from"), url.get("to"), url.get("tz"), url.get("all"), url.get("sel")];
 	const zone = zoneOf(tz);
 	const named = from !== "" || to !== "" || url.get("range") === "all";

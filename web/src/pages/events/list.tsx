@@ -1,7 +1,6 @@
 // The grid of entries: rows in sight only, one of them in the tab order. What is left out is said in lines at its end.
 import type { ComponentChildren, Ref } from "preact";
 import { useEffect, useRef, useState } from "preact/hooks";
-import type { Entry } from "../../api/types";
 import { t } from "../../messages/messages";
 import { lists } from "../../state/prefs";
 import { Button } from "../../ui/button";

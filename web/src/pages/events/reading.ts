@@ -3,17 +3,23 @@ import { compact, isObject, type Json, Num, wire } from "../../api/json";
 import type { Entry } from "../../api/types";
 import { halves, type Part, sentenceOf, textOfParts } from "../../sentence/render";
 import { visible } from "../../sentence/visible";
+import { templates, templatesOf } from "../../state/sentences";
 
 /** An entry in words: who, what, and both together. */
 export type Reading = { who: string; what: string; whole: string };
 
-const known = new WeakMap<Entry, Reading>();
+let known = new WeakMap<Entry, Reading>();
+let knownBy = templates.peek();
 
 /** The sentence of an entry, without the outcome's suffix: a row has its own mark for that. */
 export function read(entry: Entry): Reading {
+	if (knownBy !== templates.value) {
+		knownBy = templates.value; // what was read without them reads otherwise now
+		known = new WeakMap();
+	}
 	const found = known.get(entry);
 	if (found) return found;
-	const all = sentenceOf(wire(entry));
+	const all = sentenceOf(wire(entry), templatesOf(entry));
 	const parts = all.filter((p: Part) => p.kind !== "outcome");
 	const { who, what } = halves(parts);
 	const reading = { who, what: textOfParts(what), whole: textOfParts(all) };

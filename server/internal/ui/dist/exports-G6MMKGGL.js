@@ -1,1 +1,0 @@
-import{a,b,c,d}from"./chunk-22IXRLDN.js";import"./chunk-HWLI4DA7.js";import"./chunk-HYGKUAK4.js";import"./chunk-6OLEKFRC.js";import"./chunk-4AZRT3FU.js";import"./chunk-CGNQEFQR.js";import"./chunk-W2HN6VQA.js";import"./chunk-QZNV7ILN.js";export{d as ExportProgress,c as bytes,a as default,b as rangeOf};

@@ -1,1 +1,1 @@
-import "./viewer-MS33XUYO.js";
+import "./viewer-FO7OV36V.js";

@@ -3,6 +3,7 @@ package postgres_test
 import (
 	"fmt"
 	"math/rand/v2"
+	"os"
 	"sync"
 	"testing"
 	"time"
@@ -88,7 +89,11 @@ func TestBook(t *testing.T) {
 // Every step of the store goes wrong now and then, in every way, and nothing that was acknowledged is lost.
 func TestBook_lyingStore(t *testing.T) {
 	t.Parallel()
-	for seed := range uint64(4) {
+	seeds := uint64(4)
+	if os.Getenv("DAYBOOK_TEST_SIZE") == "nightly" {
+		seeds = 400
+	}
+	for seed := range seeds {
 		t.Run(fmt.Sprintf("seed %d", seed), func(t *testing.T) {
 			t.Parallel()
 			s := openStore(t, newSchema(t), postgres.Options{Shards: 2})

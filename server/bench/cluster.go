@@ -54,7 +54,7 @@ func startCluster(ctx context.Context, dir string) (*cluster, error) {
 		return nil, err
 	}
 	_, port, _ := net.SplitHostPort(l.Addr().String())
-	c.port, _ = strconv.Atoi(port) //nolint:errcheck // a port of the kernel's
+	c.port, _ = strconv.Atoi(port)
 	if err := l.Close(); err != nil {
 		return nil, err
 	}
@@ -156,8 +156,8 @@ func (c *cluster) costs(ctx context.Context, database string) (k costs, err erro
 			ticks = f[11:15] // and of children that have ended
 		}
 		for _, t := range ticks {
-			n, _ := strconv.ParseInt(t, 10, 64) //nolint:errcheck // the kernel's own
-			k.cpu += float64(n) / 100           // USER_HZ is 100 on every Linux that Go runs on
+			n, _ := strconv.ParseInt(t, 10, 64)
+			k.cpu += float64(n) / 100 // USER_HZ is 100 on every Linux that Go runs on
 		}
 	}
 	return k, nil

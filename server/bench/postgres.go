@@ -119,8 +119,11 @@ func (r *report) pgLoad(ctx context.Context, c *cluster, servers []*server, name
 	if err != nil {
 		return res, err
 	}
-	rs, err := r.measure(ctx, append([]string{"load", "--name", name + " " + sh.name, "--connections", strconv.Itoa(sh.connections), "--batch", strconv.Itoa(sh.batch),
-		"--duration", r.each.String(), "--warmup", (r.each / 5).String()}, args...)...)
+	how := []string{
+		"load", "--name", name + " " + sh.name, "--connections", strconv.Itoa(sh.connections), "--batch", strconv.Itoa(sh.batch),
+		"--duration", r.each.String(), "--warmup", (r.each / 5).String(),
+	}
+	rs, err := r.measure(ctx, append(how, args...)...)
 	if err != nil {
 		return res, err
 	}

@@ -522,6 +522,14 @@ func seeded(t *testing.T) *rand.Rand {
 // restartLimit is how long a start after a crash may take.
 const restartLimit = 2 * time.Second
 
+// restartLimit is that of a store: where another process works too, on a machine that is busy with other tests, more.
+func (c *crash) restartLimit() time.Duration {
+	if c.url != "" {
+		return 3 * restartLimit
+	}
+	return restartLimit
+}
+
 // TestKillLoop kills a process that records and merges, starts it again, and lets it repeat what was not answered: 0 entries are lost,
 // 0 are there twice.
 func TestKillLoop(t *testing.T) {
@@ -568,7 +576,7 @@ func killLoop(t *testing.T, cycles int, newStore func(random *rand.Rand) *crash)
 			t.Fatalf("cycle %d: the child ended with %v", cycle, err)
 		}
 		c.check(t, false)
-		if restarts = append(restarts, c.slowest); c.slowest > restartLimit {
+		if restarts = append(restarts, c.slowest); c.slowest > c.restartLimit() {
 			t.Errorf("cycle %d: the restart took %s", cycle, c.slowest)
 		}
 		if t.Failed() {

@@ -3,6 +3,7 @@ package api
 import (
 	"encoding/json"
 	"net/http"
+	"slices"
 	"strconv"
 	"strings"
 
@@ -201,8 +202,8 @@ func listVersions(c *call) error {
 	if len(h.versions) == 0 {
 		list.Reason = "no_creation"
 	}
-	for i := len(h.versions) - 1; i >= 0; i-- {
-		list.Versions = append(list.Versions, h.versions[i])
+	for _, v := range slices.Backward(h.versions) {
+		list.Versions = append(list.Versions, v)
 	}
 	if c.given(paramA) != c.given(paramB) {
 		return invalid("required", paramA.name, "a and b are two versions to compare: give both, or none.")

@@ -286,10 +286,10 @@ export class DaybookViewer extends HTMLElement {
 		if (bad.length > 0) {
 			const n = Math.min(...bad.map(seqOf));
 			this.say("", "");
-			this.notice.replaceChildren(h("div", { class: "note alarm" }, `✗ ${fill(this.m.verifyFailed, { n })}`));
+			this.notice.replaceChildren(h("div", { class: "note alarm" }, `✗ ${fill(this.m.verifyFailed, { n: this.number(n) })}`));
 			this.emit("daybook-error", { code: "integrity_failed", seq: n });
 		} else if (doubt) this.say("", `◌ ${fill(this.m.cannotVerify, { why: doubt.findings[0]?.message ?? "" })}`);
-		else if (all.length > 0) this.say("ok", `✓ ${fill(this.m.verified, { n: Math.max(...this.entries.map(seqOf)) })}`);
+		else if (all.length > 0) this.say("ok", `✓ ${fill(this.m.verified, { n: this.number(Math.max(...this.entries.map(seqOf))) })}`);
 		else this.say("", "");
 	}
 
@@ -375,6 +375,10 @@ export class DaybookViewer extends HTMLElement {
 		this.opened = this.opened === id ? "" : id;
 		this.draw();
 		if (this.opened !== "") this.emit("daybook-select", { id });
+	}
+
+	private number(n: number): string {
+		return new Intl.NumberFormat(this.language).format(n);
 	}
 
 	private get language(): string {

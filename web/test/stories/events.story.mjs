@@ -193,7 +193,7 @@ export default [
 		async run({ open, rows, page, api, expect, theme }) {
 			await open("/o/org_acme/events?q=outcome:denied&from=now-30d&sel=evt_01m7z7rs1affyad5cmxxj94a79");
 			await rows();
-			await page.click("text=Save");
+			await page.click(".page-head button:has-text('Save')");
 			await page.fill("dialog[open].dialog input", `Denied ${theme}`);
 			await page.click("dialog[open].dialog .dialog-foot button");
 			await page.waitForSelector(".toast");
@@ -208,7 +208,7 @@ export default [
 		async run({ open, rows, page, expect }) {
 			await open("/o/org_acme/events?q=outcome:denied");
 			await rows();
-			await page.click("text=Export");
+			await page.click(".page-head button:has-text('Export')");
 			await page.waitForSelector("dialog[open]");
 			await page.click("text=Make the file");
 			await page.waitForSelector("a[download]");

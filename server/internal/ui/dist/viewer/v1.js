@@ -1,1 +1,1 @@
-import "./viewer-42CK6VP5.js";
+import "./viewer-Y5JUR4LN.js";

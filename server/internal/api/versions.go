@@ -1,6 +1,7 @@
 package api
 
 import (
+	"bytes"
 	"encoding/json"
 	"net/http"
 	"slices"
@@ -135,7 +136,8 @@ func (h *history) add(s *state, e *daybook.Entry, known bool) (bool, error) {
 		return known, nil
 	}
 	first := len(h.versions) == 0
-	creates := first && len(ev.Changes) > 0
+	gone := !first && h.versions[len(h.versions)-1].Deleted
+	creates := (first || gone) && len(ev.Changes) > 0
 	for _, change := range ev.Changes {
 		creates = creates && (!change.Old.Present() || change.Path == "" && string(change.Old.Raw()) == "null")
 	}
@@ -145,6 +147,9 @@ func (h *history) add(s *state, e *daybook.Entry, known bool) (bool, error) {
 	case deleted: // what the event says has gone is the last state
 	default:
 		s.disagrees = false
+		if gone && creates { // again, from nothing
+			s.value = nil
+		}
 		s.apply(ev.Changes)
 		known = (known || creates) && (!s.disagrees || creates)
 	}
@@ -291,7 +296,14 @@ func getRestorePlan(c *call) error {
 		return err
 	}
 	now := &h.versions[len(h.versions)-1]
-	changes, err := difference(now.state, v.state)
+	from := now.state
+	if now.Deleted { // its last state is no more: all of it comes back
+		from = json.RawMessage("null")
+		if bytes.HasPrefix(v.state, []byte("{")) {
+			from = json.RawMessage("{}")
+		}
+	}
+	changes, err := difference(from, v.state)
 	if err != nil {
 		return err
 	}

@@ -90,7 +90,15 @@ func TestVersions(t *testing.T) {
 	if list = asked(path); !list.Versions[0].Deleted || !list.Exact {
 		t.Errorf("deleted: %+v", list.Versions[0])
 	}
-	for path, want := range map[string]int{path + "/0": 404, path + "/6": 404, path + "/x": 404, path + "?a=1": 400, path + "?a=1&b=9": 404, path + "?a=0&b=1": 400, path + "/9/restore-plan": 404} {
+	// A restore of what was deleted brings all of it back, and is a version too.
+	if err := json.Unmarshal(f.do(ask{path: path + "/1/restore-plan", key: f.acme}).Body.Bytes(), &plan); err != nil || plan.Current != 5 || len(plan.Changes) == 0 {
+		t.Errorf("the plan of what was deleted: %+v %v", plan, err)
+	}
+	f.record(f.acme, strings.Replace(string(plan.Event), "{", `{"actor":{"type":"user","id":"usr_7"},`, 1))
+	if list = asked(path + "?a=1&b=6"); !list.Exact || list.Versions[0].Deleted || !list.Versions[0].Exact || len(list.Compared.Changes) != 0 {
+		t.Errorf("restored after it was deleted: %+v", list)
+	}
+	for path, want := range map[string]int{path + "/0": 404, path + "/7": 404, path + "/x": 404, path + "?a=1": 400, path + "?a=1&b=9": 404, path + "?a=0&b=1": 400, path + "/9/restore-plan": 404} {
 		if w := f.do(ask{path: path, key: f.acme}); w.Code != want {
 			t.Errorf("%s: %d", path, w.Code)
 		}

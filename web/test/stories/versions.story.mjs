@@ -102,8 +102,9 @@ export default [
 			expect(/It was deleted/.test(await page.innerText("dialog[open]")), "it is not said that it was deleted");
 			expect(/\/password/.test(await page.innerText("dialog[open]")), "it is not said what is masked");
 			await shot("masked");
-			await page.keyboard.press("Escape");
+			await page.click("dialog[open] >> text=Record the restore");
 			await page.waitForSelector("dialog", { state: "detached" });
+			await page.waitForFunction(() => document.querySelectorAll(".versions-table tbody tr").length === 4);
 		},
 	},
 	{

@@ -58,8 +58,9 @@ export function RestoreDialog(props: { of: Thing; version: string; deleted: bool
 			{plan ? (
 				<>
 					<p class="measure">
-						{props.deleted ? <strong>{t("versions.would.create")} </strong> : null}
-						{plan.changes.length > 0 || !props.deleted ? <strong>{would(plan, props.deleted)} </strong> : null}
+						<strong>
+							{props.deleted ? t("versions.would.create") : plan.changes.length > 0 ? t("versions.would", { n: plan.changes.length }) : t("versions.would.not")}
+						</strong>{" "}
 						{something ? t("versions.restore.about", { action: visible(plan.event.action) }) : null}
 					</p>
 					<Unknown exact={plan.exact} masked={plan.masked} />
@@ -79,11 +80,4 @@ export function RestoreDialog(props: { of: Thing; version: string; deleted: bool
 			) : null}
 		</Dialog>
 	);
-}
-
-/** What would change, in a sentence. */
-function would(plan: Plan, deleted: boolean): string {
-	const n = plan.changes.length;
-	if (n === 0) return t("versions.would.not");
-	return t(deleted ? "versions.would.last" : "versions.would", { n });
 }

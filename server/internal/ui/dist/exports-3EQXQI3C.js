@@ -1,1 +1,0 @@
-import{a,b,c,d}from"./chunk-L2G42ZN2.js";import"./chunk-UKDOVHNW.js";import"./chunk-J2JHHISY.js";import"./chunk-A6R4UCDU.js";import"./chunk-YFE26HRN.js";import"./chunk-B6K42VPD.js";import"./chunk-CWLCQF2Q.js";import"./chunk-KRNDLHQU.js";import"./chunk-7TAWYD6S.js";import"./chunk-QZNV7ILN.js";export{d as ExportProgress,c as bytes,a as default,b as rangeOf};

@@ -151,7 +151,9 @@ func (h *history) add(s *state, e *daybook.Entry, known bool) (bool, error) {
 			s.value = nil
 		}
 		s.apply(ev.Changes)
-		known = (known || creates) && (!s.disagrees || creates)
+		// What a restore of a state that is not whole has brought back is not whole either.
+		whole := creates && (first || strings.HasSuffix(ev.Action, ".created"))
+		known = (known || whole) && (!s.disagrees || creates)
 	}
 	switch {
 	case e.Erased > 0:

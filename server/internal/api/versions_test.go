@@ -123,6 +123,11 @@ func TestVersionsIncomplete(t *testing.T) {
 	send("snap", "doc.updated", `,"changes":[{"path":"/z","old":9.0,"new":10}]`)
 	send("secret", "doc.created", `,"changes":[{"path":"/password","new":{"$masked":true}},{"path":"/x","new":[{"$hash":"abc"}]}]`)
 	send("secret", "doc.updated", `,"changes":[{"path":"/password","old":{"$masked":true},"new":{"$masked":true}}]`)
+	send("again", "doc.updated", update)
+	send("again", "doc.deleted", "")
+	send("again", "doc.restored", `,"changes":[{"path":"/a","new":2}]`)
+	send("again", "doc.deleted", "")
+	send("again", "doc.created", `,"changes":[{"path":"/a","new":2}]`)
 	send("odd", "doc.created", `,"after":[1,2]`)
 	send("odd", "doc.updated", `,"changes":[{"path":"/9","new":1},{"path":"/x/y","new":1}]`)
 	for id, want := range map[string]struct {
@@ -130,7 +135,7 @@ func TestVersionsIncomplete(t *testing.T) {
 		exact  []bool // newest first
 	}{
 		"late": {"no_creation", []bool{false, false}}, "gap": {"gap", []bool{false, false, true}}, "snap": {"no_creation", []bool{true, true, false}}, "secret": {"", []bool{true, true}}, "odd": {"gap", []bool{false, true}},
-		"none": {"no_creation", nil},
+		"none": {"no_creation", nil}, "again": {"no_creation", []bool{true, false, false, false, false}},
 	} {
 		var got struct {
 			Versions []struct{ Exact bool }

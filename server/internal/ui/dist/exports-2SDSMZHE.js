@@ -1,1 +1,0 @@
-import{a,b,c,d}from"./chunk-SPYVO7PO.js";import"./chunk-3QLC3AWV.js";import"./chunk-ZVHBNEAI.js";import"./chunk-G37AAX7M.js";import"./chunk-ZGFXVOQ6.js";import"./chunk-B6K42VPD.js";import"./chunk-7KIS57MM.js";import"./chunk-TBI7NGCN.js";import"./chunk-W2HN6VQA.js";import"./chunk-QZNV7ILN.js";export{d as ExportProgress,c as bytes,a as default,b as rangeOf};

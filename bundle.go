@@ -44,6 +44,10 @@ type BundleQuery struct {
 	// Entries that the log itself made are not masked.
 	Mask []string
 
+	// WithoutHolds leaves out holds and their releases: of those in the range the bundle holds the leaf hashes, and says that it is filtered.
+	// It is for readers who may see the log and must not learn who holds it, and why.
+	WithoutHolds bool
+
 	// Since are sizes of older checkpoints that the reader may remember: the bundle links them to its own. One of size First is linked
 	// even so.
 	Since []int64
@@ -154,6 +158,9 @@ func (s *bundler) open() error {
 	}
 	if !s.scan.all {
 		s.filter = p.filterText()
+	}
+	if s.q.WithoutHolds {
+		s.filter = strings.TrimSpace(s.filter + " (without holds)")
 	}
 	return nil
 }
@@ -327,14 +334,12 @@ func (s *bundler) entry(e *packed, d *leaf.Doc) error {
 	if err != nil {
 		return err
 	}
-	if s.filter != "" && e.kind == KindEvent {
-		shown, err := s.scan.match(e)
-		if err != nil {
-			return err
-		}
-		if !shown {
-			return s.hide(e.seq, h)
-		}
+	shown, err := s.shows(e)
+	if err != nil {
+		return err
+	}
+	if !shown {
+		return s.hide(e.seq, h)
 	}
 	if err := s.explained(e); err != nil {
 		return err
@@ -364,6 +369,22 @@ func (s *bundler) entry(e *packed, d *leaf.Doc) error {
 		return err
 	}
 	return s.out.end(line)
+}
+
+// shows reports whether an entry of the range is to be shown, as far as that is still possible.
+func (s *bundler) shows(e *packed) (bool, error) {
+	switch {
+	case e.kind == KindEvent && !s.scan.all:
+		return s.scan.match(e)
+	case e.kind == KindControl && s.q.WithoutHolds:
+		text, err := e.remainder()
+		if err != nil {
+			return false, err
+		}
+		c, err := parseControl(text)
+		return err == nil && c.Op != opHold, nil // what cannot be read explains nothing, and may be one
+	}
+	return true, nil
 }
 
 // maxHidden is how many leaf hashes stand in one line.

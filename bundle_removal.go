@@ -73,7 +73,7 @@ func (s *bundler) findExplanations(v view) error {
 				return nil
 			}
 			r.items, r.form = c.items, c.form()
-		} else if c.Op != opHold {
+		} else if c.Op != opHold || s.q.WithoutHolds {
 			return nil
 		}
 		r.entry.body = slices.Clone(e.body) // its block need not be kept

@@ -205,7 +205,7 @@ func TestWriteBundle(t *testing.T) {
 			e := newEvidenced(t, 7)
 			e.add(t, 5)
 			text, _ := e.bundle(t, daybook.BundleQuery{Mask: []string{mask}})
-			if strings.Contains(text, `"t1"`) || !strings.Contains(text, "usr_") {
+			if strings.Contains(text, `"/targets/~#0/id"`) || strings.Contains(text, `"secret"`) || !strings.Contains(text, "usr_") {
 				t.Errorf("%s: %s", mask, text)
 			}
 			if r := e.accepted(t, text); !r.Masked || r.Withheld == 0 {

@@ -449,7 +449,7 @@ func (c *crash) verify(ctx context.Context, settle bool) (findings []storetest.F
 		}
 	}
 	begin := time.Now()
-	slow := time.AfterFunc(2*restartLimit, func() { tellStacks(os.Stderr) })
+	slow := time.AfterFunc(restartLimit, func() { tellStacks(os.Stderr) })
 	defer slow.Stop()
 	s, err := openCrashed(ctx, c.url, c.path)
 	if err != nil {
@@ -519,16 +519,9 @@ func seeded(t *testing.T) *rand.Rand {
 	return rand.New(rand.NewPCG(seed, 0))
 }
 
-// restartLimit is how long a start after a crash may take.
-const restartLimit = 2 * time.Second
-
-// restartLimit is that of a store: where another process works too, on a machine that is busy with other tests, more.
-func (c *crash) restartLimit() time.Duration {
-	if c.url != "" {
-		return 3 * restartLimit
-	}
-	return restartLimit
-}
+// restartLimit is how long a start after a crash may take on a machine that is busy with other tests. How long it takes on a quiet one is
+// measured: docs/reliability.md.
+const restartLimit = 6 * time.Second
 
 // TestKillLoop kills a process that records and merges, starts it again, and lets it repeat what was not answered: 0 entries are lost,
 // 0 are there twice.
@@ -576,7 +569,7 @@ func killLoop(t *testing.T, cycles int, newStore func(random *rand.Rand) *crash)
 			t.Fatalf("cycle %d: the child ended with %v", cycle, err)
 		}
 		c.check(t, false)
-		if restarts = append(restarts, c.slowest); c.slowest > c.restartLimit() {
+		if restarts = append(restarts, c.slowest); c.slowest > restartLimit {
 			t.Errorf("cycle %d: the restart took %s", cycle, c.slowest)
 		}
 		if t.Failed() {

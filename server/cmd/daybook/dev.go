@@ -66,16 +66,29 @@ func (e *env) dev(ctx context.Context, m *Main, data string, empty bool) error {
 			return cannot("make the sample", err)
 		}
 	}
-	var key string
+	var key, code string
 	var orgs []control.Org
 	m.Prepare = func(ctx context.Context, docs daybook.Documents) (err error) {
 		if key, err = e.devKey(ctx, m, docs, filepath.Join(data, "dev.key")); err != nil {
 			return err
 		}
+		if code, err = e.invite(ctx, docs, key); err != nil {
+			return err
+		}
 		orgs, err = control.NewOrgs(docs, e.now).List(ctx, "", 10)
 		return err
 	}
-	return e.serve(ctx, m, func() error { return e.welcome(ctx, m, data, key, orgs) })
+	return e.serve(ctx, m, func() error { return e.welcome(ctx, m, data, key, code, orgs) })
+}
+
+// invite returns a code that signs a browser in once with the key.
+func (e *env) invite(ctx context.Context, docs daybook.Documents, key string) (string, error) {
+	hash, _ := control.HashSecret(key)
+	k, err := control.NewKeys(docs, e.now).Find(ctx, hash)
+	if err != nil {
+		return "", fmt.Errorf("find the key: %w", err)
+	}
+	return control.NewSessions(docs, e.now).Invite(ctx, k)
 }
 
 // makeSample makes the store db with the sample in it, wholly or not at all. It is filled in memory where the system has a folder
@@ -139,7 +152,7 @@ func (e *env) devKey(ctx context.Context, m *Main, docs daybook.Documents, path 
 }
 
 // welcome prints what a newcomer pastes.
-func (e *env) welcome(ctx context.Context, m *Main, data, key string, orgs []control.Org) error {
+func (e *env) welcome(ctx context.Context, m *Main, data, key, code string, orgs []control.Org) error {
 	program := "daybook"
 	if len(os.Args) > 0 && strings.ContainsRune(os.Args[0], filepath.Separator) {
 		program = os.Args[0]
@@ -168,6 +181,9 @@ func (e *env) welcome(ctx context.Context, m *Main, data, key string, orgs []con
 	}
 	fmt.Fprintf(e.stdout, `Daybook is ready: %s
 
+Open the console (this link signs a browser in, once, within an hour; later: sign in with the key):
+  %s/signin?code=%s
+
   key    %s   (all organizations, every scope; also in %s)
   data   %s · %s
 
@@ -179,6 +195,6 @@ Follow the log (in another terminal), or look back:
   %s %s events 'outcome:denied,failure' --since 7d
 
 API reference: %s/docs/api   Stop with Ctrl-C.
-`, m.URL, key, filepath.Join(data, "dev.key"), filepath.Join(data, "daybook.db"), holds, m.URL, key, org, vars, program, vars, program, m.URL)
+`, m.URL, m.URL, code, key, filepath.Join(data, "dev.key"), filepath.Join(data, "daybook.db"), holds, m.URL, key, org, vars, program, vars, program, m.URL)
 	return nil
 }

@@ -174,9 +174,9 @@ func TestPartitionStore(t *testing.T) {
 	}
 }
 
-// partitionDeadline is the time in which every request is answered: two statements and one commit may run into their limits of a second,
-// on a busy machine.
-const partitionDeadline = 10 * time.Second
+// partitionDeadline is the time in which every request is answered: two statements and one commit may run into their limits of three
+// seconds, on a busy machine.
+const partitionDeadline = 30 * time.Second
 
 // partition is a store in PostgreSQL at the end of a link.
 type partition struct {
@@ -203,7 +203,7 @@ func newPartition(t *testing.T, s *pgtest.Server) *partition {
 		t.Fatal(err)
 	}
 	p.vars = map[string]string{
-		"DAYBOOK_COMMIT_TIMEOUT": "1s", "DAYBOOK_DB_TIMEOUT": "1s", "DAYBOOK_AUDIT_READS": "off", "DAYBOOK_RATE_LIMIT": "0",
+		"DAYBOOK_COMMIT_TIMEOUT": "3s", "DAYBOOK_DB_TIMEOUT": "3s", "DAYBOOK_AUDIT_READS": "off", "DAYBOOK_RATE_LIMIT": "0",
 		"DAYBOOK_MASTER_KEY_FILE": filepath.Join(t.TempDir(), "master.key"),
 	}
 	return p

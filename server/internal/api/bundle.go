@@ -37,8 +37,8 @@ func getEvidence(c *call) error {
 	if to <= from || to-from > maxEvidence {
 		return invalid("empty_range", paramEvidenceTo.name, "Evidence is of 1 to %d entries, from %d not to %d.", maxEvidence, from, to)
 	}
-	// What a viewer may not see is in it as a hash: an entry that the token leaves out, and a field that it withholds.
-	return c.sendBundle(daybook.BundleQuery{Org: c.org, Within: c.within(nil), Mask: c.hidden()})
+	// What a viewer may not see is in it as a hash: an entry that the token leaves out, a field that it withholds, and every hold.
+	return c.sendBundle(daybook.BundleQuery{Org: c.org, Within: c.within(nil), Mask: c.hidden(), WithoutHolds: c.viewer() != nil})
 }
 
 // sendBundle answers with the bundle of q and of the parameters that all bundles have.

@@ -202,6 +202,33 @@ func TestViewerHide(t *testing.T) {
 	}
 }
 
+// TestViewerOwn: what the log says about itself is not for customers: neither who holds it and why, nor who manages it.
+func TestViewerOwn(t *testing.T) {
+	t.Parallel()
+	f, auditor := audited(t, nil)
+	defer auditor.Close(t.Context())
+	f.record(f.acme, event("a.b", ""))
+	f.allowOrigins(f.acme, page)
+	if w := f.do(ask{method: "POST", path: "/v1/holds", key: f.acme, body: `{"query":"","reason":"case against them"}`}); w.Code != http.StatusCreated {
+		t.Fatalf("hold: %d %s", w.Code, w.Body)
+	}
+	f.do(ask{path: "/v1/organizations/org_acme/log/checkpoint", key: f.acme})
+	token := f.mint(f.acme, `,"features":["export","verify","live"]`)
+	own := f.mint(f.acme, `,"filter":"action:daybook.*"`)
+	for _, path := range []string{"/v1/events", "/v1/events?q=is:control", "/v1/events?q=action:daybook.*", "/v1/events/csv", "/v1/organizations/org_acme/log/evidence?from=0&to=2", "/v1/facets?fields=action"} {
+		w := f.do(from(page, token, path))
+		if body := w.Body.String(); w.Code != http.StatusOK || strings.Contains(body, "case against them") || strings.Contains(body, "daybook.") && !strings.Contains(path, "daybook.") && !strings.Contains(path, "evidence") {
+			t.Errorf("%s: %d %s", path, w.Code, body)
+		}
+	}
+	if w := f.do(from(page, token, "/v1/events")); !strings.Contains(w.Body.String(), `"a.b"`) {
+		t.Errorf("a viewer sees nothing: %s", w.Body)
+	}
+	if w := f.do(from(page, own, "/v1/events")); !strings.Contains(w.Body.String(), `"daybook.`) || strings.Contains(w.Body.String(), `"op":`) {
+		t.Errorf("a token for the events of Daybook's own: %s", w.Body)
+	}
+}
+
 // TestViewerTokens: what ends a token, and what makes it worthless elsewhere.
 func TestViewerTokens(t *testing.T) {
 	t.Parallel()
@@ -400,7 +427,7 @@ func TestViewerInLog(t *testing.T) {
 	for action, wants := range map[string][]string{
 		"daybook.viewer_settings.changed": {"api_key:"},
 		"daybook.viewer_token.created":    {"api_key:", `"origin":"` + page + `"`, `"filter":"action:a.*"`},
-		"daybook.log.viewed":              {"user:cus_9 via api_key", `"query":"action:a.* outcome:success"`, `"rows":1`},
+		"daybook.log.viewed":              {"user:cus_9 via api_key", `"query":"action:a.* -is:control -action:daybook.* outcome:success"`, `"rows":1`},
 		"daybook.export.downloaded":       {"user:cus_9 via api_key", `"rows":1`, `"format":"csv"`},
 	} {
 		for _, want := range wants {

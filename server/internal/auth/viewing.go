@@ -9,6 +9,7 @@ import (
 	"errors"
 	"fmt"
 	"slices"
+	"strings"
 	"sync"
 	"time"
 
@@ -257,19 +258,34 @@ func (v *Viewings) Principal(ctx context.Context, authorization string) (*Princi
 	return p, nil
 }
 
+// What the log says about itself is not for customers: who holds it and why, who looked at it, which keys there are. Control entries never
+// are; the events of Daybook itself are when the filter of the token asks for them.
+const (
+	noControl = "-is:control"
+	noOwn     = "-action:daybook.*"
+)
+
 // viewer is what the claims let somebody see.
 func (c *claims) viewer() (*Viewed, error) {
 	// Relative times refer to the hour of the token, so that a page goes on with the next one.
 	at := time.Unix(c.IssuedAt, 0).UTC().Truncate(time.Hour)
 	within, err := query.Parse(c.Filter, query.Options{Now: at, Place: query.Viewer})
-	if err == nil && c.From != "" {
-		var from *query.Query
-		if from, err = query.Parse("occurred:>="+c.From, query.Options{Now: at}); err == nil {
-			within = query.And(within, from)
-		}
-	}
 	if err != nil {
 		return nil, fmt.Errorf("read a viewer token: %w", err)
+	}
+	always := []string{noControl}
+	if !strings.Contains(c.Filter, "daybook.") {
+		always = append(always, noOwn)
+	}
+	if c.From != "" {
+		always = append(always, "occurred:>="+c.From)
+	}
+	for _, text := range always {
+		q, err := query.Parse(text, query.Options{Now: at})
+		if err != nil {
+			return nil, fmt.Errorf("read a viewer token: %w", err)
+		}
+		within = query.And(within, q)
 	}
 	return &Viewed{
 		Who: daybook.Actor{Type: c.Viewer.Type, ID: c.Viewer.ID, Name: c.Viewer.Name}, Token: c.ID, Within: within, From: c.From, Hide: c.Hide, Features: c.Features, Origin: c.Origin,

@@ -1,1 +1,0 @@
-import{a,b,c,d}from"./chunk-TMST2AEO.js";import"./chunk-TGKEXHMB.js";import"./chunk-JAKJE2IA.js";import"./chunk-DNIIDA2D.js";import"./chunk-UR5ZMMCC.js";import"./chunk-B6K42VPD.js";import"./chunk-67J43HO3.js";import"./chunk-GAQXFT4P.js";import"./chunk-AC6W3Y2M.js";import"./chunk-QZNV7ILN.js";export{d as ExportProgress,c as bytes,a as default,b as rangeOf};

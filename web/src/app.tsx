@@ -22,6 +22,10 @@ const OpenView = lazy(() => import("./pages/views/open"));
 const Start = lazy(() => import("./pages/start/start"));
 const Exports = lazy(() => import("./pages/exports/exports"));
 const Keys = lazy(() => import("./pages/keys/keys"));
+const Schemas = lazy(() => import("./pages/schemas/schemas"));
+const ViewerSettings = lazy(() => import("./pages/viewersettings/viewersettings"));
+const Admin = lazy(() => import("./pages/admin/admin"));
+const Licences = lazy(() => import("./pages/admin/licences"));
 const Keeping = lazy(() => import("./pages/keeping/keeping"));
 
 /** Addresses that the console shows; a link elsewhere is the browser's. */
@@ -60,6 +64,10 @@ function Routes() {
 				<Route path="/o/:org/exports/:id" component={Exports} />
 				<Route path="/o/:org/settings/keys" component={Keys} />
 				<Route path="/o/:org/settings/retention" component={Keeping} />
+				<Route path="/o/:org/settings/schemas" component={Schemas} />
+				<Route path="/o/:org/settings/viewer" component={ViewerSettings} />
+				<Route path="/admin" component={Admin} />
+				<Route path="/admin/licences" component={Licences} />
 				<Route path="/o/:org/integrity" component={Integrity} />
 				<Route default component={NotFound} />
 			</Router>

@@ -22,7 +22,15 @@ export class Problem extends Error {
 export type Params = Record<string, string | number | boolean | undefined>;
 
 /** What a request may carry. */
-export type Ask = { org?: string; params?: Params; body?: unknown; signal?: AbortSignal; method?: string; headers?: Record<string, string> };
+export type Ask = {
+	org?: string;
+	params?: Params;
+	body?: unknown /** A body that is JSON already: its digits stay. */;
+	text?: string;
+	signal?: AbortSignal;
+	method?: string;
+	headers?: Record<string, string>;
+};
 
 type Listener = () => void;
 const ended = new Set<Listener>();
@@ -51,15 +59,20 @@ export async function send(path: string, ask: Ask = {}): Promise<Response> {
 	if (ask.org) {
 		headers["Daybook-Org"] = ask.org;
 	}
-	if (ask.body !== undefined) {
+	const text = ask.text ?? (ask.body === undefined ? null : JSON.stringify(ask.body));
+	if (text !== null) {
 		headers["Content-Type"] = "application/json";
 	}
 	let answer: Response;
 	try {
 		answer = await fetch(address(path, ask.params), {
-			method: ask.method ?? (ask.body === undefined ? "GET" : "POST"),
+			method: ask.method ?? (text === null ? "GET" : "POST"),
 			headers,
+<<<<<<< HEAD
 			body: ask.body === undefined ? null : compact(ask.body as Json), // with the digits of numbers that were read
+=======
+			body: text,
+>>>>>>> settings
 			signal: ask.signal ?? null,
 			credentials: "same-origin",
 		});

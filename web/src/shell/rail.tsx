@@ -35,8 +35,10 @@ export const places: Place[] = [
 	{ id: "timelines", text: "nav.timelines", icon: "history", scope: "read", key: "t", href: within("timelines") },
 	{ id: "views", text: "nav.views", icon: "star", scope: "read", href: within("views") },
 	{ id: "exports", text: "nav.exports", icon: "download", scope: "export", key: "x", href: within("exports") },
+	{ id: "settings/schemas", text: "nav.schemas", icon: "braces", scope: "manage", href: within("settings/schemas"), manage: true },
 	{ id: "settings/retention", text: "nav.keeping", icon: "archive", scope: "manage", href: within("settings/retention"), manage: true },
 	{ id: "settings/keys", text: "nav.keys", icon: "key-round", scope: "manage", href: within("settings/keys"), manage: true },
+	{ id: "settings/viewer", text: "nav.viewer", icon: "eye", scope: "manage", href: within("settings/viewer"), manage: true },
 	{ id: "integrity", text: "nav.integrity", icon: "shield-check", scope: "read", key: "i", href: within("integrity") },
 ];
 
@@ -71,6 +73,12 @@ export function Rail(props: { area: Area; menu: ComponentChildren; onHelp: () =>
 				) : null}
 			</nav>
 			<div class="rail-foot">
+				{can("operate") ? (
+					<a class="rail-link" href="/admin" aria-current={place === "admin" ? "page" : undefined}>
+						<Icon name="server" />
+						<span>{t("nav.admin")}</span>
+					</a>
+				) : null}
 				<a class="rail-link" href="/docs/api" target="_blank" rel="noreferrer">
 					<Icon name="book-open" />
 					<span>{t("nav.docs")}</span>

@@ -45,6 +45,39 @@ export function Field(props: Props) {
 	);
 }
 
+/** A labelled text of several lines, with its note and its error. */
+export function Area(props: { label: string; value: string; rows: number; onInput: (value: string) => void; note?: string; error?: string }) {
+	const id = useId();
+	const described = [props.error ? `${id}-error` : "", props.note ? `${id}-note` : ""].filter(Boolean).join(" ");
+	return (
+		<div class="field">
+			<label class="field-label" for={id}>
+				{props.label}
+			</label>
+			<textarea
+				id={id}
+				class="input mono"
+				rows={props.rows}
+				spellcheck={false}
+				value={props.value}
+				aria-invalid={props.error ? "true" : undefined}
+				aria-describedby={described || undefined}
+				onInput={(event) => props.onInput(event.currentTarget.value)}
+			/>
+			{props.error ? (
+				<p class="field-error" id={`${id}-error`}>
+					{props.error}
+				</p>
+			) : null}
+			{props.note ? (
+				<p class="field-note" id={`${id}-note`}>
+					{props.note}
+				</p>
+			) : null}
+		</div>
+	);
+}
+
 /** A labelled choice. */
 export function Select(props: {
 	label: string;

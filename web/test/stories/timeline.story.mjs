@@ -1,0 +1,42 @@
+export default [
+	{
+		name: "target",
+		async run({ api, open, page, expect, shot }) {
+			await open("/o/org_acme/timelines");
+			await page.waitForSelector(".page-body a[href*='/targets/']");
+			await shot("find");
+			const { entries } = await api("GET", "/v1/events?q=has:changed&limit=1");
+			const { type, id } = entries[0].targets[0];
+			await open(`/o/org_acme/targets/${encodeURIComponent(type)}/${encodeURIComponent(id)}?from=now-90d`);
+			await page.waitForSelector(".timeline-scroll li, .timeline-scroll article");
+			expect((await page.innerText("h1")).includes(`${type}:${id}`), "the heading does not say what it is about");
+		},
+	},
+	{
+		name: "unknown",
+		async run({ open, page }) {
+			await open("/o/org_acme/targets/invoice/none-such");
+			await page.waitForSelector(".empty");
+		},
+	},
+	{
+		name: "unreachable",
+		failures: ["/v1/events"],
+		async run({ open, page }) {
+			await page.route("**/v1/events?**", (route) => route.abort());
+			await open("/o/org_acme/targets/invoice/42");
+			await page.waitForSelector(".banner.danger");
+		},
+	},
+	{
+		name: "phone",
+		fast: false,
+		viewport: { width: 390, height: 844 },
+		async run({ api, open, page, expect }) {
+			const { entries } = await api("GET", "/v1/events?q=has:changed&limit=1");
+			await open(`/o/org_acme/targets/${encodeURIComponent(entries[0].targets[0].type)}/${encodeURIComponent(entries[0].targets[0].id)}?from=now-90d`);
+			await page.waitForSelector(".timeline-scroll li, .timeline-scroll article");
+			expect(!(await page.evaluate(() => document.documentElement.scrollWidth > innerWidth)), "the page scrolls sideways");
+		},
+	},
+];

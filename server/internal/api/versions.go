@@ -40,7 +40,7 @@ type versionedBy struct {
 type versionList struct {
 	Versions []version `json:"versions" nullable:"false" doc:"Newest first."`
 	Exact    bool      `json:"exact" doc:"The history is whole: it begins with the creation, and each event begins where the one before has ended."`
-	Reason   string    `json:"reason,omitempty" enum:"no_creation,gap,erased,too_many" doc:"Why it is not. no_creation: the log does not hold how it began, because retention has removed that or nobody recorded it. gap: an event between two others is missing. erased: an erasure has taken values. too_many: there are more than 2,000."`
+	Reason   string    `json:"reason,omitempty" enum:"no_creation,gap,erased,too_many" doc:"Why it is not. no_creation: the log does not hold how it began, because retention has removed that or nobody recorded it. gap: an event between two others is missing. erased: an erasure has taken values. too_many: there are more than 2,000; these are the first."`
 	Compared *compared `json:"compared,omitempty" doc:"With a and b: what they differ in."`
 }
 
@@ -83,11 +83,14 @@ var (
 	aboutGetRestorePlan = operation{
 		id: "getRestorePlan", tag: "Search", summary: "What restoring a version would change", path: pathVersionOf,
 		text:    "Nothing is restored: the application applies the state, and records the event that stands in the plan.",
-		answers: ok(restorePlan{}, "The plan."), faults: []int{404},
+		answers: ok(restorePlan{}, "The plan."), faults: []int{404, 409},
 	}
 )
 
 const maxVersions = 2000
+
+// tooMany is the reason when there are more.
+const tooMany = "too_many"
 
 // history is what the log says of a thing.
 type history struct {
@@ -95,7 +98,8 @@ type history struct {
 	reason   string
 }
 
-// readHistory reads the events of the target that the path names, oldest first, and keeps the state after each of the newest 2,000.
+// readHistory reads the events of the target that the path names, oldest first, and keeps the state after each of the first 2,000: what is newer is not known
+// then, and the reason says so.
 func (c *call) readHistory() (*history, error) {
 	h := &history{}
 	within := c.within(query.Target(c.r.PathValue("type"), c.r.PathValue("id")))
@@ -117,7 +121,7 @@ func (c *call) readHistory() (*history, error) {
 			return h, nil
 		}
 		if len(h.versions) >= maxVersions {
-			h.reason = "too_many"
+			h.reason = tooMany
 			return h, nil
 		}
 		q = daybook.EventQuery{Org: c.org, Within: within, Limit: maxLimit, Cursor: page.NextCursor}
@@ -296,6 +300,12 @@ func getRestorePlan(c *call) error {
 	h, v, err := c.versionOfPath()
 	if err != nil {
 		return err
+	}
+	if h.reason == tooMany { // what it is now is not among them
+		return &daybook.Error{
+			Code: daybook.CodeConflict, Rule: tooMany,
+			Message: "this target has more than 2,000 versions: what would change now cannot be told. GET …/versions/N has the state to restore.",
+		}
 	}
 	now := &h.versions[len(h.versions)-1]
 	from := now.state

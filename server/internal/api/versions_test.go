@@ -162,3 +162,24 @@ func TestVersionsIncomplete(t *testing.T) {
 		t.Errorf("a plan with what is masked: %s", w.Body)
 	}
 }
+
+// A plan is made from what the target is now. Where that is not known, because there are too many versions, there is none.
+func TestRestorePlan_tooMany(t *testing.T) {
+	t.Parallel()
+	f := newFixture(t, setup{})
+	for from := 0; from <= 2000; from += 1000 {
+		var events []string
+		for n := from; n < min(from+1000, 2001); n++ {
+			events = append(events, fmt.Sprintf(`{"action":"doc.updated","actor":{"type":"user","id":"u"},"targets":[{"type":"doc","id":"1"}],"changes":[{"path":"/n","old":%d,"new":%d}]}`, n, n+1))
+		}
+		if w := f.do(ask{method: "POST", path: "/v1/events", key: f.acme, body: "[" + strings.Join(events, ",") + "]"}); w.Code != http.StatusCreated {
+			t.Fatalf("%d %s", w.Code, w.Body)
+		}
+	}
+	if w := f.do(ask{path: "/v1/targets/doc/1/versions/7/restore-plan", key: f.acme}); w.Code != http.StatusConflict || !strings.Contains(w.Body.String(), `"too_many"`) {
+		t.Errorf("%d %s", w.Code, w.Body)
+	}
+	if w := f.do(ask{path: "/v1/targets/doc/1/versions/7", key: f.acme}); w.Code != http.StatusOK {
+		t.Errorf("the state of a version: %d %s", w.Code, w.Body)
+	}
+}

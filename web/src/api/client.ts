@@ -59,7 +59,7 @@ export async function send(path: string, ask: Ask = {}): Promise<Response> {
 	if (ask.org) {
 		headers["Daybook-Org"] = ask.org;
 	}
-	const text = ask.text ?? (ask.body === undefined ? null : JSON.stringify(ask.body));
+	const text = ask.text ?? (ask.body === undefined ? null : compact(ask.body as Json)); // with the digits of numbers that were read
 	if (text !== null) {
 		headers["Content-Type"] = "application/json";
 	}
@@ -68,11 +68,7 @@ export async function send(path: string, ask: Ask = {}): Promise<Response> {
 		answer = await fetch(address(path, ask.params), {
 			method: ask.method ?? (text === null ? "GET" : "POST"),
 			headers,
-<<<<<<< HEAD
-			body: ask.body === undefined ? null : compact(ask.body as Json), // with the digits of numbers that were read
-=======
 			body: text,
->>>>>>> settings
 			signal: ask.signal ?? null,
 			credentials: "same-origin",
 		});

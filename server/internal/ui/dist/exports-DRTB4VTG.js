@@ -1,1 +1,0 @@
-import{a,b,c,d}from"./chunk-AQB3PHCX.js";import"./chunk-I3VMVGZT.js";import"./chunk-W4D25B42.js";import"./chunk-NUMPALXM.js";import"./chunk-YMXTMYTV.js";import"./chunk-B6K42VPD.js";import"./chunk-RW5TT5FI.js";import"./chunk-NKVQGJWC.js";import"./chunk-7TAWYD6S.js";import"./chunk-QZNV7ILN.js";export{d as ExportProgress,c as bytes,a as default,b as rangeOf};

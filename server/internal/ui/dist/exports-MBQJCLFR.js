@@ -1,1 +1,0 @@
-import{a,b,c,d}from"./chunk-EMSOWACG.js";import"./chunk-L75WK74H.js";import"./chunk-PMR3WEAQ.js";import"./chunk-YL46ACFF.js";import"./chunk-W6HRKOB3.js";import"./chunk-B6K42VPD.js";import"./chunk-LKX3XLHN.js";import"./chunk-YAQD75PL.js";import"./chunk-AC6W3Y2M.js";import"./chunk-QZNV7ILN.js";export{d as ExportProgress,c as bytes,a as default,b as rangeOf};

@@ -13,16 +13,26 @@ const out = join(here, "../../docs/pictures");
 /** Name of the picture, theme, address, and what is done before it is taken. */
 const pictures = [
 	["events", "light", "/o/org_acme/events?q=action:invoice.*"],
-	["event", "dark", "/o/org_acme/events?q=action:invoice.updated", async (page) => {
-		await page.click(".event-row[data-row='1']");
-		await page.waitForSelector(".event-detail .diff");
-	}],
+	[
+		"event",
+		"dark",
+		"/o/org_acme/events?q=action:invoice.updated",
+		async (page) => {
+			await page.click(".event-row[data-row='1']");
+			await page.waitForSelector(".event-detail .diff");
+		},
+	],
 	["timeline", "light", "/o/org_acme/targets/invoice/42"],
-	["integrity", "dark", "/o/org_acme/integrity", async (page) => {
-		await page.click("main .button.primary");
-		await page.waitForSelector(".proof, .verified", { timeout: 120_000 });
-		await page.waitForTimeout(500);
-	}],
+	[
+		"integrity",
+		"dark",
+		"/o/org_acme/integrity",
+		async (page) => {
+			await page.click("main .button.primary");
+			await page.waitForSelector(".proof, .verified", { timeout: 120_000 });
+			await page.waitForTimeout(500);
+		},
+	],
 ];
 
 const browser = await chromium.launch({ executablePath: "/usr/bin/chromium", args: ["--no-sandbox", "--disable-gpu"] });

@@ -132,9 +132,7 @@ func newFixture(tb testing.TB, s setup) *fixture {
 		tb.Fatal(err)
 	}
 	tb.Cleanup(f.server.Close)
-	if f.doc, err = openapi3.NewLoader().LoadFromData(f.server.Document()); err != nil {
-		tb.Fatal(err)
-	}
+	f.doc = parsedDocument(tb, f.server.Document())
 	f.admin = f.key("", auth.All)
 	for _, org := range []daybook.OrgID{"org_acme", "org_globex"} {
 		if err := f.orgs.Ensure(tb.Context(), org); err != nil {
@@ -143,6 +141,20 @@ func newFixture(tb testing.TB, s setup) *fixture {
 	}
 	f.acme, f.globex = f.key("org_acme", auth.All&^auth.Operate), f.key("org_globex", auth.All&^auth.Operate)
 	return f
+}
+
+// documents are those that were parsed, by their text: nearly every test has the same, and parsing it takes longer than most of them.
+var documents sync.Map
+
+func parsedDocument(tb testing.TB, text []byte) *openapi3.T {
+	tb.Helper()
+	parse, _ := documents.LoadOrStore(string(text), sync.OnceValues(func() (*openapi3.T, error) { return openapi3.NewLoader().LoadFromData(text) }))
+	once, _ := parse.(func() (*openapi3.T, error))
+	doc, err := once()
+	if err != nil {
+		tb.Fatal(err)
+	}
+	return doc
 }
 
 func (f *fixture) key(org daybook.OrgID, scopes auth.Scopes) string {

@@ -117,12 +117,17 @@ var (
 )
 
 // ParseNote reads a checkpoint, a C2SP signed note of exactly three lines, without looking at its signatures. A checkpoint with more
-// lines is refused with [ErrExtension].
+// lines is refused with [ErrExtension], and so is one whose signatures are not canonical base64: a note has one spelling.
 func ParseNote(text []byte) (*Note, error) {
 	var unverified *note.UnverifiedNoteError
 	_, err := note.Open(text, note.VerifierList())
 	if !errors.As(err, &unverified) {
 		return nil, fmt.Errorf("read a note: %w", err)
+	}
+	for _, sig := range unverified.Note.UnverifiedSigs { // note.Open takes any base64
+		if _, err := base64.StdEncoding.Strict().DecodeString(sig.Base64); err != nil {
+			return nil, fmt.Errorf("the signature of %s is not canonical base64", sig.Name)
+		}
 	}
 	n, err := ParseCheckpoint(unverified.Note.Text)
 	if err != nil {

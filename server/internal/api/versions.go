@@ -303,7 +303,7 @@ func getRestorePlan(c *call) error {
 	}
 	if h.reason == tooMany { // what it is now is not among them
 		return &daybook.Error{
-			Code: daybook.CodeConflict, Rule: tooMany,
+			Code: daybook.CodeConflict, Rule: "too_many",
 			Message: "this target has more than 2,000 versions: what would change now cannot be told. GET …/versions/N has the state to restore.",
 		}
 	}

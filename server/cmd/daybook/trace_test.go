@@ -87,12 +87,12 @@ func TestKillAtSyscall(t *testing.T) {
 	calls := []string{"fsync", "fdatasync", "pwrite64", "ftruncate", "rename", "unlink"}
 	load, counts := countCalls(t, true, calls...)
 	for _, call := range calls {
-		step := 13
+		step := 19
 		switch {
 		case nightly:
 			step = 1
 		case call == "pwrite64": // a thousand, most of them between the same two syncs
-			step = 61
+			step = 89
 		}
 		for k := 1; k <= counts[call]; k += step {
 			c := crashIn(t.TempDir(), load)

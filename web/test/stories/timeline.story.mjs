@@ -5,7 +5,7 @@ export default [
 			await open("/o/org_acme/timelines");
 			await page.waitForSelector(".page-body a[href*='/targets/']");
 			await shot("find");
-			const { entries } = await api("GET", "/v1/events?q=has:changed&limit=1");
+			const { entries } = await api("GET", "/v1/events?q=has:changed+action:invoice.*&limit=1");
 			const { type, id } = entries[0].targets[0];
 			await open(`/o/org_acme/targets/${encodeURIComponent(type)}/${encodeURIComponent(id)}?from=now-90d`);
 			await page.waitForSelector(".timeline-scroll li, .timeline-scroll article");
@@ -33,7 +33,7 @@ export default [
 		fast: false,
 		viewport: { width: 390, height: 844 },
 		async run({ api, open, page, expect }) {
-			const { entries } = await api("GET", "/v1/events?q=has:changed&limit=1");
+			const { entries } = await api("GET", "/v1/events?q=has:changed+action:invoice.*&limit=1");
 			await open(`/o/org_acme/targets/${encodeURIComponent(entries[0].targets[0].type)}/${encodeURIComponent(entries[0].targets[0].id)}?from=now-90d`);
 			await page.waitForSelector(".timeline-scroll li, .timeline-scroll article");
 			expect(!(await page.evaluate(() => document.documentElement.scrollWidth > innerWidth)), "the page scrolls sideways");

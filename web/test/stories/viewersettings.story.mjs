@@ -25,8 +25,7 @@ export default [
 			await page.waitForSelector("daybook-viewer .row >> text=Ada Byron");
 			await page.waitForSelector("daybook-viewer footer .ok", { timeout: 60_000 });
 			await page.fill(".viewer-theme input >> nth=4", "#0a6b4b");
-			const accent = () => page.evaluate(() => getComputedStyle(document.querySelector("daybook-viewer")).getPropertyValue("--accent"));
-			expect((await accent()).trim() === "#0a6b4b", `the viewer has the accent ${await accent()}`);
+			await page.waitForFunction(() => getComputedStyle(document.querySelector("daybook-viewer")).getPropertyValue("--accent").trim() === "#0a6b4b");
 			await page.selectOption(".viewer-theme select >> nth=1", "de");
 			await page.waitForSelector("daybook-viewer h2 >> text=Aktivität");
 			await shot("shown");

@@ -54,7 +54,7 @@ func TestBook(t *testing.T) {
 	schema := newSchema(t)
 	h := storetest.NewHistory(storetest.Load{Seed: rand.Uint64(), Start: time.Now().UnixMicro(), Writers: 8, Orgs: 20})
 	for _, to := range []int{20, 35} {
-		s := openStore(t, schema, postgres.Options{})
+		s := openStore(t, schema, postgres.Options{Shards: 8})
 		if s.Shards() != 8 {
 			t.Fatalf("%d shards", s.Shards())
 		}

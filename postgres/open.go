@@ -23,7 +23,7 @@ import (
 type Options struct {
 	Logger *slog.Logger // hears of settings that are doubtful and yet no reason to refuse. Default: slog.Default()
 	Schema string       // where the tables are, made when it is not there. Default: daybook
-	Shards int          // how many commit orders a new store has, 1 to 64, fixed from then on. Default: 8
+	Shards int          // how many commit orders a new store has, 1 to 64, fixed from then on. Default: 1, which groups most into one commit
 	// Timeout bounds every statement that was sent. What was not answered by then has an unknown outcome. Default: 10 s.
 	Timeout time.Duration
 
@@ -49,7 +49,7 @@ func (o Options) withDefaults(schema string) (Options, error) {
 		o.Schema = schema
 	}
 	if o.Shards == 0 {
-		o.Shards = 8
+		o.Shards = 1
 	}
 	if o.Timeout == 0 {
 		o.Timeout = 10 * time.Second

@@ -278,7 +278,7 @@ func (r *report) start(ctx context.Context, name, use string, more ...string) (*
 		return nil, err
 	}
 	db := filepath.Join(s.dir, "daybook.db")
-	args := []string{"serve", "--log-level", "error", "--listen", "127.0.0.1:18099", "--db", db, "--master-key-file", filepath.Join(r.dir, "master.key")}
+	args := []string{"serve", "--log-level", "error", "--listen", "127.0.0.1:18099", "--db", db, "--data-dir", s.dir, "--master-key-file", filepath.Join(r.dir, "master.key")}
 	switch name {
 	case "http":
 		args = []string{"bench", "null", "--listen", "127.0.0.1:18099"}

@@ -25,8 +25,8 @@ type Config struct {
 	DBPasswordFile string `key:"db_password_file"`
 	// Schema of the PostgreSQL database that holds the tables.
 	DBSchema string `key:"db_schema" default:"daybook"`
-	// How many orders of commits a new PostgreSQL store has, 1 to 64, fixed from then on: commits of different ones do not wait for each other.
-	DBShards int `key:"db_shards" default:"8"`
+	// How many orders of commits a new PostgreSQL store has, 1 to 64, fixed from then on: commits of different ones do not wait for each other, and each groups less. More than one pays where the database has processors to spare and is far away.
+	DBShards int `key:"db_shards" default:"1"`
 	// Most connections of this node to PostgreSQL; 0: 20. Others go to the database in highwater, at most four.
 	DBMaxConnections int `key:"db_max_connections" default:"0"`
 	// How long one statement may take that PostgreSQL is asked; what it did not answer by then has an unknown outcome.

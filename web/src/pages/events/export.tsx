@@ -1,25 +1,12 @@
 // Exports exactly this query, with its progress. What the file leaves out is said.
 import { useEffect, useState } from "preact/hooks";
-import { ask } from "../../api/client";
 import { number, t } from "../../messages/messages";
 import { Button, LinkButton } from "../../ui/button";
 import { Dialog } from "../../ui/dialog";
 import { Select } from "../../ui/field";
 import { ProblemBanner } from "../../ui/notice";
+import { createExport, type Export, finished, getExport } from "../exports/api";
 import type { Search } from "./pages";
-
-type Export = {
-	id: string;
-	state: "pending" | "running" | "ready" | "failed" | "cancelled" | "expired";
-	size: number;
-	scanned: number;
-	rows: number;
-	bytes: number;
-	sha256?: string | null;
-	url?: string | null;
-	error?: string | null;
-	left_out?: { entries?: number; columns?: string[]; erased_entries?: number; erased_fields?: number };
-};
 
 const formats = ["csv", "ndjson", "parquet", "bundle"] as const;
 
@@ -28,19 +15,22 @@ export function ExportDialog(props: { org: string; search: Search; columns: stri
 	const [format, setFormat] = useState<string>("csv");
 	const [made, setMade] = useState<Export | null>(null);
 	const [problem, setProblem] = useState<unknown>(null);
-	const running = made?.state === "pending" || made?.state === "running";
+	const running = made !== null && !finished(made);
 	useEffect(() => {
 		if (!made || !running) return;
 		const timer = setTimeout(() => {
-			ask<Export>(`/v1/exports/${made.id}`, { org }).then(setMade).catch(setProblem);
+			getExport(org, made.id).then(setMade).catch(setProblem);
 		}, 500);
 		return () => clearTimeout(timer);
 	}, [made]);
 	const start = () => {
 		setProblem(null);
-		ask<Export>("/v1/exports", {
-			org,
-			body: { format, query: search.q, from: search.from || undefined, to: search.to || undefined, tz: search.tz || undefined },
+		createExport(org, {
+			format,
+			query: search.q ?? "",
+			...(search.from ? { from: search.from } : {}),
+			...(search.to ? { to: search.to } : {}),
+			...(search.tz ? { tz: search.tz } : {}),
 		})
 			.then(setMade)
 			.catch(setProblem);
@@ -85,18 +75,18 @@ export function ExportDialog(props: { org: string; search: Search; columns: stri
 function Progress(props: { made: Export }) {
 	const { made } = props;
 	const left = made.left_out;
-	const erased = (left?.erased_entries ?? 0) + (left?.erased_fields ?? 0);
+	const erased = left.erased_entries + left.erased_fields;
 	return (
 		<div class="stack" role="status">
 			{made.state === "ready" ? <p>{t("export.ready", { n: made.rows, bytes: number(made.bytes) })}</p> : null}
 			{made.state === "failed" ? <p class="field-error">{t("export.failed", { error: made.error ?? "" })}</p> : null}
-			{made.state === "pending" || made.state === "running" ? (
+			{!finished(made) ? (
 				<>
 					<progress max={Math.max(1, made.size)} value={made.scanned} aria-label={t("export.title")} />
 					<p class="tabular">{t("export.progress", { scanned: number(made.scanned), size: number(made.size), rows: number(made.rows) })}</p>
 				</>
 			) : null}
-			{left?.columns?.length ? <p class="small muted">{t("export.left-columns", { columns: left.columns.join(", ") })}</p> : null}
+			{left.columns.length > 0 ? <p class="small muted">{t("export.left-columns", { columns: left.columns.join(", ") })}</p> : null}
 			{erased > 0 ? <p class="small muted">{t("export.left-erased", { n: erased })}</p> : null}
 			{made.sha256 ? <p class="small mono">sha256 {made.sha256}</p> : null}
 		</div>

@@ -37,9 +37,17 @@ export function finished(x: Export): boolean {
 	return x.state !== "pending" && x.state !== "running";
 }
 
-/** All exports of the organization, newest first, at most a thousand. */
-export const listExports = async (org: string, signal: AbortSignal): Promise<Export[]> =>
-	(await ask<List>("/v1/exports", { org, params: { limit: 1000 }, signal })).exports.sort((a, b) => (a.created_at < b.created_at ? 1 : -1));
+/** All exports of the organization, newest first. */
+export const listExports = async (org: string, signal: AbortSignal): Promise<Export[]> => {
+	const all: Export[] = [];
+	let cursor: string | undefined;
+	do {
+		const page: List = await ask<List>("/v1/exports", { org, params: { limit: 1000, cursor }, signal });
+		all.push(...page.exports);
+		cursor = page.next_cursor ?? undefined;
+	} while (cursor);
+	return all.sort((a, b) => (a.created_at < b.created_at ? 1 : -1));
+};
 
 export const getExport = (org: string, id: string, signal?: AbortSignal): Promise<Export> =>
 	ask<Export>(`/v1/exports/${encodeURIComponent(id)}`, signal ? { org, signal } : { org });

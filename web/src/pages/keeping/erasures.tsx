@@ -1,6 +1,6 @@
 // Erasures: values that are gone for good, by request. A preview comes first, and what was typed is asked for again.
 import { useEffect, useState } from "preact/hooks";
-import { Problem } from "../../api/client";
+import { Problem, send } from "../../api/client";
 import { number, t } from "../../messages/messages";
 import { visible } from "../../sentence/visible";
 import { against, useChange, useLoad } from "../../state/load";
@@ -88,7 +88,6 @@ export function Erasures(props: { org: string; zone: string }) {
 
 /** Gives the certificate to the browser as a file. */
 async function certificate(org: string, id: string): Promise<void> {
-	const { send } = await import("../../api/client");
 	const answer = await send(`/v1/erasures/${encodeURIComponent(id)}/certificate`, { org });
 	const link = document.createElement("a");
 	link.href = URL.createObjectURL(await answer.blob());

@@ -1,1 +1,0 @@
-import{a,b,c,d}from"./chunk-2NJ67HKM.js";import"./chunk-4DZ2XVJP.js";import"./chunk-6C5A5MJU.js";import"./chunk-C3GHUXNC.js";import"./chunk-6MKRDBCK.js";import"./chunk-B6K42VPD.js";import"./chunk-KPED4VOH.js";import"./chunk-PLIEY3MU.js";import"./chunk-6RQ3I4MX.js";import"./chunk-QZNV7ILN.js";export{d as ExportProgress,c as bytes,a as default,b as rangeOf};

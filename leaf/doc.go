@@ -47,6 +47,8 @@ type Doc struct {
 	in       bytes.Buffer
 	dec      jsontext.Decoder
 	stack    [MaxComponents + 1]level
+	names    []name // of the objects that walk is in, while judging
+	judging  bool   // walk reads what nobody has judged
 	unquoted []byte // the last name that had escapes
 	paths    int    // bytes of all paths so far
 	escapes  bool   // whether text holds a backslash

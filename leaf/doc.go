@@ -56,6 +56,7 @@ type Doc struct {
 
 	// The state of Root.
 	keys    []sortKey
+	order   []int // in which the fields before the last Sort came out
 	sorted  []field
 	message []byte // of one commitment
 	commits []byte // of the root

@@ -35,6 +35,7 @@ const (
 	NotRemoved         Why = iota
 	RemovedByErasure       // named by an erase entry
 	RemovedByRetention     // named by a prune entry
+	LeftOut                // the log has it, this [Excerpt] has not
 )
 
 // String returns the word of the entry JSON.
@@ -44,6 +45,8 @@ func (w Why) String() string {
 		return "erased"
 	case RemovedByRetention:
 		return "retention"
+	case LeftOut:
+		return "left_out"
 	case NotRemoved:
 	}
 	return ""
@@ -59,7 +62,7 @@ func (p *packed) tombstone() (why Why, by string, err error) {
 	if p.form == formNone {
 		return RemovedByRetention, "", nil
 	}
-	if len(p.body) == 0 || p.body[0] < byte(RemovedByErasure) || p.body[0] > byte(RemovedByRetention) {
+	if len(p.body) == 0 || p.body[0] < byte(RemovedByErasure) || p.body[0] > byte(LeftOut) {
 		return 0, "", damaged("entry %d does not say why it is gone", p.seq)
 	}
 	return Why(p.body[0]), string(p.body[1:]), nil
@@ -79,13 +82,14 @@ func errPruned(format string, args ...any) error {
 }
 
 // appendFields adds the body of an entry of formFields: uvarint number of fields, then of each its type, salt, path and value, the
-// lengths as uvarints, or, for an erased one, 0, its commitment and the path it had, which is empty when names are not kept.
+// lengths as uvarints, or, for an erased one, 0, its commitment and the path it had, which is empty when names are not kept. One that an
+// excerpt leaves out has fieldLeftOut for that 0; no store holds it.
 func appendFields(dst []byte, fs []leaf.Field) []byte {
 	dst = binary.AppendUvarint(dst, uint64(len(fs)))
 	for i := range fs {
 		f := &fs[i]
 		if f.Withheld {
-			dst = append(append(dst, 0), f.Commitment[:]...)
+			dst = append(append(dst, f.Type), f.Commitment[:]...)
 			dst = appendBytes(dst, f.Path)
 			continue
 		}
@@ -111,7 +115,7 @@ func readFields(b []byte) ([]leaf.Field, error) {
 	for i := range fs {
 		f := &fs[i]
 		f.Type = r.byte()
-		if f.Type == 0 {
+		if f.Type <= fieldLeftOut {
 			f.Withheld = true
 			copy(f.Commitment[:], r.take(len(f.Commitment)))
 			f.Path = r.bytes(leaf.MaxPath)
@@ -187,6 +191,7 @@ func (p *packed) remainder() ([]byte, error) {
 // erased says what of an entry is gone though the rest of it is there.
 type erased struct {
 	count int      // fields whose values are gone
+	left  int      // fields that an excerpt leaves out
 	names []string // the JSON pointers of those whose names were kept
 }
 
@@ -195,6 +200,10 @@ func erasedOf(fs []leaf.Field) erased {
 	var e erased
 	for i := range fs {
 		if !fs[i].Withheld {
+			continue
+		}
+		if fs[i].Type == fieldLeftOut {
+			e.left++
 			continue
 		}
 		e.count++

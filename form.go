@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"encoding/binary"
 	"fmt"
+	"slices"
 	"strconv"
 
 	"github.com/go-json-experiment/json/jsontext"
@@ -212,6 +213,12 @@ func erasedOf(fs []leaf.Field) erased {
 		}
 	}
 	return e
+}
+
+// hasErased reports whether a field of p, of formFields, is gone, and not only left out of an excerpt.
+func (p *packed) hasErased() bool {
+	fs, err := readFields(p.body)
+	return err != nil || slices.ContainsFunc(fs, func(f leaf.Field) bool { return f.Withheld && f.Type != fieldLeftOut })
 }
 
 // pointerOf returns the JSON pointer (RFC 6901) of a field's path: the element ~#3 of an array is its index.

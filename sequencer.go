@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"runtime"
 	"slices"
 	"sync"
 	"time"
@@ -162,6 +163,7 @@ func (s *shard) run() {
 	var jobs []*job
 	for {
 		s.answerAsked()
+		runtime.Gosched() // who was answered, and who is on its way into the queue, goes first: the next commit holds more
 		jobs = s.take(jobs[:0])
 		if len(jobs) > 0 {
 			s.commit(jobs)

@@ -51,7 +51,7 @@ var arch = []archModule{
 		{"internal/config", "internal/ui", "internal/selfaudit", "internal/dumps"},
 		{"internal/control"},
 		{"internal/auth", "internal/export", "internal/stream"},
-		{"internal/api", "internal/compat/*"},
+		{"internal/api", "internal/compat/*", "internal/doortest"},
 		{"cmd/daybook", "bench"},
 	}},
 	{dir: "examples", may: []string{""}, lines: [][]string{{"*"}}},

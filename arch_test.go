@@ -36,10 +36,11 @@ var arch = []archModule{
 	{dir: "", lines: [][]string{
 		{
 			"internal/durable", "internal/typeid", "internal/spelling", "internal/appsql", "internal/pgtest", "internal/pointer", "internal/rawjson",
-			"internal/checkpoint", "internal/merkle",
+			"internal/checkpoint", "internal/merkle", "internal/stored",
 		},
-		{"leaf", "internal/difference", "internal/anchors"},
-		{"query"},
+		{"leaf", "internal/difference", "internal/anchors", "internal/timeline"},
+		{"query", "internal/facets"},
+		{"internal/termfilter"},
 		{".", "verify"},
 		{"client", "witness", "daybookhttp", "daybooksql", "activity", "crm", "storetest", "internal/sentence"},
 		{"daybooktest", "resthapi"},

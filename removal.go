@@ -326,7 +326,7 @@ func (m *merger) removeFrom(ctx context.Context, c *control, h *Head, meta *Bloc
 	b := &m.removals.builder
 	b.doc = leaf.Get()
 	defer leaf.Put(b.doc)
-	b.days.reset()
+	b.days.Reset()
 	changed := false
 	for i := range es {
 		e := &es[i]
@@ -407,7 +407,7 @@ func (b *removalBuilder) count(org OrgID, e *packed, n int64) error {
 	if err := e.recordWithoutID(org, b.doc, &b.record); err != nil {
 		return err
 	}
-	b.days.addTimes(b.record.Occurred, recordedOutcome(b.doc), n)
+	b.days.Add(b.record.Occurred, recordedOutcome(b.doc), n)
 	return nil
 }
 

@@ -22,8 +22,9 @@ type Book struct {
 	cache   *blockCache
 	nodes   *nodeCache
 	limits  *scanLimits
-	signer  *signer // nil: nothing is signed
-	fleet   *fleet  // nil: no other process uses the store
+	signer  *signer  // nil: nothing is signed
+	fleet   *fleet   // nil: no other process uses the store
+	excerpt *Excerpt // nil: the store is no excerpt
 
 	reapplyMu sync.Mutex
 	reapplied []Reapplied // guarded by reapplyMu
@@ -139,7 +140,9 @@ func Open(ctx context.Context, store Store, o Options) (*Book, error) {
 	b.cache, b.nodes, b.limits = newBlockCache(o.CacheBytes), newNodeCache(), newScanLimits()
 	b.fleet = newFleet(b)
 	var err error
-	if b.signer, err = newSigner(b); err != nil {
+	if x, ok := store.(*Excerpt); ok {
+		b.excerpt = x // whose checkpoint is signed
+	} else if b.signer, err = newSigner(b); err != nil {
 		return nil, err
 	}
 	for no := range store.Shards() {

@@ -45,6 +45,9 @@ func Has(filter []byte, first int64, t query.Term) bool {
 	return true
 }
 
+// Nothing returns the filter of no term at all: of every term it is certain that the block does not hold it.
+func Nothing() []byte { return make([]byte, filterLine) }
+
 // spread returns t as it stands in the filter of a block that begins at first.
 func spread(t query.Term, first int64) query.Term {
 	return t.In(uint64(first/filterGroup), uint64(first/window))

@@ -96,6 +96,12 @@ func TestFilter(t *testing.T) {
 			}
 		}
 	})
+	t.Run("in nothing there is nothing", func(t *testing.T) {
+		t.Parallel()
+		if Has(Nothing(), 0, query.NewTerm('w', []byte("word"))) {
+			t.Error("there may be a word")
+		}
+	})
 	t.Run("a false alarm in one block says nothing of the next", func(t *testing.T) {
 		t.Parallel()
 		const blocks, n = 400, 300 // the same values in each block

@@ -1,119 +1,102 @@
-package daybook
+// Package facets counts the values of a few fields over many entries: by entry, for the block that holds them, and by blocks, for all that a
+// question finds. The counts of a block name its most frequent values exactly; what a sum of blocks can be wrong by is known and said.
+package facets
 
 import (
 	"bytes"
 	"cmp"
 	"encoding/binary"
-	"fmt"
 	"hash/maphash"
 	"slices"
 
+	"github.com/daybook-audit/daybook/internal/stored"
 	"github.com/daybook-audit/daybook/leaf"
 )
 
-// facetsVersion is the first byte of a block's facets. A reader refuses others with [ErrNewer].
-const facetsVersion = 1
+// version is the first byte of a block's facets.
+const version = 1
 
-// The facets of a block, in the order in which they are stored, and how many values of each are named.
-var facetFields = [...]struct {
+// maxCount is more than the entries of any log.
+const maxCount = 1 << 53
+
+// field is what is counted, and how many of its values are named.
+type field struct {
 	name string
 	top  int
-}{{"action", 64}, {"actor.type", 64}, {"target.type", 64}, {"outcome", 64}, {"actor.id", 16}}
-
-// facetCounts says, for each of facetFields, how many entries hold which value.
-type facetCounts [len(facetFields)]facetCount
-
-// facetCount counts the entries that hold each value of one field. The counts of the named values are exact; a value that is not
-// named is held by at most unnamed() entries.
-type facetCount struct {
-	values []facetValue // most frequent first, then bytewise
-	other  int64        // entries, counted once for each value of theirs that is not named
 }
 
-type facetValue struct {
-	value string
+// The fields in the order in which they are stored.
+var fields = [...]field{{"action", 64}, {"actor.type", 64}, {"target.type", 64}, {"outcome", 64}, {"actor.id", 16}}
+
+// counts says, for each of fields, how many entries hold which value.
+type counts [len(fields)]count
+
+// count counts the entries that hold each value of one field. The counts of the named values are exact; a value that is not
+// named is held by at most unnamed() entries.
+type count struct {
+	values []value // most frequent first, then bytewise
+	other  int64   // entries, counted once for each value of theirs that is not named
+}
+
+type value struct {
+	text  string
 	count int64
 }
 
 // unnamed returns the most that a value which is not named can count.
-func (c *facetCount) unnamed() int64 {
+func (c *count) unnamed() int64 {
 	if c.other == 0 {
 		return 0
 	}
 	return min(c.other, c.values[len(c.values)-1].count)
 }
 
-// field returns the counts of a field by name, nil if there are none of that name.
-func (c *facetCounts) field(name string) *facetCount {
-	for i := range facetFields {
-		if facetFields[i].name == name {
-			return &c[i]
-		}
+// parse reads the facets of a block.
+func parse(text []byte) (c counts, err error) {
+	r, err := stored.Open(text, version, "facets")
+	if err != nil {
+		return c, err
 	}
-	return nil
-}
-
-// parseFacets reads the facets of a block.
-func parseFacets(b []byte) (facetCounts, error) {
-	var c facetCounts
-	if len(b) == 0 {
-		return c, damaged("empty facets")
-	}
-	if b[0] != facetsVersion {
-		return c, fmt.Errorf("facets of version %d: %w", b[0], ErrNewer)
-	}
-	r := columnReader{rest: b[1:]}
 	for i := range c {
-		values := make([]facetValue, r.uvarint(uint64(facetFields[i].top)))
+		values := make([]value, r.Count(int64(fields[i].top)))
 		for j := range values {
 			v := &values[j]
-			v.value = string(r.bytes(leaf.MaxPayload))
-			v.count = int64(r.uvarint(maxSeq))
+			v.text = string(r.Bytes(leaf.MaxPayload))
+			v.count = r.Count(maxCount)
 			if v.count == 0 || j > 0 && v.count > values[j-1].count {
-				r.bad = true
+				r.Refuse()
 			}
 		}
-		c[i].values, c[i].other = values, int64(r.uvarint(maxSeq))
+		c[i].values, c[i].other = values, r.Count(maxCount)
 		if c[i].other > 0 && len(values) == 0 {
-			r.bad = true
+			r.Refuse()
 		}
 	}
-	if r.bad || len(r.rest) > 0 {
-		return facetCounts{}, damaged("facets of %d bytes", len(b))
+	if !r.End() {
+		return counts{}, stored.Damaged("facets of %d bytes", len(text))
 	}
 	return c, nil
 }
 
-// bytes reads a length and that many bytes.
-func (r *columnReader) bytes(limit uint64) []byte {
-	n := r.uvarint(limit)
-	if n > uint64(len(r.rest)) {
-		r.bad = true
-		return nil
-	}
-	b := r.rest[:n]
-	r.rest = r.rest[n:]
-	return b
-}
+// MinEntries is the number of entries from which a block has facets; smaller ones are read.
+const MinEntries = 64
 
-// minFacets is the number of entries from which a block has facets; smaller ones are scanned.
-const minFacets = 64
-
-// facetTally counts the values of facetFields over entries, reusing its memory. The zero value is ready.
-type facetTally struct {
-	fields  [len(facetFields)]tally
+// Counter counts the values of the fields over entries, reusing its memory. It belongs to one goroutine; the zero value is ready.
+type Counter struct {
+	fields  [len(fields)]tally
 	entries int32
 }
 
-func (t *facetTally) reset() {
+// Reset makes t count nothing yet.
+func (t *Counter) Reset() {
 	t.entries = 0
 	for i := range t.fields {
 		t.fields[i].reset()
 	}
 }
 
-// add counts the fields of one entry and returns its outcome: success, if it does not say.
-func (t *facetTally) add(d *leaf.Doc) (outcome []byte) {
+// Add counts the fields of one entry and returns its outcome: success, if it does not say.
+func (t *Counter) Add(d *leaf.Doc) (outcome []byte) {
 	t.entries++
 	for i := range d.Len() {
 		path := d.Path(i)
@@ -134,18 +117,18 @@ func (t *facetTally) add(d *leaf.Doc) (outcome []byte) {
 		}
 	}
 	if outcome == nil {
-		outcome = []byte(Success)
+		outcome = []byte("success")
 		t.fields[3].add(outcome, t.entries)
 	}
 	return outcome
 }
 
-// append adds the stored form of the counts to dst: the version, then for each field the number of named values, each with its
+// Append adds the stored form of the counts to dst, for [Sum.Block]: the version, then for each field the number of named values, each with its
 // length and count, and the rest.
-func (t *facetTally) append(dst []byte) []byte {
-	dst = append(dst, facetsVersion)
+func (t *Counter) Append(dst []byte) []byte {
+	dst = append(dst, version)
 	for i := range t.fields {
-		dst = t.fields[i].append(dst, facetFields[i].top)
+		dst = t.fields[i].append(dst, fields[i].top)
 	}
 	return dst
 }

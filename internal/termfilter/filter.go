@@ -1,4 +1,7 @@
-package daybook
+// Package termfilter says of a block which terms it may hold: a blocked Bloom filter without a header, in lines of 60 bytes. A term sets seven
+// bits of the one line that its value and its group, the aligned run of filterGroup seqs, choose, so that one read of a line answers for a
+// word in every namespace. The format: docs/reference/formats.md.
+package termfilter
 
 import (
 	"math"
@@ -8,25 +11,23 @@ import (
 	"github.com/daybook-audit/daybook/query"
 )
 
-// The filter of a block: a blocked Bloom filter without a header, in lines of 60 bytes. A term sets filterProbes bits of the one
-// line that its value and its group, the aligned run of filterGroup seqs, choose, so that one read of a line answers for a word in
-// every namespace.
 const (
 	filterLine   = 60
 	filterBits   = 8 * filterLine
 	filterProbes = 7
-	filterGroup  = 64 * windowSize
+	filterGroup  = 64 * window
+	window       = 512 // seqs
 )
 
 // How full a filter may be. Of a whole block one term in about a thousand is a false alarm; of a piece, which is soon rewritten and
 // cheap to decode, one in about 23 (TestFilter measures both).
 const (
-	wholeFill = 0.33
-	pieceFill = 0.62
+	WholeFill = 0.33
+	PieceFill = 0.62
 )
 
-// filterHas reports whether a block that begins at first and has this filter may hold t; false is certain. Without a filter it may.
-func filterHas(filter []byte, first int64, t query.Term) bool {
+// Has reports whether a block that begins at first and has this filter may hold t; false is certain. Without a filter it may.
+func Has(filter []byte, first int64, t query.Term) bool {
 	lines := len(filter) / filterLine
 	if lines == 0 || len(filter)%filterLine != 0 {
 		return true
@@ -44,9 +45,12 @@ func filterHas(filter []byte, first int64, t query.Term) bool {
 	return true
 }
 
+// Nothing returns the filter of no term at all: of every term it is certain that the block does not hold it.
+func Nothing() []byte { return make([]byte, filterLine) }
+
 // spread returns t as it stands in the filter of a block that begins at first.
 func spread(t query.Term, first int64) query.Term {
-	return t.In(uint64(first/filterGroup), uint64(first/windowSize))
+	return t.In(uint64(first/filterGroup), uint64(first/window))
 }
 
 // filterOffset returns where the line of a value begins.
@@ -55,13 +59,8 @@ func filterOffset(h uint64, lines int) int { return int((h>>32)*uint64(lines)>>3
 // filterBit scales the low 9 bits of g to a bit of a line.
 func filterBit(g uint64) uint64 { return (g & 511) * filterBits >> 9 }
 
-// buildFilter returns the filter of a block that begins at first: of terms, at most maxFill full.
-func buildFilter(terms []query.Term, first int64, maxFill float64) []byte {
-	return new(termSet).appendFilter(nil, terms, first, maxFill)
-}
-
-// termSet drops repeated terms, and with it filters are built; it reuses its memory. The zero value is ready.
-type termSet struct {
+// Builder makes filters, reusing its memory: it drops repeated terms. It belongs to one goroutine; the zero value is ready.
+type Builder struct {
 	terms  []query.Term
 	table  []uint32 // 1 + index into terms; 0: free
 	secret uint64   // odd; without it a producer could choose terms that meet in the table
@@ -69,7 +68,7 @@ type termSet struct {
 }
 
 // set makes s the terms of ts, each once.
-func (s *termSet) set(ts []query.Term) {
+func (s *Builder) set(ts []query.Term) {
 	size := 1 << bits.Len(uint(2*len(ts)+64))
 	if cap(s.table) < size {
 		s.table = make([]uint32, size)
@@ -95,9 +94,9 @@ func (s *termSet) set(ts []query.Term) {
 	}
 }
 
-// appendFilter adds to dst the filter of ts for a block that begins at first. Its size is the one at which an even spread over the lines is maxFill full, and an uneven
+// Append adds to dst the filter of ts for a block that begins at first. Its size is the one at which an even spread over the lines is maxFill full, and an uneven
 // one mostly is too; it grows until that is so.
-func (s *termSet) appendFilter(dst []byte, ts []query.Term, first int64, maxFill float64) []byte {
+func (s *Builder) Append(dst []byte, ts []query.Term, first int64, maxFill float64) []byte {
 	s.set(ts)
 	for i := range s.terms {
 		s.terms[i] = spread(s.terms[i], first)
@@ -110,7 +109,7 @@ func (s *termSet) appendFilter(dst []byte, ts []query.Term, first int64, maxFill
 }
 
 // fill sets the bits of every term in so many lines and returns which part of all bits is set.
-func (s *termSet) fill(lines int) float64 {
+func (s *Builder) fill(lines int) float64 {
 	if cap(s.lines) < lines*filterLine {
 		s.lines = make([]byte, lines*filterLine+lines*filterLine/4)
 	}

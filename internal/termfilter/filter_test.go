@@ -1,4 +1,4 @@
-package daybook
+package termfilter
 
 import (
 	"encoding/binary"
@@ -26,11 +26,11 @@ func TestFilter(t *testing.T) {
 			for i := range ts { // few different halves: lines and table slots are shared
 				ts[i] = query.Term{H: rapid.Uint64Range(0, 9).Draw(t, "h") << 60, G: rapid.Uint64Range(0, 30).Draw(t, "g") << 40}
 			}
-			maxFill := rapid.SampledFrom([]float64{wholeFill, pieceFill}).Draw(t, "fill")
-			first := rapid.Int64Range(0, maxSeq).Draw(t, "first")
-			filter := buildFilter(ts, first, maxFill)
+			maxFill := rapid.SampledFrom([]float64{WholeFill, PieceFill}).Draw(t, "fill")
+			first := rapid.Int64Range(0, 1<<53).Draw(t, "first")
+			filter := new(Builder).Append(nil, ts, first, maxFill)
 			for _, term := range ts {
-				if !filterHas(filter, first, term) {
+				if !Has(filter, first, term) {
 					t.Fatalf("a filter of %d terms lacks %x", len(ts), term)
 				}
 			}
@@ -43,7 +43,7 @@ func TestFilter(t *testing.T) {
 			word := query.NewTerm('w', binary.BigEndian.AppendUint64(nil, i))
 			ts = append(ts, query.Term{H: word.H, G: 0x8bd7a3f48c01886b}, query.Term{H: 1 << 60, G: word.G})
 		}
-		var s termSet
+		var s Builder
 		if s.set(ts); len(s.terms) != len(ts) {
 			t.Errorf("%d of %d terms are kept", len(s.terms), len(ts))
 		}
@@ -51,10 +51,10 @@ func TestFilter(t *testing.T) {
 	t.Run("its size keeps to the fill and is at most 3 % and a line above the smallest that does", func(t *testing.T) {
 		t.Parallel()
 		for _, n := range []int{0, 1, 100, 5400} {
-			for _, maxFill := range []float64{wholeFill, pieceFill} {
+			for _, maxFill := range []float64{WholeFill, PieceFill} {
 				ts := numberedTerms(0, n)
-				lines := len(buildFilter(ts, 0, maxFill)) / filterLine
-				var s termSet
+				lines := len(new(Builder).Append(nil, ts, 0, maxFill)) / filterLine
+				var s Builder
 				s.set(append(ts, ts...)) // repeated terms change nothing
 				if len(s.terms) != n {
 					t.Errorf("%d terms of %d are different", len(s.terms), n)
@@ -72,12 +72,12 @@ func TestFilter(t *testing.T) {
 	})
 	t.Run("false alarms are as rare as promised", func(t *testing.T) {
 		t.Parallel()
-		for _, c := range []struct{ fill, most float64 }{{wholeFill, 0.001}, {pieceFill, 0.05}} {
+		for _, c := range []struct{ fill, most float64 }{{WholeFill, 0.001}, {PieceFill, 0.05}} {
 			const first = 5 << 20
-			filter := buildFilter(numberedTerms(0, 5400), first, c.fill)
+			filter := new(Builder).Append(nil, numberedTerms(0, 5400), first, c.fill)
 			false1, n := 0, 200_000
 			for _, term := range numberedTerms(1<<40, n) {
-				if filterHas(filter, first, term) {
+				if Has(filter, first, term) {
 					false1++
 				}
 			}
@@ -91,9 +91,15 @@ func TestFilter(t *testing.T) {
 	t.Run("without a filter everything may be there", func(t *testing.T) {
 		t.Parallel()
 		for _, filter := range [][]byte{nil, {}, make([]byte, 59), make([]byte, 61)} {
-			if !filterHas(filter, 0, query.Term{}) {
+			if !Has(filter, 0, query.Term{}) {
 				t.Errorf("a filter of %d bytes denies", len(filter))
 			}
+		}
+	})
+	t.Run("in nothing there is nothing", func(t *testing.T) {
+		t.Parallel()
+		if Has(Nothing(), 0, query.NewTerm('w', []byte("word"))) {
+			t.Error("there may be a word")
 		}
 	})
 	t.Run("a false alarm in one block says nothing of the next", func(t *testing.T) {
@@ -101,13 +107,13 @@ func TestFilter(t *testing.T) {
 		const blocks, n = 400, 300 // the same values in each block
 		filters := make([][]byte, blocks)
 		for i := range filters {
-			filters[i] = buildFilter(numberedTerms(0, 5400), int64(i)*windowSize, wholeFill)
+			filters[i] = new(Builder).Append(nil, numberedTerms(0, 5400), int64(i)*window, WholeFill)
 		}
 		worst := 0
 		for _, term := range numberedTerms(1<<40, n) {
 			alarms := 0
 			for i, f := range filters {
-				if filterHas(f, int64(i)*windowSize, term) {
+				if Has(f, int64(i)*window, term) {
 					alarms++
 				}
 			}
@@ -132,13 +138,13 @@ func TestFilter(t *testing.T) {
 			filter := make([]byte, 3*filterLine)
 			line := filter[c.lineOf*filterLine:][:filterLine]
 			for i := range 7 {
-				if filterHas(filter, c.first, term) {
+				if Has(filter, c.first, term) {
 					t.Fatalf("from %d: %d bits are enough", c.first, i)
 				}
 				bit := (c.at.G >> (9 * i) & 511) * 480 >> 9
 				line[bit/8] |= 1 << (bit % 8)
 			}
-			if !filterHas(filter, c.first, term) {
+			if !Has(filter, c.first, term) {
 				t.Errorf("from %d: seven bits are not enough; in it the term is %x", c.first, spread(term, c.first))
 			}
 		}
@@ -150,10 +156,10 @@ func BenchmarkFilter(b *testing.B) {
 	for range 5 {
 		ts = append(ts, ts[:5400]...)
 	}
-	var s termSet
+	var s Builder
 	var dst []byte
 	for b.Loop() {
-		dst = s.appendFilter(dst[:0], ts, 0, wholeFill)
+		dst = s.Append(dst[:0], ts, 0, WholeFill)
 	}
 	b.ReportMetric(float64(b.Elapsed().Nanoseconds())/float64(b.N)/512, "ns/event")
 }

@@ -1,4 +1,4 @@
-package daybook_test
+package checkpoint_test
 
 import (
 	"encoding/base64"
@@ -6,10 +6,11 @@ import (
 	"encoding/hex"
 	"encoding/json"
 	"os"
+	"strconv"
 	"strings"
 	"testing"
 
-	"github.com/daybook-audit/daybook"
+	"github.com/daybook-audit/daybook/internal/checkpoint"
 )
 
 // noteVectors is the part of checkpoint.json that a signer must reproduce.
@@ -28,9 +29,9 @@ type noteVectors struct {
 	} `json:"notes"`
 }
 
-func readNoteVectors(t *testing.T) (v noteVectors, keys map[string]*daybook.SigningKey) {
+func readNoteVectors(t *testing.T) (v noteVectors, keys map[string]*checkpoint.Key) {
 	t.Helper()
-	text, err := os.ReadFile("testdata/vectors/checkpoint.json")
+	text, err := os.ReadFile("../../testdata/vectors/checkpoint.json")
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -41,9 +42,13 @@ func readNoteVectors(t *testing.T) (v noteVectors, keys map[string]*daybook.Sign
 	if err != nil {
 		t.Fatal(err)
 	}
-	keys = map[string]*daybook.SigningKey{}
+	keys = map[string]*checkpoint.Key{}
 	for _, k := range v.Keys {
-		key, err := daybook.DeriveKey(master, k.Purpose == "clock-key", k.Name, k.Generation)
+		kind := checkpoint.Log
+		if k.Purpose == "clock-key" {
+			kind = checkpoint.Clock
+		}
+		key, err := checkpoint.NewKey(master, kind, k.Name, k.Generation)
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -67,8 +72,8 @@ func TestKeys_vectors(t *testing.T) {
 		if !ok {
 			t.Fatalf("%s is no note", n.Name)
 		}
-		var signers []*daybook.SigningKey
-		var clock *daybook.SigningKey
+		var signers []*checkpoint.Key
+		var clock *checkpoint.Key
 		at := int64(0)
 		for i, vkey := range n.SignedBy {
 			line := strings.Fields(strings.Split(signatures, "\n")[i])
@@ -83,7 +88,21 @@ func TestKeys_vectors(t *testing.T) {
 			}
 			at = int64(binary.BigEndian.Uint64(sig[4:]))
 		}
-		got, err := daybook.SignNote(text+"\n", signers, clock, at)
+		lines := strings.Split(text, "\n")
+		size, err := strconv.ParseInt(lines[1], 10, 64)
+		if err != nil {
+			t.Fatal(err)
+		}
+		root, err := checkpoint.Root([]byte(n.Note), size)
+		if err != nil {
+			t.Fatal(err)
+		}
+		got, err := checkpoint.Sign(lines[0], size, root, signers, clock, at)
+		for _, k := range signers {
+			if !k.Signed(got) || k.Signed([]byte(text)) {
+				t.Errorf("%s: whether %s signed it is not seen", n.Name, k.Vkey())
+			}
+		}
 		if err != nil || string(got) != n.Note {
 			t.Errorf("%s: %v\n%s\nnot\n%s", n.Name, err, got, n.Note)
 		}
@@ -101,7 +120,7 @@ func TestOrigin(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		if got := daybook.OriginOf("h", [10]byte(b)); got != want {
+		if got := checkpoint.Origin("h", [10]byte(b)); got != want {
 			t.Errorf("%s: %s, not %s", id, got, want)
 		}
 	}

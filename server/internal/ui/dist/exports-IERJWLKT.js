@@ -1,1 +1,0 @@
-import{a,b,c,d}from"./chunk-GBCW6E3H.js";import"./chunk-Z734EBWH.js";import"./chunk-73NLGLIF.js";import"./chunk-JKJYNNEC.js";import"./chunk-BZM3D34K.js";import"./chunk-VLEL622S.js";import"./chunk-B6K42VPD.js";import"./chunk-5V2WUCC2.js";import"./chunk-DQP625JD.js";import"./chunk-QZNV7ILN.js";export{d as ExportProgress,c as bytes,a as default,b as rangeOf};

@@ -1,1 +1,1 @@
-import "./viewer-ERKWXLEF.js";
+import "./viewer-PMCBYXQX.js";

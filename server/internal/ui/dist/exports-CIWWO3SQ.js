@@ -1,1 +1,0 @@
-import{a,b,c,d}from"./chunk-EOAQDLIM.js";import"./chunk-4YSHUXHQ.js";import"./chunk-NMNFH5WI.js";import"./chunk-ZNQ5ZE3R.js";import"./chunk-IQJVBWZM.js";import"./chunk-PYYMSSH5.js";import"./chunk-B6K42VPD.js";import"./chunk-J2UV2RXS.js";import"./chunk-HILADHCI.js";import"./chunk-5K65CRL6.js";export{d as ExportProgress,c as bytes,a as default,b as rangeOf};

@@ -59,18 +59,17 @@ try {
 		await page.evaluate(() => performance.clearResourceTimings());
 		await page.fill("[data-query]", query);
 		await page.keyboard.press("Enter");
-		searches.push(
-			await responseToPaint(page).catch((e) => {
-				throw new Error(`${query}: ${e.message}`);
-			}),
-		);
+		searches.push(await responseToPaint(page));
 	}
 
 	await page.goto(`${path}?range=all&cols=seq,who,what&q=-action:daybook.*`);
 	await responseToPaint(page);
+	let lost = 0;
+	page.on("requestfailed", () => lost++);
+	page.on("response", (r) => (lost += r.status() >= 400 ? 1 : 0));
 	const before = await weigh(page);
 	const start = performance.now();
-	const scroll = await scrollThrough(page, { to: Number(o.rows) });
+	const scroll = await scrollThrough(page, { to: Number(o.rows), folded: true });
 	scroll.seconds = (performance.now() - start) / 1000;
 	const after = await weigh(page);
 	const shifts = await page.evaluate(() => window.__seen.shifts);
@@ -86,8 +85,9 @@ try {
 			scroll,
 			heap_before: before.heap,
 			heap_after: after.heap,
-			nodes: after.nodes,
+			lost,
 			shifts,
+			moved: await page.evaluate(() => window.__seen.moved.slice(0, 10)),
 		}),
 	);
 } finally {

@@ -24,10 +24,10 @@ type report struct {
 	rounds, large    int
 	shown            int // events of the organization that the console shows
 
-	rates            map[string][]result // by server and shape
-	pg               map[string][]pgResult
-	only             string
-	key              string // of the server under test
+	rates map[string][]result // by server and shape
+	pg    map[string][]pgResult
+	only  string
+	key   string // of the server under test
 }
 
 // result is what the table needs of a line that `daybook bench` writes.

@@ -48,7 +48,7 @@ var arch = []archModule{
 		{"internal/config", "internal/ui", "internal/selfaudit", "internal/rawjson", "internal/dumps"},
 		{"internal/control"},
 		{"internal/auth", "internal/export", "internal/stream"},
-		{"internal/api", "internal/compat/*"},
+		{"internal/api", "internal/compat/*", "internal/doortest"},
 		{"cmd/daybook", "bench"},
 	}},
 	{dir: "examples", may: []string{""}, lines: [][]string{{"*"}}},

@@ -3,6 +3,7 @@ package api
 import (
 	"context"
 	"errors"
+	"fmt"
 	"log/slog"
 	"net/http"
 	"strings"
@@ -126,6 +127,35 @@ func listFailures(c *call) error {
 	}
 	c.sendFailures(all)
 	return nil
+}
+
+// warning is what an export of the log says of it: what was found false and nobody has acknowledged; empty when there is nothing.
+func (c *call) warning() (string, error) {
+	info, err := c.s.Book.Info(c.r.Context(), c.org)
+	if err != nil {
+		return "", err
+	}
+	if info[0].Fault != nil {
+		c.noteDamage(*info[0].Fault)
+	}
+	open, err := c.s.Failures.Open(c.r.Context(), c.org)
+	if err != nil || len(open) == 0 {
+		return "", err
+	}
+	first := &open[0]
+	for i := range open { // the one that concerns most of the log
+		if f := &open[i]; f.Seq >= 0 && (first.Seq < 0 || f.Seq < first.Seq) {
+			first = f
+		}
+	}
+	text := fmt.Sprintf("integrity failed (%s)", first.Finding)
+	if first.Seq >= 0 {
+		text = fmt.Sprintf("integrity failed at entry %d (%s)", first.Seq, first.Finding)
+	}
+	if n := len(open) - 1; n > 0 {
+		text += fmt.Sprintf(" and in %d more places", n)
+	}
+	return text, nil
 }
 
 // acknowledgeFailures takes a banner away, for everybody: the log keeps who did it and why.

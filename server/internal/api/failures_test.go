@@ -7,6 +7,7 @@ import (
 	"iter"
 	"slices"
 	"strings"
+	"sync"
 	"sync/atomic"
 	"testing"
 
@@ -51,11 +52,12 @@ func (s *spoiled) Notes(ctx context.Context, log daybook.LogNo, from, to int64, 
 }
 
 // damaged is a server with 600 entries of org_acme in two blocks, of which nothing is cached, and with its own log.
-func damaged(t *testing.T) (*fixture, *spoiled, *selfaudit.Auditor) {
+func damaged(t *testing.T) (f *fixture, store *spoiled, settle func()) {
 	t.Helper()
-	store, wrapped := &spoiled{}, false
+	wrapped := false
+	store = &spoiled{}
 	var audit *selfaudit.Auditor
-	f := newFixture(t, setup{
+	f = newFixture(t, setup{
 		store: func(s daybook.Store) daybook.Store { store.Store, wrapped = s, true; return store },
 		book:  func(o daybook.Options) daybook.Options { o.CacheBytes = 1; return o },
 		deps: func(d *api.Deps) {
@@ -63,6 +65,8 @@ func damaged(t *testing.T) (*fixture, *spoiled, *selfaudit.Auditor) {
 			d.Audit = audit
 		},
 	})
+	settle = sync.OnceFunc(func() { audit.Close(context.Background()) }) // what is recorded behind the answers is there then
+	t.Cleanup(settle)
 	if !wrapped {
 		t.Fatal("the store is not the Book's")
 	}
@@ -76,7 +80,7 @@ func damaged(t *testing.T) (*fixture, *spoiled, *selfaudit.Auditor) {
 	if err := f.book.Settle(t.Context()); err != nil {
 		t.Fatal(err)
 	}
-	return f, store, audit
+	return f, store, settle
 }
 
 type failureList struct {
@@ -105,7 +109,7 @@ func (f *fixture) failures(key string) failureList {
 // instance; the rest is shown.
 func TestDamagedBlock(t *testing.T) {
 	t.Parallel()
-	f, store, audit := damaged(t)
+	f, store, settle := damaged(t)
 	if got := f.failures(f.acme); len(got.Failures) != 0 {
 		t.Fatalf("an untouched store: %+v", got)
 	}
@@ -155,7 +159,7 @@ func TestDamagedBlock(t *testing.T) {
 	if len(list.Failures) != 1 || list.Failures[0].Finding != "block_damaged" || list.Failures[0].Seq != 0 || list.Failures[0].By.Type != "system" || list.Failures[0].Acknowledged != nil {
 		t.Fatalf("%+v", list)
 	}
-	audit.Close(t.Context())
+	settle()
 	found, err := f.book.Search(t.Context(), daybook.EventQuery{Org: control.Instance, Text: "action:daybook.integrity.failed"})
 	if err != nil || len(found.Entries) != 1 || !strings.Contains(string(found.Entries[0].Payload), `"first_bad_seq":0`) {
 		t.Errorf("the log of the instance: %+v, %v", found, err)
@@ -230,6 +234,11 @@ func TestAcknowledge(t *testing.T) {
 		_ = json.Unmarshal(w.Body.Bytes(), &list) //nolint:errcheck // of a refusal it is empty
 		return w.Code, list
 	}
+	store.block.Store(0) // mended, and not acknowledged
+	const warning = `"warning":"integrity failed at entry 512 (block_damaged)"`
+	if w := f.do(ask{method: "POST", path: "/v1/exports", key: f.acme, body: `{"format":"csv"}`}); w.Code != 201 || !strings.Contains(w.Body.String(), warning) {
+		t.Errorf("an export of a damaged log: %d %s", w.Code, w.Body)
+	}
 	seen := fmt.Sprintf(`{"failures":[{"check":"block","finding":"block_damaged","seq":512,"detail":%q},{"check":"leaf","finding":"leaf_mismatch","seq":7,"want":"a","got":"b","detail":"d"}],"reason":"ticket 118"}`, list.Failures[0].Detail)
 	if code, _ := post(f.key("org_acme", auth.Read|auth.Export), seen); code != 403 {
 		t.Errorf("with the scope read: %d", code)
@@ -255,7 +264,9 @@ func TestAcknowledge(t *testing.T) {
 			t.Errorf("%+v", got)
 		}
 	}
-	store.block.Store(0)
+	if w := f.do(ask{method: "POST", path: "/v1/exports", key: f.acme, body: `{"format":"csv","query":"action:a.b"}`}); w.Code != 201 || strings.Contains(w.Body.String(), "warning") {
+		t.Errorf("an export after it: %d %s", w.Code, w.Body)
+	}
 	var reasons []string
 	page, err := f.book.Search(t.Context(), daybook.EventQuery{Org: "org_acme", Text: "action:daybook.integrity.acknowledged", Asc: true})
 	if err != nil {

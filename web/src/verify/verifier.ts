@@ -30,6 +30,9 @@ export interface Server {
 
 export const MAX_EVIDENCE = 1000;
 
+/** Leaves of a run whose hash the store keeps. */
+const RUN = 256;
+
 /** How many checkpoints are kept for people; one is enough to find a fork. */
 const MAX_SEEN = 10;
 
@@ -285,11 +288,28 @@ export class Verifier {
 		}
 		if (r.state === "failed") {
 			r.seq = firstBad(r.findings.filter((f) => isFalse(f.code)));
+			if (r.seq < 0 && r.findings.some((f) => f.code === "root_mismatch")) r.seq = await this.locate(r.done, Math.min(to, r.done + MAX_EVIDENCE), size, signal);
 			this.fail(r.findings, r.seq, r.note);
 		}
 		this.checkedTo(r);
 		this.mended(r);
 		return r;
+	}
+
+	/**
+	 * Finds the first of the entries [from, to) that may be false, when all that is known is that their tree is: the store keeps the hash of every
+	 * whole run, so that of the runs only those that were changed contradict the signed tree.
+	 */
+	private async locate(from: number, to: number, size: number, signal?: AbortSignal): Promise<number> {
+		for (let run = from; run < to; run = (Math.floor(run / RUN) + 1) * RUN) {
+			try {
+				const end = Math.min(size, (Math.floor(run / RUN) + 1) * RUN);
+				if ((await this.judge(run, end, size, () => {}, signal)).exit === 6) return run;
+			} catch {
+				return -1;
+			}
+		}
+		return -1;
 	}
 
 	/** Holds an older checkpoint of the log against the newest: whether a key pinned here signed it, and the log still begins with its tree. */

@@ -1,1 +1,1 @@
-import "./viewer-VBLO5ERP.js";
+import "./viewer-RSH7NLSS.js";

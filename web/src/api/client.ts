@@ -1,7 +1,7 @@
 // The client of the native API. The session is a cookie that scripts cannot read; the organization goes into a header, since a key
 // may be for all of them.
 import { compact, type Json, parseJSON } from "./json";
-import type { Facets, Histogram, Org, Page, QueryError, Whoami } from "./types";
+import type { Damage, Facets, Histogram, Org, Page, QueryError, Whoami } from "./types";
 
 /** A refusal of the API, or of the network (status 0). */
 export class Problem extends Error {
@@ -13,6 +13,8 @@ export class Problem extends Error {
 		readonly field = "",
 		readonly queryError: QueryError | null = null,
 		readonly retryAfter = 0,
+		/** Where the store is damaged, with store_damaged. */
+		readonly damage: Damage | null = null,
 	) {
 		super(detail);
 	}
@@ -107,6 +109,7 @@ async function readProblem(answer: Response): Promise<Problem> {
 		String(body["field"] ?? ""),
 		(body["query_error"] as QueryError | undefined) ?? null,
 		after,
+		(body["damage"] as Damage | undefined) ?? null,
 	);
 }
 

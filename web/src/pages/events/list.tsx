@@ -3,6 +3,7 @@ import type { ComponentChildren, Ref } from "preact";
 import { useEffect, useLayoutEffect, useRef, useState } from "preact/hooks";
 import { t } from "../../messages/messages";
 import { lists } from "../../state/prefs";
+import { openLog } from "../../state/proof";
 import { Button } from "../../ui/button";
 import { Skeleton } from "../../ui/notice";
 import { zoneName } from "../../ui/time";
@@ -36,6 +37,10 @@ export function EventList(props: Props) {
 	const list = useRef<HTMLDivElement>(null);
 	const waiting = pages.loading && pages.count === 0;
 	const table = lists.value === "table";
+	const { org } = pages.search;
+	useEffect(() => {
+		if (pages.damaged.length > 0) void openLog(org).catch(() => undefined); // the server knows of it now: the banner shows
+	}, [org, pages.damaged.length]);
 	const row = (i: number) => (
 		<EventRow
 			index={i}
@@ -54,6 +59,12 @@ export function EventList(props: Props) {
 	return (
 		<div class={`event-list ${table ? "plain" : ""}`} ref={list}>
 			{props.above}
+			{pages.damaged.map((d) => (
+				<p class="event-gap" role="status" key={d.detail}>
+					<span aria-hidden="true">✗ </span>
+					{t("events.damaged", { what: d.detail })} <code>{d.finding}</code>
+				</p>
+			))}
 			<div class="event-grid" role="grid" aria-label={t("events")} aria-rowcount={pages.done ? pages.count + 1 : -1} aria-busy={waiting}>
 				<div role="rowgroup">
 					<div class="event-head" role="row" aria-rowindex={1}>

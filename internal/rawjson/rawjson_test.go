@@ -8,8 +8,8 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 
+	"github.com/daybook-audit/daybook/internal/rawjson"
 	"github.com/daybook-audit/daybook/leaf"
-	"github.com/daybook-audit/daybook/server/internal/rawjson"
 )
 
 func TestAt(t *testing.T) {
@@ -26,6 +26,26 @@ func TestAt(t *testing.T) {
 	}
 	if got := string(rawjson.AppendText(nil, "a<\"\n")); got != `"a<\"\n"` {
 		t.Error(got)
+	}
+}
+
+// TestDamaged gives text that is not JSON: nothing panics, and nothing is found beyond its end.
+func TestDamaged(t *testing.T) {
+	t.Parallel()
+	for _, text := range []string{"", " ", "{", "[", `"`, `"\`, `{"a`, `{"a"`, `{"a":`, `{"a":}`, `{"a":[}`, `[1,`, `[[`, "}", `{"a":"\"`, `{,:"`} {
+		b := []byte(text)
+		for _, m := range rawjson.Members(b) {
+			_ = rawjson.Text(m.Value)
+		}
+		for e := range rawjson.Elements(b) {
+			_ = rawjson.Compact(e)
+		}
+		_, _, _ = rawjson.Trim(b), rawjson.At(b, "a", "b"), rawjson.Bytes(b)
+		for i := range len(b) + 1 {
+			if end := rawjson.End(b, i); end < i || end > len(b) {
+				t.Errorf("%q: the value at %d ends at %d", text, i, end)
+			}
+		}
 	}
 }
 

@@ -1,4 +1,4 @@
-package daybook
+package difference
 
 import (
 	"encoding"
@@ -33,23 +33,26 @@ type builder struct {
 	kept  bool // without fields that encoding/json leaves out by their tag
 }
 
-// root returns the node of what pointer points to, nil for a nil pointer.
-func (b *builder) root(pointer reflect.Value) *node {
-	if pointer.IsNil() {
-		return nil
+// Of returns what a pointer to a Go value points to, nil for a nil pointer. It never fails for a value, since what cannot be encoded has a
+// place too: the error names a struct tag that means nothing. With kept, fields that encoding/json leaves out by their tag are left out.
+func Of(v reflect.Value, kept bool) (*Tree, error) {
+	if v.IsNil() {
+		return nil, nil //nolint:nilnil // a nil Tree is an absent value
 	}
-	return b.node(pointer.Elem())
+	b := builder{kept: kept}
+	n := b.node(v.Elem())
+	return n, b.err
 }
 
 // node returns the node of v; it never fails, for what cannot be encoded has a node too.
-func (b *builder) node(v reflect.Value) *node {
+func (b *builder) node(v reflect.Value) *Tree {
 	if b.depth++; b.depth > maxNesting {
 		b.depth--
-		return &node{kind: 'u', text: "too deep"}
+		return &Tree{kind: 'u', text: "too deep"}
 	}
 	defer func() { b.depth-- }()
 	if !v.IsValid() {
-		return &node{kind: 'z'}
+		return &Tree{kind: 'z'}
 	}
 	if n := special(v); n != nil {
 		return n
@@ -57,7 +60,7 @@ func (b *builder) node(v reflect.Value) *node {
 	switch v.Kind() {
 	case reflect.Pointer, reflect.Interface:
 		if v.IsNil() {
-			return &node{kind: 'z'}
+			return &Tree{kind: 'z'}
 		}
 		return b.node(v.Elem())
 	case reflect.Struct:
@@ -72,35 +75,35 @@ func (b *builder) node(v reflect.Value) *node {
 }
 
 // scalar returns the node of a value that is made of no others.
-func scalar(v reflect.Value) *node {
+func scalar(v reflect.Value) *Tree {
 	switch v.Kind() {
 	case reflect.Bool:
 		if v.Bool() {
-			return &node{kind: 't'}
+			return &Tree{kind: 't'}
 		}
-		return &node{kind: 'f'}
+		return &Tree{kind: 'f'}
 	case reflect.Int, reflect.Int8, reflect.Int16, reflect.Int32, reflect.Int64:
-		return &node{kind: 'n', text: strconv.FormatInt(v.Int(), 10)}
+		return &Tree{kind: 'n', text: strconv.FormatInt(v.Int(), 10)}
 	case reflect.Uint, reflect.Uint8, reflect.Uint16, reflect.Uint32, reflect.Uint64, reflect.Uintptr:
-		return &node{kind: 'n', text: strconv.FormatUint(v.Uint(), 10)}
+		return &Tree{kind: 'n', text: strconv.FormatUint(v.Uint(), 10)}
 	case reflect.Float32, reflect.Float64:
 		f, bits := v.Float(), v.Type().Bits()
 		text := strconv.FormatFloat(f, 'g', -1, bits)
 		if math.IsNaN(f) || math.IsInf(f, 0) {
-			return &node{kind: 'u', text: text}
+			return &Tree{kind: 'u', text: text}
 		}
-		return &node{kind: 'n', text: text}
+		return &Tree{kind: 'n', text: text}
 	case reflect.String:
-		return &node{kind: 's', text: v.String()}
+		return &Tree{kind: 's', text: v.String()}
 	case reflect.Complex64, reflect.Complex128:
-		return &node{kind: 'u', text: strconv.FormatComplex(v.Complex(), 'g', -1, 128)}
+		return &Tree{kind: 'u', text: strconv.FormatComplex(v.Complex(), 'g', -1, 128)}
 	default:
-		return &node{kind: 'u', text: v.Kind().String()} // functions, channels
+		return &Tree{kind: 'u', text: v.Kind().String()} // functions, channels
 	}
 }
 
 // special returns the node of a value whose type says itself what it is, else nil.
-func special(v reflect.Value) *node {
+func special(v reflect.Value) *Tree {
 	t := v.Type()
 	if !v.CanInterface() {
 		return nil // an embedded struct of an unexported type: its fields are seen, its methods are not
@@ -111,13 +114,13 @@ func special(v reflect.Value) *node {
 		if !ok {
 			return nil
 		}
-		return &node{kind: 's', text: at.UTC().Truncate(time.Microsecond).Format("2006-01-02T15:04:05.999999Z")}
+		return &Tree{kind: 's', text: at.UTC().Truncate(time.Microsecond).Format("2006-01-02T15:04:05.999999Z")}
 	case rawType:
 		return rawNode(v.Bytes())
 	case numberType:
 		n := rawNode(json.RawMessage(v.String()))
 		if n.kind != 'n' {
-			return &node{kind: 'u', text: v.String()}
+			return &Tree{kind: 'u', text: v.String()}
 		}
 		return n
 	}
@@ -153,36 +156,36 @@ func opaque(t reflect.Type) bool {
 }
 
 // marshaled returns the node of what the methods of v write.
-func marshaled(v any) (n *node) {
+func marshaled(v any) (n *Tree) {
 	defer func() {
 		if recover() != nil { // a method that cannot bear its value, such as one with a nil in it
-			n = &node{kind: 'u', text: "panic"}
+			n = &Tree{kind: 'u', text: "panic"}
 		}
 	}()
 	if m, ok := v.(json.Marshaler); ok {
 		text, err := m.MarshalJSON()
 		if err != nil {
-			return &node{kind: 'u', text: err.Error()}
+			return &Tree{kind: 'u', text: err.Error()}
 		}
 		return rawNode(text)
 	}
 	if m, ok := v.(encoding.TextMarshaler); ok {
 		text, err := m.MarshalText()
 		if err != nil {
-			return &node{kind: 'u', text: err.Error()}
+			return &Tree{kind: 'u', text: err.Error()}
 		}
-		return &node{kind: 's', text: string(text)}
+		return &Tree{kind: 's', text: string(text)}
 	}
 	return nil
 }
 
 // object returns the node of a struct.
-func (b *builder) object(v reflect.Value) *node {
+func (b *builder) object(v reflect.Value) *Tree {
 	shape := shapeOf(v.Type())
 	if shape.err != nil && b.err == nil {
 		b.err = shape.err
 	}
-	n := &node{kind: 'o'}
+	n := &Tree{kind: 'o'}
 	for _, f := range shape.fields {
 		field, err := v.FieldByIndexErr(f.index)
 		if err != nil || b.kept && f.unkept {
@@ -200,17 +203,17 @@ func (b *builder) object(v reflect.Value) *node {
 }
 
 // mapping returns the node of a map; two keys with the same text make it one that cannot be encoded.
-func (b *builder) mapping(v reflect.Value) *node {
-	n := &node{kind: 'o'}
+func (b *builder) mapping(v reflect.Value) *Tree {
+	n := &Tree{kind: 'o'}
 	for it := v.MapRange(); it.Next(); {
 		name, ok := mapKey(it.Key())
 		if !ok {
-			return &node{kind: 'u', text: "map"}
+			return &Tree{kind: 'u', text: "map"}
 		}
 		n.names, n.kids = append(n.names, name), append(n.kids, b.node(it.Value()))
 	}
 	if !n.seal() {
-		return &node{kind: 'u', text: "map"}
+		return &Tree{kind: 'u', text: "map"}
 	}
 	return n
 }
@@ -226,10 +229,10 @@ func mapKey(key reflect.Value) (name string, ok bool) {
 }
 
 // marshaledText returns the node of what MarshalText of v writes.
-func marshaledText(v reflect.Value) *node {
+func marshaledText(v reflect.Value) *Tree {
 	m, ok := reflect.TypeAssert[encoding.TextMarshaler](v)
 	if !ok {
-		return &node{kind: 'u'}
+		return &Tree{kind: 'u'}
 	}
 	return marshaled(textOnly{m})
 }
@@ -241,11 +244,11 @@ type textOnly struct{ m encoding.TextMarshaler }
 func (t textOnly) MarshalText() ([]byte, error) { return t.m.MarshalText() }
 
 // list returns the node of a slice or array; bytes are base64, as in encoding/json.
-func (b *builder) list(v reflect.Value) *node {
+func (b *builder) list(v reflect.Value) *Tree {
 	if v.Kind() == reflect.Slice && v.Type().Elem().Kind() == reflect.Uint8 {
-		return &node{kind: 's', text: base64.StdEncoding.EncodeToString(v.Bytes())}
+		return &Tree{kind: 's', text: base64.StdEncoding.EncodeToString(v.Bytes())}
 	}
-	n := &node{kind: 'a', byKey: true}
+	n := &Tree{kind: 'a', byKey: true}
 	keys := make(map[string]bool)
 	for i := range v.Len() {
 		kid := b.node(v.Index(i))

@@ -1,4 +1,4 @@
-package daybook
+package difference
 
 import (
 	"bytes"
@@ -19,12 +19,13 @@ import (
 	"github.com/go-json-experiment/json/jsontext"
 )
 
-// node is one value of a document that is compared. A nil node is absent.
-type node struct {
+// Tree is one value of a document with all that is below it. A nil Tree is an absent value. It does not change once it was handed out, save
+// by [CompareKept].
+type Tree struct {
 	kind  byte     // s n t f z o a as in a payload; u: cannot be encoded; m: hidden in a version, see kindMark
 	text  string   // s: the string; n: the token; u: what tells it from others
 	names []string // o: sorted bytewise, one for each of kids
-	kids  []*node
+	kids  []*Tree
 	treat treatment // of a struct tag
 	below treatment // of all kids, theirs and below
 	key   string    // of an element, by its fields with the tag key
@@ -34,7 +35,7 @@ type node struct {
 // unencodable stands in a change for a value that has no JSON.
 const unencodable = "!unencodable"
 
-func (n *node) len() int {
+func (n *Tree) len() int {
 	if n == nil {
 		return 0
 	}
@@ -42,14 +43,14 @@ func (n *node) len() int {
 }
 
 // at returns element i, nil beyond the end.
-func (n *node) at(i int) *node {
+func (n *Tree) at(i int) *Tree {
 	if i >= n.len() {
 		return nil
 	}
 	return n.kids[i]
 }
 
-func (n *node) treatment() treatment {
+func (n *Tree) treatment() treatment {
 	if n == nil {
 		return 0
 	}
@@ -57,18 +58,18 @@ func (n *node) treatment() treatment {
 }
 
 // has reports whether a struct tag at or below n says t.
-func (n *node) has(t treatment) bool { return n != nil && (n.treat|n.below)&t != 0 }
+func (n *Tree) has(t treatment) bool { return n != nil && (n.treat|n.below)&t != 0 }
 
 // tagged reports whether a struct tag below n says anything.
-func (n *node) tagged() bool { return n != nil && n.below != 0 }
+func (n *Tree) tagged() bool { return n != nil && n.below != 0 }
 
-func (n *node) isContainer() bool { return n.kind == 'o' || n.kind == 'a' }
+func (n *Tree) isContainer() bool { return n.kind == 'o' || n.kind == 'a' }
 
 // keyed reports whether the elements of n can be found by key.
-func (n *node) keyed() bool { return n.kind == 'a' && (n.byKey || len(n.kids) == 0) }
+func (n *Tree) keyed() bool { return n.kind == 'a' && (n.byKey || len(n.kids) == 0) }
 
 // bracket is the index of the brackets of n in "{[".
-func (n *node) bracket() int {
+func (n *Tree) bracket() int {
 	if n.kind == 'o' {
 		return 0
 	}
@@ -76,7 +77,7 @@ func (n *node) bracket() int {
 }
 
 // seal sorts the members of an object and sums up what is below n. It reports false when two names are equal.
-func (n *node) seal() bool {
+func (n *Tree) seal() bool {
 	if n.kind == 'o' {
 		sort.Sort((*byName)(n))
 		for i := 1; i < len(n.names); i++ {
@@ -92,7 +93,7 @@ func (n *node) seal() bool {
 }
 
 // byName sorts the members of an object.
-type byName node
+type byName Tree
 
 func (n *byName) Len() int           { return len(n.names) }
 func (n *byName) Less(i, j int) bool { return n.names[i] < n.names[j] }
@@ -101,8 +102,8 @@ func (n *byName) Swap(i, j int) {
 	n.kids[i], n.kids[j] = n.kids[j], n.kids[i]
 }
 
-// equal compares two values: strings as they are after unescaping, numbers by value, objects whatever the order of members.
-func (n *node) equal(m *node) bool {
+// Equal reports whether two values are one: strings as they are after unescaping, numbers by value, objects whatever the order of members.
+func (n *Tree) Equal(m *Tree) bool {
 	switch {
 	case n == nil || m == nil:
 		return n == m
@@ -113,14 +114,14 @@ func (n *node) equal(m *node) bool {
 	case n.text != m.text || !slices.Equal(n.names, m.names):
 		return false
 	}
-	return slices.EqualFunc(n.kids, m.kids, (*node).equal)
+	return slices.EqualFunc(n.kids, m.kids, (*Tree).Equal)
 }
 
 // appendJSON adds the JSON of n to dst, members sorted by name.
-func (n *node) appendJSON(dst []byte) []byte { return n.append(dst, false) }
+func (n *Tree) appendJSON(dst []byte) []byte { return n.append(dst, false) }
 
 // append adds the JSON of n; canonical makes equal values equal bytes.
-func (n *node) append(dst []byte, canonical bool) []byte {
+func (n *Tree) append(dst []byte, canonical bool) []byte {
 	switch n.kind {
 	case 't':
 		return append(dst, "true"...)
@@ -162,7 +163,7 @@ func appendQuoted(dst []byte, s string) []byte {
 }
 
 // tag returns the keyed hash of n, equal for equal values: HMAC-SHA-256 of its canonical JSON, in base64.
-func (n *node) tag(secret []byte) string {
+func (n *Tree) tag(secret []byte) string {
 	if n.kind == kindMark {
 		return n.text // of the value that it stands for
 	}
@@ -208,8 +209,8 @@ func canonicalNumber(token string) string {
 	return trimmed + "e" + e.Add(e, big.NewInt(shift)).String()
 }
 
-// parseNode reads one JSON document strictly; an empty text is no document.
-func parseNode(text []byte) (*node, error) {
+// Parse reads one JSON document strictly (RFC 8259, no duplicate names); an empty text is no document. The error says what is wrong where.
+func Parse(text []byte) (*Tree, error) {
 	if len(bytes.TrimSpace(text)) == 0 {
 		return nil, nil //nolint:nilnil // a nil node is an absent value
 	}
@@ -225,12 +226,12 @@ func parseNode(text []byte) (*node, error) {
 }
 
 // readNode reads the next value.
-func readNode(dec *jsontext.Decoder) (*node, error) {
+func readNode(dec *jsontext.Decoder) (*Tree, error) {
 	token, err := dec.ReadToken()
 	if err != nil {
 		return nil, fmt.Errorf("read JSON: %w", err)
 	}
-	n := &node{}
+	n := &Tree{}
 	switch kind := token.Kind(); kind {
 	case '{', '[':
 		n.kind = 'o'
@@ -268,14 +269,22 @@ func readNode(dec *jsontext.Decoder) (*node, error) {
 	return n, nil
 }
 
-// rawNode is parseNode for a value inside another: what is not JSON cannot be encoded, and no text is null.
-func rawNode(text json.RawMessage) *node {
-	n, err := parseNode(text)
+// rawNode is Parse for a value inside another: what is not JSON cannot be encoded, and no text is null.
+func rawNode(text json.RawMessage) *Tree {
+	n, err := Parse(text)
 	switch {
 	case err != nil:
-		return &node{kind: 'u', text: string(text)}
+		return &Tree{kind: 'u', text: string(text)}
 	case n == nil:
-		return &node{kind: 'z'}
+		return &Tree{kind: 'z'}
 	}
 	return n
+}
+
+// comma adds what stands between two members or elements.
+func comma(dst []byte) []byte {
+	if last := dst[len(dst)-1]; last == '{' || last == '[' {
+		return dst
+	}
+	return append(dst, ',')
 }

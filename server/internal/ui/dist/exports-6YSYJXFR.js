@@ -1,1 +1,0 @@
-import{a,b,c,d}from"./chunk-HMXJPWRB.js";import"./chunk-VXAWFJXC.js";import"./chunk-2V3A6HFD.js";import"./chunk-MNXMKZTC.js";import"./chunk-DILBSIMN.js";import"./chunk-WMBNET5U.js";import"./chunk-B6K42VPD.js";import"./chunk-TV3A2G4T.js";import"./chunk-VG3KECYZ.js";import"./chunk-QZNV7ILN.js";export{d as ExportProgress,c as bytes,a as default,b as rangeOf};

@@ -1,1 +1,0 @@
-import{b as a,c as b,d as c,e as d}from"./chunk-UXO22V3C.js";import"./chunk-ARV65W6R.js";import"./chunk-SZQB5P6O.js";import"./chunk-JDXTEO57.js";import"./chunk-MQ5KIXAV.js";import"./chunk-X4JUTW4N.js";import"./chunk-B6K42VPD.js";import"./chunk-IBIJYSKY.js";import"./chunk-PCYX6PZQ.js";import"./chunk-QZNV7ILN.js";export{d as ExportProgress,c as bytes,a as default,b as rangeOf};

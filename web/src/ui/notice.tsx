@@ -7,10 +7,11 @@ import { Button } from "./button";
 import { copy } from "./copy";
 
 /** Nothing to show, and what to do about it. */
-export function Empty(props: { title: string; children?: ComponentChildren }) {
+export function Empty(props: { title: string; page?: boolean; children?: ComponentChildren }) {
+	const Title = props.page ? "h1" : "h2";
 	return (
 		<div class="empty">
-			<h2>{props.title}</h2>
+			<Title>{props.title}</Title>
 			{props.children}
 		</div>
 	);

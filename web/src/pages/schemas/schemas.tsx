@@ -71,7 +71,7 @@ function Actions(props: { list: Action[]; chosen: string; zone: string }) {
 	const url = useUrl();
 	return (
 		<div class="scroll-x">
-			<table class="table">
+			<table class="table cards">
 				<thead>
 					<tr>
 						<th scope="col">{t("schemas.action")}</th>
@@ -91,9 +91,13 @@ function Actions(props: { list: Action[]; chosen: string; zone: string }) {
 								</a>{" "}
 								{a.org === null ? <span class="badge">{t("schemas.shared")}</span> : null}
 							</td>
-							<td class="number">{a.schema.version}</td>
-							<td>{a.schema.sentence ? visible(a.schema.sentence) : <span class="muted">{t("schemas.bare")}</span>}</td>
-							<td class="nowrap">{dayOf(a.updated_at, props.zone)}</td>
+							<td class="number" data-label={t("schemas.version")}>
+								{a.schema.version}
+							</td>
+							<td data-label={t("schemas.sentence")}>{a.schema.sentence ? visible(a.schema.sentence) : <span class="muted">{t("schemas.bare")}</span>}</td>
+							<td class="nowrap" data-label={t("schemas.updated")}>
+								{dayOf(a.updated_at, props.zone)}
+							</td>
 						</tr>
 					))}
 				</tbody>

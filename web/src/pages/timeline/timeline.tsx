@@ -9,6 +9,7 @@ import { rowsOf } from "../../diff/model";
 import { number } from "../../messages/messages";
 import { writeTarget, writeValue } from "../../query/terms";
 import { visible } from "../../sentence/visible";
+import { loadSentences } from "../../state/sentences";
 import { useUrl } from "../../state/url";
 import { Button, LinkButton } from "../../ui/button";
 import { Empty, ProblemBanner, Skeleton } from "../../ui/notice";
@@ -45,6 +46,7 @@ export default function Timeline() {
 	const q = effective(own, all);
 	const search = { org, q, from, to, tz: zone === "UTC" ? "" : zone, order: "", asc: url.get("asc") === "1" };
 	const { pages, asking } = usePages(search, JSON.stringify(search));
+	useBeside((signal) => loadSentences(org, signal), org);
 	const log = useBeside((signal) => summary(org, signal), org);
 	useLog(org);
 	const name = nameOf(pages, kind, type, id);
@@ -187,7 +189,13 @@ function Outcome(props: { of: Entry }) {
 /** Says whether this is all there ever was. */
 function End(props: { pages: Pages; log: Summary | null; whole: boolean; zone: string }) {
 	const { pages, log } = props;
-	if (pages.loading) return <p class="event-end muted">{t("loading")}</p>;
+	if (pages.loading) {
+		return (
+			<p class="event-end muted" aria-busy="true">
+				{t("loading")}
+			</p>
+		);
+	}
 	if (!pages.done) {
 		return (
 			<p class="event-end">

@@ -3,8 +3,9 @@ import type { ComponentChildren } from "preact";
 import { useEffect, useState } from "preact/hooks";
 import { useLocation } from "preact-iso/router";
 import { t } from "../messages/messages";
+import NotFound from "../pages/notfound/notfound";
 import { SignInForm } from "../pages/signin/form";
-import { openSession, session } from "../state/session";
+import { findOrg, noOrg, openSession, orgs, session } from "../state/session";
 import { Button } from "../ui/button";
 import { Dialog } from "../ui/dialog";
 import { Banner } from "../ui/notice";
@@ -28,6 +29,10 @@ export function Shell(props: { children: ComponentChildren }) {
 		"?": () => setHelp(true),
 		...Object.fromEntries(places.filter((p) => p.key).map((p) => [`g ${p.key}`, () => (area.org ? location.route(p.href(area.org)) : undefined)])),
 	});
+	const known = area.org === "" || orgs.value.some((o) => o.id === area.org);
+	useEffect(() => {
+		if (!known && session.value === "here") void findOrg(area.org);
+	}, [known, area.org, session.value]);
 	if (session.value === "none" || session.value === "unknown") {
 		return <div class="shell" aria-busy="true" />;
 	}
@@ -37,12 +42,12 @@ export function Shell(props: { children: ComponentChildren }) {
 				{t("skip")}
 			</a>
 			<Rail
-				area={area}
+				area={known ? area : { org: "", place: "" }}
 				onHelp={() => setHelp(true)}
 				menu={<Button class="rail-toggle" kind="plain" icon="menu" label={t("menu")} expanded={open} onClick={() => setOpen(!open)} />}
 			/>
 			<main id="main" tabIndex={-1}>
-				<FailureBanner org={area.org} />
+				{known ? <FailureBanner org={area.org} /> : null}
 				{session.value === "unreachable" ? (
 					<Banner kind="danger">
 						<span>{t("error.unreachable")}</span>
@@ -50,9 +55,11 @@ export function Shell(props: { children: ComponentChildren }) {
 							{t("retry")}
 						</button>
 					</Banner>
-				) : (
+				) : known ? (
 					props.children
-				)}
+				) : noOrg.value === area.org ? (
+					<NotFound />
+				) : null}
 			</main>
 			{help ? <ShortcutList onClose={() => setHelp(false)} /> : null}
 			{session.value === "ended" ? (

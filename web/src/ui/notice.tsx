@@ -18,7 +18,7 @@ export function Empty(props: { title: string; page?: boolean; children?: Compone
 }
 
 /** A line over the whole width. */
-export function Banner(props: { kind?: "danger" | "normal"; children: ComponentChildren }) {
+export function Banner(props: { kind?: "danger" | "warn" | "normal"; children: ComponentChildren }) {
 	return (
 		<div class={`banner ${props.kind ?? ""}`} role={props.kind === "danger" ? "alert" : "status"}>
 			{props.children}

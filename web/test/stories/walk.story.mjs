@@ -96,9 +96,9 @@ export default places.map(([name, path, ready], at) => ({
 			await page.evaluate(() => new Promise((done) => requestAnimationFrame(() => requestAnimationFrame(done))));
 			if (!fast) await shot(String(width));
 			wrong.push(...(await looks(page)).map((w) => `${width}: ${w}`));
-			await axe(`${width}: `);
+			if (!fast || width === turns[0][0]) await axe(`${width}: `);
 		}
-		wrong.push(...(await focusRing(page, 40)));
+		wrong.push(...(await focusRing(page, fast ? 16 : 60)));
 		expect(wrong.length === 0, wrong.join("\n"));
 	},
 }));

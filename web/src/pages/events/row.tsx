@@ -10,6 +10,7 @@ type Props = {
 	columns: string[];
 	zone: string;
 	selected: boolean;
+	picked: boolean;
 	focused: boolean;
 	onOpen: (id: string) => void;
 	onFocus: (index: number) => void;
@@ -26,7 +27,8 @@ export function EventRow(props: Props) {
 			class="event-row"
 			role="row"
 			aria-rowindex={index + 2}
-			aria-selected={props.selected}
+			aria-selected={props.selected || props.picked}
+			data-picked={props.picked || undefined}
 			tabIndex={props.focused ? 0 : -1}
 			data-row={index}
 			title={read(e).whole}

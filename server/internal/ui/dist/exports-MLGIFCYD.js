@@ -1,1 +1,0 @@
-import{a,b,c,d}from"./chunk-TT64WFQX.js";import"./chunk-DIHW7OWV.js";import"./chunk-5A5C7CQ4.js";import"./chunk-DKV5NVJZ.js";import"./chunk-LB5JQJVO.js";import"./chunk-EQXJRAKS.js";import"./chunk-B6K42VPD.js";import"./chunk-YGPBXADC.js";import"./chunk-ARIT6TR7.js";import"./chunk-QZNV7ILN.js";export{d as ExportProgress,c as bytes,a as default,b as rangeOf};

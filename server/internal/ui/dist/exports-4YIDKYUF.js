@@ -1,1 +1,0 @@
-import{a,b,c,d}from"./chunk-VXI3VFM7.js";import"./chunk-C4DJPTXY.js";import"./chunk-JC4BZDTO.js";import"./chunk-WQDJSOJP.js";import"./chunk-GMA2G6GT.js";import"./chunk-N2MUKESB.js";import"./chunk-B6K42VPD.js";import"./chunk-KPKNVXY3.js";import"./chunk-FFEFY6SN.js";import"./chunk-QZNV7ILN.js";export{d as ExportProgress,c as bytes,a as default,b as rangeOf};

@@ -108,6 +108,7 @@ function End(props: { pages: Pages; edge: ComponentChildren; table: boolean }) {
 
 function EndText(props: { pages: Pages; edge: ComponentChildren; table: boolean }) {
 	const { pages } = props;
+	pages.version.value; // its props stay the same while pages are read
 	const s = pages.searched;
 	if (pages.loading)
 		return (

@@ -110,6 +110,7 @@ function nameOf(pages: Pages, kind: Kind, type: string, id: string): string {
 
 function Told(props: { pages: Pages; zone: string; selected: string; onOpen: (id: string) => void }) {
 	const { pages } = props;
+	pages.version.value; // its props stay the same while pages are read
 	if (pages.loading && pages.count === 0) {
 		return (
 			<div class="page-body stack" aria-busy="true">
@@ -189,6 +190,7 @@ function Outcome(props: { of: Entry }) {
 /** Says whether this is all there ever was. */
 function End(props: { pages: Pages; log: Summary | null; whole: boolean; zone: string }) {
 	const { pages, log } = props;
+	pages.version.value;
 	if (pages.loading) {
 		return (
 			<p class="event-end muted" aria-busy="true">

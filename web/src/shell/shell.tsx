@@ -1,6 +1,6 @@
 // The frame of every page behind the sign-in: rail, banners, the sign-in over a page whose session ended.
 import type { ComponentChildren } from "preact";
-import { useEffect, useState } from "preact/hooks";
+import { useEffect, useRef, useState } from "preact/hooks";
 import { useLocation } from "preact-iso/router";
 import { t } from "../messages/messages";
 import NotFound from "../pages/notfound/notfound";
@@ -20,6 +20,14 @@ export function Shell(props: { children: ComponentChildren }) {
 	const [help, setHelp] = useState(false);
 	const area = areaOf(location.path);
 	useEffect(() => setOpen(false), [location.url]);
+	const main = useRef<HTMLElement>(null);
+	const before = useRef(location.path);
+	useEffect(() => {
+		if (before.current === location.path) return;
+		before.current = location.path;
+		// Who went there by the rail or by a key hears and tabs on in the page, not where they came from.
+		if (!main.current?.contains(document.activeElement)) main.current?.focus({ preventScroll: true });
+	}, [location.path]);
 	useEffect(() => {
 		if (session.value === "none") {
 			location.route(`/signin?next=${encodeURIComponent(location.url)}`, true);
@@ -46,7 +54,7 @@ export function Shell(props: { children: ComponentChildren }) {
 				onHelp={() => setHelp(true)}
 				menu={<Button class="rail-toggle" kind="plain" icon="menu" label={t("menu")} expanded={open} onClick={() => setOpen(!open)} />}
 			/>
-			<main id="main" tabIndex={-1}>
+			<main id="main" tabIndex={-1} ref={main}>
 				{known ? <FailureBanner org={area.org} /> : null}
 				{session.value === "unreachable" ? (
 					<Banner kind="danger">

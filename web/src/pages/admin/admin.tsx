@@ -127,7 +127,7 @@ function Orgs(props: { zone: string }) {
 			{list.data?.rows.length === 0 ? <Empty title={t(name ? "admin.nomatch" : "home.none")} /> : null}
 			{list.data && list.data.rows.length > 0 ? (
 				<div class="scroll-x">
-					<table class="table cards">
+					<table class="table cards" aria-label={t("admin.orgs")}>
 						<thead>
 							<tr>
 								<th scope="col">{t("admin.org")}</th>

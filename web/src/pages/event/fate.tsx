@@ -52,14 +52,23 @@ export function Fate(props: { org: string; entry: Entry; zone: string }) {
 	if (!gone && !entry.hidden_fields && holds.length === 0) return null;
 	return (
 		<ul class="fate small">
-			{entry.removed ? <li>▒ {t(entry.removed === "erased" ? "fate.removed.erased" : "fate.removed", { by: visible(String(entry["by"] ?? "")) })}</li> : null}
+			{entry.removed ? (
+				<li>
+					<span aria-hidden="true">▒</span> {t(entry.removed === "erased" ? "fate.removed.erased" : "fate.removed", { by: visible(String(entry["by"] ?? "")) })}
+				</li>
+			) : null}
 			{entry.erased_fields ? (
 				<li>
-					▒ {entry.erased_fields.length > 0 ? t("fate.erased", { fields: names(entry.erased_fields) }) : t("fate.erased.unnamed")}
+					<span aria-hidden="true">▒</span>{" "}
+					{entry.erased_fields.length > 0 ? t("fate.erased", { fields: names(entry.erased_fields) }) : t("fate.erased.unnamed")}
 					{erasure ? ` ${t("fate.request", { day: dayOf(erasure.at, props.zone), reason: visible(erasure.reason), id: erasure.id })}` : ""} {t("fate.proof")}
 				</li>
 			) : null}
-			{entry.hidden_fields ? <li>▒ {t("fate.hidden", { fields: names(entry.hidden_fields) })}</li> : null}
+			{entry.hidden_fields ? (
+				<li>
+					<span aria-hidden="true">▒</span> {t("fate.hidden", { fields: names(entry.hidden_fields) })}
+				</li>
+			) : null}
 			{holds.map((h) => (
 				<li key={h.id}>
 					<Icon name="lock" /> {t("fate.held", { reason: visible(h.reason), id: h.id })}

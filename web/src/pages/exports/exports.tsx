@@ -66,7 +66,7 @@ export default function Exports() {
 				) : null}
 				{list.data && list.data.length > 0 ? (
 					<div class="scroll-x">
-						<table class="table cards">
+						<table class="table cards" aria-label={t("exports")}>
 							<thead>
 								<tr>
 									<th scope="col">{t("exports.what")}</th>
@@ -143,7 +143,7 @@ function ExportRow(props: { of: Export; zone: string; href: string; busy: boolea
 			<td>
 				<div class="line end nowrap">
 					{x.state === "ready" && x.url ? (
-						<LinkButton small icon="download" href={x.url} download>
+						<LinkButton small icon="download" href={x.url} download label={`${t("download")} ${visible(x.query) || t("exports.everything")}`}>
 							{t("download")}
 						</LinkButton>
 					) : null}

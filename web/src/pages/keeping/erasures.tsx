@@ -47,7 +47,7 @@ export function Erasures(props: { org: string; zone: string }) {
 			) : null}
 			{list.data && list.data.length > 0 ? (
 				<div class="scroll-x">
-					<table class="table cards">
+					<table class="table cards" aria-label={t("keeping.erasures")}>
 						<thead>
 							<tr>
 								{(["reason", "entries", "asked", "state"] as const).map((name) => (

@@ -33,7 +33,7 @@ export function Holds(props: { org: string; zone: string }) {
 			) : null}
 			{list.data && list.data.length > 0 ? (
 				<div class="scroll-x">
-					<table class="table cards">
+					<table class="table cards" aria-label={t("keeping.holds")}>
 						<thead>
 							<tr>
 								{(["reason", "query", "entries", "placed", "state"] as const).map((name) => (

@@ -45,7 +45,7 @@ function Editor(props: { org: string; zone: string; now: Retention; onSaved: (r:
 			<p class="muted measure">{t("rules.about")}</p>
 			{refused ? <ProblemBanner problem={refused} /> : null}
 			<div class="scroll-x">
-				<table class="table cards">
+				<table class="table cards" aria-label={t("keeping.rules")}>
 					<thead>
 						<tr>
 							<th scope="col">{t("rules.order")}</th>

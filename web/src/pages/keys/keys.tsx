@@ -66,7 +66,7 @@ export default function Keys() {
 				) : null}
 				{shown.length > 0 ? (
 					<div class="scroll-x">
-						<table class="table cards">
+						<table class="table cards" aria-label={t("keys")}>
 							<thead>
 								<tr>
 									{(["name", "scopes", "reach", "made", "used", "ends"] as const).map((name) => (

@@ -71,7 +71,7 @@ function Actions(props: { list: Action[]; chosen: string; zone: string }) {
 	const url = useUrl();
 	return (
 		<div class="scroll-x">
-			<table class="table cards">
+			<table class="table cards" aria-label={t("schemas")}>
 				<thead>
 					<tr>
 						<th scope="col">{t("schemas.action")}</th>

@@ -182,8 +182,18 @@ function Moment(props: { of: Row; zone: string; selected: boolean; onOpen: () =>
 }
 
 function Outcome(props: { of: Entry }) {
-	if (props.of.outcome === "failure") return <strong class="outcome">✕ </strong>;
-	if (props.of.outcome === "denied") return <strong class="outcome">⊘ </strong>;
+	if (props.of.outcome === "failure")
+		return (
+			<strong class="outcome" aria-hidden="true">
+				✕{" "}
+			</strong>
+		);
+	if (props.of.outcome === "denied")
+		return (
+			<strong class="outcome" aria-hidden="true">
+				⊘{" "}
+			</strong>
+		);
 	return null;
 }
 

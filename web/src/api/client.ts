@@ -138,6 +138,7 @@ export const api = {
 	signIn: (by: { api_key: string } | { code: string }) => ask<void>("/v1/session", { body: by }),
 	signOut: () => ask<void>("/v1/session", { method: "DELETE" }),
 	orgs: (cursor?: string) => ask<{ organizations: Org[]; next_cursor: string | null }>("/v1/organizations", { params: { limit: 1000, cursor } }),
+	org: (id: string) => ask<Org>(`/v1/organizations/${encodeURIComponent(id)}`),
 	events: (org: string, params: Question & { order?: string; asc?: boolean; limit?: number; cursor?: string }, signal?: AbortSignal) =>
 		ask<Page>("/v1/events", { org, params, ...(signal ? { signal } : {}) }),
 	facets: (org: string, params: Question & { fields?: string; top?: number }, signal?: AbortSignal) =>

@@ -102,7 +102,8 @@ async function play(browser, state, story, theme) {
 		/** Waits for the rows of the list. */
 		rows: () => page.waitForSelector(".event-row[data-row]"),
 		shot: (name) => page.screenshot({ path: file(name) }),
-		axe: async () => faults.push(...(await findings(page))),
+		fast: o.fast === true,
+		axe: async (where = "") => faults.push(...(await findings(page)).map((f) => where + f)),
 	};
 	try {
 		page.setDefaultTimeout(15_000);

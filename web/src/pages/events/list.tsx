@@ -21,6 +21,7 @@ type Props = {
 	zone: string;
 	columns: string[];
 	selected: string;
+	picked: ReadonlySet<string>;
 	focus: number;
 	onFocus: (index: number) => void;
 	onOpen: (id: string) => void;
@@ -48,6 +49,7 @@ export function EventList(props: Props) {
 			columns={props.columns}
 			zone={props.zone}
 			selected={props.selected !== "" && pages.row(i)?.entry.id === props.selected}
+			picked={props.picked.has(pages.row(i)?.entry.id ?? "")}
 			focused={i === props.focus}
 			onOpen={props.onOpen}
 			onFocus={props.onFocus}
@@ -65,7 +67,14 @@ export function EventList(props: Props) {
 					{t("events.damaged", { what: d.detail })} <code>{d.finding}</code>
 				</p>
 			))}
-			<div class="event-grid" role="grid" aria-label={t("events")} aria-rowcount={pages.done ? pages.count + 1 : -1} aria-busy={waiting}>
+			<div
+				class="event-grid"
+				role="grid"
+				aria-multiselectable="true"
+				aria-label={t("events")}
+				aria-rowcount={pages.done ? pages.count + 1 : -1}
+				aria-busy={waiting}
+			>
 				<div role="rowgroup">
 					<div class="event-head" role="row" aria-rowindex={1}>
 						{props.columns.map((c) => (
@@ -114,8 +123,14 @@ function End(props: { pages: Pages; edge: ComponentChildren; table: boolean }) {
 
 function EndText(props: { pages: Pages; edge: ComponentChildren; table: boolean }) {
 	const { pages } = props;
+	pages.version.value; // its props stay the same while pages are read
 	const s = pages.searched;
-	if (pages.loading) return <p class="event-end muted">{t("loading")}</p>;
+	if (pages.loading)
+		return (
+			<p class="event-end muted" aria-busy="true">
+				{t("loading")}
+			</p>
+		);
 	if (pages.paused && s) {
 		return (
 			<p class="event-end">

@@ -91,7 +91,6 @@ async function play(browser, state, story, theme) {
 		theme,
 		url: o.url,
 		key: o.key,
-		fast: o.fast === true,
 		program: o.program,
 		api,
 		expect,

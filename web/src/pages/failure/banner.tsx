@@ -30,7 +30,13 @@ export default function FailureBanner(props: { org: string }) {
 		<section class="failure-banner" role="alert" aria-labelledby="failure-title">
 			<h2 id="failure-title">
 				<span aria-hidden="true">✗ </span>
-				{first.seq >= 0 ? t("failure.at", { seq: first.seq }) : own ? t("failure.store") : first.check === "consistency" ? t("failure.whole") : t("failure.tree")}
+				{first.seq >= 0
+					? t("failure.at", { seq: first.seq })
+					: own
+						? t("failure.store")
+						: first.check === "consistency"
+							? t("failure.whole")
+							: t("failure.tree")}
 			</h2>
 			<p>
 				{visible(first.detail)} <code>{first.finding}</code>

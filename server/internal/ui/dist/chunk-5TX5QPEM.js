@@ -1,5 +1,0 @@
-<<<<<<<< HEAD:server/internal/ui/dist/chunk-5TX5QPEM.js
-import{o as a}from"./chunk-5Q7GB5RK.js";import{h as n,j as i}from"./chunk-YSF3MVTL.js";function c(e,t){let[s,r]=n({value:null,failed:!1});return i(()=>{let o=new AbortController;return e(o.signal).then(l=>r({value:l,failed:!1})).catch(()=>{o.signal.aborted||r({value:null,failed:!0})}),()=>o.abort()},[t]),s}var u="-action:daybook.*,*.viewed,*.read";function d(e){return!/daybook\.|\.viewed|\.read\b|is:control/.test(e)}function p(e,t){return t==="1"||!d(e)?e:a(e,u)}export{c as a,d as b,p as c};
-========
-import{o as a}from"./chunk-5Q7GB5RK.js";import{h as n,j as i}from"./chunk-RYJTCXCO.js";function c(e,t){let[s,r]=n({value:null,failed:!1});return i(()=>{let o=new AbortController;return e(o.signal).then(l=>r({value:l,failed:!1})).catch(()=>{o.signal.aborted||r({value:null,failed:!0})}),()=>o.abort()},[t]),s}var u="-action:daybook.*,*.viewed,*.read";function d(e){return!/daybook\.|\.viewed|\.read\b|is:control/.test(e)}function p(e,t){return t==="1"||!d(e)?e:a(e,u)}export{c as a,d as b,p as c};
->>>>>>>> uifail:server/internal/ui/dist/chunk-MHNH2UE7.js

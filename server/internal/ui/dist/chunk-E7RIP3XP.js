@@ -1,5 +1,0 @@
-<<<<<<<< HEAD:server/internal/ui/dist/chunk-E7RIP3XP.js
-import{a}from"./chunk-MZB3DWAF.js";import{N as t}from"./chunk-EPMIUKHD.js";function s(n,e,r,o){let i=`/o/${encodeURIComponent(n)}/targets/${encodeURIComponent(e)}/${encodeURIComponent(r)}`;return o==="all"?i:`${i}/versions`}function g(n){return t("nav",{class:"page-tabs","aria-label":a("timeline.pages"),children:["all","versions"].map(e=>t("a",{href:s(n.org,n.type,n.id,e),"aria-current":e===n.at?"page":void 0,children:a(e==="all"?"timeline.all":"timeline.versions")},e))})}export{s as a,g as b};
-========
-import{a}from"./chunk-TITW4VCZ.js";import{M as t}from"./chunk-GUSGSFMT.js";function s(n,e,r,o){let i=`/o/${encodeURIComponent(n)}/targets/${encodeURIComponent(e)}/${encodeURIComponent(r)}`;return o==="all"?i:`${i}/versions`}function g(n){return t("nav",{class:"page-tabs","aria-label":a("timeline.pages"),children:["all","versions"].map(e=>t("a",{href:s(n.org,n.type,n.id,e),"aria-current":e===n.at?"page":void 0,children:a(e==="all"?"timeline.all":"timeline.versions")},e))})}export{s as a,g as b};
->>>>>>>> uiwalk:server/internal/ui/dist/chunk-B56VV6EI.js

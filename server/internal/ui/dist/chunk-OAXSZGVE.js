@@ -1,5 +1,0 @@
-<<<<<<<< HEAD:server/internal/ui/dist/chunk-62J2JGSU.js
-import{a}from"./chunk-QJUUVPYL.js";import{M as t}from"./chunk-YSF3MVTL.js";function s(n,e,r,o){let i=`/o/${encodeURIComponent(n)}/targets/${encodeURIComponent(e)}/${encodeURIComponent(r)}`;return o==="all"?i:`${i}/versions`}function g(n){return t("nav",{class:"page-tabs","aria-label":a("timeline.pages"),children:["all","versions"].map(e=>t("a",{href:s(n.org,n.type,n.id,e),"aria-current":e===n.at?"page":void 0,children:a(e==="all"?"timeline.all":"timeline.versions")},e))})}export{s as a,g as b};
-========
-import{a}from"./chunk-CVYTXH6U.js";import{I as t}from"./chunk-RYJTCXCO.js";function s(n,e,r,o){let i=`/o/${encodeURIComponent(n)}/targets/${encodeURIComponent(e)}/${encodeURIComponent(r)}`;return o==="all"?i:`${i}/versions`}function g(n){return t("nav",{class:"page-tabs","aria-label":a("timeline.pages"),children:["all","versions"].map(e=>t("a",{href:s(n.org,n.type,n.id,e),"aria-current":e===n.at?"page":void 0,children:a(e==="all"?"timeline.all":"timeline.versions")},e))})}export{s as a,g as b};
->>>>>>>> uifail:server/internal/ui/dist/chunk-OAXSZGVE.js

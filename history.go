@@ -8,9 +8,11 @@ import (
 	"errors"
 	"fmt"
 	"iter"
+	"reflect"
 	"time"
 
 	"github.com/daybook-audit/daybook/internal/appsql"
+	"github.com/daybook-audit/daybook/internal/difference"
 )
 
 // Errors of a [History].
@@ -68,8 +70,8 @@ func NewHistory[T any](c *Clerk, db Querier, targetType string, o HistoryOptions
 	return &History[T]{clerk: c, db: db, targetType: targetType, o: o}
 }
 
-// stored is a row of daybook_versions.
-type stored struct {
+// storedVersion is a row of daybook_versions.
+type storedVersion struct {
 	Version
 	doc string
 }
@@ -119,7 +121,7 @@ func (h *History[T]) All(ctx context.Context, id string) iter.Seq2[Version, erro
 		const page = 100
 		below := int64(1) << 62
 		for {
-			versions, err := queryAll(ctx, h.db, s.Versions, []any{string(org), h.targetType, id, below, page}, (*stored).columns)
+			versions, err := queryAll(ctx, h.db, s.Versions, []any{string(org), h.targetType, id, below, page}, (*storedVersion).columns)
 			if err != nil {
 				yield(Version{}, fmt.Errorf("list versions of %s %s: %w", h.targetType, id, err))
 				return
@@ -143,7 +145,7 @@ func (h *History[T]) Diff(ctx context.Context, id string, from, to int64) (Chang
 	if err != nil {
 		return nil, err
 	}
-	var trees [2]*node
+	var trees [2]*difference.Tree
 	for i, n := range [2]int64{from, to} {
 		one, err := h.one(ctx, h.db, s.VersionNo, org, id, n)
 		if err != nil {
@@ -153,7 +155,7 @@ func (h *History[T]) Diff(ctx context.Context, id string, from, to int64) (Chang
 		if err != nil {
 			return nil, err
 		}
-		trees[i] = state.tree
+		trees[i] = state.Tree
 	}
 	return h.difference(trees[0], trees[1])
 }
@@ -182,16 +184,16 @@ func (h *History[T]) Plan(ctx context.Context, id string, n int64) (RestorePlan,
 	if one, err = h.one(ctx, h.db, s.LastVersion, org, id); err != nil {
 		return RestorePlan{}, fmt.Errorf("the last version: %w", err)
 	}
-	var now *node
+	var now *difference.Tree
 	if !one.Deleted {
 		state, err := h.state(&one)
 		if err != nil {
 			return RestorePlan{}, err
 		}
-		now = state.tree
+		now = state.Tree
 	}
-	changes, err := h.difference(now, then.tree)
-	return RestorePlan{Changes: changes, Masked: then.hidden, Unknown: then.unknown}, err
+	changes, err := h.difference(now, then.Tree)
+	return RestorePlan{Changes: changes, Masked: then.Hidden, Unknown: then.Unknown}, err
 }
 
 // Restore hands the state of version n to apply, which writes it inside tx as the application writes its own changes, checks included;
@@ -213,12 +215,12 @@ func (h *History[T]) Restore(ctx context.Context, tx Tx, id string, n int64, app
 	if err := apply(ctx, then.value); err != nil {
 		return Version{}, err
 	}
-	supplied, err := treeOf(then.value)
+	supplied, err := difference.Of(reflect.ValueOf(then.value), true)
 	if err != nil {
 		return Version{}, err
 	}
-	for _, pointer := range then.hidden {
-		if supplied.find(pointer).isZero() {
+	for _, pointer := range then.Hidden {
+		if !supplied.Supplied(pointer) {
 			return Version{}, fmt.Errorf("%s of version %d: %w", pointer, n, ErrNotRestorable)
 		}
 	}
@@ -277,43 +279,43 @@ func (h *History[T]) append(ctx context.Context, tx Tx, a addition[T]) (Version,
 }
 
 // next returns what follows last, with its event; last itself when nothing changed.
-func (h *History[T]) next(a *addition[T], last *stored) (stored, Event, error) {
+func (h *History[T]) next(a *addition[T], last *storedVersion) (storedVersion, Event, error) {
 	exists := last.Number > 0 && !last.Deleted
 	if a.expect != ExpectAny && a.expect != last.Number && (a.expect != 0 || exists) {
-		return stored{}, Event{}, fmt.Errorf("%s %s is at version %d, not %d: %w", h.targetType, a.id, last.Number, a.expect, ErrConflict)
+		return storedVersion{}, Event{}, fmt.Errorf("%s %s is at version %d, not %d: %w", h.targetType, a.id, last.Number, a.expect, ErrConflict)
 	}
-	next := stored{Version: Version{
+	next := storedVersion{Version: Version{
 		Number: last.Number + 1, Deleted: a.state == nil, Schema: h.o.Schema, RestoredFrom: a.restored, At: truncated(h.clerk.o.Now()),
 	}}
 	if !next.At.After(last.At) {
 		next.At = last.At.Add(time.Microsecond)
 	}
-	var before, after *node
+	var before, after *difference.Tree
 	verb := "updated"
 	if exists {
 		was, err := h.state(last)
 		if err != nil {
-			return stored{}, Event{}, err
+			return storedVersion{}, Event{}, err
 		}
-		before = was.tree
+		before = was.Tree
 	}
 	var err error
 	switch {
 	case a.state == nil && last.Number == 0:
-		return stored{}, Event{}, ErrNotExist
+		return storedVersion{}, Event{}, ErrNotExist
 	case a.state == nil && last.Deleted:
 		return *last, Event{}, ErrDeleted
 	case a.state == nil:
 		verb, next.doc, next.Schema = "deleted", last.doc, last.Schema
 	default:
 		if next.doc, err = h.document(a.state); err != nil {
-			return stored{}, Event{}, err
+			return storedVersion{}, Event{}, err
 		}
 		is, err := h.state(&next)
 		if err != nil {
-			return stored{}, Event{}, err
+			return storedVersion{}, Event{}, err
 		}
-		after = is.tree
+		after = is.Tree
 		if !exists {
 			verb = "created"
 		}
@@ -323,7 +325,7 @@ func (h *History[T]) next(a *addition[T], last *stored) (stored, Event, error) {
 	}
 	changes, err := h.difference(before, after)
 	if err != nil {
-		return stored{}, Event{}, err
+		return storedVersion{}, Event{}, err
 	}
 	if len(changes) == 0 && verb == "updated" {
 		return *last, Event{}, nil
@@ -334,7 +336,7 @@ func (h *History[T]) next(a *addition[T], last *stored) (stored, Event, error) {
 }
 
 // metadata binds the event to the version: its number, and the SHA-256 of the document that is kept.
-func (v *stored) metadata() json.RawMessage {
+func (v *storedVersion) metadata() json.RawMessage {
 	sum := sha256.Sum256([]byte(v.doc))
 	from := ""
 	if v.RestoredFrom > 0 {
@@ -344,7 +346,7 @@ func (v *stored) metadata() json.RawMessage {
 }
 
 // keep inserts the row; false: the number is taken.
-func (v *stored) keep(ctx context.Context, tx Tx, s *appsql.Statements, org OrgID, targetType, id string) (bool, error) {
+func (v *storedVersion) keep(ctx context.Context, tx Tx, s *appsql.Statements, org OrgID, targetType, id string) (bool, error) {
 	actor, err := json.Marshal(v.Actor)
 	if err != nil {
 		return false, fmt.Errorf("encode the actor: %w", err)
@@ -359,7 +361,7 @@ func (v *stored) keep(ctx context.Context, tx Tx, s *appsql.Statements, org OrgI
 }
 
 // columns is where the columns of a version go.
-func (v *stored) columns() []any {
+func (v *storedVersion) columns() []any {
 	return []any{&v.Number, textColumn{&v.EventID}, microsColumn{&v.At}, actorColumn{&v.Actor}, &v.Deleted, &v.Schema, &v.RestoredFrom, &v.doc}
 }
 
@@ -374,8 +376,8 @@ func (h *History[T]) where(ctx context.Context, q Querier) (OrgID, *appsql.State
 }
 
 // one reads one version of id.
-func (h *History[T]) one(ctx context.Context, q Querier, query string, org OrgID, id string, args ...any) (stored, error) {
-	v := stored{}
+func (h *History[T]) one(ctx context.Context, q Querier, query string, org OrgID, id string, args ...any) (storedVersion, error) {
+	v := storedVersion{}
 	err := queryOne(ctx, q, query, append([]any{string(org), h.targetType, id}, args...), v.columns()...)
 	return v, err
 }

@@ -8,6 +8,7 @@ import (
 
 	"golang.org/x/mod/sumdb/tlog"
 
+	"github.com/daybook-audit/daybook/internal/termfilter"
 	"github.com/daybook-audit/daybook/leaf"
 	"github.com/daybook-audit/daybook/query"
 )
@@ -44,6 +45,7 @@ type scan struct {
 	marks    [windowSize]bool
 	places   [windowSize]tailPlace // of the unit's entries, in the tail
 	current  packed                // the entry being looked at
+	damaged  []Damage              // what was passed over, with gaps
 }
 
 // budget is what a request may use up.
@@ -110,7 +112,7 @@ func (b *Book) scanOf(ctx context.Context, p *question, v view) (s *scan, err er
 		ids: asksForID(p.query.Explain()), all: p.query.Empty() && p.from == openFrom && p.to == openTo,
 		seen: Span{Min: openTo, Max: openFrom}, resumed: p.at.set, holds: holds,
 	}
-	s.has = func(t query.Term) bool { return filterHas(s.filter, s.filterAt, t) }
+	s.has = func(t query.Term) bool { return termfilter.Has(s.filter, s.filterAt, t) }
 	s.begin = b.o.Now()
 	s.budget = budget{now: b.o.Now, until: s.begin.Add(b.o.SearchTime), blocks: b.o.SearchBlocks}
 	return s, nil
@@ -191,10 +193,11 @@ func (s *Span) within(from, to int64) bool { return s.Min > s.Max || s.Min >= fr
 func (s *scan) read(m *BlockMeta) (*block, error) {
 	s.budget.blocks--
 	s.budget.used++
+	var into *[]byte
 	if s.once {
-		return s.b.cache.pass(s.ctx, s.b.store, s.view.head.Log, m.BlockRef, &s.plain)
+		into = &s.plain
 	}
-	return s.b.cache.block(s.ctx, s.b.store, s.view.head.Log, m.BlockRef)
+	return s.b.cache.block(s.ctx, s.b.store, &s.view.head, m, into)
 }
 
 // open returns e as it stands in the log of org. Entries of blocks get their leaf hash from their payload. It reads into d.
@@ -217,7 +220,7 @@ func (p *packed) open(org OrgID, d *leaf.Doc) (Entry, error) {
 		}
 		e.Payload = appendShown(nil, fs)
 		gone := erasedOf(fs)
-		e.Erased, e.ErasedFields = gone.count, gone.names
+		e.Erased, e.ErasedFields, e.Masked = gone.count, gone.names, gone.left
 	default:
 		e.Payload = p.text(make([]byte, 0, len(p.body)+idTextLen))
 	}
@@ -237,7 +240,10 @@ func (s *scan) searched() (Searched, error) {
 	if s.b.metrics.Search != nil {
 		s.b.metrics.Search(s.b.o.Now().Sub(s.begin).Seconds(), s.budget.used)
 	}
-	r := Searched{Blocks: s.budget.used, Complete: s.budget.reason == "", Reason: s.budget.reason}
+	r := Searched{Blocks: s.budget.used, Complete: s.budget.reason == "" && len(s.damaged) == 0, Reason: s.budget.reason, Damaged: s.damaged}
+	if r.Reason == "" && len(s.damaged) > 0 {
+		r.Reason = ReasonDamaged
+	}
 	if s.size == 0 {
 		r.From, r.To = s.now, s.now
 		return r, nil
@@ -282,6 +288,10 @@ func (s *scan) extent() (_ Span, err error) {
 func (s *scan) oldest() (int64, error) {
 	for seq := int64(0); seq < s.view.head.Packed; {
 		list, err := s.b.cache.metas(s.ctx, s.b.store, s.view.head.Log, seq, s.view.head.Packed, false)
+		if end := min(seq+chunkSeqs, s.view.head.Packed); s.passes(err, seq, end) {
+			seq = end
+			continue
+		}
 		if err != nil {
 			return 0, err
 		}

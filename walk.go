@@ -4,10 +4,12 @@ import (
 	"context"
 	"errors"
 	"fmt"
+
+	"github.com/daybook-audit/daybook/internal/timeline"
 )
 
 // anyTime holds every time that an entry can have, those of the years 1970 to 9999 in any zone.
-var anyTime = Span{Min: -microsPerDay, Max: 253_402_300_800_000_000 + microsPerDay}
+var anyTime = Span{Min: -timeline.DayLength, Max: 253_402_300_800_000_000 + timeline.DayLength}
 
 // visit gets an entry that matches; its slices are valid during the call. Returning false ends the walk after this entry.
 type visit func(e *packed) (more bool, err error)
@@ -176,6 +178,9 @@ func (w *walker) blocks(lo, hi int64) (int64, error) {
 // block that was swapped begins (ascending) or ends.
 func (w *walker) chunk(at, lo, hi int64) (int64, error) {
 	list, err := w.list(at)
+	if from, to := max(lo, floorTo(at, chunkSeqs)), min(hi, floorTo(at, chunkSeqs)+chunkSeqs); w.passes(err, from, to) {
+		return w.far(from, to), nil
+	}
 	if err != nil {
 		return at, err
 	}
@@ -211,6 +216,11 @@ func (w *walker) chunk(at, lo, hi int64) (int64, error) {
 			}
 		}
 		blk, err := w.read(m)
+		if w.passes(err, from, to) {
+			w.saw(m.Received)
+			stop = w.far(from, to)
+			continue
+		}
 		if err != nil {
 			if w.asc {
 				return from, err
@@ -263,13 +273,13 @@ func (w *walker) unit(u *unit) (stop int64, err error) {
 		}
 		*e = u.entry(i)
 		hit, err := w.match(e)
-		if err != nil {
-			return u.first, err
+		more := true
+		if err == nil && hit {
+			more, err = w.each(e)
 		}
-		if !hit {
+		if err = damagedAt(err, e.seq, e.seq+1, CheckPayload); w.passes(err, e.seq, e.seq+1) {
 			continue
 		}
-		more, err := w.each(e)
 		if err != nil {
 			return e.seq, err
 		}

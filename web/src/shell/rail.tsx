@@ -1,8 +1,8 @@
 // The navigation at the side: organization, places, theme, the person's menu.
 import type { ComponentChildren } from "preact";
 import { useLocation } from "preact-iso/router";
-import { type Key, t } from "../messages/messages";
-import { density, lists, shortcuts, theme } from "../state/prefs";
+import { type Key, languages, t } from "../messages/messages";
+import { chosenLanguage, density, lists, shortcuts, speakChosen, theme } from "../state/prefs";
 import { can, orgNames, orgs, signOut, whoami } from "../state/session";
 import { Button } from "../ui/button";
 import { Icon, type IconName } from "../ui/icon";
@@ -47,7 +47,7 @@ export function Rail(props: { area: Area; menu: ComponentChildren; onHelp: () =>
 	const row = (p: Place) =>
 		can(p.scope) && org ? (
 			<li key={p.id}>
-				<a class="rail-link" href={p.href(org)} aria-current={place === p.id ? "page" : undefined}>
+				<a class="rail-link" href={p.href(org)} title={t(p.text)} aria-current={place === p.id ? "page" : undefined}>
 					<Icon name={p.icon} />
 					<span class="cut">{t(p.text)}</span>
 				</a>
@@ -74,12 +74,12 @@ export function Rail(props: { area: Area; menu: ComponentChildren; onHelp: () =>
 			</nav>
 			<div class="rail-foot">
 				{can("operate") ? (
-					<a class="rail-link" href="/admin" aria-current={place === "admin" ? "page" : undefined}>
+					<a class="rail-link" href="/admin" title={t("nav.admin")} aria-current={place === "admin" ? "page" : undefined}>
 						<Icon name="server" />
 						<span>{t("nav.admin")}</span>
 					</a>
 				) : null}
-				<a class="rail-link" href="/docs/api" target="_blank" rel="noreferrer">
+				<a class="rail-link" href="/docs/api" title={t("nav.docs")} target="_blank" rel="noreferrer">
 					<Icon name="book-open" />
 					<span>{t("nav.docs")}</span>
 				</a>
@@ -193,6 +193,20 @@ function PersonMenu() {
 							}}
 						>
 							{t(`density.${one}`)}
+						</MenuRow>
+					))}
+					<div class="menu-head">{t("language")}</div>
+					{(["auto", "en", "de"] as const).map((one) => (
+						<MenuRow
+							key={one}
+							checked={chosenLanguage.value === one}
+							onClick={() => {
+								chosenLanguage.value = one;
+								close();
+								void speakChosen();
+							}}
+						>
+							{one === "auto" ? t("language.auto") : <span lang={one}>{languages[one]}</span>}
 						</MenuRow>
 					))}
 					<hr class="menu-rule" />

@@ -1,1 +1,1 @@
-import "./viewer-Y5JUR4LN.js";
+import "./viewer-PYX7EMTB.js";

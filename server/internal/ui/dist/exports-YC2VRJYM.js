@@ -1,1 +1,0 @@
-import{a,b,c,d}from"./chunk-3SZPKY6X.js";import"./chunk-TBYBEWLJ.js";import"./chunk-ZETSDMTN.js";import"./chunk-2EGKZTXK.js";import"./chunk-7ALW7A2A.js";import"./chunk-2UK3ELDV.js";import"./chunk-B6K42VPD.js";import"./chunk-ON2IAZYL.js";import"./chunk-YLDD4IKE.js";import"./chunk-QZNV7ILN.js";export{d as ExportProgress,c as bytes,a as default,b as rangeOf};

@@ -45,7 +45,7 @@ var arch = []archModule{
 	{dir: "sqlite", may: []string{""}, lines: [][]string{{"."}}},
 	{dir: "postgres", may: []string{""}, lines: [][]string{{"."}, {"daybookpgx"}, {"capture"}}},
 	{dir: "server", may: []string{"", "sqlite", "postgres"}, lines: [][]string{
-		{"internal/config", "internal/ui", "internal/selfaudit", "internal/rawjson", "internal/dumps"},
+		{"internal/config", "internal/ui", "internal/selfaudit", "internal/rawjson", "internal/dumps", "internal/evidence"},
 		{"internal/control"},
 		{"internal/auth", "internal/export", "internal/stream"},
 		{"internal/api", "internal/compat/*"},

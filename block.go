@@ -100,12 +100,12 @@ func unpackBlockInto(b []byte, into *[]byte) (*block, error) {
 	if len(b) < blockHeader+4 {
 		return nil, damaged("a block of %d bytes", len(b))
 	}
-	if codec := b[5]; string(b[:5]) != blockMagic || codec != codecZstd && codec != codecS2 || b[6]|b[7] != 0 {
-		return nil, fmt.Errorf("block that begins with %x: %w", b[:8], ErrNewer)
-	}
 	body := b[: len(b)-4 : len(b)-4]
 	if crc32.Checksum(body, castagnoli) != binary.BigEndian.Uint32(b[len(b)-4:]) {
 		return nil, damaged("the checksum of a block does not agree")
+	}
+	if codec := b[5]; string(b[:5]) != blockMagic || codec != codecZstd && codec != codecS2 || b[6]|b[7] != 0 {
+		return nil, fmt.Errorf("block that begins with %x: %w", b[:8], ErrNewer)
 	}
 	first, n := binary.BigEndian.Uint64(b[20:]), uint64(binary.BigEndian.Uint32(b[28:]))
 	keep, plain, frame := binary.BigEndian.Uint32(b[32:]), binary.BigEndian.Uint32(b[36:]), binary.BigEndian.Uint32(b[40:])

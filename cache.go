@@ -196,19 +196,23 @@ func (c *blockCache) metas(ctx context.Context, s Store, log LogNo, seq, packed 
 	return got, nil
 }
 
-// block returns a block. ErrNotExist: it was swapped out.
-func (c *blockCache) block(ctx context.Context, s Store, log LogNo, ref BlockRef) (*block, error) {
+// block returns the block of the log of h that m describes. ErrNotExist: it was swapped out. With into it is not kept, since what reads a
+// whole log would push out what searches need: unless it is cached it stands in into, and is good until that is used again.
+func (c *blockCache) block(ctx context.Context, s Store, h *Head, m *BlockMeta, into *[]byte) (*block, error) {
+	log, ref := h.Log, m.BlockRef
 	c.mu.Lock()
 	l := c.open(log)
 	if e := l.blocks[ref]; e != nil {
-		c.blocks.use(e)
+		if into == nil {
+			c.blocks.use(e)
+		}
 		c.mu.Unlock()
 		return e.block, nil
 	}
 	c.mu.Unlock()
-	b, err := readBlock(ctx, s, log, ref, nil)
-	if err != nil {
-		return nil, err
+	b, err := readBlock(ctx, s, h, m, into)
+	if err != nil || into != nil {
+		return b, err
 	}
 	c.mu.Lock()
 	defer c.mu.Unlock()
@@ -220,28 +224,14 @@ func (c *blockCache) block(ctx context.Context, s Store, log LogNo, ref BlockRef
 	return b, nil
 }
 
-// pass returns a block without keeping it: what reads a whole log would push out what searches need. Unless it is cached it stands in
-// into, and is good until that is used again.
-func (c *blockCache) pass(ctx context.Context, s Store, log LogNo, ref BlockRef, into *[]byte) (*block, error) {
-	c.mu.Lock()
-	if e := c.open(log).blocks[ref]; e != nil {
-		c.mu.Unlock()
-		return e.block, nil
-	}
-	c.mu.Unlock()
-	return readBlock(ctx, s, log, ref, into)
-}
-
-func readBlock(ctx context.Context, s Store, log LogNo, ref BlockRef, into *[]byte) (*block, error) {
-	data, err := s.Read(ctx, log, []BlockRef{ref})
+// readBlock reads the block of the log of h that m describes, past every cache. What does not hold of it is a [DamageError]. With into it
+// stands there, as unpackBlockInto has it.
+func readBlock(ctx context.Context, s Store, h *Head, m *BlockMeta, into *[]byte) (*block, error) {
+	data, err := s.Read(ctx, h.Log, []BlockRef{m.BlockRef})
 	if err != nil {
-		return nil, fmt.Errorf("read block %d of log %d: %w", ref.First, log, err)
+		return nil, fmt.Errorf("read block %d of log %d: %w", m.First, h.Log, err)
 	}
-	b, err := unpackBlockInto(data[0], into)
-	if err != nil {
-		return nil, fmt.Errorf("unpack block %d of log %d: %w", ref.First, log, err)
-	}
-	return b, nil
+	return m.unpack(data[0], h, into)
 }
 
 // listChunk reads the metas of a chunk through want. What have lists is kept if it fits: blocks are mostly added at the end.
@@ -270,7 +260,7 @@ func listChunk(ctx context.Context, s Store, log LogNo, no, want int64, filters 
 			return c, nil
 		}
 	}
-	return nil, damaged("the blocks of log %d do not cover the entries %d to %d without a gap", log, start, want)
+	return nil, damagedAt(damaged("the blocks do not cover the entries %d to %d without a gap", start, want-1), start, want, CheckList)
 }
 
 func listBlocks(ctx context.Context, s Store, q BlockQuery) ([]BlockMeta, error) {

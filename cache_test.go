@@ -187,7 +187,7 @@ func TestBlockCacheErrors(t *testing.T) {
 	if _, err := c.metas(t.Context(), failing{}, 1, 0, 10, false); !errors.Is(err, errDisk) {
 		t.Errorf("list: %v", err)
 	}
-	if _, err := c.block(t.Context(), failing{}, 1, BlockRef{}); !errors.Is(err, errDisk) {
+	if _, err := c.block(t.Context(), failing{}, &Head{Log: 1}, &BlockMeta{}, nil); !errors.Is(err, errDisk) {
 		t.Errorf("read: %v", err)
 	}
 }

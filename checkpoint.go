@@ -108,11 +108,11 @@ func openNote(n StoredNote) (Checkpoint, error) {
 	c := Checkpoint{Size: n.Size, At: time.Unix(wholeSeconds(n.At), 0).UTC(), Note: n.Note}
 	lines := bytes.SplitN(n.Note, []byte("\n"), 4)
 	if len(lines) != 4 || string(lines[1]) != strconv.FormatInt(n.Size, 10) {
-		return c, damaged("the checkpoint of size %d is no note of that size", n.Size)
+		return c, damagedAt(damaged("the checkpoint of size %d is no note of that size", n.Size), -1, -1, CheckCheckpoint)
 	}
 	root, err := base64.StdEncoding.Strict().DecodeString(string(lines[2]))
 	if err != nil || len(root) != tlog.HashSize {
-		return c, damaged("the checkpoint of size %d has no root", n.Size)
+		return c, damagedAt(damaged("the checkpoint of size %d has no root", n.Size), -1, -1, CheckCheckpoint)
 	}
 	c.Root = tlog.Hash(root)
 	return c, nil

@@ -279,7 +279,7 @@ func TestRollback(t *testing.T) {
 		if cause, ok := errors.AsType[*daybook.Error](e.Err); !ok || cause.Code != daybook.CodeTampered || cause.Rule != rule {
 			t.Errorf("the cause is %v, not %s", e.Err, rule)
 		}
-		if info, err := b.Info(t.Context(), "org_a"); err != nil || info[0].State != daybook.LogFrozen {
+		if info, err := b.Info(t.Context(), "org_a"); err != nil || info[0].State != daybook.LogFrozen || info[0].Fault == nil || info[0].Fault.Check != rule {
 			t.Errorf("the log is not shown frozen: %+v, %v", info, err)
 		}
 		record(t, b, "org_other", daybook.Request{Events: texts(0, 1)}) // other logs go on

@@ -186,7 +186,7 @@ func (b *Book) entries(ctx context.Context, v view, from, to int64) ([]packed, e
 	}
 	var es []packed
 	for attempt := 0; from < min(to, v.head.Packed); attempt++ {
-		got, err := b.blockEntries(ctx, v.head.Log, from, min(to, v.head.Packed))
+		got, err := b.blockEntries(ctx, &v.head, from, min(to, v.head.Packed))
 		if errors.Is(err, ErrNotExist) && attempt < 10 {
 			continue // swapped between the listing and the read: list again
 		}
@@ -207,24 +207,28 @@ func (b *Book) entries(ctx context.Context, v view, from, to int64) ([]packed, e
 	return es, nil
 }
 
-func (b *Book) blockEntries(ctx context.Context, log LogNo, from, to int64) ([]packed, error) {
-	var refs []BlockRef
-	for m, err := range b.store.Blocks(ctx, BlockQuery{Log: log, From: from, To: to}) {
+func (b *Book) blockEntries(ctx context.Context, h *Head, from, to int64) ([]packed, error) {
+	var metas []BlockMeta
+	for m, err := range b.store.Blocks(ctx, BlockQuery{Log: h.Log, From: from, To: to}) {
 		if err != nil {
 			return nil, err
 		}
-		refs = append(refs, m.BlockRef)
+		metas = append(metas, m)
 	}
 	var es []packed
-	for chunk := range slices.Chunk(refs, 16) {
-		data, err := b.store.Read(ctx, log, chunk)
+	for chunk := range slices.Chunk(metas, 16) {
+		refs := make([]BlockRef, len(chunk))
+		for i := range chunk {
+			refs[i] = chunk[i].BlockRef
+		}
+		data, err := b.store.Read(ctx, h.Log, refs)
 		if err != nil {
 			return nil, err
 		}
 		for i := range data {
-			blk, err := unpackBlock(data[i])
+			blk, err := chunk[i].unpack(data[i], h, nil)
 			if err != nil {
-				return nil, fmt.Errorf("block %d: %w", chunk[i].First, err)
+				return nil, err
 			}
 			for k := max(0, int(from-blk.first())); k < blk.len() && blk.first()+int64(k) < to; k++ {
 				es = append(es, blk.entry(k))

@@ -60,7 +60,7 @@ func (l *Log) evidence(ctx context.Context, q *BundleQuery) (*evidence, error) {
 		signed--
 	}
 	if signed < 0 {
-		return nil, damaged("no key of the log has signed its checkpoint of size %d", c.Size)
+		return nil, damagedAt(damaged("no key of the log has signed its checkpoint of size %d", c.Size), -1, -1, CheckCheckpoint)
 	}
 	e := &evidence{origin: info.Origin, vkey: info.Keys[signed].Vkey, size: c.Size, note: c.Note, anchorVKey: info.AnchorVkey}
 	if name, _, _ := strings.Cut(info.ClockVkey, "+"); name != "" && bytes.Contains(c.Note, []byte("\n— "+name+" ")) {

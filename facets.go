@@ -78,7 +78,7 @@ func (b *Book) Facets(ctx context.Context, q FacetQuery) (*Facets, error) {
 		return nil, err
 	}
 	p.done = stop <= 0
-	f := &Facets{Count: Count{Value: min(sum.count, countExact), Exact: sum.count <= countExact && s.budget.reason == ""}}
+	f := &Facets{Count: Count{Value: min(sum.count, countExact), Exact: sum.count <= countExact && s.budget.reason == "" && len(s.damaged) == 0}}
 	f.Fields = sum.facets(q.Top)
 	f.Searched, err = s.searched()
 	return f, err

@@ -1,6 +1,7 @@
 package daybook
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -20,9 +21,7 @@ func (b *Book) Entry(ctx context.Context, org OrgID, id ID) (Entry, error) {
 	if err != nil {
 		return Entry{}, err
 	}
-	d := leaf.Get()
-	defer leaf.Put(d)
-	return p.open(org, d)
+	return p.opened(org)
 }
 
 // EntryAt returns the entry of org at seq. If the log does not reach that far, or there is no such org: an *Error of CodeNotFound; of
@@ -37,14 +36,20 @@ func (b *Book) EntryAt(ctx context.Context, org OrgID, seq int64) (Entry, error)
 	}
 	es, err := b.entries(ctx, v, seq, seq+1)
 	if err != nil {
-		return Entry{}, err
+		return Entry{}, damagedAt(err, seq, seq+1, CheckBlock)
 	}
 	if es[0].form == formNone {
 		return Entry{}, errPruned("entry %d was removed by retention, with the hashes of its whole run", seq)
 	}
+	return es[0].opened(org)
+}
+
+// opened is open with a Doc of its own. What does not hold of the entry is a [DamageError].
+func (p *packed) opened(org OrgID) (Entry, error) {
 	d := leaf.Get()
 	defer leaf.Put(d)
-	return es[0].open(org, d)
+	e, err := p.open(org, d)
+	return e, damagedAt(err, p.seq, p.seq+1, CheckPayload)
 }
 
 // findOne returns the entry of v that has an id.
@@ -76,6 +81,8 @@ type finder struct {
 	v     view
 	ids   map[ID]struct{} // not found yet
 	found map[ID]packed
+
+	damage error // of the first block that could not be read; what is not found may be in it
 }
 
 func (f *finder) find(ctx context.Context) error {
@@ -95,6 +102,9 @@ func (f *finder) find(ctx context.Context) error {
 		}
 		if err := f.blocks(ctx, id, 0, from); err != nil {
 			return err
+		}
+		if _, missing := f.ids[id]; missing && f.damage != nil {
+			return f.damage
 		}
 	}
 	return nil
@@ -169,7 +179,11 @@ func (f *finder) blocks(ctx context.Context, id ID, from, to int64) error {
 
 // block looks for id in one block.
 func (f *finder) block(ctx context.Context, m *BlockMeta, id ID) error {
-	blk, err := f.b.cache.block(ctx, f.b.store, f.v.head.Log, m.BlockRef)
+	blk, err := f.b.cache.block(ctx, f.b.store, &f.v.head, m, nil)
+	if _, bad := errors.AsType[*DamageError](err); bad {
+		f.damage = cmp.Or(f.damage, err)
+		return nil // it may be in another block
+	}
 	if err != nil {
 		return err
 	}

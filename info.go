@@ -2,6 +2,7 @@ package daybook
 
 import (
 	"context"
+	"errors"
 	"time"
 
 	"golang.org/x/mod/sumdb/tlog"
@@ -16,6 +17,7 @@ type LogInfo struct {
 	Size       int64     // number of entries
 	Root       tlog.Hash // of the tree of Size
 	ReceivedAt int64     // of the newest entry, µs; 0 when empty
+	Fault      *Damage   // why it is frozen, if what is stored of it contradicts itself, or what was signed; else nil
 	MinIndex   int64     // bundles and inclusion proofs begin here: runs below were pruned with their hashes; only Book.LogInfo and Log.Info fill it in
 
 	// What is signed; only Book.LogInfo fills it in.
@@ -90,8 +92,16 @@ func (s *shard) infoOf(t *logTail) LogInfo {
 	if t.fault != nil || t.frozen != nil {
 		info.State = LogFrozen
 	}
+	for _, cause := range []error{t.frozen, t.fault} {
+		if e, ok := errors.AsType[*Error](cause); ok && faults[e.Rule] != "" {
+			info.Fault = &Damage{From: -1, To: -1, Check: faults[e.Rule], Message: e.Message}
+		}
+	}
 	return info
 }
+
+// faults are the checks that freeze a log, by the rule of their error.
+var faults = map[string]string{"head_mismatch": CheckHead, "rollback": CheckRollback, "fork": CheckFork}
 
 // LogInfo returns how org's log stands and what a reader needs to check it. An *Error of CodeNotFound: no such org. With signing off
 // the members about signing are zero.

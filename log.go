@@ -3,6 +3,7 @@ package daybook
 import (
 	"context"
 	"fmt"
+	"iter"
 )
 
 // Log is the log of one epoch of an org, to be read by who verifies it. It stays that log when a new epoch begins, and is safe for
@@ -86,4 +87,29 @@ func (l *Log) CheckpointAt(ctx context.Context, size int64) (Checkpoint, error) 
 		err = &Error{Code: CodeNotFound, Message: fmt.Sprintf("there is no checkpoint of size %d", size), Err: ErrNotExist}
 	}
 	return c, err
+}
+
+// Checkpoints gives the stored checkpoints of a size below a bound, largest first; a bound of 0 or less is none. It signs nothing. A
+// stored note that is damaged is a [DamageError] beside its size and time, and the rest follows; any other error is the last.
+func (l *Log) Checkpoints(ctx context.Context, below int64) iter.Seq2[Checkpoint, error] {
+	return func(yield func(Checkpoint, error) bool) {
+		if l.b.signer == nil {
+			yield(Checkpoint{}, errSigningOff())
+			return
+		}
+		if below <= 0 {
+			below = newestSize
+		}
+		for n, err := range l.b.store.Notes(ctx, l.t.no, 0, below, true) {
+			if err != nil {
+				yield(Checkpoint{}, fmt.Errorf("read the checkpoints of %s: %w", l.t.org, err))
+				return
+			}
+			c, err := openNote(n)
+			c.Org, c.Epoch = l.t.org, l.t.epoch
+			if !yield(c, err) {
+				return
+			}
+		}
+	}
 }

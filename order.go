@@ -179,6 +179,10 @@ func (o *byOccurred) collectBlocks(lo, hi int64) error {
 			return context.Cause(o.ctx)
 		}
 		list, err := o.b.cache.metas(o.ctx, o.b.store, o.view.head.Log, lo, o.view.head.Packed, false)
+		if end := min(hi, floorTo(lo, chunkSeqs)+chunkSeqs); o.passes(err, lo, end) {
+			lo = end
+			continue
+		}
 		if err != nil {
 			return err
 		}
@@ -241,6 +245,9 @@ func (o *byOccurred) readTop() error {
 	if errors.Is(err, ErrNotExist) {
 		o.b.cache.dropChunk(o.view.head.Log, lo)
 		return o.collectBlocks(lo, hi)
+	}
+	if o.passes(err, lo, hi) {
+		return nil
 	}
 	if err != nil {
 		return err

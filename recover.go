@@ -182,4 +182,7 @@ func (s *shard) check(c *tailCommit, r *commitRun) {
 		Message: fmt.Sprintf("log %d of %s: commit %d does not continue the stored head at entry %d", r.log, t.head.Org, c.n, r.first),
 	}
 	s.b.o.Logger.Error("log frozen", slog.String("org", string(t.head.Org)), slog.Any("error", t.fault))
+	if s.b.metrics.Freeze != nil {
+		s.b.metrics.Freeze(t.org, t.fault)
+	}
 }

@@ -44,6 +44,7 @@ type scan struct {
 	marks    [windowSize]bool
 	places   [windowSize]tailPlace // of the unit's entries, in the tail
 	current  packed                // the entry being looked at
+	damaged  []Damage              // what was passed over, with gaps
 }
 
 // budget is what a request may use up.
@@ -191,10 +192,11 @@ func (s *Span) within(from, to int64) bool { return s.Min > s.Max || s.Min >= fr
 func (s *scan) read(m *BlockMeta) (*block, error) {
 	s.budget.blocks--
 	s.budget.used++
+	var into *[]byte
 	if s.once {
-		return s.b.cache.pass(s.ctx, s.b.store, s.view.head.Log, m.BlockRef, &s.plain)
+		into = &s.plain
 	}
-	return s.b.cache.block(s.ctx, s.b.store, s.view.head.Log, m.BlockRef)
+	return s.b.cache.block(s.ctx, s.b.store, &s.view.head, m, into)
 }
 
 // open returns e as it stands in the log of org. Entries of blocks get their leaf hash from their payload. It reads into d.
@@ -237,7 +239,10 @@ func (s *scan) searched() (Searched, error) {
 	if s.b.metrics.Search != nil {
 		s.b.metrics.Search(s.b.o.Now().Sub(s.begin).Seconds(), s.budget.used)
 	}
-	r := Searched{Blocks: s.budget.used, Complete: s.budget.reason == "", Reason: s.budget.reason}
+	r := Searched{Blocks: s.budget.used, Complete: s.budget.reason == "" && len(s.damaged) == 0, Reason: s.budget.reason, Damaged: s.damaged}
+	if r.Reason == "" && len(s.damaged) > 0 {
+		r.Reason = ReasonDamaged
+	}
 	if s.size == 0 {
 		r.From, r.To = s.now, s.now
 		return r, nil
@@ -282,6 +287,10 @@ func (s *scan) extent() (_ Span, err error) {
 func (s *scan) oldest() (int64, error) {
 	for seq := int64(0); seq < s.view.head.Packed; {
 		list, err := s.b.cache.metas(s.ctx, s.b.store, s.view.head.Log, seq, s.view.head.Packed, false)
+		if end := min(seq+chunkSeqs, s.view.head.Packed); s.passes(err, seq, end) {
+			seq = end
+			continue
+		}
 		if err != nil {
 			return 0, err
 		}

@@ -50,8 +50,11 @@ type EventQuery struct {
 	// Now is what relative times are relative to, µs since 1970; 0: the Book's clock. A cursor keeps it.
 	Now int64
 
-	Order  Order
-	Asc    bool   // oldest first; default newest first
+	Order Order
+	Asc   bool // oldest first; default newest first
+	// Gaps: what cannot be read because it is damaged is passed over, and Searched.Damaged says so. Else it is a [DamageError]: the
+	// answer is whole or there is none.
+	Gaps   bool
 	Limit  int    // entries in a page: default 50, at most 1,000. For Events: entries in all, default no limit
 	Cursor string // NextCursor of the page before
 }
@@ -68,19 +71,21 @@ type Page struct {
 
 // Searched says what was looked through for an answer, so that nothing is left out silently.
 type Searched struct {
-	From, To     int64 // the part of time that was looked through, µs since 1970
-	Days, OfDays int   // its days, and those of all that was asked for
-	Blocks       int   // unpacked
-	Complete     bool  // nothing of From to To was left out, and the answer is whole: if not, Reason says why
+	From, To     int64    // the part of time that was looked through, µs since 1970
+	Days, OfDays int      // its days, and those of all that was asked for
+	Blocks       int      // unpacked
+	Damaged      []Damage // what was passed over, with EventQuery.Gaps; in it may be entries that were looked for
+	Complete     bool     // nothing of From to To was left out, and the answer is whole: if not, Reason says why
 	Reason       string
 }
 
 // Reasons why an answer is not complete.
 const (
-	ReasonTime   = "time limit"
-	ReasonBlocks = "block limit"
-	ReasonSize   = "size limit"
-	ReasonBars   = "bar limit" // of a histogram: even years are too many
+	ReasonTime    = "time limit"
+	ReasonBlocks  = "block limit"
+	ReasonSize    = "size limit"
+	ReasonBars    = "bar limit" // of a histogram: even years are too many
+	ReasonDamaged = "damaged"   // Searched.Damaged says what
 )
 
 // Search returns one page. It stops when the page is full, when nothing is left, or when the search has used up what Options

@@ -140,7 +140,8 @@ func (m *metaChunk) root(n int64) (tlog.Hash, error) {
 	meta := &m.metas[m.find((n+1)*rootWidth-1)]
 	at := (n - meta.First/rootWidth) * tlog.HashSize
 	if at < 0 || at+tlog.HashSize > int64(len(meta.Roots)) {
-		return tlog.Hash{}, damaged("block %d does not keep the root of the entries from %d", meta.First, n*rootWidth)
+		err := damaged("block %d does not keep the root of the entries from %d", meta.First, n*rootWidth)
+		return tlog.Hash{}, damagedAt(err, n*rootWidth, (n+1)*rootWidth, CheckTree)
 	}
 	return tlog.Hash(meta.Roots[at : at+tlog.HashSize]), nil
 }
@@ -188,7 +189,7 @@ func (b *Book) eachLeaf(ctx context.Context, v view, from, to int64, each func(e
 			return err
 		}
 		m := &list.metas[list.find(from)]
-		blk, err := b.readBlock(ctx, v.head.Log, m)
+		blk, err := readBlock(ctx, b.store, &v.head, m, nil)
 		if errors.Is(err, ErrNotExist) && swapped < 100 {
 			swapped++
 			b.cache.dropChunk(v.head.Log, from)
@@ -200,7 +201,7 @@ func (b *Book) eachLeaf(ctx context.Context, v view, from, to int64, each func(e
 		for ; from < min(packed, m.end()); from++ {
 			e := blk.entry(int(from - m.First))
 			if err := each(&e, d); err != nil {
-				return err
+				return damagedAt(err, from, from+1, CheckPayload)
 			}
 		}
 	}
@@ -215,7 +216,7 @@ func (b *Book) eachLeaf(ctx context.Context, v view, from, to int64, each func(e
 		}
 	}
 	if from < to {
-		return damaged("entries %d to %d are not stored", from, to-1)
+		return damagedAt(damaged("entries %d to %d are not stored", from, to-1), from, to, CheckList)
 	}
 	return nil
 }
@@ -223,22 +224,6 @@ func (b *Book) eachLeaf(ctx context.Context, v view, from, to int64, each func(e
 // runAt returns the place of the run of the tail that holds seq; the number of runs if none does.
 func (v *view) runAt(seq int64) int {
 	return sort.Search(len(v.runs), func(i int) bool { return v.runs[i].end() > seq })
-}
-
-// readBlock reads the block that m describes, past the cache.
-func (b *Book) readBlock(ctx context.Context, log LogNo, m *BlockMeta) (*block, error) {
-	data, err := b.store.Read(ctx, log, []BlockRef{m.BlockRef})
-	if err != nil {
-		return nil, fmt.Errorf("read block %d of log %d: %w", m.First, log, err)
-	}
-	blk, err := unpackBlock(data[0])
-	if err != nil {
-		return nil, fmt.Errorf("unpack block %d of log %d: %w", m.First, log, err)
-	}
-	if blk.first() != m.First || blk.len() != m.N {
-		return nil, damaged("block %d of log %d holds %d entries from %d", m.First, log, blk.len(), blk.first())
-	}
-	return blk, nil
 }
 
 // leafHash returns the leaf hash of p: entries of the tail have theirs, those of blocks get it from their payload, unless it alone is left.

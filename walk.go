@@ -176,6 +176,9 @@ func (w *walker) blocks(lo, hi int64) (int64, error) {
 // block that was swapped begins (ascending) or ends.
 func (w *walker) chunk(at, lo, hi int64) (int64, error) {
 	list, err := w.list(at)
+	if from, to := max(lo, floorTo(at, chunkSeqs)), min(hi, floorTo(at, chunkSeqs)+chunkSeqs); w.passes(err, from, to) {
+		return w.far(from, to), nil
+	}
 	if err != nil {
 		return at, err
 	}
@@ -211,6 +214,11 @@ func (w *walker) chunk(at, lo, hi int64) (int64, error) {
 			}
 		}
 		blk, err := w.read(m)
+		if w.passes(err, from, to) {
+			w.saw(m.Received)
+			stop = w.far(from, to)
+			continue
+		}
 		if err != nil {
 			if w.asc {
 				return from, err
@@ -263,13 +271,13 @@ func (w *walker) unit(u *unit) (stop int64, err error) {
 		}
 		*e = u.entry(i)
 		hit, err := w.match(e)
-		if err != nil {
-			return u.first, err
+		more := true
+		if err == nil && hit {
+			more, err = w.each(e)
 		}
-		if !hit {
+		if err = damagedAt(err, e.seq, e.seq+1, CheckPayload); w.passes(err, e.seq, e.seq+1) {
 			continue
 		}
-		more, err := w.each(e)
 		if err != nil {
 			return e.seq, err
 		}

@@ -19,9 +19,10 @@ import (
 	"github.com/daybook-audit/daybook/storetest"
 )
 
-// TestBackupRestore copies a whole server with pg_basebackup while everybody writes, goes on, and starts a server on the copy. What was
-// acknowledged before the copy is there. To the high-water store, which was not copied, it is a rollback: logs of which more was signed
-// are frozen, take nothing, and go on in a new epoch. What was erased after the copy is erased again before anybody can read it.
+// TestBackupRestore brings back a server as it was while everybody wrote: from a copy by pg_basebackup, or from an older copy and the
+// archived write-ahead log up to a named point. What was acknowledged before the copy, or the point, is there. To the high-water store,
+// which was not copied, it is a rollback: logs of which more was signed are frozen, take nothing, and go on in a new epoch. What was
+// erased afterwards is erased again before anybody can read it.
 func TestBackupRestore(t *testing.T) {
 	t.Parallel()
 	rounds := 1
@@ -29,16 +30,48 @@ func TestBackupRestore(t *testing.T) {
 		rounds = 20
 	}
 	for round := range rounds {
-		t.Run(fmt.Sprint("round ", round), func(t *testing.T) {
-			t.Parallel()
-			backupRestore(t)
-		})
+		for name, back := range map[string]func(*testing.T, *pgtest.Server) (during func(), restore func() *pgtest.Server){
+			"copy": toCopy, "point in time": toPoint,
+		} {
+			t.Run(fmt.Sprint(name, " ", round), func(t *testing.T) {
+				t.Parallel()
+				backupRestore(t, back)
+			})
+		}
 	}
 }
 
-func backupRestore(t *testing.T) {
+// archiving keeps the write-ahead log beside the data folder, in which PostgreSQL runs the command.
+var archiving = []string{"archive_mode=on", "archive_command=mkdir -p ../archive && test ! -e ../archive/%f && cp %p ../archive/%f"}
+
+// toCopy makes the copy while the writers write, and starts a server on it.
+func toCopy(t *testing.T, live *pgtest.Server) (during func(), restore func() *pgtest.Server) {
+	copied := filepath.Join(live.Folder(), "copy")
+	during = func() { live.Run(t, "pg_basebackup", "-D", copied, "-c", "fast", "-X", "stream") }
+	return during, func() *pgtest.Server { return pgtest.Start(t, pgtest.Options{Data: copied}) }
+}
+
+// toPoint makes the copy before anybody writes and names the point while they do. Nobody can connect before that point is reached.
+func toPoint(t *testing.T, live *pgtest.Server) (during func(), restore func() *pgtest.Server) {
+	copied := filepath.Join(live.Folder(), "copy")
+	live.Run(t, "pg_basebackup", "-D", copied, "-c", "fast", "-X", "stream")
+	during = func() {
+		live.SQL(t, "postgres", "SELECT pg_create_restore_point('here')")
+		live.SQL(t, "postgres", "SELECT pg_switch_wal()") // archived when the server stops in order, at the latest
+	}
+	return during, func() *pgtest.Server {
+		if err := os.WriteFile(filepath.Join(copied, "recovery.signal"), nil, 0o644); err != nil { //nolint:gosec // the server's user reads it
+			t.Fatal(err)
+		}
+		return pgtest.Start(t, pgtest.Options{Data: copied, Settings: []string{
+			"restore_command=cp '" + live.Folder() + "/archive/%f' %p", "recovery_target_name=here", "recovery_target_action=promote", "hot_standby=off",
+		}})
+	}
+}
+
+func backupRestore(t *testing.T, back func(*testing.T, *pgtest.Server) (during func(), restore func() *pgtest.Server)) {
 	t.Helper()
-	live := pgtest.Start(t, pgtest.Options{})
+	live := pgtest.Start(t, pgtest.Options{Settings: archiving})
 	base := live.Database(t)
 	o := busy()
 	o.HighWater, o.LeaseTime = storetest.Marks(), time.Second
@@ -49,8 +82,8 @@ func backupRestore(t *testing.T) {
 		t.Fatal(err)
 	}
 	h := storetest.NewHistory(storetest.Load{Seed: rand.Uint64(), Start: time.Now().UnixMicro(), Writers: 4, Orgs: 5})
-	copied := filepath.Join(live.Folder(), "copy")
-	writeAround(t, b, h, func() { live.Run(t, "pg_basebackup", "-D", copied, "-c", "fast", "-X", "stream") })
+	during, restore := back(t, live)
+	writeAround(t, b, h, during)
 	if _, err := b.Erase(t.Context(), daybook.EraseRequest{Org: "org_victim", Actor: &daybook.Party{Type: "user", ID: "1"}, Reason: "r", By: by}); err != nil {
 		t.Fatal(err)
 	}
@@ -62,7 +95,7 @@ func backupRestore(t *testing.T) {
 	}
 	live.Kill(syscall.SIGINT)
 
-	restored := pgtest.Start(t, pgtest.Options{Data: copied})
+	restored := restore()
 	s, err := postgres.Open(t.Context(), restored.URL(base), postgres.Options{})
 	if err != nil {
 		t.Fatal(err)

@@ -1,19 +1,22 @@
 // Command testrun runs the tests of every module of the workspace and closes with one line for all of them.
 //
 // It hands its arguments to `go test -json ./...` in each module, prints what failed with its output, one line for each
-// package, and as its last line "N passed, N failed", counting top-level tests, subtests, examples and fuzz seeds. With
+// package, the slowest tests, and as its last line "N passed, N failed", counting top-level tests, subtests, examples and fuzz seeds. With
 // -fuzz=DURATION it instead gives each fuzz target of the workspace an equal share of that time.
 package main
 
 import (
 	"bufio"
 	"bytes"
+	"cmp"
 	"encoding/json"
 	"fmt"
 	"io"
 	"os"
 	"os/exec"
+	"path"
 	"path/filepath"
+	"slices"
 	"strings"
 	"time"
 )
@@ -30,6 +33,13 @@ type tally struct {
 	broken                  []string // packages that failed without a failing test: build errors, panics, timeouts
 	output                  map[string][]string
 	failedIn                map[string]int
+	slow                    []timed // top-level tests that took a second or more
+}
+
+// timed is one test and its seconds, without the time in which it waited for its turn among parallel tests.
+type timed struct {
+	pkg, test string
+	seconds   float64
 }
 
 // tools is the module that stands outside the workspace.
@@ -65,6 +75,7 @@ func run(args []string, out io.Writer) int {
 	for _, p := range t.broken {
 		fmt.Fprintf(out, "broken: %s\n", p)
 	}
+	t.printSlowest(out)
 	fmt.Fprintf(out, "%d modules and the tools in %s, %d skipped\n", len(modules), time.Since(start).Round(time.Second), t.skipped)
 	fmt.Fprintf(out, "%d passed, %d failed\n", t.passed, t.failed+len(t.broken))
 	if t.failed+len(t.broken) > 0 || t.passed == 0 {
@@ -155,6 +166,17 @@ func (t *tally) add(e event, out io.Writer) {
 			fmt.Fprint(out, strings.Join(t.output[key], ""))
 		}
 		delete(t.output, key)
+		if e.Elapsed >= 1 && !strings.Contains(e.Test, "/") {
+			t.slow = append(t.slow, timed{path.Base(e.Package), e.Test, e.Elapsed})
+		}
+	}
+}
+
+// printSlowest names the dozen tests that a run waits for most, so that one that grows is seen before the run is too long.
+func (t *tally) printSlowest(out io.Writer) {
+	slices.SortFunc(t.slow, func(a, b timed) int { return cmp.Compare(b.seconds, a.seconds) })
+	for _, s := range t.slow[:min(12, len(t.slow))] {
+		fmt.Fprintf(out, "slow  %6.1fs  %s.%s\n", s.seconds, s.pkg, s.test)
 	}
 }
 

@@ -52,3 +52,22 @@ func TestTally(t *testing.T) {
 		})
 	}
 }
+
+// TestPrintSlowest: longest first, whole tests only, nothing that was over within a second.
+func TestPrintSlowest(t *testing.T) {
+	t.Parallel()
+	tl := &tally{output: map[string][]string{}, failedIn: map[string]int{}}
+	var out strings.Builder
+	for _, e := range []event{
+		{Action: "pass", Package: "m/p", Test: "TestShort", Elapsed: 0.9},
+		{Action: "pass", Package: "m/p", Test: "TestLong", Elapsed: 2},
+		{Action: "pass", Package: "m/p", Test: "TestLonger/part", Elapsed: 3},
+		{Action: "fail", Package: "m/q", Test: "TestLonger", Elapsed: 3},
+	} {
+		tl.add(e, &out)
+	}
+	tl.printSlowest(&out)
+	if want := "slow     3.0s  q.TestLonger\nslow     2.0s  p.TestLong\n"; out.String() != want {
+		t.Errorf("printed:\n%s\nwant:\n%s", out.String(), want)
+	}
+}

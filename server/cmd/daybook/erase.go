@@ -2,6 +2,7 @@ package main
 
 import (
 	"context"
+	"encoding/json"
 	"fmt"
 	"slices"
 	"strconv"
@@ -14,9 +15,11 @@ import (
 	"github.com/daybook-audit/daybook/client"
 )
 
-const erasureFields = "id,state,control_seqs,entries,reason,legal_basis,by,approved_by,requested_at,completed_at"
-
-var erasureHeads = []heading{{name: "ID"}, {name: "STATE"}, {name: "ENTRIES", right: true}, {name: "REQUESTED_AT"}, {name: "REASON"}, {name: "BASIS"}}
+var erasures = table[client.Erasure]{
+	fields: "id,state,control_seqs,entries,reason,legal_basis,by,approved_by,requested_at,completed_at",
+	heads:  []heading{{name: "ID"}, {name: "STATE"}, {name: "ENTRIES", right: true}, {name: "REQUESTED_AT"}, {name: "REASON"}, {name: "BASIS"}},
+	row:    erasureRow, one: "erasure", many: "erasures",
+}
 
 func newErase(e *env) *cobra.Command {
 	cmd := &cobra.Command{Use: "erase", Short: "Erase values for good, with proofs kept"}
@@ -63,7 +66,11 @@ func (s *erasing) read(args []string) (client.Erasing, error) {
 	return x, nil
 }
 
-const previewFields = "size,entries,whole,fields,paths,held,first_seq,last_seq"
+var erasurePreviews = table[client.ErasurePreview]{
+	fields: "size,entries,whole,fields,paths,held,first_seq,last_seq",
+	heads:  []heading{{name: "ENTRIES", right: true}, {name: "WHOLE", right: true}, {name: "FIELDS"}, {name: "HELD"}},
+	row:    erasurePreviewRow,
+}
 
 const eraseWhat = `Which entries: what --actor, --target, --event and QUERY, as far as they are given, select together. What of them: --whole entries, the fields
 at --path, or, with neither, what is personal about the actor or target: name, email and metadata; of an actor also address, user agent
@@ -77,33 +84,27 @@ func newErasePreview(e *env) *cobra.Command {
 		Example: `  $ daybook erase preview --actor user:usr_7
   $ daybook erase preview --target user:usr_7 --path '/targets/*/name' --path /changes
   $ daybook erase preview 'action:support.* occurred:2025' --whole -o json`,
-		Annotations: map[string]string{queryNote: "yes", fieldsNote: previewFields, exitsNote: "0 shown · 2 the selection is wrong · 3 there is no such log · 4 not allowed"},
+		Annotations: map[string]string{queryNote: "yes", fieldsNote: erasurePreviews.fields, exitsNote: "0 shown · 2 the selection is wrong · 3 there is no such log · 4 not allowed"},
 		RunE: func(cmd *cobra.Command, args []string) error {
 			x, err := s.read(args)
 			if err != nil {
 				return err
 			}
-			p, err := e.printer(splitFields(previewFields), heading{name: "ENTRIES", right: true}, heading{name: "WHOLE", right: true}, heading{name: "FIELDS"}, heading{name: "HELD"})
-			if err != nil {
-				return err
-			}
-			c, err := e.connect()
-			if err != nil {
-				return err
-			}
-			v, err := c.PreviewErasure(cmd.Context(), x)
-			if err != nil {
-				return cannot("preview the erasure", err)
-			}
-			e.note("nothing was erased")
-			return p.one(v, previewRow(&v)...)
+			return erasurePreviews.show(e, func(c *client.Client) (client.ErasurePreview, error) {
+				v, err := c.PreviewErasure(cmd.Context(), x)
+				if err != nil {
+					return v, cannot("preview the erasure", err)
+				}
+				e.note("nothing was erased")
+				return v, nil
+			})
 		},
 	}
 	s.flags(cmd.Flags())
 	return cmd
 }
 
-func previewRow(v *client.ErasurePreview) []cell {
+func erasurePreviewRow(v *client.ErasurePreview) []cell {
 	list := func(m map[string]int64) string {
 		var words []string
 		for name, n := range m {
@@ -131,7 +132,7 @@ one is gone. The reason stands in the log for ever: no personal data.`,
   $ daybook erase run --event evt_01m7z7rs1affyad5cmxxj94a79 --whole --reason 'recorded by mistake' --yes
   $ daybook erase run --target user:usr_7 --path '/targets/*/name' --reason 'request 8' --yes -o json`,
 		Annotations: map[string]string{
-			queryNote: "yes", fieldsNote: erasureFields,
+			queryNote: "yes", fieldsNote: erasures.fields,
 			exitsNote: "0 erased, or awaits approval · 2 the selection is wrong, or not confirmed · 3 nothing is selected · 4 not allowed · 5 a hold keeps it",
 		},
 		RunE: func(cmd *cobra.Command, args []string) error {
@@ -142,35 +143,7 @@ one is gone. The reason stands in the log for ever: no personal data.`,
 			if x.Reason, x.LegalBasis = reason, basis; reason == "" {
 				return usage("--reason says why")
 			}
-			p, err := e.printer(splitFields(erasureFields), erasureHeads...)
-			if err != nil {
-				return err
-			}
-			c, err := e.connect()
-			if err != nil {
-				return err
-			}
-			v, err := c.PreviewErasure(cmd.Context(), x)
-			if err != nil {
-				return cannot("preview the erasure", err)
-			}
-			if err := e.confirm(yes, fmt.Sprintf("%d whole entries and %d fields of %d others will be gone for good", v.Whole, v.Fields, v.Entries-v.Whole)); err != nil {
-				return err
-			}
-			done, err := c.Erase(cmd.Context(), x)
-			if err == nil && wait && done.State == "pending" {
-				done, err = e.waitErased(cmd.Context(), c, done.ID)
-			}
-			if err != nil {
-				return cannot("erase", err)
-			}
-			switch done.State {
-			case "awaiting_approval":
-				e.note("nothing is removed until somebody else approves: daybook erase approve %s", done.ID)
-			case "pending":
-				e.note("the values are being removed: daybook erase certificate %s", done.ID)
-			}
-			return p.one(done, erasureRow(&done)...)
+			return erasures.show(e, func(c *client.Client) (client.Erasure, error) { return e.erase(cmd.Context(), c, x, yes, wait) })
 		},
 	}
 	s.flags(cmd.Flags())
@@ -181,13 +154,41 @@ one is gone. The reason stands in the log for ever: no personal data.`,
 	return cmd
 }
 
-// waitErased asks until an erasure is done.
-func (e *env) waitErased(ctx context.Context, c *client.Client, id string) (client.Erasure, error) {
+// erase says what will be gone, asks, and erases. With wait it returns when the last value is gone.
+func (e *env) erase(ctx context.Context, c *client.Client, x client.Erasing, yes, wait bool) (client.Erasure, error) {
+	v, err := c.PreviewErasure(ctx, x)
+	if err != nil {
+		return client.Erasure{}, cannot("preview the erasure", err)
+	}
+	if err := e.confirm(yes, fmt.Sprintf("%d whole entries and %d fields of %d others will be gone for good", v.Whole, v.Fields, v.Entries-v.Whole)); err != nil {
+		return client.Erasure{}, err
+	}
+	done, err := c.Erase(ctx, x)
+	if err == nil && wait && done.State == "pending" {
+		done, err = poll(ctx, func() (client.Erasure, bool, error) {
+			x, err := c.Erasure(ctx, done.ID)
+			return x, x.State == "done", err
+		})
+	}
+	if err != nil {
+		return done, cannot("erase", err)
+	}
+	switch done.State {
+	case "awaiting_approval":
+		e.note("nothing is removed until somebody else approves: daybook erase approve %s", done.ID)
+	case "pending":
+		e.note("the values are being removed: daybook erase certificate %s", done.ID)
+	}
+	return done, nil
+}
+
+// poll asks ten times a second until the answer is the last one.
+func poll[T any](ctx context.Context, ask func() (v T, last bool, err error)) (T, error) {
 	tick := time.NewTicker(100 * time.Millisecond)
 	defer tick.Stop()
 	for {
-		x, err := c.Erasure(ctx, id)
-		if err != nil || x.State == "done" {
+		x, last, err := ask()
+		if err != nil || last {
 			return x, err
 		}
 		select {
@@ -199,12 +200,42 @@ func (e *env) waitErased(ctx context.Context, c *client.Client, id string) (clie
 }
 
 func erasureRow(x *client.Erasure) []cell {
-	state := cell{text: strings.ReplaceAll(x.State, "_", " ")}
-	if x.State != "done" {
-		state.tone = amber
-	}
 	at, _, _ := strings.Cut(x.RequestedAt, ".")
-	return []cell{{text: x.ID}, state, {text: strconv.FormatInt(x.Entries, 10)}, {text: at}, {text: x.Reason}, {text: x.LegalBasis}}
+	return []cell{{text: x.ID}, erasureState(x.State), {text: strconv.FormatInt(x.Entries, 10)}, {text: at}, {text: x.Reason}, {text: x.LegalBasis}}
+}
+
+func erasureState(s string) cell {
+	c := cell{text: strings.ReplaceAll(s, "_", " ")}
+	if s != "done" {
+		c.tone = amber
+	}
+	return c
+}
+
+// certificate prints the certificate of an erasure.
+func (e *env) certificate(ctx context.Context, id string, get func(*client.Client, context.Context, string) (json.RawMessage, error)) error {
+	c, err := e.connect()
+	if err != nil {
+		return err
+	}
+	text, err := get(c, ctx, id)
+	if err != nil {
+		return cannot("get the certificate", err)
+	}
+	return e.printJSON(text)
+}
+
+// withdraw takes back an erasure that awaits a second person.
+func (e *env) withdraw(ctx context.Context, id string, withdraw func(*client.Client, context.Context, string) error) error {
+	c, err := e.connect()
+	if err != nil {
+		return err
+	}
+	if err := withdraw(c, ctx, id); err != nil {
+		return cannot("withdraw "+id, err)
+	}
+	e.note("withdrawn")
+	return nil
 }
 
 func newEraseLs(e *env) *cobra.Command {
@@ -213,28 +244,10 @@ func newEraseLs(e *env) *cobra.Command {
 		Example: `  $ daybook erase ls
   $ daybook erase ls -o json
   $ daybook erase ls --json id,state,completed_at`,
-		Annotations: map[string]string{fieldsNote: erasureFields, exitsNote: "0 listed · 3 there is no such organization · 4 not allowed"},
+		Annotations: map[string]string{fieldsNote: erasures.fields, exitsNote: "0 listed · 3 there is no such organization · 4 not allowed"},
 		Args:        exactArgs(),
 		RunE: func(cmd *cobra.Command, _ []string) error {
-			p, err := e.printer(splitFields(erasureFields), erasureHeads...)
-			if err != nil {
-				return err
-			}
-			c, err := e.connect()
-			if err != nil {
-				return err
-			}
-			list, err := c.Erasures(cmd.Context())
-			if err != nil {
-				return cannot("list erasures", err)
-			}
-			for i := range list {
-				if err := p.addValue(list[i], erasureRow(&list[i])...); err != nil {
-					return err
-				}
-			}
-			e.note("%s", count(len(list), "erasure", "erasures"))
-			return p.end()
+			return erasures.list(cmd.Context(), e, (*client.Client).Erasures)
 		},
 	}
 }
@@ -249,15 +262,7 @@ func newEraseCertificate(e *env) *cobra.Command {
 		Annotations: map[string]string{exitsNote: "0 printed · 3 there is no such erasure · 4 not allowed · 5 it is not complete"},
 		Args:        exactArgs("ID"),
 		RunE: func(cmd *cobra.Command, args []string) error {
-			c, err := e.connect()
-			if err != nil {
-				return err
-			}
-			text, err := c.ErasureCertificate(cmd.Context(), args[0])
-			if err != nil {
-				return cannot("get the certificate", err)
-			}
-			return e.printJSON(text)
+			return e.certificate(cmd.Context(), args[0], (*client.Client).ErasureCertificate)
 		},
 	}
 }
@@ -270,25 +275,16 @@ func newEraseApprove(e *env) *cobra.Command {
 		Example: `  $ daybook erase approve ers_01m8054e3bek9amg680j6srjmm
   $ daybook erase approve ers_01m8054e3bek9amg680j6srjmm --yes
   $ daybook erase approve ers_01m8054e3bek9amg680j6srjmm --yes -o json`,
-		Annotations: map[string]string{fieldsNote: erasureFields, exitsNote: "0 approved · 2 not confirmed · 3 there is none · 4 not allowed, or the same key · 5 a hold keeps it"},
+		Annotations: map[string]string{fieldsNote: erasures.fields, exitsNote: "0 approved · 2 not confirmed · 3 there is none · 4 not allowed, or the same key · 5 a hold keeps it"},
 		Args:        exactArgs("ID"),
 		RunE: func(cmd *cobra.Command, args []string) error {
-			p, err := e.printer(splitFields(erasureFields), erasureHeads...)
-			if err != nil {
-				return err
-			}
-			if err := e.confirm(yes, "what "+args[0]+" selects will be gone for good"); err != nil {
-				return err
-			}
-			c, err := e.connect()
-			if err != nil {
-				return err
-			}
-			x, err := c.ApproveErasure(cmd.Context(), args[0])
-			if err != nil {
-				return cannot("approve "+args[0], err)
-			}
-			return p.one(x, erasureRow(&x)...)
+			return erasures.show(e, func(c *client.Client) (client.Erasure, error) {
+				if err := e.confirm(yes, "what "+args[0]+" selects will be gone for good"); err != nil {
+					return client.Erasure{}, err
+				}
+				x, err := c.ApproveErasure(cmd.Context(), args[0])
+				return x, cannot("approve "+args[0], err)
+			})
 		},
 	}
 	cmd.Flags().BoolVar(&yes, "yes", false, "do not ask")
@@ -304,15 +300,7 @@ func newEraseWithdraw(e *env) *cobra.Command {
 		Annotations: map[string]string{exitsNote: "0 withdrawn · 3 there is none that waits · 4 not allowed"},
 		Args:        exactArgs("ID"),
 		RunE: func(cmd *cobra.Command, args []string) error {
-			c, err := e.connect()
-			if err != nil {
-				return err
-			}
-			if err := c.WithdrawErasure(cmd.Context(), args[0]); err != nil {
-				return cannot("withdraw "+args[0], err)
-			}
-			e.note("withdrawn")
-			return nil
+			return e.withdraw(cmd.Context(), args[0], (*client.Client).WithdrawErasure)
 		},
 	}
 }

@@ -7,19 +7,30 @@ import (
 	"fmt"
 	"strconv"
 	"strings"
-	"time"
 
 	"github.com/spf13/cobra"
 
 	"github.com/daybook-audit/daybook/client"
 )
 
-const (
-	orgErasureFields = "id,org,state,reason,legal_basis,by,approved_by,requested_at,completed_at"
-	orgPreviewFields = "org,epochs,entries,keys,exports,holds,approvers"
-)
+var orgErasures = table[client.OrgErasure]{
+	fields: "id,org,state,reason,legal_basis,by,approved_by,requested_at,completed_at",
+	heads:  []heading{{name: "ID"}, {name: "ORG"}, {name: "STATE"}, {name: "REQUESTED_AT"}, {name: "REASON"}, {name: "BASIS"}},
+	row:    orgErasureRow, one: "erasure", many: "erasures",
+}
 
-var orgErasureHeads = []heading{{name: "ID"}, {name: "ORG"}, {name: "STATE"}, {name: "REQUESTED_AT"}, {name: "REASON"}, {name: "BASIS"}}
+var orgPreviews = table[client.OrgErasurePreview]{
+	fields: "org,epochs,entries,keys,exports,holds,approvers",
+	heads: []heading{
+		{name: "ORG"}, {name: "LOGS", right: true}, {name: "ENTRIES", right: true}, {name: "KEYS", right: true}, {name: "EXPORTS", right: true}, {name: "HELD"},
+	},
+	row: func(v *client.OrgErasurePreview) []cell {
+		return []cell{
+			{text: v.Org}, {text: strconv.Itoa(v.Epochs)}, {text: strconv.FormatInt(v.Entries, 10)}, {text: strconv.Itoa(v.Keys)}, {text: strconv.Itoa(v.Exports)},
+			{text: strings.Join(v.Holds, ", "), tone: amber},
+		}
+	},
+}
 
 func newEraseOrg(e *env) *cobra.Command {
 	cmd := &cobra.Command{
@@ -37,25 +48,17 @@ func newEraseOrgPreview(e *env) *cobra.Command {
 		Example: `  $ daybook erase org preview org_acme
   $ daybook erase org preview org_acme -o json
   $ daybook erase org preview org_acme --json holds`,
-		Annotations: map[string]string{fieldsNote: orgPreviewFields, exitsNote: "0 shown · 3 there is no such organization · 4 not allowed"},
+		Annotations: map[string]string{fieldsNote: orgPreviews.fields, exitsNote: "0 shown · 3 there is no such organization · 4 not allowed"},
 		Args:        exactArgs("ORG"),
 		RunE: func(cmd *cobra.Command, args []string) error {
-			p, err := e.printer(splitFields(orgPreviewFields), heading{name: "ORG"}, heading{name: "LOGS", right: true}, heading{name: "ENTRIES", right: true},
-				heading{name: "KEYS", right: true}, heading{name: "EXPORTS", right: true}, heading{name: "HELD"})
-			if err != nil {
-				return err
-			}
-			c, err := e.connect()
-			if err != nil {
-				return err
-			}
-			v, err := c.PreviewOrgErasure(cmd.Context(), args[0])
-			if err != nil {
-				return cannot("preview the erasure", err)
-			}
-			e.note("nothing was erased")
-			return p.one(v, cell{text: v.Org}, cell{text: strconv.Itoa(v.Epochs)}, cell{text: strconv.FormatInt(v.Entries, 10)}, cell{text: strconv.Itoa(v.Keys)},
-				cell{text: strconv.Itoa(v.Exports)}, cell{text: strings.Join(v.Holds, ", "), tone: amber})
+			return orgPreviews.show(e, func(c *client.Client) (client.OrgErasurePreview, error) {
+				v, err := c.PreviewOrgErasure(cmd.Context(), args[0])
+				if err != nil {
+					return v, cannot("preview the erasure", err)
+				}
+				e.note("nothing was erased")
+				return v, nil
+			})
 		},
 	}
 }
@@ -72,7 +75,7 @@ log for ever: no personal data. Where two people are needed for an erasure, they
   $ daybook erase org run org_acme --reason 'contract 114 ended' --yes
   $ daybook erase org run org_acme --reason 'trial ended' --yes --wait -o json`,
 		Annotations: map[string]string{
-			fieldsNote: orgErasureFields,
+			fieldsNote: orgErasures.fields,
 			exitsNote:  "0 erased, or awaits approval · 2 not confirmed · 3 there is no such organization · 4 not allowed · 5 a hold keeps it",
 		},
 		Args: exactArgs("ORG"),
@@ -80,36 +83,9 @@ log for ever: no personal data. Where two people are needed for an erasure, they
 			if reason == "" {
 				return usage("--reason says why")
 			}
-			p, err := e.printer(splitFields(orgErasureFields), orgErasureHeads...)
-			if err != nil {
-				return err
-			}
-			c, err := e.connect()
-			if err != nil {
-				return err
-			}
-			v, err := c.PreviewOrgErasure(cmd.Context(), args[0])
-			if err != nil {
-				return cannot("preview the erasure", err)
-			}
-			what := fmt.Sprintf("%s with %s, %s and %s will be gone for good", v.Org, count(int(v.Entries), "entry", "entries"), count(v.Keys, "key", "keys"), count(v.Exports, "export", "exports"))
-			if err := e.confirmTyped(yes, what, v.Org); err != nil {
-				return err
-			}
-			x, err := c.EraseOrg(cmd.Context(), args[0], reason, basis)
-			if err == nil && wait && x.State == "pending" {
-				x, err = e.waitOrgErased(cmd.Context(), c, x.ID)
-			}
-			if err != nil {
-				return cannot("erase "+args[0], err)
-			}
-			switch x.State {
-			case "awaiting_approval":
-				e.note("nothing is removed until somebody else approves: daybook erase org approve %s", x.ID)
-			default:
-				e.note("keep the certificate, the instance forgets it after 30 days: daybook erase org certificate %s", x.ID)
-			}
-			return p.one(x, orgErasureRow(&x)...)
+			return orgErasures.show(e, func(c *client.Client) (client.OrgErasure, error) {
+				return e.eraseOrg(cmd.Context(), c, orgErasing{args[0], reason, basis, yes, wait})
+			})
 		},
 	}
 	f := cmd.Flags()
@@ -120,30 +96,44 @@ log for ever: no personal data. Where two people are needed for an erasure, they
 	return cmd
 }
 
-// waitOrgErased asks until the erasure of an organization is done.
-func (e *env) waitOrgErased(ctx context.Context, c *client.Client, id string) (client.OrgErasure, error) {
-	tick := time.NewTicker(100 * time.Millisecond)
-	defer tick.Stop()
-	for {
-		x, err := c.OrgErasure(ctx, id)
-		if err != nil || x.State == "done" {
-			return x, err
-		}
-		select {
-		case <-ctx.Done():
-			return x, context.Cause(ctx)
-		case <-tick.C:
-		}
+// orgErasing is what the flags of erase org run say.
+type orgErasing struct {
+	org, reason, basis string
+	yes, wait          bool
+}
+
+// eraseOrg says what will be gone, asks, and erases. With wait it returns when the last byte is gone.
+func (e *env) eraseOrg(ctx context.Context, c *client.Client, o orgErasing) (client.OrgErasure, error) {
+	v, err := c.PreviewOrgErasure(ctx, o.org)
+	if err != nil {
+		return client.OrgErasure{}, cannot("preview the erasure", err)
 	}
+	what := fmt.Sprintf("%s with %s, %s and %s will be gone for good", v.Org, count(int(v.Entries), "entry", "entries"), count(v.Keys, "key", "keys"), count(v.Exports, "export", "exports"))
+	if err := e.confirmTyped(o.yes, what, v.Org); err != nil {
+		return client.OrgErasure{}, err
+	}
+	x, err := c.EraseOrg(ctx, o.org, o.reason, o.basis)
+	if err == nil && o.wait && x.State == "pending" {
+		x, err = poll(ctx, func() (client.OrgErasure, bool, error) {
+			x, err := c.OrgErasure(ctx, x.ID)
+			return x, x.State == "done", err
+		})
+	}
+	if err != nil {
+		return x, cannot("erase "+o.org, err)
+	}
+	switch x.State {
+	case "awaiting_approval":
+		e.note("nothing is removed until somebody else approves: daybook erase org approve %s", x.ID)
+	default:
+		e.note("keep the certificate, the instance forgets it after 30 days: daybook erase org certificate %s", x.ID)
+	}
+	return x, nil
 }
 
 func orgErasureRow(x *client.OrgErasure) []cell {
-	state := cell{text: strings.ReplaceAll(x.State, "_", " ")}
-	if x.State != "done" {
-		state.tone = amber
-	}
 	at, _, _ := strings.Cut(x.RequestedAt, ".")
-	return []cell{{text: x.ID}, {text: x.Org}, state, {text: at}, {text: x.Reason}, {text: x.LegalBasis}}
+	return []cell{{text: x.ID}, {text: x.Org}, erasureState(x.State), {text: at}, {text: x.Reason}, {text: x.LegalBasis}}
 }
 
 func newEraseOrgLs(e *env) *cobra.Command {
@@ -152,28 +142,10 @@ func newEraseOrgLs(e *env) *cobra.Command {
 		Example: `  $ daybook erase org ls
   $ daybook erase org ls -o json
   $ daybook erase org ls --json id,org,state`,
-		Annotations: map[string]string{fieldsNote: orgErasureFields, exitsNote: "0 listed · 4 not allowed"},
+		Annotations: map[string]string{fieldsNote: orgErasures.fields, exitsNote: "0 listed · 4 not allowed"},
 		Args:        exactArgs(),
 		RunE: func(cmd *cobra.Command, _ []string) error {
-			p, err := e.printer(splitFields(orgErasureFields), orgErasureHeads...)
-			if err != nil {
-				return err
-			}
-			c, err := e.connect()
-			if err != nil {
-				return err
-			}
-			list, err := c.OrgErasures(cmd.Context())
-			if err != nil {
-				return cannot("list erasures", err)
-			}
-			for i := range list {
-				if err := p.addValue(list[i], orgErasureRow(&list[i])...); err != nil {
-					return err
-				}
-			}
-			e.note("%s", count(len(list), "erasure", "erasures"))
-			return p.end()
+			return orgErasures.list(cmd.Context(), e, (*client.Client).OrgErasures)
 		},
 	}
 }
@@ -188,15 +160,7 @@ func newEraseOrgCertificate(e *env) *cobra.Command {
 		Annotations: map[string]string{exitsNote: "0 printed · 3 there is no such erasure · 4 not allowed · 5 it is not complete"},
 		Args:        exactArgs("ID"),
 		RunE: func(cmd *cobra.Command, args []string) error {
-			c, err := e.connect()
-			if err != nil {
-				return err
-			}
-			text, err := c.OrgErasureCertificate(cmd.Context(), args[0])
-			if err != nil {
-				return cannot("get the certificate", err)
-			}
-			return e.printJSON(text)
+			return e.certificate(cmd.Context(), args[0], (*client.Client).OrgErasureCertificate)
 		},
 	}
 }
@@ -223,28 +187,19 @@ func newEraseOrgApprove(e *env) *cobra.Command {
 		Example: `  $ daybook erase org approve ers_01m8054e3bek9amg680j6srjmm
   $ daybook erase org approve ers_01m8054e3bek9amg680j6srjmm --yes
   $ daybook erase org approve ers_01m8054e3bek9amg680j6srjmm --yes -o json`,
-		Annotations: map[string]string{fieldsNote: orgErasureFields, exitsNote: "0 approved · 2 not confirmed · 3 there is none · 4 not allowed, or the same key · 5 a hold keeps it"},
+		Annotations: map[string]string{fieldsNote: orgErasures.fields, exitsNote: "0 approved · 2 not confirmed · 3 there is none · 4 not allowed, or the same key · 5 a hold keeps it"},
 		Args:        exactArgs("ID"),
 		RunE: func(cmd *cobra.Command, args []string) error {
-			p, err := e.printer(splitFields(orgErasureFields), orgErasureHeads...)
-			if err != nil {
-				return err
-			}
-			c, err := e.connect()
-			if err != nil {
-				return err
-			}
-			x, err := c.OrgErasure(cmd.Context(), args[0])
-			if err == nil {
-				err = e.confirmTyped(yes, x.Org+" will be gone for good", x.Org)
-			}
-			if err == nil {
-				x, err = c.ApproveOrgErasure(cmd.Context(), args[0])
-			}
-			if err != nil {
-				return cannot("approve "+args[0], err)
-			}
-			return p.one(x, orgErasureRow(&x)...)
+			return orgErasures.show(e, func(c *client.Client) (client.OrgErasure, error) {
+				x, err := c.OrgErasure(cmd.Context(), args[0])
+				if err == nil {
+					err = e.confirmTyped(yes, x.Org+" will be gone for good", x.Org)
+				}
+				if err == nil {
+					x, err = c.ApproveOrgErasure(cmd.Context(), args[0])
+				}
+				return x, cannot("approve "+args[0], err)
+			})
 		},
 	}
 	cmd.Flags().BoolVar(&yes, "yes", false, "do not ask")
@@ -260,15 +215,7 @@ func newEraseOrgWithdraw(e *env) *cobra.Command {
 		Annotations: map[string]string{exitsNote: "0 withdrawn · 3 there is none · 4 not allowed · 5 it was approved"},
 		Args:        exactArgs("ID"),
 		RunE: func(cmd *cobra.Command, args []string) error {
-			c, err := e.connect()
-			if err != nil {
-				return err
-			}
-			if err := c.WithdrawOrgErasure(cmd.Context(), args[0]); err != nil {
-				return cannot("withdraw "+args[0], err)
-			}
-			e.note("withdrawn")
-			return nil
+			return e.withdraw(cmd.Context(), args[0], (*client.Client).WithdrawOrgErasure)
 		},
 	}
 }

@@ -9,9 +9,11 @@ import (
 	"github.com/daybook-audit/daybook/client"
 )
 
-const holdFields = "id,query,reason,by,entries,seq,placed_at,released_at,released_by,released_reason"
-
-var holdHeads = []heading{{name: "ID"}, {name: "STATE"}, {name: "PLACED_AT"}, {name: "ENTRIES", right: true}, {name: "QUERY"}, {name: "REASON"}}
+var holds = table[client.Hold]{
+	fields: "id,query,reason,by,entries,seq,placed_at,released_at,released_by,released_reason",
+	heads:  []heading{{name: "ID"}, {name: "STATE"}, {name: "PLACED_AT"}, {name: "ENTRIES", right: true}, {name: "QUERY"}, {name: "REASON"}},
+	row:    holdRow, one: "hold", many: "holds",
+}
 
 func newHold(e *env) *cobra.Command {
 	cmd := &cobra.Command{Use: "hold", Short: "Legal holds: what is neither erased nor removed by retention"}
@@ -38,28 +40,10 @@ func newHoldLs(e *env) *cobra.Command {
 		Example: `  $ daybook hold ls
   $ daybook hold ls -o json
   $ daybook hold ls --json id,query,released_at`,
-		Annotations: map[string]string{fieldsNote: holdFields, exitsNote: "0 listed · 3 there is no such organization · 4 not allowed"},
+		Annotations: map[string]string{fieldsNote: holds.fields, exitsNote: "0 listed · 3 there is no such organization · 4 not allowed"},
 		Args:        exactArgs(),
 		RunE: func(cmd *cobra.Command, _ []string) error {
-			p, err := e.printer(splitFields(holdFields), holdHeads...)
-			if err != nil {
-				return err
-			}
-			c, err := e.connect()
-			if err != nil {
-				return err
-			}
-			holds, err := c.Holds(cmd.Context())
-			if err != nil {
-				return cannot("list holds", err)
-			}
-			for i := range holds {
-				if err := p.addValue(holds[i], holdRow(&holds[i])...); err != nil {
-					return err
-				}
-			}
-			e.note("%s", count(len(holds), "hold", "holds"))
-			return p.end()
+			return holds.list(cmd.Context(), e, (*client.Client).Holds)
 		},
 	}
 }
@@ -74,7 +58,7 @@ also stops what was asked for before it and is not carried out yet. The reason s
 		Example: `  $ daybook hold place --query 'target:invoice:42' --reason 'litigation 26-114'
   $ daybook hold place --query 'actor:usr_7 occurred:2026-01..2026-06' --reason 'audit 2026'
   $ daybook hold place --all --reason 'litigation 26-115'`,
-		Annotations: map[string]string{fieldsNote: holdFields, exitsNote: "0 placed · 2 the query is wrong · 3 there is no such log · 4 not allowed"},
+		Annotations: map[string]string{fieldsNote: holds.fields, exitsNote: "0 placed · 2 the query is wrong · 3 there is no such log · 4 not allowed"},
 		Args:        exactArgs(),
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			switch {
@@ -83,7 +67,7 @@ also stops what was asked for before it and is not carried out yet. The reason s
 			case reason == "":
 				return usage("--reason says why")
 			}
-			return e.oneHold(func(c *client.Client) (client.Hold, error) {
+			return holds.show(e, func(c *client.Client) (client.Hold, error) {
 				h, err := c.PlaceHold(cmd.Context(), text, reason)
 				return h, cannot("place the hold", err)
 			})
@@ -104,7 +88,7 @@ func newHoldRelease(e *env) *cobra.Command {
 		Example: `  $ daybook hold release hold_01m7w2y7m0f2sav0xm2zm5q97j --reason 'settled'
   $ daybook hold release hold_01m7w2y7m0f2sav0xm2zm5q97j --reason 'settled' --yes
   $ daybook hold release hold_01m7w2y7m0f2sav0xm2zm5q97j --reason 'settled' --yes -o json`,
-		Annotations: map[string]string{fieldsNote: holdFields, exitsNote: "0 released · 2 not confirmed · 3 there is none · 4 not allowed"},
+		Annotations: map[string]string{fieldsNote: holds.fields, exitsNote: "0 released · 2 not confirmed · 3 there is none · 4 not allowed"},
 		Args:        exactArgs("ID"),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			if reason == "" {
@@ -113,7 +97,7 @@ func newHoldRelease(e *env) *cobra.Command {
 			if err := e.confirm(yes, "what "+args[0]+" keeps may be erased and removed then"); err != nil {
 				return err
 			}
-			return e.oneHold(func(c *client.Client) (client.Hold, error) {
+			return holds.show(e, func(c *client.Client) (client.Hold, error) {
 				h, err := c.ReleaseHold(cmd.Context(), args[0], reason)
 				return h, cannot("release "+args[0], err)
 			})
@@ -122,20 +106,4 @@ func newHoldRelease(e *env) *cobra.Command {
 	cmd.Flags().StringVar(&reason, "reason", "", "why")
 	cmd.Flags().BoolVar(&yes, "yes", false, "do not ask")
 	return cmd
-}
-
-func (e *env) oneHold(get func(*client.Client) (client.Hold, error)) error {
-	p, err := e.printer(splitFields(holdFields), holdHeads...)
-	if err != nil {
-		return err
-	}
-	c, err := e.connect()
-	if err != nil {
-		return err
-	}
-	h, err := get(c)
-	if err != nil {
-		return err
-	}
-	return p.one(h, holdRow(&h)...)
 }

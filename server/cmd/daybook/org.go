@@ -9,7 +9,11 @@ import (
 	"github.com/daybook-audit/daybook/client"
 )
 
-const orgFields = "id,name,created_at,epoch,state,size"
+var orgs = table[client.Organization]{
+	fields: "id,name,created_at,epoch,state,size",
+	heads:  []heading{{name: "ID"}, {name: "ENTRIES", right: true}, {name: "STATE"}, {name: "CREATED_AT"}, {name: "NAME"}},
+	row:    orgRow, one: "organization", many: "organizations",
+}
 
 func newOrg(e *env) *cobra.Command {
 	cmd := &cobra.Command{Use: "org", Short: "Organizations: each has a log of its own"}
@@ -17,9 +21,7 @@ func newOrg(e *env) *cobra.Command {
 	return cmd
 }
 
-var orgHeads = []heading{{name: "ID"}, {name: "ENTRIES", right: true}, {name: "STATE"}, {name: "CREATED_AT"}, {name: "NAME"}}
-
-func orgRow(o client.Organization) []cell {
+func orgRow(o *client.Organization) []cell {
 	state := cell{text: o.State}
 	if o.State != "" && o.State != "open" {
 		state.tone = amber
@@ -33,28 +35,10 @@ func newOrgLs(e *env) *cobra.Command {
 		Example: `  $ daybook org ls
   $ daybook org ls -o json
   $ daybook org ls --json id,size`,
-		Annotations: map[string]string{fieldsNote: orgFields, exitsNote: "0 listed · 4 not allowed"},
+		Annotations: map[string]string{fieldsNote: orgs.fields, exitsNote: "0 listed · 4 not allowed"},
 		Args:        exactArgs(),
 		RunE: func(cmd *cobra.Command, _ []string) error {
-			p, err := e.printer(splitFields(orgFields), orgHeads...)
-			if err != nil {
-				return err
-			}
-			c, err := e.connect()
-			if err != nil {
-				return err
-			}
-			orgs, err := c.Organizations(cmd.Context())
-			if err != nil {
-				return cannot("list organizations", err)
-			}
-			for _, o := range orgs {
-				if err := p.addValue(o, orgRow(o)...); err != nil {
-					return err
-				}
-			}
-			e.note("%s", count(len(orgs), "organization", "organizations"))
-			return p.end()
+			return orgs.list(cmd.Context(), e, (*client.Client).Organizations)
 		},
 	}
 }
@@ -66,7 +50,7 @@ func newOrgCreate(e *env) *cobra.Command {
 		Example: `  $ daybook org create org_acme --name 'Acme Inc.'
   $ daybook org create --name 'Globex'
   $ daybook org create org_acme -o json`,
-		Annotations: map[string]string{fieldsNote: orgFields, exitsNote: "0 made · 2 the id has no right form · 4 not allowed · 5 it exists"},
+		Annotations: map[string]string{fieldsNote: orgs.fields, exitsNote: "0 made · 2 the id has no right form · 4 not allowed · 5 it exists"},
 		Args:        cobra.MaximumNArgs(1),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			id := daybook.OrgID("")
@@ -75,7 +59,7 @@ func newOrgCreate(e *env) *cobra.Command {
 					return usage("%q is no organization id: 1 to 128 of A–Z a–z 0–9 . _ : @ -", args[0])
 				}
 			}
-			return e.oneOrg(cmd, func(c *client.Client) (client.Organization, error) {
+			return orgs.show(e, func(c *client.Client) (client.Organization, error) {
 				o, err := c.CreateOrganization(cmd.Context(), id, name)
 				return o, cannot("make the organization", err)
 			})
@@ -91,29 +75,13 @@ func newOrgGet(e *env) *cobra.Command {
 		Example: `  $ daybook org get org_acme
   $ daybook org get org_acme --json size
   $ daybook org get org_acme -o tsv`,
-		Annotations: map[string]string{fieldsNote: orgFields, exitsNote: "0 shown · 3 there is none · 4 not allowed"},
+		Annotations: map[string]string{fieldsNote: orgs.fields, exitsNote: "0 shown · 3 there is none · 4 not allowed"},
 		Args:        exactArgs("ID"),
 		RunE: func(cmd *cobra.Command, args []string) error {
-			return e.oneOrg(cmd, func(c *client.Client) (client.Organization, error) {
+			return orgs.show(e, func(c *client.Client) (client.Organization, error) {
 				o, err := c.Organization(cmd.Context(), daybook.OrgID(args[0]))
 				return o, cannot("show "+args[0], err)
 			})
 		},
 	}
-}
-
-func (e *env) oneOrg(_ *cobra.Command, get func(*client.Client) (client.Organization, error)) error {
-	p, err := e.printer(splitFields(orgFields), orgHeads...)
-	if err != nil {
-		return err
-	}
-	c, err := e.connect()
-	if err != nil {
-		return err
-	}
-	o, err := get(c)
-	if err != nil {
-		return err
-	}
-	return p.one(o, orgRow(o)...)
 }

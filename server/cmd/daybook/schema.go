@@ -26,9 +26,11 @@ versions never change. With a key for all organizations and without --org, schem
 	return cmd
 }
 
-const schemaFields = "action,version,org,actor,targets,metadata,event,created_at,by"
-
-var schemaHeads = []heading{{name: "ACTION"}, {name: "VERSION", right: true}, {name: "ORG"}, {name: "TARGETS"}, {name: "CREATED_AT"}}
+var schemas = table[client.Schema]{
+	fields: "action,version,org,actor,targets,metadata,event,created_at,by",
+	heads:  []heading{{name: "ACTION"}, {name: "VERSION", right: true}, {name: "ORG"}, {name: "TARGETS"}, {name: "CREATED_AT"}},
+	row:    schemaRow, one: "schema", many: "schemas",
+}
 
 func schemaRow(s *client.Schema) []cell {
 	org := "(shared)"
@@ -50,28 +52,12 @@ func newSchemaLs(e *env) *cobra.Command {
 		Example: `  $ daybook schema ls
   $ daybook schema ls --action invoice.paid
   $ daybook schema ls -o json`,
-		Annotations: map[string]string{fieldsNote: schemaFields, exitsNote: "0 listed · 3 there is no such action · 4 not allowed"},
+		Annotations: map[string]string{fieldsNote: schemas.fields, exitsNote: "0 listed · 3 there is no such action · 4 not allowed"},
 		Args:        exactArgs(),
 		RunE: func(cmd *cobra.Command, _ []string) error {
-			p, err := e.printer(splitFields(schemaFields), schemaHeads...)
-			if err != nil {
-				return err
-			}
-			c, err := e.connect()
-			if err != nil {
-				return err
-			}
-			schemas, err := listedSchemas(cmd.Context(), c, action)
-			if err != nil {
-				return cannot("list schemas", err)
-			}
-			for i := range schemas {
-				if err := p.addValue(schemas[i], schemaRow(&schemas[i])...); err != nil {
-					return err
-				}
-			}
-			e.note("%s", count(len(schemas), "schema", "schemas"))
-			return p.end()
+			return schemas.list(cmd.Context(), e, func(c *client.Client, ctx context.Context) ([]client.Schema, error) {
+				return listedSchemas(ctx, c, action)
+			})
 		},
 	}
 	cmd.Flags().StringVar(&action, "action", "", "every version of this action's schema")
@@ -83,11 +69,11 @@ func listedSchemas(ctx context.Context, c *client.Client, action string) ([]clie
 		return c.Schemas(ctx, action)
 	}
 	actions, err := c.Actions(ctx)
-	schemas := make([]client.Schema, 0, len(actions))
+	newest := make([]client.Schema, 0, len(actions))
 	for i := range actions {
-		schemas = append(schemas, actions[i].Schema)
+		newest = append(newest, actions[i].Schema)
 	}
-	return schemas, err
+	return newest, err
 }
 
 func newSchemaGet(e *env) *cobra.Command {
@@ -97,22 +83,13 @@ func newSchemaGet(e *env) *cobra.Command {
 		Example: `  $ daybook schema get invoice.paid -o json > invoice.paid.json
   $ daybook schema get invoice.paid --version 2
   $ daybook schema get invoice.paid --json metadata`,
-		Annotations: map[string]string{fieldsNote: schemaFields, exitsNote: "0 shown · 3 there is no such schema · 4 not allowed"},
+		Annotations: map[string]string{fieldsNote: schemas.fields, exitsNote: "0 shown · 3 there is no such schema · 4 not allowed"},
 		Args:        exactArgs("ACTION"),
 		RunE: func(cmd *cobra.Command, args []string) error {
-			p, err := e.printer(splitFields(schemaFields), schemaHeads...)
-			if err != nil {
-				return err
-			}
-			c, err := e.connect()
-			if err != nil {
-				return err
-			}
-			s, err := c.Schema(cmd.Context(), args[0], version)
-			if err != nil {
-				return cannot("get the schema of "+args[0], err)
-			}
-			return p.one(s, schemaRow(&s)...)
+			return schemas.show(e, func(c *client.Client) (client.Schema, error) {
+				s, err := c.Schema(cmd.Context(), args[0], version)
+				return s, cannot("get the schema of "+args[0], err)
+			})
 		},
 	}
 	cmd.Flags().IntVar(&version, "version", 0, "this version (default: the newest)")
@@ -128,35 +105,29 @@ registers nothing: a pipeline may push at every deployment.`,
 		Example: `  $ daybook schema push --file invoice.paid.json
   $ daybook schema push --file invoice.json --action invoice.paid
   $ echo '{"targets":[{"type":"invoice"}],"event":{"required":["reason"]}}' | daybook schema push --file - --action invoice.paid`,
-		Annotations: map[string]string{fieldsNote: schemaFields, exitsNote: "0 registered, or there already · 2 it is no schema · 4 not allowed"},
+		Annotations: map[string]string{fieldsNote: schemas.fields, exitsNote: "0 registered, or there already · 2 it is no schema · 4 not allowed"},
 		Args:        exactArgs(),
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			s, err := e.readSchema(file, action)
 			if err != nil {
 				return err
 			}
-			p, err := e.printer(splitFields(schemaFields), schemaHeads...)
-			if err != nil {
-				return err
-			}
-			c, err := e.connect()
-			if err != nil {
-				return err
-			}
-			before, err := c.Schema(cmd.Context(), s.Action, 0)
-			if err != nil && daybook.CodeOf(err) != daybook.CodeNotFound {
-				return cannot("push the schema", err)
-			}
-			is, err := c.RegisterSchema(cmd.Context(), s.Action, s.SchemaParts)
-			if err != nil {
-				return cannot("push the schema", err)
-			}
-			if is.Version == before.Version && is.CreatedAt == before.CreatedAt {
-				e.note("it equals version %d: nothing was registered", is.Version)
-			} else {
-				e.note("version %d is registered", is.Version)
-			}
-			return p.one(is, schemaRow(&is)...)
+			return schemas.show(e, func(c *client.Client) (client.Schema, error) {
+				before, err := c.Schema(cmd.Context(), s.Action, 0)
+				if err != nil && daybook.CodeOf(err) != daybook.CodeNotFound {
+					return before, cannot("push the schema", err)
+				}
+				is, err := c.RegisterSchema(cmd.Context(), s.Action, s.SchemaParts)
+				if err != nil {
+					return is, cannot("push the schema", err)
+				}
+				if is.Version == before.Version && is.CreatedAt == before.CreatedAt {
+					e.note("it equals version %d: nothing was registered", is.Version)
+				} else {
+					e.note("version %d is registered", is.Version)
+				}
+				return is, nil
+			})
 		},
 	}
 	cmd.Flags().StringVar(&file, "file", "", "the schema; - is stdin")

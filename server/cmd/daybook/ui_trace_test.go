@@ -37,7 +37,7 @@ func TestUITouchesNothing(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	cmd := exec.CommandContext(t.Context(), strace, "-f", "-qq", "-e", "signal=none", "-e", "trace=%file,%network,ftruncate", "-o", trace, //nolint:gosec // words of ours
+	cmd := exec.CommandContext(t.Context(), strace, "-f", "-qq", "-e", "signal=none", "-e", "trace=%file,%network,ftruncate", "-o", trace,
 		program, "ui", "--bundle", path, "--vkey", m.vkey)
 	cmd.Dir = t.TempDir()
 	cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true}

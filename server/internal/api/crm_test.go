@@ -10,6 +10,8 @@ import (
 	"sync"
 	"testing"
 
+	"github.com/daybook-audit/daybook/server/internal/doortest"
+
 	"github.com/daybook-audit/daybook/server/internal/auth"
 )
 
@@ -138,17 +140,17 @@ func TestCRMEntries(t *testing.T) {
 	if w.Code != http.StatusCreated || w.Header().Get("Location") != "/v1/crm/entries/3" {
 		t.Errorf("%d %v", w.Code, w.Header())
 	}
-	golden(t, "crm_created", shown(created, w))
+	doortest.Golden(t, "crm_created", shown(created, w))
 	one := f.do(ask{path: "/v1/crm/entries/3", key: f.acme}).Body.String()
-	golden(t, "crm_entry", shown(ask{path: "/v1/crm/entries/3"}, f.do(ask{path: "/v1/crm/entries/3", key: f.acme})))
+	doortest.Golden(t, "crm_entry", shown(ask{path: "/v1/crm/entries/3"}, f.do(ask{path: "/v1/crm/entries/3", key: f.acme})))
 	if again := f.do(ask{path: "/v1/crm/entries/" + eventID(t, w), key: f.acme}).Body.String(); again != one {
 		t.Errorf("by event id: %s", again)
 	}
-	golden(t, "crm_list", shown(ask{path: "/v1/crm/entries"}, f.do(ask{path: "/v1/crm/entries", key: f.acme})))
+	doortest.Golden(t, "crm_list", shown(ask{path: "/v1/crm/entries"}, f.do(ask{path: "/v1/crm/entries", key: f.acme})))
 	if text := f.do(ask{path: "/v1/events/" + eventID(t, w), key: f.acme}).Body.String(); strings.Contains(text, `"a"`) || !strings.Contains(text, `{"path":"/apiKey","old":{"$masked":true},"new":{"$masked":true}}`) {
 		t.Errorf("secrets: %s", text)
 	}
-	golden(t, "crm_event", shown(ask{path: "/v1/events/evt_…"}, f.do(ask{path: "/v1/events/" + eventID(t, w), key: f.acme})))
+	doortest.Golden(t, "crm_event", shown(ask{path: "/v1/events/evt_…"}, f.do(ask{path: "/v1/events/" + eventID(t, w), key: f.acme})))
 	for path, want := range map[string]int{"/v1/crm/entries/0": 404, "/v1/crm/entries/99": 404, "/v1/crm/entries/x": 400, "/v1/crm/entries/-1": 400, "/v1/crm/entries/evt_01kdyak3sefjmr24pa3eywnyp2": 404} {
 		if w := f.do(ask{path: path, key: f.acme}); w.Code != want {
 			t.Errorf("%s: %d %s", path, w.Code, w.Body)
@@ -225,7 +227,7 @@ func TestCRMRefusals(t *testing.T) {
 		}
 		fmt.Fprintf(&out, "%s\n%d %s %s: %s\n", body, w.Code, p.Code, p.Field, p.Detail)
 	}
-	golden(t, "crm_refusals", out.String())
+	doortest.Golden(t, "crm_refusals", out.String())
 	if after := f.do(ask{path: "/v1/organizations/org_acme", key: f.acme}).Body.String(); after != size {
 		t.Errorf("something was recorded: %s", after)
 	}

@@ -8,6 +8,8 @@ import (
 	"testing"
 	"time"
 
+	"github.com/daybook-audit/daybook/server/internal/doortest"
+
 	"github.com/daybook-audit/daybook/server/internal/auth"
 	"github.com/daybook-audit/daybook/server/internal/control"
 )
@@ -53,13 +55,13 @@ func TestGoldenExports(t *testing.T) {
 	readOnly := f.key("org_acme", auth.Read)
 	post := func(body string) ask { return ask{method: "POST", path: "/v1/exports", key: f.acme, body: body} }
 	create := post(`{"format":"csv","query":"target:invoice:42","from":"2026-11-01","columns":["occurred_at","actor_id","action"]}`)
-	golden(t, "export_create", shown(create, f.do(create)))
+	doortest.Golden(t, "export_create", shown(create, f.do(create)))
 	x := <-f.ended
 	get := ask{path: "/v1/exports/" + x.ID, key: f.acme}
 	w := f.do(get)
-	golden(t, "export_get", strings.Replace(shown(get, w), x.ID, "exp_01m7w2y7m0fhra2avt0s3fj8ks", 1))
+	doortest.Golden(t, "export_get", strings.Replace(shown(get, w), x.ID, "exp_01m7w2y7m0fhra2avt0s3fj8ks", 1))
 	file := f.do(ask{path: urlOf(t, w.Body.Bytes())})
-	golden(t, "export_file", file.Body.String())
+	doortest.Golden(t, "export_file", file.Body.String())
 	for _, tt := range []struct {
 		name string
 		ask  ask
@@ -75,10 +77,10 @@ func TestGoldenExports(t *testing.T) {
 		{"export_forbidden", ask{path: "/v1/exports", key: readOnly}},
 		{"export_link_invalid", ask{path: "/v1/exports/exp_00000000000000000000000000/file?exp=1&sig=AAAA"}},
 	} {
-		golden(t, tt.name, shown(tt.ask, f.do(tt.ask)))
+		doortest.Golden(t, tt.name, shown(tt.ask, f.do(tt.ask)))
 	}
 	cancel := ask{method: "DELETE", path: "/v1/exports/" + x.ID, key: f.acme}
-	golden(t, "export_cancel", strings.Replace(shown(cancel, f.do(cancel)), x.ID, "exp_01m7w2y7m0fhra2avt0s3fj8ks", 1))
+	doortest.Golden(t, "export_cancel", strings.Replace(shown(cancel, f.do(cancel)), x.ID, "exp_01m7w2y7m0fhra2avt0s3fj8ks", 1))
 	if w := f.do(ask{path: urlOf(t, w.Body.Bytes())}); w.Code != http.StatusNotFound {
 		t.Errorf("the file after the cancellation: %d %s", w.Code, w.Body)
 	}

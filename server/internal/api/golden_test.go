@@ -1,21 +1,16 @@
 package api_test
 
 import (
-	"flag"
 	"fmt"
 	"net/http/httptest"
-	"os"
-	"path/filepath"
 	"regexp"
 	"strings"
 	"testing"
 
-	"github.com/google/go-cmp/cmp"
+	"github.com/daybook-audit/daybook/server/internal/doortest"
 
 	"github.com/daybook-audit/daybook/server/internal/auth"
 )
-
-var update = flag.Bool("update", false, "write the golden files")
 
 // What differs from run to run is written as what the documents show.
 var random = []struct {
@@ -79,24 +74,6 @@ func shown(a ask, w *httptest.ResponseRecorder) string {
 		text = r.form.ReplaceAllString(text, r.text)
 	}
 	return b.String() + text + "\n"
-}
-
-func golden(t *testing.T, name, got string) {
-	t.Helper()
-	path := filepath.Join("testdata", name+".golden")
-	if *update {
-		if err := os.WriteFile(path, []byte(got), 0o600); err != nil {
-			t.Fatal(err)
-		}
-		return
-	}
-	want, err := os.ReadFile(path)
-	if err != nil {
-		t.Fatal(err)
-	}
-	if diff := cmp.Diff(string(want), got); diff != "" {
-		t.Errorf("%s (-update writes it):\n%s", path, diff)
-	}
 }
 
 const (
@@ -255,6 +232,6 @@ func TestGolden(t *testing.T) {
 		{"log_key_added", ask{method: "POST", path: "/v1/organizations/org_acme/log/keys", key: f.acme}},
 		{"log_key_conflict", ask{method: "POST", path: "/v1/organizations/org_acme/log/keys", key: f.admin}},
 	} {
-		golden(t, tt.name, shown(tt.ask, f.do(tt.ask)))
+		doortest.Golden(t, tt.name, shown(tt.ask, f.do(tt.ask)))
 	}
 }

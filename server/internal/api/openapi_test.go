@@ -9,6 +9,8 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/daybook-audit/daybook/server/internal/doortest"
+
 	"github.com/getkin/kin-openapi/openapi3"
 
 	"github.com/daybook-audit/daybook/server/internal/api"
@@ -76,7 +78,7 @@ func TestOpenAPI(t *testing.T) {
 	for name := range described {
 		t.Errorf("%s is described and does not exist", name)
 	}
-	golden(t, "openapi.json", string(f.server.Document())+"\n")
+	doortest.Golden(t, "openapi.json", string(f.server.Document())+"\n")
 }
 
 // The example event of the reference page is one that can be recorded.

@@ -8,6 +8,8 @@ import (
 	"testing"
 	"time"
 
+	"github.com/daybook-audit/daybook/server/internal/doortest"
+
 	"github.com/daybook-audit/daybook"
 	"github.com/daybook-audit/daybook/server/internal/auth"
 )
@@ -95,7 +97,7 @@ func TestGoldenRemoval(t *testing.T) {
 				t.Fatal(err)
 			}
 		}
-		golden(t, tt.name, shown(tt.ask, f.do(tt.ask)))
+		doortest.Golden(t, tt.name, shown(tt.ask, f.do(tt.ask)))
 	}
 }
 

@@ -5,6 +5,8 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/daybook-audit/daybook/server/internal/doortest"
+
 	"github.com/daybook-audit/daybook/server/internal/auth"
 	"github.com/daybook-audit/daybook/server/internal/control"
 )
@@ -57,7 +59,7 @@ func TestGoldenSchemas(t *testing.T) {
 		{"schema_violation_batch", send(`[` + event("a.b", "") + `,` + event("invoice.paid", `,"metadata":{"transactionId":1}`) + `]`)},
 		{"schema_version", send(event("invoice.paid", `,"version":9`))},
 	} {
-		golden(t, tt.name, shown(tt.ask, f.do(tt.ask)))
+		doortest.Golden(t, tt.name, shown(tt.ask, f.do(tt.ask)))
 	}
 }
 

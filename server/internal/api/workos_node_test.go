@@ -18,6 +18,8 @@ import (
 	"testing"
 	"time"
 
+	"github.com/daybook-audit/daybook/server/internal/doortest"
+
 	"github.com/daybook-audit/daybook/server/internal/auth"
 )
 
@@ -48,7 +50,7 @@ func TestWorkOSNode(t *testing.T) {
 			if err != nil {
 				t.Errorf("%v\n%s", err, out)
 			}
-			golden(t, "workos/"+client, string(out))
+			doortest.Golden(t, "workos/"+client, string(out))
 			w := f.do(ask{path: "/v1/events", key: f.admin, header: []string{"Daybook-Org", "org_1"}})
 			if strings.Count(w.Body.String(), `"action":"document.`) != 1 || !strings.Contains(w.Body.String(), `"occurred_at":"2026-01-02T03:04:05.678Z"`) {
 				t.Errorf("the log: %s", w.Body)

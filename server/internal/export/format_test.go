@@ -7,12 +7,9 @@ import (
 	"encoding/csv"
 	"encoding/json"
 	"errors"
-	"flag"
 	"fmt"
 	"io"
-	"os"
 	"os/exec"
-	"path/filepath"
 	"slices"
 	"strconv"
 	"strings"
@@ -25,28 +22,10 @@ import (
 
 	"github.com/daybook-audit/daybook"
 	"github.com/daybook-audit/daybook/server/internal/control"
+	"github.com/daybook-audit/daybook/server/internal/doortest"
 	"github.com/daybook-audit/daybook/server/internal/export"
 	"github.com/daybook-audit/daybook/storetest"
 )
-
-var update = flag.Bool("update", false, "rewrite golden files")
-
-func golden(t *testing.T, name, got string) {
-	t.Helper()
-	path := filepath.Join("testdata", name+".golden")
-	if *update {
-		if err := os.WriteFile(path, []byte(got), 0o644); err != nil {
-			t.Fatal(err)
-		}
-	}
-	want, err := os.ReadFile(path)
-	if err != nil {
-		t.Fatal(err)
-	}
-	if d := cmp.Diff(string(want), got); d != "" {
-		t.Errorf("%s (-want +got):\n%s", path, d)
-	}
-}
 
 // sample are events with every member, with few, with hostile text, and with free data of every type.
 var sample = []string{
@@ -146,7 +125,7 @@ func TestGolden(t *testing.T) {
 		"ndjson":      {Format: export.NDJSON},
 		"workos":      {Format: export.WorkOS, Door: "workos", Width: 3, Raw: true},
 	} {
-		golden(t, name, withoutHashes(t, ps, string(file(t, x, ps))))
+		doortest.Golden(t, name, withoutHashes(t, ps, string(file(t, x, ps))))
 	}
 	if n, err := export.Widest(ps[0]); err != nil || n != 2 {
 		t.Errorf("the widest event has %d targets, %v", n, err)
@@ -264,7 +243,7 @@ func TestParquet(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	golden(t, "parquet_schema", f.Schema().String()+"\n")
+	doortest.Golden(t, "parquet_schema", f.Schema().String()+"\n")
 	if len(f.RowGroups()) != 2 {
 		t.Errorf("%d row groups", len(f.RowGroups()))
 	}

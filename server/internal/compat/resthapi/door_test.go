@@ -2,13 +2,10 @@ package resthapi_test
 
 import (
 	"encoding/json"
-	"flag"
 	"io"
 	"net/http"
 	"net/http/httptest"
 	"net/url"
-	"os"
-	"path/filepath"
 	"strings"
 	"testing"
 	"time"
@@ -19,38 +16,23 @@ import (
 	"github.com/daybook-audit/daybook/server/internal/auth"
 	"github.com/daybook-audit/daybook/server/internal/compat/resthapi"
 	"github.com/daybook-audit/daybook/server/internal/control"
+	"github.com/daybook-audit/daybook/server/internal/doortest"
 	"github.com/daybook-audit/daybook/storetest"
 )
 
-var update = flag.Bool("update", false, "write the golden files")
-
 type fixture struct {
-	*storetest.Clock
+	*doortest.Base
 	t    testing.TB
-	book *daybook.Book
 	door *resthapi.Door
-	keys *control.Keys
 	mux  *http.ServeMux
 	key  string // of org_acme, may read and record
 }
 
 func newFixture(t testing.TB, s resthapi.Settings, change ...func(*resthapi.Deps)) *fixture {
 	t.Helper()
-	f := &fixture{Clock: storetest.ClockAt(time.Date(2026, 1, 2, 3, 4, 5, 678000000, time.UTC)), t: t, mux: http.NewServeMux()}
-	store := storetest.Memory()
-	var err error
-	if f.book, err = daybook.Open(t.Context(), store, daybook.Options{Now: f.Now}); err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() {
-		if err := f.book.Close(); err != nil {
-			t.Error(err)
-		}
-	})
-	f.keys = control.NewKeys(store, f.Now)
-	authenticator := auth.New(f.keys, auth.Options{Now: f.Now})
-	t.Cleanup(authenticator.Close)
-	deps := resthapi.Deps{Book: f.book, Auth: authenticator, Orgs: control.NewOrgs(store, f.Now), Now: f.Now, Settings: s}
+	clock := storetest.ClockAt(time.Date(2026, 1, 2, 3, 4, 5, 678000000, time.UTC))
+	f := &fixture{Base: doortest.New(t, clock, storetest.Memory(), daybook.Options{}, auth.Options{}), t: t, mux: http.NewServeMux()}
+	deps := resthapi.Deps{Book: f.Book, Auth: f.Auth, Orgs: f.Orgs, Now: f.Now, Settings: s}
 	for _, c := range change {
 		c(&deps)
 	}
@@ -66,17 +48,8 @@ func newFixture(t testing.TB, s resthapi.Settings, change ...func(*resthapi.Deps
 			}
 		})
 	}
-	f.key = f.newKey(control.NewKey{Org: "org_acme", Scopes: []string{"read", "record"}})
+	f.key = f.NewKey(control.NewKey{Org: "org_acme", Scopes: []string{"read", "record"}})
 	return f
-}
-
-func (f *fixture) newKey(k control.NewKey) string {
-	f.t.Helper()
-	_, secret, err := f.keys.Create(f.t.Context(), k)
-	if err != nil {
-		f.t.Fatal(err)
-	}
-	return secret
 }
 
 // ask sends a request with the key of org_acme; header may replace it.
@@ -148,26 +121,6 @@ func (f *fixture) notes(params ...string) string {
 	return strings.Join(list, " ")
 }
 
-func golden(t *testing.T, name, got string) {
-	t.Helper()
-	file := filepath.Join("testdata", name)
-	if *update {
-		if err := os.MkdirAll("testdata", 0o750); err != nil {
-			t.Fatal(err)
-		}
-		if err := os.WriteFile(file, []byte(got), 0o600); err != nil {
-			t.Fatal(err)
-		}
-	}
-	want, err := os.ReadFile(file)
-	if err != nil {
-		t.Fatal(err)
-	}
-	if diff := cmp.Diff(string(want), got); diff != "" {
-		t.Errorf("%s (-want +got):\n%s", name, diff)
-	}
-}
-
 // example is the document in rest-hapi's documentation of audit logs.
 const example = `{
       "_id": "59eebc5f20cbfb49c6eae431",
@@ -225,7 +178,7 @@ func TestExampleOfTheDocumentation(t *testing.T) {
 	if diff := cmp.Diff(want, is); diff != "" {
 		t.Errorf("(-want +got):\n%s", diff)
 	}
-	golden(t, "example.golden", got+"\n"+f.ask("GET", "/auditLog", "").Body.String()+"\n")
+	doortest.Golden(t, "example", got+"\n"+f.ask("GET", "/auditLog", "").Body.String()+"\n")
 	for _, id := range []string{"59eebc5f20cbfb49c6eae431", "59EEBC5F20CBFB49C6EAE431", "evt_01bx68zmrrfzya1jzv973ens1h"} {
 		if w := f.ask("GET", "/auditLog/"+id, ""); w.Code != 200 || w.Body.String() != got {
 			t.Errorf("%s: %d %s", id, w.Code, w.Body)
@@ -264,7 +217,7 @@ func TestOwnID(t *testing.T) {
 	t.Parallel()
 	f := newFixture(t, resthapi.Settings{})
 	got := f.post(`{"action":"Import","collectionName":"hashtag","documents":["59eebc5f20cbfb49c6eae42f"],"user":"597242d4e14a710005d325b1","notes":"nightly import","isError":false}`)
-	golden(t, "created.golden", got+"\n")
+	doortest.Golden(t, "created", got+"\n")
 	if !strings.Contains(got, `"_id":"695735a50000000000000000"`) {
 		t.Errorf("the first _id is in %s", got)
 	}
@@ -308,7 +261,7 @@ func TestCreateTwice(t *testing.T) {
 	f := newFixture(t, resthapi.Settings{})
 	const doc = `{"_id":"59eebc5f20cbfb49c6eae431","notes":"a","date":"2017-10-24T01:17:43.177Z"}`
 	first := f.post(doc)
-	other := "Bearer " + f.newKey(control.NewKey{Org: "org_acme", Scopes: []string{"record"}})
+	other := "Bearer " + f.NewKey(control.NewKey{Org: "org_acme", Scopes: []string{"record"}})
 	for name, key := range map[string]string{"the same key": "Bearer " + f.key, "another key": other} {
 		if w := f.ask("POST", "/auditLog", doc, "Authorization", key); w.Code != 201 || w.Body.String() != first {
 			t.Errorf("%s: %d %s", name, w.Code, w.Body)
@@ -397,9 +350,9 @@ func TestCreateRefuses(t *testing.T) {
 func TestCredentials(t *testing.T) {
 	t.Parallel()
 	f := newFixture(t, resthapi.Settings{})
-	every := f.newKey(control.NewKey{Scopes: []string{"read", "record", "operate"}})
-	reader := f.newKey(control.NewKey{Org: "org_acme", Scopes: []string{"read"}})
-	recorder := f.newKey(control.NewKey{Org: "org_acme", Scopes: []string{"record"}})
+	every := f.NewKey(control.NewKey{Scopes: []string{"read", "record", "operate"}})
+	reader := f.NewKey(control.NewKey{Org: "org_acme", Scopes: []string{"read"}})
+	recorder := f.NewKey(control.NewKey{Org: "org_acme", Scopes: []string{"record"}})
 	for name, tt := range map[string]struct {
 		method, key, org string
 		status           int
@@ -441,7 +394,7 @@ func TestScope(t *testing.T) {
 	t.Parallel()
 	f := newFixture(t, resthapi.Settings{Scope: []string{"!a", "+b", "c", "d"}})
 	for labels, want := range map[string]int{"": 403, "b": 403, "b c": 200, "b d e": 200, "c d": 403, "a b c": 403} {
-		key := f.newKey(control.NewKey{Org: "org_acme", Scopes: []string{"read"}, Labels: strings.Fields(labels)})
+		key := f.NewKey(control.NewKey{Org: "org_acme", Scopes: []string{"read"}, Labels: strings.Fields(labels)})
 		if w := f.ask("GET", "/auditLog", "", "Authorization", "Bearer "+key); w.Code != want {
 			t.Errorf("labels %q: %d", labels, w.Code)
 		}
@@ -480,12 +433,12 @@ func TestTokens(t *testing.T) {
 			t.Errorf("%s: %d %s", name, w.Code, w.Body)
 		}
 	}
-	e, err := scoped.book.EntryAt(t.Context(), "org_jwt", 0)
+	e, err := scoped.Book.EntryAt(t.Context(), "org_jwt", 0)
 	if err != nil || !strings.Contains(string(e.Payload), `"recordedBy":"jwt`) {
 		t.Errorf("%s %v", e.Payload, err)
 	}
 	for _, org := range []daybook.OrgID{"default"} {
-		if e, err := scoped.book.EntryAt(t.Context(), org, 0); err != nil || !strings.Contains(string(e.Payload), `"recordedBy":"user:42"`) {
+		if e, err := scoped.Book.EntryAt(t.Context(), org, 0); err != nil || !strings.Contains(string(e.Payload), `"recordedBy":"user:42"`) {
 			t.Errorf("%s %v", e.Payload, err)
 		}
 	}

@@ -8,6 +8,8 @@ import (
 	"testing"
 	"time"
 
+	"github.com/daybook-audit/daybook/server/internal/doortest"
+
 	"github.com/google/go-cmp/cmp"
 
 	"github.com/daybook-audit/daybook"
@@ -287,11 +289,11 @@ func TestAll(t *testing.T) {
 		{Action: "http.patch", Actor: daybook.System("x"), Context: daybook.Context{HTTP: &daybook.HTTP{Method: http.MethodPatch, Path: "/x", StatusCode: 200}}},
 		{Action: "http.trace", Actor: daybook.Actor{Type: "anonymous", ID: "anonymous"}, Context: daybook.Context{HTTP: &daybook.HTTP{Method: http.MethodTrace}}},
 	} {
-		if _, err := f.book.Record(t.Context(), "org_acme", e); err != nil {
+		if _, err := f.Book.Record(t.Context(), "org_acme", e); err != nil {
 			t.Fatal(err)
 		}
 	}
-	golden(t, "all.golden", f.ask("GET", "/auditLog?$all=true", "").Body.String()+"\n"+f.ask("GET", "/auditLog?$select=method,action,user", "").Body.String()+"\n")
+	doortest.Golden(t, "all", f.ask("GET", "/auditLog?$all=true", "").Body.String()+"\n"+f.ask("GET", "/auditLog?$select=method,action,user", "").Body.String()+"\n")
 	if got := f.list("$all=true", "collectionName=invoice", "documents=7", "isError=true"); got.Items.Total != 1 {
 		t.Errorf("%+v", got)
 	}
@@ -303,7 +305,7 @@ func TestTTL(t *testing.T) {
 	f := newFixture(t, resthapi.Settings{TTL: time.Hour})
 	f.post(`[{"notes":"a","collectionName":"user","action":"Create"},{"notes":"b"}]`)
 	id, _ := f.list("notes=a").Docs[0]["_id"].(string)
-	if _, err := f.book.Record(t.Context(), "org_acme", daybook.Event{Action: "x.y", Actor: daybook.System("x"), Context: daybook.Context{HTTP: &daybook.HTTP{Method: "PUT"}}}); err != nil {
+	if _, err := f.Book.Record(t.Context(), "org_acme", daybook.Event{Action: "x.y", Actor: daybook.System("x"), Context: daybook.Context{HTTP: &daybook.HTTP{Method: "PUT"}}}); err != nil {
 		t.Fatal(err)
 	}
 	f.Add(59 * time.Minute)
@@ -321,7 +323,7 @@ func TestTTL(t *testing.T) {
 	if w := f.ask("GET", "/auditLog/"+id, ""); w.Code != 404 {
 		t.Errorf("one that is over: %d", w.Code)
 	}
-	hold, err := f.book.PlaceHold(t.Context(), daybook.HoldRequest{Org: "org_acme", Text: "action:user.create", Reason: "r", By: daybook.Party{Type: "user", ID: "u"}})
+	hold, err := f.Book.PlaceHold(t.Context(), daybook.HoldRequest{Org: "org_acme", Text: "action:user.create", Reason: "r", By: daybook.Party{Type: "user", ID: "u"}})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -331,7 +333,7 @@ func TestTTL(t *testing.T) {
 	if w := f.ask("GET", "/auditLog/"+id, ""); w.Code != 200 {
 		t.Errorf("one that is held: %d", w.Code)
 	}
-	if _, err := f.book.ReleaseHold(t.Context(), "org_acme", hold.ID, "r", daybook.Party{Type: "user", ID: "u"}); err != nil {
+	if _, err := f.Book.ReleaseHold(t.Context(), "org_acme", hold.ID, "r", daybook.Party{Type: "user", ID: "u"}); err != nil {
 		t.Fatal(err)
 	}
 	if got := f.notes("$where={\"notes\":{\"$ne\":null}}"); got != "c" {
@@ -365,12 +367,12 @@ func TestErased(t *testing.T) {
 	f := newFixture(t, resthapi.Settings{})
 	f.post(`[{"notes":"a","user":"ada","ipAddress":"10.0.0.1","payload":{"x":1},"documents":["d"]},{"notes":"b","user":"bob"}]`)
 	by := daybook.Party{Type: "user", ID: "dpo"}
-	if _, err := f.book.Erase(t.Context(), daybook.EraseRequest{
+	if _, err := f.Book.Erase(t.Context(), daybook.EraseRequest{
 		Org: "org_acme", Text: "actor.id:ada", Paths: []string{"/actor/id", "/context/ip", "/context/http/request"}, Reason: "r", By: by,
 	}); err != nil {
 		t.Fatal(err)
 	}
-	if _, err := f.book.Erase(t.Context(), daybook.EraseRequest{Org: "org_acme", Text: "actor.id:bob", Whole: true, Reason: "r", By: by}); err != nil {
+	if _, err := f.Book.Erase(t.Context(), daybook.EraseRequest{Org: "org_acme", Text: "actor.id:bob", Whole: true, Reason: "r", By: by}); err != nil {
 		t.Fatal(err)
 	}
 	// Erasing is carried out in the background; what is asked for is hidden at once or soon.

@@ -52,7 +52,7 @@ func TestImported(t *testing.T) {
 		t.Fatal(err)
 	}
 	for range 2 {
-		if _, err := f.book.RecordJSON(t.Context(), "org_acme", daybook.Request{Events: [][]byte{event}}); err != nil {
+		if _, err := f.Book.RecordJSON(t.Context(), "org_acme", daybook.Request{Events: [][]byte{event}}); err != nil {
 			t.Fatal(err)
 		}
 	}

@@ -4,34 +4,25 @@ import (
 	"bytes"
 	"encoding/hex"
 	"encoding/json"
-	"flag"
 	"fmt"
 	"net/http"
 	"net/http/httptest"
 	"os"
-	"path/filepath"
 	"strings"
 	"testing"
 	"time"
-
-	"github.com/google/go-cmp/cmp"
 
 	"github.com/daybook-audit/daybook"
 	"github.com/daybook-audit/daybook/server/internal/auth"
 	"github.com/daybook-audit/daybook/server/internal/compat/retraced"
 	"github.com/daybook-audit/daybook/server/internal/control"
+	"github.com/daybook-audit/daybook/server/internal/doortest"
 	"github.com/daybook-audit/daybook/storetest"
 )
 
-var update = flag.Bool("update", false, "write the golden files")
-
 type fixture struct {
-	*storetest.Clock
+	*doortest.Base
 	t     *testing.T
-	book  *daybook.Book
-	auth  *auth.Authenticator
-	orgs  *control.Orgs
-	keys  *control.Keys
 	mux   *http.ServeMux
 	every string // a key for all organizations
 	acme  string // a key of org_acme
@@ -39,25 +30,13 @@ type fixture struct {
 
 func newFixture(t *testing.T, change ...func(*retraced.Deps)) *fixture {
 	t.Helper()
-	f := &fixture{Clock: storetest.ClockAt(time.Date(2026, 1, 2, 3, 4, 5, 0, time.UTC)), t: t, mux: http.NewServeMux()}
-	store := storetest.Memory()
-	var err error
-	if f.book, err = daybook.Open(t.Context(), store, daybook.Options{Now: f.Now}); err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() {
-		if err := f.book.Close(); err != nil {
-			t.Error(err)
-		}
-	})
-	f.keys, f.orgs = control.NewKeys(store, f.Now), control.NewOrgs(store, f.Now)
-	f.auth = auth.New(f.keys, auth.Options{Now: f.Now})
-	t.Cleanup(f.auth.Close)
-	viewers, err := f.auth.NewViewers(control.NewViewers(store, f.Now), bytes.Repeat([]byte{7}, 32), 0)
+	clock := storetest.ClockAt(time.Date(2026, 1, 2, 3, 4, 5, 0, time.UTC))
+	f := &fixture{Base: doortest.New(t, clock, storetest.Memory(), daybook.Options{}, auth.Options{}), t: t, mux: http.NewServeMux()}
+	viewers, err := f.Auth.NewViewers(control.NewViewers(f.Store, f.Now), bytes.Repeat([]byte{7}, 32), 0)
 	if err != nil {
 		t.Fatal(err)
 	}
-	deps := retraced.Deps{Book: f.book, Auth: f.auth, Viewers: viewers, Orgs: f.orgs, CursorKey: []byte("key of cursors")}
+	deps := retraced.Deps{Book: f.Book, Auth: f.Auth, Viewers: viewers, Orgs: f.Orgs, CursorKey: []byte("key of cursors")}
 	for _, c := range change {
 		c(&deps)
 	}
@@ -71,17 +50,8 @@ func newFixture(t *testing.T, change ...func(*retraced.Deps)) *fixture {
 			r.Handler(w, q, body.Bytes())
 		})
 	}
-	f.every, f.acme = f.key("", "record", "read", "viewer"), f.key("org_acme", "record", "read", "viewer")
+	f.every, f.acme = f.Key("", "record", "read", "viewer"), f.Key("org_acme", "record", "read", "viewer")
 	return f
-}
-
-func (f *fixture) key(org daybook.OrgID, scopes ...string) string {
-	f.t.Helper()
-	_, secret, err := f.keys.Create(f.t.Context(), control.NewKey{Org: org, Scopes: scopes})
-	if err != nil {
-		f.t.Fatal(err)
-	}
-	return secret
 }
 
 // do sends a request; header is what Authorization says, and more pairs of name and value.
@@ -125,39 +95,8 @@ func (f *fixture) record(key, event string) map[string]any {
 
 // recordNative records an event of our own.
 func (f *fixture) recordNative(org daybook.OrgID, event string) error {
-	_, err := f.book.RecordJSON(f.t.Context(), org, daybook.Request{Events: [][]byte{[]byte(event)}})
+	_, err := f.Book.RecordJSON(f.t.Context(), org, daybook.Request{Events: [][]byte{[]byte(event)}})
 	return err
-}
-
-// entries returns what stands in a log, oldest first.
-func (f *fixture) entries(org daybook.OrgID) []string {
-	f.t.Helper()
-	var list []string
-	for e, err := range f.book.Events(f.t.Context(), daybook.EventQuery{Org: org, Asc: true}) {
-		if err != nil {
-			f.t.Fatal(err)
-		}
-		list = append(list, string(e.Payload))
-	}
-	return list
-}
-
-func golden(t *testing.T, name, got string) {
-	t.Helper()
-	path := filepath.Join("testdata", name+".golden")
-	if *update {
-		if err := os.WriteFile(path, []byte(got), 0o600); err != nil {
-			t.Fatal(err)
-		}
-		return
-	}
-	want, err := os.ReadFile(path)
-	if err != nil {
-		t.Fatal(err)
-	}
-	if diff := cmp.Diff(string(want), got); diff != "" {
-		t.Errorf("%s (-update writes it):\n%s", path, diff)
-	}
 }
 
 // full is an event as the Node client sends it, with every member.
@@ -207,11 +146,11 @@ func TestRecord(t *testing.T) {
 	} {
 		f.record(f.every, event)
 	}
-	golden(t, "recorded", strings.Join(append(f.entries("org-1"), f.entries("default")...), "\n")+"\n")
+	doortest.Golden(t, "recorded", strings.Join(append(f.Entries("org-1"), f.Entries("default")...), "\n")+"\n")
 
 	bound := newFixture(t)
 	bound.record(bound.acme, full)
-	if list := bound.entries("org_acme"); len(list) != 1 || !strings.Contains(list[0], `"group":{"id":"org-1","name":"Acme: 100% & co"}`) {
+	if list := bound.Entries("org_acme"); len(list) != 1 || !strings.Contains(list[0], `"group":{"id":"org-1","name":"Acme: 100% & co"}`) {
 		t.Errorf("a key of one organization: %s", list)
 	}
 }
@@ -247,7 +186,7 @@ func TestFaults(t *testing.T) {
 		"no_header":       {"", event(), 401},
 		"header_form":     {"Basic abc", event(), 401},
 		"wrong_key":       {"token=nobody", event(), 401},
-		"scope":           {"token=" + f.key("", "read"), event(), 403},
+		"scope":           {"token=" + f.Key("", "read"), event(), 403},
 		"empty":           {"", "", 401},
 		"not_json":        {"*", `{"action":`, 400},
 		"array":           {"*", `[]`, 400},
@@ -281,10 +220,10 @@ func TestFaults(t *testing.T) {
 		if w.Code != tt.status {
 			t.Errorf("%s: %d, want %d: %s", name, w.Code, tt.status, w.Body)
 		}
-		golden(t, "fault_"+name, fmt.Sprintf("%d\n%s\n", w.Code, w.Body))
+		doortest.Golden(t, "fault_"+name, fmt.Sprintf("%d\n%s\n", w.Code, w.Body))
 	}
 	for _, org := range []daybook.OrgID{"default", "org_acme"} {
-		if list := f.entries(org); len(list) > 0 {
+		if list := f.Entries(org); len(list) > 0 {
 			t.Errorf("something was recorded: %s", list)
 		}
 	}
@@ -360,9 +299,9 @@ func TestBulk(t *testing.T) {
 		if w.Code != 400 {
 			t.Errorf("%s: %d %s", name, w.Code, w.Body)
 		}
-		golden(t, name, fmt.Sprintf("%d\n%s\n", w.Code, w.Body))
+		doortest.Golden(t, name, fmt.Sprintf("%d\n%s\n", w.Code, w.Body))
 	}
-	if list := f.entries("g3"); len(list) > 0 {
+	if list := f.Entries("g3"); len(list) > 0 {
 		t.Errorf("something was recorded: %s", list)
 	}
 	if w := bulk(list(`{"action":"a","crud":"c","actor":{"id":"u"},"description":"` + strings.Repeat("x", 256<<10) + `"}`)); w.Code != 413 {
@@ -386,7 +325,7 @@ func TestIdempotency(t *testing.T) {
 		t.Errorf("another event: %d %s", w.Code, w.Body)
 	}
 	f.record(f.every, full)
-	if n := len(f.entries("org-1")); n != 2 {
+	if n := len(f.Entries("org-1")); n != 2 {
 		t.Errorf("%d entries", n)
 	}
 }

@@ -4,6 +4,8 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/daybook-audit/daybook/server/internal/doortest"
+
 	"github.com/daybook-audit/daybook/server/internal/compat/retraced"
 )
 
@@ -27,13 +29,13 @@ func TestReadDump(t *testing.T) {
 		}
 		lines = append(lines, string(d.Daybook()))
 	}
-	golden(t, "dump", strings.Join(lines, "\n")+"\n")
+	doortest.Golden(t, "dump", strings.Join(lines, "\n")+"\n")
 	for _, line := range append(lines, lines...) { // a second time changes nothing
 		if w := f.recordNative("org_dump", line); w != nil {
 			t.Errorf("%s: %v", line, w)
 		}
 	}
-	if n := len(f.entries("org_dump")); n != 4 { // the last one has no id
+	if n := len(f.Entries("org_dump")); n != 4 { // the last one has no id
 		t.Errorf("%d entries", n)
 	}
 	for _, text := range []string{``, `[]`, `{}`, `{"action":"a","crud":"c","is_anonymous":true,"id":"x"}`, `{"action":"a","received":"soon"}`, `{"action":"a","created":"soon"}`, `{"action":"a","target":{"name":"n"}}`} {

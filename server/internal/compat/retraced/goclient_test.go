@@ -5,6 +5,8 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/daybook-audit/daybook/server/internal/doortest"
+
 	"github.com/daybook-audit/daybook/server/internal/compat/retraced"
 )
 
@@ -30,7 +32,7 @@ func TestGoClient(t *testing.T) {
 	if err := json.Unmarshal(w.Body.Bytes(), &answer); err != nil || w.Code != 201 || len(broken) > 0 || answer.Hash != e.Hash(answer.ID) {
 		t.Fatalf("%d %s %v", w.Code, w.Body, broken)
 	}
-	golden(t, "go_client", strings.Join(f.entries("org-1"), "\n")+"\n")
+	doortest.Golden(t, "go_client", strings.Join(f.Entries("org-1"), "\n")+"\n")
 
 	// Without a crud the server refuses, as the original does.
 	if w := f.do("POST", base+"/event", strings.Replace(goEvent, `"r"`, `""`, 1), authorization...); w.Code != 400 || !strings.Contains(w.Body.String(), "Missing required field 'crud'") {

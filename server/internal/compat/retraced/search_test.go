@@ -10,6 +10,8 @@ import (
 	"testing"
 	"time"
 
+	"github.com/daybook-audit/daybook/server/internal/doortest"
+
 	"github.com/google/go-cmp/cmp"
 
 	"github.com/daybook-audit/daybook"
@@ -115,7 +117,7 @@ func (f *fixture) find(key, args string) connection {
 func TestSearchAnswer(t *testing.T) {
 	t.Parallel()
 	f := newFixture(t)
-	if _, err := f.orgs.Create(t.Context(), "org-1", "Acme"); err != nil {
+	if _, err := f.Orgs.Create(t.Context(), "org-1", "Acme"); err != nil {
 		t.Fatal(err)
 	}
 	f.record(f.every, full)
@@ -125,7 +127,7 @@ func TestSearchAnswer(t *testing.T) {
 		{Action: "odd", Actor: daybook.Actor{Type: "anonymous", ID: "x"}, Metadata: json.RawMessage(`{"crud":"d","retraced":7}`)},
 	} {
 		e.ID = daybook.ID{1, byte(len(e.Action)), 6: 0x70, 8: 0x80}
-		if _, err := f.book.Record(t.Context(), "org-1", e); err != nil {
+		if _, err := f.Book.Record(t.Context(), "org-1", e); err != nil {
 			t.Fatal(err)
 		}
 	}
@@ -145,7 +147,7 @@ func TestSearchAnswer(t *testing.T) {
 	for _, id := range f.madeIDs("org-1") {
 		text = strings.ReplaceAll(text, id, "ID")
 	}
-	golden(t, "search", strings.ReplaceAll(text, `{"cursor"`, "\n"+`{"cursor"`)+"\n")
+	doortest.Golden(t, "search", strings.ReplaceAll(text, `{"cursor"`, "\n"+`{"cursor"`)+"\n")
 	if w := f.ask(f.acme, nodeDocument, map[string]any{"query": "", "last": 20}); strings.Contains(w.Body.String(), "Acme") {
 		t.Errorf("another organization sees %s", w.Body)
 	}
@@ -154,7 +156,7 @@ func TestSearchAnswer(t *testing.T) {
 // madeIDs are the ids that the Book has made.
 func (f *fixture) madeIDs(org daybook.OrgID) (ids []string) {
 	f.t.Helper()
-	for e, err := range f.book.Events(f.t.Context(), daybook.EventQuery{Org: org}) {
+	for e, err := range f.Book.Events(f.t.Context(), daybook.EventQuery{Org: org}) {
 		if err != nil {
 			f.t.Fatal(err)
 		}
@@ -181,7 +183,7 @@ func TestTerms(t *testing.T) {
 			f.Add(time.Hour)
 		}
 	}
-	if _, err := f.book.Record(t.Context(), "g2", daybook.Event{Action: "file.deleted", Actor: daybook.Actor{Type: "user", ID: "n"}, Reason: "made by hand"}); err != nil {
+	if _, err := f.Book.Record(t.Context(), "g2", daybook.Event{Action: "file.deleted", Actor: daybook.Actor{Type: "user", ID: "n"}, Reason: "made by hand"}); err != nil {
 		t.Fatal(err)
 	}
 	for q, want := range map[string]string{
@@ -326,7 +328,7 @@ func TestCounts(t *testing.T) {
 		w := f.ask(f.every, `{counts(`+args+`){totalCount pageInfo{hasNextPage} edges{node count cursor}}}`, nil)
 		return fmt.Sprintf("%d %s", w.Code, w.Body)
 	}
-	golden(t, "counts", strings.Join([]string{
+	doortest.Golden(t, "counts", strings.Join([]string{
 		ask(`type: "action"`), ask(`type: action, crud: "cr"`), ask(`type: action, crud: "r", first: 1`), ask(`type: action, crud: "r", first: 1, after: "MQ"`), ask(`type: group`),
 		ask(`type: action, startTime: "2030-01-01"`), ask(`type: action, endTime: "soon"`), ask(`first: 1`), ask(`type: actor`), ask(`type: action, after: "!"`),
 	}, "\n")+"\n")
@@ -366,7 +368,7 @@ func TestGraphQLFaults(t *testing.T) {
 		}
 		lines = append(lines, fmt.Sprintf("%s\n  %s", body, w.Body))
 	}
-	golden(t, "graphql_faults", strings.Join(lines, "\n")+"\n")
+	doortest.Golden(t, "graphql_faults", strings.Join(lines, "\n")+"\n")
 }
 
 // Fragments, aliases, several roots, literals and GET.

@@ -50,7 +50,7 @@ func TestUnavailable(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			f := newFixture(t, func(d *retraced.Deps) { d.Book = brokenBook{d.Book, tt.err} })
-			if err := f.orgs.Ensure(t.Context(), "org_acme"); err != nil {
+			if err := f.Orgs.Ensure(t.Context(), "org_acme"); err != nil {
 				t.Fatal(err)
 			}
 			w := f.post(f.acme, full)

@@ -79,16 +79,16 @@ func TestViewer(t *testing.T) {
 	if got := w.Body.String(); !strings.Contains(got, `{"action":"audit.log.view","crud":"r","actor":{"id":"ada"},"source_ip":"192.0.2.1"}`) || !strings.Contains(got, `"totalCount":1`) {
 		t.Errorf("the look: %s", got)
 	}
-	if n := len(f.entries("g1")); n != 4 { // the parameter is an admin's
+	if n := len(f.Entries("g1")); n != 4 { // the parameter is an admin's
 		t.Errorf("%d entries", n)
 	}
 	admin := f.session(f.every, "team_id", "g1", "is_admin", "true", "view_log_action", "seen")
 	f.view(admin, "", "?skipViewLogEvent=true")
-	if n := len(f.entries("g1")); n != 4 {
+	if n := len(f.Entries("g1")); n != 4 {
 		t.Errorf("an admin's look was recorded: %d", n)
 	}
 	f.view(admin, "", "")
-	if list := f.entries("g1"); !strings.Contains(list[4], `"action":"seen"`) || !strings.Contains(list[4], `"id":"viewer"`) {
+	if list := f.Entries("g1"); !strings.Contains(list[4], `"action":"seen"`) || !strings.Contains(list[4], `"id":"viewer"`) {
 		t.Errorf("an admin's look: %s", list)
 	}
 	// One target, whatever is asked for; and a session of one organization finds no other by its name.
@@ -100,8 +100,8 @@ func TestViewer(t *testing.T) {
 		t.Errorf("another group: %s", got)
 	}
 	// A refused question is no look.
-	before := len(f.entries("g1"))
-	if w := f.view(session, "received:x", ""); w.Code != 400 || len(f.entries("g1")) != before {
+	before := len(f.Entries("g1"))
+	if w := f.view(session, "received:x", ""); w.Code != 400 || len(f.Entries("g1")) != before {
 		t.Errorf("a refused question: %d %s", w.Code, w.Body)
 	}
 }
@@ -178,15 +178,15 @@ func TestViewerEnds(t *testing.T) {
 	}
 	gone("a session at the publisher", f.do("POST", base+"/event", full, "Authorization", "Bearer "+other))
 
-	key := f.key("g3", "viewer")
+	key := f.Key("g3", "viewer")
 	behind := f.session(key, "group_id", "g3")
 	holds("its key holds", behind)
 	mine := func(k *control.Key) bool { return k.Org == "g3" }
-	all, err := f.keys.All(t.Context(), mine)
+	all, err := f.Keys.All(t.Context(), mine)
 	if err != nil || len(all) != 1 {
 		t.Fatal(all, err)
 	}
-	if _, err := f.keys.Revoke(t.Context(), all[0].ID, mine); err != nil {
+	if _, err := f.Keys.Revoke(t.Context(), all[0].ID, mine); err != nil {
 		t.Fatal(err)
 	}
 	f.Add(6 * time.Second) // what another node believes of a key
@@ -206,7 +206,7 @@ func TestViewerTokenFaults(t *testing.T) {
 		"reserved":  {f.every, "group_id=g&view_log_action=daybook.x", "the log's own", 400},
 		"long":      {f.every, "group_id=g&actor_id=" + strings.Repeat("a", 513), "actor_id", 400},
 		"not text":  {f.every, "group_id=g&target_id=%ff", "target_id", 400},
-		"no scope":  {f.key("", "record", "read"), "group_id=g", "Forbidden", 403},
+		"no scope":  {f.Key("", "record", "read"), "group_id=g", "Forbidden", 403},
 		"no header": {"", "group_id=g", "Missing Authorization header", 401},
 	} {
 		header := ""

@@ -13,17 +13,17 @@ import (
 func TestLooksAreRecorded(t *testing.T) {
 	t.Parallel()
 	f := newFixture(t)
-	audit := selfaudit.New(f.book, selfaudit.Options{Now: f.Now})
-	f.door = tavivo.New(tavivo.Deps{Book: f.book, Auth: f.door.Auth, Tokens: f.door.Tokens, Orgs: f.orgs, Audit: audit, Settings: tavivo.Settings{Org: "default"}})
+	audit := selfaudit.New(f.Book, selfaudit.Options{Now: f.Now})
+	f.door = tavivo.New(tavivo.Deps{Book: f.Book, Auth: f.door.Auth, Tokens: f.door.Tokens, Orgs: f.Orgs, Audit: audit, Settings: tavivo.Settings{Org: "default"}})
 	f.post(`{"userId":1,"action":"x","metaData":{"entity":"check"}}`)
 	f.get("/logs?entity=check")
 	f.get("/logs/1")
 	f.get("/logs/2")
-	f.do("GET", "/logs", "", "Authorization", "Bearer "+f.key("default", "record"))
+	f.do("GET", "/logs", "", "Authorization", "Bearer "+f.Key("default", "record"))
 	f.do("POST", "/logs", `{}`, "Authorization", f.token)
 	f.do("POST", "/logs", `{`, "Authorization", f.token)
 	audit.Close(t.Context())
-	page, err := f.book.Search(t.Context(), daybook.EventQuery{Org: "default", Text: "action:daybook.*", Asc: true})
+	page, err := f.Book.Search(t.Context(), daybook.EventQuery{Org: "default", Text: "action:daybook.*", Asc: true})
 	if err != nil {
 		t.Fatal(err)
 	}

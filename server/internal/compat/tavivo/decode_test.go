@@ -6,6 +6,8 @@ import (
 	"net/http/httptest"
 	"strings"
 	"testing"
+
+	"github.com/daybook-audit/daybook/server/internal/doortest"
 )
 
 // Every case of the mapping, one event each.
@@ -42,7 +44,7 @@ func TestMapping(t *testing.T) {
 		}
 		out.WriteString(body + "\n" + event + "\n\n")
 	}
-	golden(t, "mapping", out.String())
+	doortest.Golden(t, "mapping", out.String())
 }
 
 // FuzzCreate: every body is refused with one JSON document, or recorded and answered with its row.

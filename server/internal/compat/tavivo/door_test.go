@@ -7,34 +7,24 @@ import (
 	"encoding/base64"
 	"encoding/json"
 	"errors"
-	"flag"
 	"net/http"
 	"net/http/httptest"
-	"os"
-	"path/filepath"
 	"regexp"
 	"strings"
 	"testing"
 	"time"
 
-	"github.com/google/go-cmp/cmp"
-
 	"github.com/daybook-audit/daybook"
 	"github.com/daybook-audit/daybook/server/internal/auth"
 	"github.com/daybook-audit/daybook/server/internal/compat/tavivo"
-	"github.com/daybook-audit/daybook/server/internal/control"
+	"github.com/daybook-audit/daybook/server/internal/doortest"
 	"github.com/daybook-audit/daybook/storetest"
 )
 
-var update = flag.Bool("update", false, "write the golden files")
-
 type fixture struct {
-	*storetest.Clock
+	*doortest.Base
 	t     *testing.T
-	book  *daybook.Book
 	door  *tavivo.Door
-	orgs  *control.Orgs
-	keys  *control.Keys
 	token string // as ta-vivo-api signs its own
 }
 
@@ -51,40 +41,19 @@ func sign(claims string) string {
 
 func newFixture(t *testing.T, change ...func(*tavivo.Deps)) *fixture {
 	t.Helper()
-	f := &fixture{Clock: storetest.ClockAt(time.Date(2026, 1, 2, 3, 4, 5, 678_000_000, time.UTC)), t: t}
-	store := storetest.Memory()
-	var err error
-	if f.book, err = daybook.Open(t.Context(), store, daybook.Options{Now: f.Now}); err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() {
-		if err := f.book.Close(); err != nil {
-			t.Error(err)
-		}
-	})
-	f.keys, f.orgs = control.NewKeys(store, f.Now), control.NewOrgs(store, f.Now)
-	authenticator := auth.New(f.keys, auth.Options{Now: f.Now})
-	t.Cleanup(authenticator.Close)
+	clock := storetest.ClockAt(time.Date(2026, 1, 2, 3, 4, 5, 678_000_000, time.UTC))
+	f := &fixture{Base: doortest.New(t, clock, storetest.Memory(), daybook.Options{}, auth.Options{}), t: t}
 	tokens, err := auth.NewTokens(auth.TokenOptions{Keys: []auth.TokenKey{{Secret: []byte(secret), Algorithms: auth.HMAC}}, Now: f.Now})
 	if err != nil {
 		t.Fatal(err)
 	}
-	deps := tavivo.Deps{Book: f.book, Auth: authenticator, Tokens: tokens, Orgs: f.orgs, Settings: tavivo.Settings{Org: "default"}}
+	deps := tavivo.Deps{Book: f.Book, Auth: f.Auth, Tokens: tokens, Orgs: f.Orgs, Settings: tavivo.Settings{Org: "default"}}
 	for _, c := range change {
 		c(&deps)
 	}
 	f.door = tavivo.New(deps)
 	f.token = sign(`{"name":"ta-vivo-api","iat":1767323000,"exp":1798859000}`)
 	return f
-}
-
-func (f *fixture) key(org daybook.OrgID, scopes ...string) string {
-	f.t.Helper()
-	_, key, err := f.keys.Create(f.t.Context(), control.NewKey{Org: org, Scopes: scopes})
-	if err != nil {
-		f.t.Fatal(err)
-	}
-	return key
 }
 
 // do sends a request as the server would. header holds names and values in turn.
@@ -157,28 +126,10 @@ func masked(text string) string {
 	return leafHashes.ReplaceAllString(eventIDs.ReplaceAllString(text, `"eventId":"evt_…"`), `"leafHash":"…"`)
 }
 
-func golden(t *testing.T, name, got string) {
-	t.Helper()
-	path := filepath.Join("testdata", name+".golden")
-	if *update {
-		if err := os.WriteFile(path, []byte(got), 0o600); err != nil {
-			t.Fatal(err)
-		}
-		return
-	}
-	want, err := os.ReadFile(path)
-	if err != nil {
-		t.Fatal(err)
-	}
-	if diff := cmp.Diff(string(want), got); diff != "" {
-		t.Errorf("%s -want +got:\n%s", name, diff)
-	}
-}
-
 // event returns what the log holds of the last row, without what is the same in all.
 func (f *fixture) event(org daybook.OrgID, seq int64) string {
 	f.t.Helper()
-	e, err := f.book.EntryAt(f.t.Context(), org, seq)
+	e, err := f.Book.EntryAt(f.t.Context(), org, seq)
 	if err != nil {
 		f.t.Fatal(err)
 	}
@@ -220,9 +171,9 @@ func TestCalls(t *testing.T) {
 			t.Errorf("%s: a secret was recorded", call.name)
 		}
 	}
-	golden(t, "rows", rows.String())
-	golden(t, "events", events.String())
-	golden(t, "list", masked(strings.ReplaceAll(f.get("/logs?entity=check").Body.String(), "},{\"id\"", "},\n{\"id\""))+"\n")
+	doortest.Golden(t, "rows", rows.String())
+	doortest.Golden(t, "events", events.String())
+	doortest.Golden(t, "list", masked(strings.ReplaceAll(f.get("/logs?entity=check").Body.String(), "},{\"id\"", "},\n{\"id\""))+"\n")
 }
 
 func itoa(n int) string {
@@ -267,9 +218,9 @@ func TestCredentials(t *testing.T) {
 	t.Parallel()
 	f := newFixture(t)
 	const body = `{"userId":1,"action":"x"}`
-	recordKey, readKey := f.key("org_a", "record"), f.key("org_a", "read")
-	every := f.key("", "record", "read", "operate")
-	if err := f.orgs.Ensure(t.Context(), "org_a"); err != nil {
+	recordKey, readKey := f.Key("org_a", "record"), f.Key("org_a", "read")
+	every := f.Key("", "record", "read", "operate")
+	if err := f.Orgs.Ensure(t.Context(), "org_a"); err != nil {
 		t.Fatal(err)
 	}
 	none := `eyJhbGciOiJub25lIn0.e30.`
@@ -327,7 +278,7 @@ func TestSettings(t *testing.T) {
 	if w := unread.get("/logs"); w.Code != 403 || w.Body.String() != `{"message":"Forbidden"}` {
 		t.Errorf("reading with a token: %d %s", w.Code, w.Body)
 	}
-	if w := unread.do("GET", "/logs", "", "Authorization", "Bearer "+unread.key("default", "read")); w.Code != 200 {
+	if w := unread.do("GET", "/logs", "", "Authorization", "Bearer "+unread.Key("default", "read")); w.Code != 200 {
 		t.Errorf("reading with a key: %d %s", w.Code, w.Body)
 	}
 	keyless := newFixture(t, func(d *tavivo.Deps) { d.Tokens = nil })
@@ -360,7 +311,7 @@ func TestRefusals(t *testing.T) {
 		}
 		out.WriteString(body + "\n" + itoa(w.Code) + " " + w.Body.String() + "\n")
 	}
-	golden(t, "refusals", out.String())
+	doortest.Golden(t, "refusals", out.String())
 	if w := f.do("POST", "/logs", `{"userId":1,"action":"x","metaData":"`+strings.Repeat("x", 300<<10)+`"}`, "Authorization", f.token); w.Code != 413 || w.Body.String() != `{"message":"Payload too large"}` {
 		t.Errorf("too large: %d %s", w.Code, w.Body)
 	}

@@ -7,6 +7,8 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/daybook-audit/daybook/server/internal/doortest"
+
 	"github.com/daybook-audit/daybook"
 	"github.com/daybook-audit/daybook/leaf"
 	"github.com/daybook-audit/daybook/server/internal/compat/tavivo"
@@ -30,9 +32,9 @@ func TestImport(t *testing.T) {
 	if events[0] != events[1] || events[0] != events[2] {
 		t.Errorf("one row, several events:\n%s", strings.Join(events, "\n"))
 	}
-	golden(t, "import", events[0]+"\n")
+	doortest.Golden(t, "import", events[0]+"\n")
 	for n := range 2 {
-		result, err := f.book.RecordJSON(t.Context(), "default", daybook.Request{Events: [][]byte{[]byte(events[0])}})
+		result, err := f.Book.RecordJSON(t.Context(), "default", daybook.Request{Events: [][]byte{[]byte(events[0])}})
 		if err != nil || result.Receipts[0].Duplicate != (n == 1) {
 			t.Fatalf("%+v, %v", result, err)
 		}

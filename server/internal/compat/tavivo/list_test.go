@@ -9,6 +9,8 @@ import (
 	"testing"
 	"time"
 
+	"github.com/daybook-audit/daybook/server/internal/doortest"
+
 	"github.com/google/go-cmp/cmp"
 
 	"github.com/daybook-audit/daybook"
@@ -17,7 +19,7 @@ import (
 // record records an event that did not come through the door.
 func (f *fixture) record(e daybook.Event) {
 	f.t.Helper()
-	if _, err := f.book.Record(f.t.Context(), "default", e); err != nil {
+	if _, err := f.Book.Record(f.t.Context(), "default", e); err != nil {
 		f.t.Fatal(err)
 	}
 }
@@ -130,7 +132,7 @@ func TestBadQueries(t *testing.T) {
 		}
 		out.WriteString(target + "\n" + itoa(w.Code) + " " + w.Body.String() + "\n")
 	}
-	golden(t, "queries", out.String())
+	doortest.Golden(t, "queries", out.String())
 }
 
 // What did not come through the door is shown on demand, in its shape.
@@ -171,10 +173,10 @@ func TestErased(t *testing.T) {
 	erase := func(r daybook.EraseRequest) {
 		t.Helper()
 		r.Org, r.Reason, r.By = "default", "request", by
-		if _, err := f.book.Erase(t.Context(), r); err != nil {
+		if _, err := f.Book.Erase(t.Context(), r); err != nil {
 			t.Fatal(err)
 		}
-		if err := f.book.Settle(t.Context()); err != nil {
+		if err := f.Book.Settle(t.Context()); err != nil {
 			t.Fatal(err)
 		}
 	}

@@ -15,15 +15,15 @@ import (
 	"github.com/daybook-audit/daybook/server/internal/auth"
 	"github.com/daybook-audit/daybook/server/internal/compat/togo"
 	"github.com/daybook-audit/daybook/server/internal/control"
+	"github.com/daybook-audit/daybook/server/internal/doortest"
 	"github.com/daybook-audit/daybook/server/internal/selfaudit"
 	"github.com/daybook-audit/daybook/storetest"
 )
 
 // fixture is a door over a book in memory.
 type fixture struct {
+	*doortest.Base
 	t     *testing.T
-	book  *daybook.Book
-	keys  *control.Keys
 	audit *selfaudit.Auditor
 	mux   *http.ServeMux
 	door  *togo.Door
@@ -33,23 +33,9 @@ func now() time.Time { return time.Date(2026, 1, 2, 3, 4, 5, 678_000_000, time.U
 
 func newFixture(t *testing.T, o auth.Options, proxies ...netip.Prefix) *fixture {
 	t.Helper()
-	f := &fixture{t: t, mux: http.NewServeMux()}
-	store := storetest.Memory()
-	var err error
-	if f.book, err = daybook.Open(t.Context(), store, daybook.Options{Now: now}); err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() {
-		if err := f.book.Close(); err != nil {
-			t.Error(err)
-		}
-	})
-	f.keys = control.NewKeys(store, now)
-	o.Now = now
-	authenticator := auth.New(f.keys, o)
-	t.Cleanup(authenticator.Close)
-	f.audit = selfaudit.New(f.book, selfaudit.Options{Now: now})
-	f.door = togo.New(togo.Deps{Book: f.book, Auth: authenticator, Audit: f.audit, TrustedProxies: proxies})
+	f := &fixture{Base: doortest.New(t, storetest.ClockAt(now()), storetest.Memory(), daybook.Options{}, o), t: t, mux: http.NewServeMux()}
+	f.audit = selfaudit.New(f.Book, selfaudit.Options{Now: now})
+	f.door = togo.New(togo.Deps{Book: f.Book, Auth: f.Auth, Audit: f.audit, TrustedProxies: proxies})
 	for _, r := range f.door.Routes() {
 		f.mux.HandleFunc(r.Method+" "+r.Pattern, func(w http.ResponseWriter, req *http.Request) {
 			body := make([]byte, max(0, req.ContentLength))
@@ -60,15 +46,6 @@ func newFixture(t *testing.T, o auth.Options, proxies ...netip.Prefix) *fixture 
 		})
 	}
 	return f
-}
-
-func (f *fixture) key(org daybook.OrgID, scopes ...string) string {
-	f.t.Helper()
-	_, secret, err := f.keys.Create(f.t.Context(), control.NewKey{Org: org, Name: "app", Scopes: scopes})
-	if err != nil {
-		f.t.Fatal(err)
-	}
-	return secret
 }
 
 func (f *fixture) do(method, path, key, body string, header ...string) *httptest.ResponseRecorder {
@@ -88,11 +65,11 @@ func (f *fixture) do(method, path, key, body string, header ...string) *httptest
 // snapshot takes one as an application with package activity does, and returns its id.
 func (f *fixture) snapshot(org daybook.OrgID) string {
 	f.t.Helper()
-	clerk, err := daybook.NewClerk(f.book, daybook.ClerkOptions{Org: org})
+	clerk, err := daybook.NewClerk(f.Book, daybook.ClerkOptions{Org: org})
 	if err != nil {
 		f.t.Fatal(err)
 	}
-	v, err := activity.New(clerk, nil, f.book).Snapshot(f.t.Context(), "post", "42", map[string]any{"title": "Hello"}, "u1")
+	v, err := activity.New(clerk, nil, f.Book).Snapshot(f.t.Context(), "post", "42", map[string]any{"title": "Hello"}, "u1")
 	if err != nil {
 		f.t.Fatal(err)
 	}
@@ -102,7 +79,7 @@ func (f *fixture) snapshot(org daybook.OrgID) string {
 // newest returns the newest event of org.
 func (f *fixture) newest(org daybook.OrgID) daybook.Event {
 	f.t.Helper()
-	page, err := f.book.Search(f.t.Context(), daybook.EventQuery{Org: org, Limit: 1})
+	page, err := f.Book.Search(f.t.Context(), daybook.EventQuery{Org: org, Limit: 1})
 	if err != nil || len(page.Entries) == 0 {
 		f.t.Fatalf("nothing in the log of %s: %v", org, err)
 	}
@@ -132,7 +109,7 @@ func TestRestore(t *testing.T) {
 			t.Parallel()
 			f := newFixture(t, auth.Options{}, tt.proxies...)
 			id := f.snapshot("org_acme")
-			key := f.key("org_acme", "read", "record")
+			key := f.Key("org_acme", "read", "record")
 			w := f.do("POST", "/api/audit/versions/"+id+"/restore", key, tt.body, "X-User-Id", "u9", "X-Forwarded-For", "203.0.113.9", "User-Agent", "ua")
 			want := `{"version":{"id":"` + id + `","number":1,"subject_type":"post","subject_id":"42","causer_id":"u1","created_at":"2026-01-02T03:04:05.678Z","seq":0},` +
 				`"data":{"title":"Hello"}}`
@@ -159,7 +136,7 @@ func TestRefusals(t *testing.T) {
 	t.Parallel()
 	f := newFixture(t, auth.Options{})
 	id := f.snapshot("org_acme")
-	every, acme, reader, recorder := f.key("", "read", "record"), f.key("org_acme", "read", "record"), f.key("org_acme", "read"), f.key("org_acme", "record")
+	every, acme, reader, recorder := f.Key("", "read", "record"), f.Key("org_acme", "read", "record"), f.Key("org_acme", "read"), f.Key("org_acme", "record")
 	restore := "/api/audit/versions/" + id + "/restore"
 	for name, tt := range map[string]struct {
 		method, path, key string
@@ -190,7 +167,7 @@ func TestRefusals(t *testing.T) {
 		}
 	}
 	limited := newFixture(t, auth.Options{RateLimit: 0.1})
-	key := limited.key("org_acme", "read")
+	key := limited.Key("org_acme", "read")
 	var last *httptest.ResponseRecorder
 	for range 20 {
 		last = limited.do("GET", "/api/audit/dashboard", key, "")
@@ -213,7 +190,7 @@ func TestLooks(t *testing.T) {
 	t.Parallel()
 	f := newFixture(t, auth.Options{})
 	id := f.snapshot("org_acme")
-	key := f.key("org_acme", "read")
+	key := f.Key("org_acme", "read")
 	if w := f.do("GET", "/api/audit/versions/post/42", key, ""); w.Code != http.StatusOK || !strings.Contains(w.Body.String(), id) {
 		t.Fatalf("%d %s", w.Code, w.Body)
 	}

@@ -3,7 +3,6 @@ package workos_test
 import (
 	"context"
 	"encoding/json"
-	"flag"
 	"fmt"
 	"net/http"
 	"net/http/httptest"
@@ -14,25 +13,20 @@ import (
 	"testing"
 	"time"
 
-	"github.com/google/go-cmp/cmp"
-
 	"github.com/daybook-audit/daybook"
 	"github.com/daybook-audit/daybook/server/internal/auth"
 	"github.com/daybook-audit/daybook/server/internal/compat/workos"
 	"github.com/daybook-audit/daybook/server/internal/control"
+	"github.com/daybook-audit/daybook/server/internal/doortest"
 	"github.com/daybook-audit/daybook/server/internal/export"
 	"github.com/daybook-audit/daybook/server/internal/selfaudit"
 	"github.com/daybook-audit/daybook/storetest"
 )
 
-var update = flag.Bool("update", false, "write the golden files")
-
 type fixture struct {
-	*storetest.Clock
+	*doortest.Base
 	t       *testing.T
-	book    *daybook.Book
 	door    *workos.Door
-	keys    *control.Keys
 	exports *export.Runner
 	schemas *control.Schemas
 	ended   chan control.Export
@@ -47,26 +41,15 @@ func newFixture(t *testing.T, s workos.Settings, change ...func(*workos.Deps)) *
 
 func newFixtureWith(t *testing.T, s workos.Settings, rules control.SchemaRules, change ...func(*workos.Deps)) *fixture {
 	t.Helper()
-	f := &fixture{Clock: storetest.ClockAt(time.Date(2026, 2, 2, 16, 35, 39, 0, time.UTC)), t: t}
-	store := storetest.Memory()
-	var err error
-	f.schemas, err = control.OpenSchemas(t.Context(), store, control.SchemaOptions{Now: f.Now, Rules: map[string]control.SchemaRules{workos.Name: rules}})
+	clock, store := storetest.ClockAt(time.Date(2026, 2, 2, 16, 35, 39, 0, time.UTC)), storetest.Memory()
+	schemas, err := control.OpenSchemas(t.Context(), store, control.SchemaOptions{Now: clock.Now, Rules: map[string]control.SchemaRules{workos.Name: rules}})
 	if err != nil {
 		t.Fatal(err)
 	}
-	if f.book, err = daybook.Open(t.Context(), store, daybook.Options{Now: f.Now, Schemas: f.schemas}); err != nil {
-		t.Fatal(err)
+	f := &fixture{
+		Base: doortest.New(t, clock, store, daybook.Options{Schemas: schemas}, auth.Options{}), t: t, schemas: schemas, ended: make(chan control.Export, 100),
 	}
-	t.Cleanup(func() {
-		if err := f.book.Close(); err != nil {
-			t.Error(err)
-		}
-	})
-	f.keys = control.NewKeys(store, f.Now)
-	authenticator := auth.New(f.keys, auth.Options{Now: f.Now})
-	t.Cleanup(authenticator.Close)
-	f.ended = make(chan control.Export, 100)
-	f.exports, err = export.Open(t.Context(), f.book, control.NewExports(store, f.Now), []byte("key of links"), export.Options{
+	f.exports, err = export.Open(t.Context(), f.Book, control.NewExports(store, f.Now), []byte("key of links"), export.Options{
 		Dir: t.TempDir(), Now: f.Now, Ended: func(x control.Export) { f.ended <- x },
 	})
 	if err != nil {
@@ -78,24 +61,15 @@ func newFixtureWith(t *testing.T, s workos.Settings, rules control.SchemaRules, 
 		}
 	})
 	deps := workos.Deps{
-		Schemas: f.schemas, Retentions: control.NewRetentions(store, f.Now), Portal: control.NewPortal(store, f.keys, f.Now),
-		Exports: f.exports, Book: f.book, Auth: authenticator, Orgs: control.NewOrgs(store, f.Now), Repeats: control.NewRepeats(store, f.Now), Settings: s,
+		Schemas: f.schemas, Retentions: control.NewRetentions(store, f.Now), Portal: control.NewPortal(store, f.Keys, f.Now),
+		Exports: f.exports, Book: f.Book, Auth: f.Auth, Orgs: f.Orgs, Repeats: control.NewRepeats(store, f.Now), Settings: s,
 	}
 	for _, c := range change {
 		c(&deps)
 	}
 	f.door = workos.New(deps)
-	f.every, f.acme = f.key("", "record"), f.key("org_acme", "record")
+	f.every, f.acme = f.Key("", "record"), f.Key("org_acme", "record")
 	return f
-}
-
-func (f *fixture) key(org daybook.OrgID, scopes ...string) string {
-	f.t.Helper()
-	_, secret, err := f.keys.Create(f.t.Context(), control.NewKey{Org: org, Scopes: scopes})
-	if err != nil {
-		f.t.Fatal(err)
-	}
-	return secret
 }
 
 // post sends a body with a key, and an Idempotency-Key if it is not empty.
@@ -161,41 +135,10 @@ func (f *fixture) check(w *httptest.ResponseRecorder) {
 	}
 }
 
-// entries returns what stands in the log, oldest first.
-func (f *fixture) entries(org daybook.OrgID) []string {
-	f.t.Helper()
-	var list []string
-	for e, err := range f.book.Events(f.t.Context(), daybook.EventQuery{Org: org, Asc: true}) {
-		if err != nil {
-			f.t.Fatal(err)
-		}
-		list = append(list, string(e.Payload))
-	}
-	return list
-}
-
 // body is the smallest request, with more members of the event.
 func body(org, more string) string {
 	return `{"organization_id":"` + org + `","event":{"action":"user.signed_in","occurred_at":"2026-02-02T16:35:39.317Z",` +
 		`"actor":{"id":"u1","type":"user"},"targets":[],"context":{"location":"1.2.3.4"}` + more + `}}`
-}
-
-func golden(t *testing.T, name, got string) {
-	t.Helper()
-	path := filepath.Join("testdata", name+".golden")
-	if *update {
-		if err := os.WriteFile(path, []byte(got), 0o600); err != nil {
-			t.Fatal(err)
-		}
-		return
-	}
-	want, err := os.ReadFile(path)
-	if err != nil {
-		t.Fatal(err)
-	}
-	if diff := cmp.Diff(string(want), got); diff != "" {
-		t.Errorf("%s (-update writes it):\n%s", path, diff)
-	}
 }
 
 // TestBodiesOfSDKs records what the official SDKs send, byte for byte, and shows what stands in the log.
@@ -217,7 +160,7 @@ func TestBodiesOfSDKs(t *testing.T) {
 			if w.Code != 201 || w.Header().Get("Daybook-Duplicate") != "false" || w.Header().Get("Daybook-Seq") != "0" {
 				t.Fatalf("%d %s %v", w.Code, w.Body, w.Header())
 			}
-			golden(t, strings.TrimSuffix(filepath.Base(file), ".json"), strings.Join(f.entries("org_1"), "\n")+"\n")
+			doortest.Golden(t, strings.TrimSuffix(filepath.Base(file), ".json"), strings.Join(f.Entries("org_1"), "\n")+"\n")
 		})
 	}
 }
@@ -237,7 +180,7 @@ func TestFaults(t *testing.T) {
 	}{
 		"unauthorized":     {"", body("org_1", ""), 401},
 		"wrong_key":        {"sk_example_123", body("org_1", ""), 401},
-		"forbidden":        {f.key("", "read"), body("org_1", ""), 403},
+		"forbidden":        {f.Key("", "read"), body("org_1", ""), 403},
 		"other_org":        {f.acme, body("org_1", ""), 404},
 		"org_form":         {f.every, body("not an org", ""), 404},
 		"empty":            {f.every, "", 400},
@@ -263,9 +206,9 @@ func TestFaults(t *testing.T) {
 		if w.Code != tt.status {
 			t.Errorf("%s: %d, want %d: %s", name, w.Code, tt.status, w.Body)
 		}
-		golden(t, "fault_"+name, fmt.Sprintf("%d\n%s\n", w.Code, w.Body))
+		doortest.Golden(t, "fault_"+name, fmt.Sprintf("%d\n%s\n", w.Code, w.Body))
 	}
-	if list := f.entries("org_1"); len(list) != 0 {
+	if list := f.Entries("org_1"); len(list) != 0 {
 		t.Errorf("something was recorded: %s", list)
 	}
 }
@@ -294,7 +237,7 @@ func TestAccepted(t *testing.T) {
 			if name == "white space" {
 				b = strings.ReplaceAll(b, "16 :\t35 :\t39", "16:35:39")
 			}
-			if w := f.post(f.every, "", b); w.Code != 201 || len(f.entries("org_1")) != 1 {
+			if w := f.post(f.every, "", b); w.Code != 201 || len(f.Entries("org_1")) != 1 {
 				t.Errorf("%d %s", w.Code, w.Body)
 			}
 		})
@@ -323,8 +266,8 @@ func TestIdempotency(t *testing.T) {
 		t.Helper()
 		step++
 		w := f.post(f.every, idempotency, b)
-		if w.Code != wantStatus || w.Header().Get("Daybook-Duplicate") != wantDuplicate || len(f.entries("org_1")) != wantEntries {
-			t.Errorf("step %d: %d, duplicate %q, %d entries: %s", step, w.Code, w.Header().Get("Daybook-Duplicate"), len(f.entries("org_1")), w.Body)
+		if w.Code != wantStatus || w.Header().Get("Daybook-Duplicate") != wantDuplicate || len(f.Entries("org_1")) != wantEntries {
+			t.Errorf("step %d: %d, duplicate %q, %d entries: %s", step, w.Code, w.Header().Get("Daybook-Duplicate"), len(f.Entries("org_1")), w.Body)
 		}
 		return w
 	}
@@ -336,7 +279,7 @@ func TestIdempotency(t *testing.T) {
 			t.Errorf("%s of the replay is another", name)
 		}
 	}
-	golden(t, "fault_key_reused", fmt.Sprintf("%d\n%s\n", 400, post("k1", b, 400, "", 1).Body))
+	doortest.Golden(t, "fault_key_reused", fmt.Sprintf("%d\n%s\n", 400, post("k1", b, 400, "", 1).Body))
 	post("", a, 201, "false", 2) // equal to a keyed one: new
 	post("", a, 201, "true", 2)  // equal to a keyless one
 	post("", b, 201, "false", 3)
@@ -389,7 +332,7 @@ func TestAtOnce(t *testing.T) {
 		}
 		wait.Wait()
 	}
-	if n := len(f.entries("org_1")); n != 2 {
+	if n := len(f.Entries("org_1")); n != 2 {
 		t.Errorf("%d entries of two requests", n)
 	}
 }
@@ -405,14 +348,14 @@ func TestSettings(t *testing.T) {
 	}
 	reuse := newFixture(t, workos.Settings{ReuseRecords: true})
 	reuse.post(reuse.every, "k", body("org_1", ""))
-	if w := reuse.post(reuse.every, "k", body("org_1", `,"version":2`)); w.Code != 201 || len(reuse.entries("org_1")) != 2 {
+	if w := reuse.post(reuse.every, "k", body("org_1", `,"version":2`)); w.Code != 201 || len(reuse.Entries("org_1")) != 2 {
 		t.Errorf("a key used again: %d %s", w.Code, w.Body)
 	}
 	plain := newFixture(t, workos.Settings{NoKeylessDedupe: true})
 	for range 2 {
 		plain.post(plain.every, "", body("org_1", ""))
 	}
-	if n := len(plain.entries("org_1")); n != 2 {
+	if n := len(plain.Entries("org_1")); n != 2 {
 		t.Errorf("%d entries without dedupe", n)
 	}
 }
@@ -492,7 +435,7 @@ func FuzzDecode(f *testing.F) {
 			if err := json.Unmarshal([]byte(text), &in); err != nil {
 				t.Fatal(err)
 			}
-			if list := fx.entries(in.OrganizationID); len(list) != 1 || !json.Valid([]byte(list[0])) {
+			if list := fx.Entries(in.OrganizationID); len(list) != 1 || !json.Valid([]byte(list[0])) {
 				t.Errorf("the log holds %q", list)
 			}
 		}
@@ -516,7 +459,7 @@ func TestRefusals(t *testing.T) {
 	f.post(f.every, "", strings.Replace(body("org_none", ""), "user.signed_in", "", 1))         // there is no such organization
 	f.post(f.acme, "", strings.Replace(body("org_globex", ""), "user.signed_in", "", 1))        // not its own
 	a.Close(t.Context())
-	log := strings.Join(f.entries("org_acme"), "\n")
+	log := strings.Join(f.Entries("org_acme"), "\n")
 	for _, want := range []string{
 		`"action":"daybook.event.conflict"`, `"rule":"key_conflict"`, `"action":"daybook.event.rejected"`, `"rule":"required"`, `"rule":"invalid_value"`, `"rule":"reserved_action"`,
 	} {
@@ -524,7 +467,7 @@ func TestRefusals(t *testing.T) {
 			t.Errorf("no %s in the log:\n%s", want, log)
 		}
 	}
-	if strings.Contains(log, "secret") || len(f.entries("org_none")) > 0 || len(f.entries("org_globex")) > 0 {
+	if strings.Contains(log, "secret") || len(f.Entries("org_none")) > 0 || len(f.Entries("org_globex")) > 0 {
 		t.Errorf("a body, or another's log: %s", log)
 	}
 }

@@ -10,6 +10,8 @@ import (
 	"testing"
 	"time"
 
+	"github.com/daybook-audit/daybook/server/internal/doortest"
+
 	"github.com/daybook-audit/daybook"
 	"github.com/daybook-audit/daybook/server/internal/compat/workos"
 	"github.com/daybook-audit/daybook/server/internal/control"
@@ -85,10 +87,10 @@ const wholeRange = `"range_start":"2026-01-01T00:00:00Z","range_end":"2027-01-01
 func TestExport(t *testing.T) {
 	t.Parallel()
 	f := newFixture(t, workos.Settings{})
-	all := f.key("org_acme", "record", "export")
+	all := f.Key("org_acme", "record", "export")
 	f.fill(all)
 	// What was recorded in another way is in it too.
-	if _, err := f.book.RecordJSON(t.Context(), "org_acme", daybook.Request{Events: [][]byte{[]byte(
+	if _, err := f.Book.RecordJSON(t.Context(), "org_acme", daybook.Request{Events: [][]byte{[]byte(
 		`{"action":"native.event","occurred_at":"2026-02-02T20:00:00Z","actor":{"type":"user","id":"=cmd"},"changes":[{"path":"/a","new":1}]}`)}}); err != nil {
 		t.Fatal(err)
 	}
@@ -99,7 +101,7 @@ func TestExport(t *testing.T) {
 		t.Errorf("%d %v", w.Code, h)
 	}
 	text := regexp.MustCompile(`evt_[0-9a-z]{26}`).ReplaceAllString(w.Body.String(), "evt_…")
-	golden(t, "export_csv", text)
+	doortest.Golden(t, "export_csv", text)
 	for name, want := range map[string]string{
 		`"actions":["doc.opened","doc.closed"]`:                        "doc.opened doc.closed",
 		`"actor_ids":["u1"]`:                                           "doc.opened user.signed_out",
@@ -127,7 +129,7 @@ func TestExport(t *testing.T) {
 func TestExportGuard(t *testing.T) {
 	t.Parallel()
 	f := newFixture(t, workos.Settings{GuardCSV: true})
-	all := f.key("org_acme", "record", "export")
+	all := f.Key("org_acme", "record", "export")
 	if w := f.post(all, "", strings.Replace(body("org_acme", ""), `"u1"`, `"=1+1"`, 1)); w.Code != 201 {
 		t.Fatal(w.Body)
 	}
@@ -139,7 +141,7 @@ func TestExportGuard(t *testing.T) {
 func TestExportFaults(t *testing.T) {
 	t.Parallel()
 	f := newFixture(t, workos.Settings{})
-	acme, every := f.key("org_acme", "export"), f.key("", "export")
+	acme, every := f.Key("org_acme", "export"), f.Key("", "export")
 	f.post(f.acme, "", body("org_acme", ""))
 	ready := f.exported(acme, `{"organization_id":"org_acme",`+wholeRange+`}`)
 	id := fmt.Sprint(ready["id"])
@@ -170,10 +172,10 @@ func TestExportFaults(t *testing.T) {
 			t.Errorf("%s: %d, want %d: %s", c.name, w.Code, c.status, w.Body)
 		}
 		f.check(w)
-		golden(t, "export_fault_"+c.name, strings.ReplaceAll(fmt.Sprintf("%d\n%s\n", w.Code, w.Body), id, "exp_…"))
+		doortest.Golden(t, "export_fault_"+c.name, strings.ReplaceAll(fmt.Sprintf("%d\n%s\n", w.Code, w.Body), id, "exp_…"))
 	}
 	// What is another's is not there.
-	if w := f.serve("GET", "/audit_logs/exports/"+id, f.key("org_globex", "export"), ""); w.Code != 404 || w.Body.String() != `{"message":"Audit Log Export not found: '`+id+`'."}` {
+	if w := f.serve("GET", "/audit_logs/exports/"+id, f.Key("org_globex", "export"), ""); w.Code != 404 || w.Body.String() != `{"message":"Audit Log Export not found: '`+id+`'."}` {
 		t.Errorf("another's: %d %s", w.Code, w.Body)
 	}
 	if w := f.serve("GET", "/audit_logs/exports/"+id, every, ""); w.Code != 200 {

@@ -12,6 +12,8 @@ import (
 	"testing"
 	"time"
 
+	"github.com/daybook-audit/daybook/server/internal/doortest"
+
 	"github.com/daybook-audit/daybook"
 	"github.com/daybook-audit/daybook/server/internal/auth"
 	"github.com/daybook-audit/daybook/server/internal/compat/workos"
@@ -70,12 +72,12 @@ func (f *fixture) page(method, path, cookie, form string) *httptest.ResponseReco
 func TestPortalLink(t *testing.T) {
 	t.Parallel()
 	f := newFixture(t, workos.Settings{})
-	manage := f.key("org_acme", "manage")
+	manage := f.Key("org_acme", "manage")
 	for _, c := range []struct{ name, key, body string }{
-		{"forbidden", f.key("org_acme", "read"), `{"organization":"org_acme"}`},
+		{"forbidden", f.Key("org_acme", "read"), `{"organization":"org_acme"}`},
 		{"unauthorized", "", `{"organization":"org_acme"}`},
 		{"other_org", manage, `{"organization":"org_globex"}`},
-		{"unknown_org", f.key("", "manage"), `{"organization":"org_0"}`},
+		{"unknown_org", f.Key("", "manage"), `{"organization":"org_0"}`},
 		{"no_org", manage, `{"organization":""}`},
 		{"intent", manage, `{"organization":"org_acme","intent":"sso"}`},
 		{"streams", manage, `{"organization":"org_acme","intent":"log_streams"}`},
@@ -85,7 +87,7 @@ func TestPortalLink(t *testing.T) {
 	} {
 		w := f.serve("POST", "/portal/generate_link", c.key, c.body)
 		f.check(w)
-		golden(t, "portal_"+c.name, shown(w))
+		doortest.Golden(t, "portal_"+c.name, shown(w))
 	}
 	for _, body := range []string{
 		`{"organization":"org_acme"}`, `{"organization":"org_acme","intent":"audit_logs","return_url":"https://app.example.com/x","success_url":null,"it_contact_emails":["a@example.com"],"more":1}`,
@@ -103,7 +105,7 @@ func TestPortal(t *testing.T) {
 		a = selfaudit.New(book, selfaudit.Options{})
 		d.Audit = a
 	})
-	manage := f.key("org_acme", "manage")
+	manage := f.Key("org_acme", "manage")
 	f.fill(f.acme)
 	f.post(f.acme, "", strings.Replace(body("org_acme", `,"metadata":{"x":"<script>\u202e"}`), `"id":"u1"`, `"id":"u1","name":"<b>\u202eevil"`, 1))
 	f.post(f.every, "", strings.Replace(body("org_globex", ""), "user.signed_in", "globex.secret", 1))
@@ -140,7 +142,7 @@ func TestPortal(t *testing.T) {
 		}
 	}
 	a.Close(t.Context())
-	log := strings.Join(f.entries("org_acme"), "\n")
+	log := strings.Join(f.Entries("org_acme"), "\n")
 	for action, n := range map[string]int{"daybook.portal.opened": 1, "daybook.log.viewed": 2} {
 		if strings.Count(log, `"action":"`+action+`"`) < n || !strings.Contains(log, `"actor":{"type":"portal","id":"portal_`) || !strings.Contains(log, `"via":[{"type":"api_key","id":"key_`) {
 			t.Errorf("%s in the log: %s", action, log)
@@ -152,7 +154,7 @@ func TestPortalExport(t *testing.T) {
 	t.Parallel()
 	f := newFixture(t, workos.Settings{})
 	f.fill(f.acme)
-	cookie, _ := f.enter(f.link(f.key("org_acme", "manage"), `{"organization":"org_acme"}`))
+	cookie, _ := f.enter(f.link(f.Key("org_acme", "manage"), `{"organization":"org_acme"}`))
 	w := f.page("POST", "/portal/exports", cookie, url.Values{"q": {"action:doc.*"}}.Encode())
 	where := w.Header().Get("Location")
 	if w.Code != 303 || !strings.HasPrefix(where, "/portal/exports/exp_") {
@@ -169,7 +171,7 @@ func TestPortalExport(t *testing.T) {
 	if file := f.serve("GET", strings.ReplaceAll(href[1], "&amp;", "&"), "", ""); file.Code != 200 || strings.Count(file.Body.String(), "\r\n") != 3 {
 		t.Errorf("the file: %d %s", file.Code, file.Body)
 	}
-	other, _ := f.enter(f.link(f.key("org_globex", "manage"), `{"organization":"org_globex"}`))
+	other, _ := f.enter(f.link(f.Key("org_globex", "manage"), `{"organization":"org_globex"}`))
 	for name, c := range map[string][2]string{"another's": {where, other}, "unknown": {"/portal/exports/exp_0", cookie}} {
 		if w := f.page("GET", c[0], c[1], ""); w.Code != 404 {
 			t.Errorf("%s: %d", name, w.Code)
@@ -189,7 +191,7 @@ func TestPortalExport(t *testing.T) {
 func TestPortalEnds(t *testing.T) {
 	t.Parallel()
 	f := newFixture(t, workos.Settings{})
-	key := f.key("org_acme", "manage")
+	key := f.Key("org_acme", "manage")
 	ask := func(cookie string) int { return f.page("GET", "/portal/events", cookie, "").Code }
 	late := f.link(key, `{"organization":"org_acme"}`)
 	f.Add(control.PortalLinkFor)
@@ -207,11 +209,11 @@ func TestPortalEnds(t *testing.T) {
 	}
 	cookie, _ = f.enter(f.link(key, `{"organization":"org_acme"}`))
 	unopened := f.link(key, `{"organization":"org_acme"}`)
-	keys, err := f.keys.All(t.Context(), func(k *control.Key) bool { return k.Scopes[0] == "manage" })
+	keys, err := f.Keys.All(t.Context(), func(k *control.Key) bool { return k.Scopes[0] == "manage" })
 	if err != nil || len(keys) != 1 {
 		t.Fatal(keys, err)
 	}
-	if _, err := f.keys.Revoke(t.Context(), keys[0].ID, func(*control.Key) bool { return true }); err != nil {
+	if _, err := f.Keys.Revoke(t.Context(), keys[0].ID, func(*control.Key) bool { return true }); err != nil {
 		t.Fatal(err)
 	}
 	if _, w := f.enter(unopened); ask(cookie) != 410 || w.Code != 410 {
@@ -223,7 +225,7 @@ func TestPortalEnds(t *testing.T) {
 func TestPortalCookie(t *testing.T) {
 	t.Parallel()
 	f := newFixture(t, workos.Settings{}, func(d *workos.Deps) { d.Origin = auth.Origin{Public: "https://audit.example.com"} })
-	w := f.serve("POST", "/portal/generate_link", f.key("org_acme", "manage"), `{"organization":"org_acme"}`)
+	w := f.serve("POST", "/portal/generate_link", f.Key("org_acme", "manage"), `{"organization":"org_acme"}`)
 	token := regexp.MustCompile(`^\{"link":"https://audit\.example\.com/portal\?(token=[\w-]+)"}$`).FindStringSubmatch(w.Body.String())
 	if token == nil {
 		t.Fatal(w.Body)
@@ -240,12 +242,12 @@ func TestPortalOpensOnce(t *testing.T) {
 	f := newFixture(t, workos.Settings{}, func(d *workos.Deps) {
 		d.Audit = selfaudit.New(failingBook{err: &daybook.Error{Code: daybook.CodeUnavailable}}, selfaudit.Options{})
 	})
-	key := f.key("org_acme", "manage")
+	key := f.Key("org_acme", "manage")
 	if cookie, w := f.enter(f.link(key, `{"organization":"org_acme"}`)); w.Code != 500 || cookie != "" {
 		t.Errorf("without the log: %d %s", w.Code, w.Header())
 	}
 	f = newFixture(t, workos.Settings{})
-	link := f.link(f.key("org_acme", "manage"), `{"organization":"org_acme"}`)
+	link := f.link(f.Key("org_acme", "manage"), `{"organization":"org_acme"}`)
 	codes := make(chan string, 8)
 	for range cap(codes) {
 		go func() {

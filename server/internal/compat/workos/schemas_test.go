@@ -8,6 +8,8 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/daybook-audit/daybook/server/internal/doortest"
+
 	"github.com/google/go-cmp/cmp"
 
 	"github.com/daybook-audit/daybook/server/internal/compat/workos"
@@ -31,7 +33,7 @@ func eventOf(action, targets, more string) string {
 func TestSchemas(t *testing.T) {
 	t.Parallel()
 	f := newFixture(t, workos.Settings{})
-	manage, read := f.key("org_acme", "manage", "read"), f.key("org_acme", "read")
+	manage, read := f.Key("org_acme", "manage", "read"), f.Key("org_acme", "read")
 	const path = "/audit_logs/actions/invoice.paid/schemas"
 	targets := `[{"id":"i1","type":"invoice"}]`
 	for _, c := range []struct{ name, method, target, key, body string }{
@@ -56,7 +58,7 @@ func TestSchemas(t *testing.T) {
 		{"list_order", "GET", path + "?order=up&limit=x&after=als_", read, ""},
 		{"list_cursor", "GET", path + "?after=als_OQ", read, ""},
 		{"actions", "GET", "/audit_logs/actions", read, ""},
-		{"actions_of_others", "GET", "/audit_logs/actions", f.key("org_globex", "read"), ""},
+		{"actions_of_others", "GET", "/audit_logs/actions", f.Key("org_globex", "read"), ""},
 		{"event", "POST", "/audit_logs/events", f.acme, eventOf("invoice.paid", targets, `,"version":1`)},
 		{"event_newest", "POST", "/audit_logs/events", f.acme, eventOf("invoice.paid", `[{"id":"i1","type":"invoice"},{"id":"t","type":"team"}]`, "")},
 		{"event_target", "POST", "/audit_logs/events", f.acme, eventOf("invoice.paid", `[{"id":"i1","type":"order"}]`, `,"version":1`)},
@@ -65,9 +67,9 @@ func TestSchemas(t *testing.T) {
 		{"event_version", "POST", "/audit_logs/events", f.acme, eventOf("invoice.paid", targets, `,"version":3`)},
 		{"event_free", "POST", "/audit_logs/events", f.acme, eventOf("other", targets, "")},
 	} {
-		golden(t, "schema_"+c.name, shown(f.serve(c.method, c.target, c.key, c.body)))
+		doortest.Golden(t, "schema_"+c.name, shown(f.serve(c.method, c.target, c.key, c.body)))
 	}
-	golden(t, "schema_entries", strings.Join(f.entries("org_acme"), "\n")+"\n")
+	doortest.Golden(t, "schema_entries", strings.Join(f.Entries("org_acme"), "\n")+"\n")
 }
 
 // TestSchemaModes holds the table of modes, and that a replay is answered as one whatever was registered meanwhile.
@@ -77,7 +79,7 @@ func TestSchemaModes(t *testing.T) {
 	for mode, want := range map[string][2]int{control.SchemaOpen: {400, 201}, control.SchemaQuarantine: {201, 201}, control.SchemaStrict: {400, 400}} {
 		f := newFixtureWith(t, workos.Settings{}, control.SchemaRules{Mode: mode})
 		before := f.post(f.acme, "k1", wrong)
-		if w := f.serve("POST", "/audit_logs/actions/invoice.paid/schemas", f.key("", "manage"), invoicePaid); w.Code != 201 {
+		if w := f.serve("POST", "/audit_logs/actions/invoice.paid/schemas", f.Key("", "manage"), invoicePaid); w.Code != 201 {
 			t.Fatal(w.Body)
 		}
 		if again := f.post(f.acme, "k1", wrong); before.Code == 201 && (again.Code != 201 || again.Header().Get("Daybook-Duplicate") != "true") {
@@ -87,19 +89,19 @@ func TestSchemaModes(t *testing.T) {
 		if got := [2]int{f.post(f.acme, "", fresh).Code, f.post(f.acme, "", free).Code}; got != want {
 			t.Errorf("%s: %v", mode, got)
 		}
-		if n := strings.Count(strings.Join(f.entries("org_acme"), ""), `"flags":["schema_`); (n > 0) != (mode == control.SchemaQuarantine) {
+		if n := strings.Count(strings.Join(f.Entries("org_acme"), ""), `"flags":["schema_`); (n > 0) != (mode == control.SchemaQuarantine) {
 			t.Errorf("%s: %d flags", mode, n)
 		}
 	}
 	f := newFixtureWith(t, workos.Settings{}, control.SchemaRules{Mode: control.SchemaStrict})
-	golden(t, "schema_event_strict", shown(f.post(f.acme, "", free)))
+	doortest.Golden(t, "schema_event_strict", shown(f.post(f.acme, "", free)))
 }
 
 // TestLists walks through a list in both directions and orders, as the SDKs do.
 func TestLists(t *testing.T) {
 	t.Parallel()
 	f := newFixture(t, workos.Settings{})
-	key := f.key("org_acme", "manage", "read")
+	key := f.Key("org_acme", "manage", "read")
 	for i := range 25 {
 		body := fmt.Sprintf(`{"targets":[{"type":"t%d"}]}`, i)
 		for _, path := range []string{"/audit_logs/actions/a.b/schemas", fmt.Sprintf("/audit_logs/actions/a.%02d/schemas", i)} {
@@ -168,7 +170,7 @@ func TestLists(t *testing.T) {
 func TestOrganization(t *testing.T) {
 	t.Parallel()
 	f := newFixture(t, workos.Settings{})
-	manage, read := f.key("org_acme", "manage"), f.key("org_acme", "read")
+	manage, read := f.Key("org_acme", "manage"), f.Key("org_acme", "read")
 	const retention, configuration = "/organizations/org_acme/audit_logs_retention", "/organizations/org_acme/audit_log_configuration"
 	for _, c := range []struct{ name, method, target, key, body string }{
 		{"retention_none", "GET", retention, read, ""},
@@ -188,20 +190,20 @@ func TestOrganization(t *testing.T) {
 		{"retention_huge", "PUT", retention, manage, `{"retention_period_in_days":99999999999999999999}`},
 		{"retention_forbidden", "PUT", retention, read, `{"retention_period_in_days":30}`},
 		{"retention_other", "GET", "/organizations/org_globex/audit_logs_retention", read, ""},
-		{"configuration_unknown", "GET", "/organizations/org_0/audit_log_configuration", f.key("", "read"), ""},
+		{"configuration_unknown", "GET", "/organizations/org_0/audit_log_configuration", f.Key("", "read"), ""},
 	} {
 		w := f.serve(c.method, c.target, c.key, c.body)
 		if w.Code >= 400 {
 			f.check(w)
 		}
-		golden(t, "org_"+c.name, shown(w))
+		doortest.Golden(t, "org_"+c.name, shown(w))
 	}
 	f.post(f.acme, "", body("org_acme", ""))
 	if w := f.serve("GET", configuration, read, ""); !strings.Contains(w.Body.String(), `"state":"active"`) {
 		t.Errorf("after an event: %s", w.Body)
 	}
 	strict := newFixture(t, workos.Settings{OwnRetention: true})
-	manage = strict.key("org_acme", "manage")
+	manage = strict.Key("org_acme", "manage")
 	for body, want := range map[string]int{`{"retention_period_in_days":31}`: 422, `{"retention_period_in_days":30}`: 200, `{"retention_period":"2_YEARS"}`: 200} {
 		if w := strict.serve("PUT", retention, manage, body); w.Code != want {
 			t.Errorf("%s: %d %s", body, w.Code, w.Body)
@@ -219,7 +221,7 @@ func TestRetentionKeepsRules(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	key := f.key("org_acme", "manage", "read")
+	key := f.Key("org_acme", "manage", "read")
 	const path = "/organizations/org_acme/audit_logs_retention"
 	if w := f.serve("PUT", path, key, `{"retention_period_in_days":30}`); w.Code != 422 || !strings.Contains(w.Body.String(), `"field":"retention_period_in_days"`) {
 		t.Errorf("below the floor: %d %s", w.Code, w.Body)
@@ -243,7 +245,7 @@ func FuzzManage(f *testing.F) {
 	}
 	f.Fuzz(func(t *testing.T, text, query string) {
 		fx := newFixture(t, workos.Settings{})
-		key := fx.key("org_acme", "manage", "read")
+		key := fx.Key("org_acme", "manage", "read")
 		for _, route := range []string{"POST /audit_logs/actions/a.b/schemas", "PUT /organizations/org_acme/audit_logs_retention", "POST /portal/generate_link"} {
 			method, path, _ := strings.Cut(route, " ")
 			if w := fx.serve(method, path, key, text); w.Code >= 500 {

@@ -1,7 +1,7 @@
 // The instance: its organizations, and how it does.
 import { useEffect, useState } from "preact/hooks";
 import { Problem } from "../../api/client";
-import { number, t } from "../../messages/messages";
+import { number } from "../../messages/messages";
 import { visible } from "../../sentence/visible";
 import { against, useChange, useLoad } from "../../state/load";
 import { can, openSession } from "../../state/session";
@@ -13,6 +13,7 @@ import { Empty, ProblemBanner, Skeleton } from "../../ui/notice";
 import { ago, dayOf, shortTime, span, zoneName, zoneOf } from "../../ui/time";
 import { bytes } from "../exports/exports";
 import { createOrg, getInstance, type Instance, listOrgs, type OrgRow } from "./api";
+import { t } from "./texts";
 
 /** How often the figures are asked for again. */
 const EVERY = 10_000;

@@ -1,9 +1,9 @@
 // What the program is made of.
 import { useEffect } from "preact/hooks";
-import { t } from "../../messages/messages";
 import { useLoad } from "../../state/load";
 import { ProblemBanner, Skeleton } from "../../ui/notice";
 import { getInstance } from "./api";
+import { t } from "./texts";
 
 export default function Licences() {
 	const now = useLoad(getInstance, []);

@@ -1,13 +1,13 @@
 // What was recorded just before and after: in the log, and by the same actor.
 import { ask } from "../../api/client";
 import type { Entry, Page } from "../../api/types";
-import { t } from "../../messages/messages";
 import type { UrlState } from "../../state/url";
 import { ProblemBanner, Skeleton } from "../../ui/notice";
 import { shortTime, zoneName } from "../../ui/time";
 import { useBeside } from "../events/beside";
 import { effective } from "../events/hidden";
 import { read, when } from "../events/reading";
+import { t } from "./texts";
 
 type Props = { org: string; zone: string; entry: Entry; url: UrlState };
 

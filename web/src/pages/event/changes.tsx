@@ -4,8 +4,8 @@ import { wire } from "../../api/json";
 import type { Entry } from "../../api/types";
 import { type Row, rowsOf, type Shown } from "../../diff/model";
 import type { Run } from "../../diff/words";
-import { t } from "../../messages/messages";
 import { Check } from "../../ui/field";
+import { t } from "./texts";
 
 /** changes as the API gives them. */
 export function Changes(props: { changes: Entry["changes"] }) {

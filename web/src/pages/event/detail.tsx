@@ -3,7 +3,7 @@ import { useEffect, useState } from "preact/hooks";
 import { api, Problem } from "../../api/client";
 import { type Json, parseJSON } from "../../api/json";
 import type { Entry } from "../../api/types";
-import { number, t } from "../../messages/messages";
+import { number } from "../../messages/messages";
 import type { UrlState } from "../../state/url";
 import { copy } from "../../ui/copy";
 import { Empty, ProblemBanner, Skeleton } from "../../ui/notice";
@@ -15,6 +15,7 @@ import { Around } from "./around";
 import { Changes } from "./changes";
 import { Details } from "./details";
 import { Raw } from "./raw";
+import { t } from "./texts";
 import type { ValueActions } from "./value";
 
 type Props = ValueActions & { org: string; id: string; zone: string; url: UrlState };

@@ -2,10 +2,10 @@
 import type { ComponentChildren } from "preact";
 import { compact, isObject, type Json, Num } from "../../api/json";
 import type { Actor, Entry } from "../../api/types";
-import { t } from "../../messages/messages";
 import { writeMeta, writeMetaValue, writeTarget, writeValue } from "../../query/terms";
 import { visible } from "../../sentence/visible";
 import { nameOf } from "./names";
+import { t } from "./texts";
 import { Value, type ValueActions } from "./value";
 
 type Props = ValueActions & { org: string; entry: Entry };

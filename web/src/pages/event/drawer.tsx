@@ -1,11 +1,11 @@
 // One event beside the list: the same as its page, with a way to the next.
 import { useEffect, useRef } from "preact/hooks";
-import { t } from "../../messages/messages";
 import type { UrlState } from "../../state/url";
 import { Button, LinkButton } from "../../ui/button";
 import { copy } from "../../ui/copy";
 import type { Pages } from "../events/pages";
 import { EventDetail } from "./detail";
+import { t } from "./texts";
 
 type Props = { org: string; id: string; zone: string; pages: Pages; url: UrlState };
 

@@ -2,13 +2,13 @@
 
 import { useEffect } from "preact/hooks";
 import { useRoute } from "preact-iso/router";
-import { t } from "../../messages/messages";
 import { loadSentences } from "../../state/sentences";
 import { useUrl } from "../../state/url";
 import { useLog } from "../../ui/proof";
 import { zoneOf } from "../../ui/time";
 import { useBeside } from "../events/beside";
 import { EventDetail } from "./detail";
+import { t } from "./texts";
 
 export default function EventPage() {
 	const { org = "", id = "" } = useRoute().params;

@@ -1,11 +1,11 @@
 // The stored text as a tree. Numbers keep their digits, members their order.
 import { useState } from "preact/hooks";
 import { type Json, Num, readJSON } from "../../json/read";
-import { t } from "../../messages/messages";
 import { visible } from "../../sentence/visible";
 import { Button } from "../../ui/button";
 import { copy } from "../../ui/copy";
 import { Icon } from "../../ui/icon";
+import { t } from "./texts";
 
 /** Members and elements that are shown at once; the rest comes on demand. */
 const most = 200;

@@ -1,10 +1,10 @@
 // A value of an event with its menu: filter to it, exclude it, make it a column, copy it.
 import type { ComponentChildren } from "preact";
-import { t } from "../../messages/messages";
 import { exclude, include } from "../../query/terms";
 import { visible } from "../../sentence/visible";
 import { copy } from "../../ui/copy";
 import { Menu, MenuRow } from "../../ui/menu";
+import { t } from "./texts";
 
 /** What the menus of values act on. */
 export type ValueActions = { query: string; onQuery: (query: string) => void; onColumn?: (column: string) => void };

@@ -1,5 +1,5 @@
 // One export in full: what is in the file, what is not, and how to check it.
-import { t } from "../../messages/messages";
+
 import { visible } from "../../sentence/visible";
 import { Button, LinkButton } from "../../ui/button";
 import { copy } from "../../ui/copy";
@@ -8,6 +8,7 @@ import { ProblemBanner, Skeleton } from "../../ui/notice";
 import { Time } from "../../ui/time";
 import type { Export } from "./api";
 import { ExportProgress, rangeOf } from "./exports";
+import { t } from "./texts";
 
 export function ExportDetails(props: { of: Export | undefined; problem: unknown; zone: string; onClose: () => void }) {
 	const x = props.of;

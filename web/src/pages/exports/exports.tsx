@@ -1,7 +1,7 @@
 // The exports of an organization: what is being written, what can be fetched, and a new one.
 import { useEffect } from "preact/hooks";
 import { useRoute } from "preact-iso/router";
-import { number, t } from "../../messages/messages";
+import { number } from "../../messages/messages";
 import { visible } from "../../sentence/visible";
 import { useChange, useLoad } from "../../state/load";
 import { useUrl } from "../../state/url";
@@ -11,6 +11,7 @@ import { shortTime, span, zoneName, zoneOf } from "../../ui/time";
 import { cancelExport, createExport, type Export, finished, getExport, listExports } from "./api";
 import { ExportDetails } from "./details";
 import { NewExportDialog } from "./form";
+import { t } from "./texts";
 
 export default function Exports() {
 	const { org = "", id = "" } = useRoute().params;

@@ -1,13 +1,14 @@
 // The dialog for a new export.
 import { useState } from "preact/hooks";
 import { api, Problem } from "../../api/client";
-import { number, t } from "../../messages/messages";
+import { number } from "../../messages/messages";
 import { against, useChange, useLoad } from "../../state/load";
 import { Button } from "../../ui/button";
 import { Dialog } from "../../ui/dialog";
 import { Field, Select } from "../../ui/field";
 import { ProblemBanner } from "../../ui/notice";
 import { createExport } from "./api";
+import { t } from "./texts";
 
 const formats = ["csv", "ndjson", "parquet", "bundle"] as const;
 

@@ -1,7 +1,7 @@
 // The Integrity page: verifies in this browser what is new since the last time, and says what stands behind it.
 import { useEffect, useRef, useState } from "preact/hooks";
 import { useRoute } from "preact-iso/router";
-import { number, t } from "../../messages/messages";
+import { number } from "../../messages/messages";
 import { failure, log, openLog, verifierOf } from "../../state/proof";
 import { can } from "../../state/session";
 import { useUrl } from "../../state/url";
@@ -13,6 +13,7 @@ import { Time, zoneOf } from "../../ui/time";
 import type { Finding } from "../../verify/finding";
 import type { Memory } from "../../verify/memory";
 import type { LogInfo, Progress, RangeResult } from "../../verify/verifier";
+import { t } from "./texts";
 
 /** Findings that only a person can settle: the server shows a log or a key that nobody vouched for. */
 const changed = new Set<Finding["code"]>(["key_unknown", "epoch_changed"]);

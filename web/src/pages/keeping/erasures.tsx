@@ -1,7 +1,7 @@
 // Erasures: values that are gone for good, by request. A preview comes first, and what was typed is asked for again.
 import { useEffect, useState } from "preact/hooks";
 import { Problem, send } from "../../api/client";
-import { number, t } from "../../messages/messages";
+import { number } from "../../messages/messages";
 import { visible } from "../../sentence/visible";
 import { against, useChange, useLoad } from "../../state/load";
 import { useUrl } from "../../state/url";
@@ -11,6 +11,7 @@ import { Check, Field } from "../../ui/field";
 import { Empty, ProblemBanner, Skeleton, toast } from "../../ui/notice";
 import { dayOf } from "../../ui/time";
 import { approveErasure, createErasure, type Erasing, type Erasure, type ErasurePreview, listErasures, previewErasure, withdrawErasure } from "./api";
+import { t } from "./texts";
 
 export function Erasures(props: { org: string; zone: string }) {
 	const url = useUrl();

@@ -1,6 +1,5 @@
 // Holds: what no rule and no erasure may remove.
 import { useState } from "preact/hooks";
-import { t } from "../../messages/messages";
 import { visible } from "../../sentence/visible";
 import { against, useChange, useLoad } from "../../state/load";
 import { useUrl } from "../../state/url";
@@ -10,6 +9,7 @@ import { Field } from "../../ui/field";
 import { Empty, ProblemBanner, Skeleton, toast } from "../../ui/notice";
 import { dayOf } from "../../ui/time";
 import { type Hold, listHolds, placeHold, releaseHold } from "./api";
+import { t } from "./texts";
 
 export function Holds(props: { org: string; zone: string }) {
 	const url = useUrl();

@@ -1,13 +1,13 @@
 // How long entries are kept, what is held, and what was erased.
 import { useEffect } from "preact/hooks";
 import { useRoute } from "preact-iso/router";
-import { t } from "../../messages/messages";
 import { useUrl } from "../../state/url";
 import { Tabs } from "../../ui/tabs";
 import { zoneOf } from "../../ui/time";
 import { Erasures } from "./erasures";
 import { Holds } from "./holds";
 import { Rules } from "./rules";
+import { t } from "./texts";
 
 const tabs = ["rules", "holds", "erasures"] as const;
 

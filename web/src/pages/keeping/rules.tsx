@@ -1,7 +1,7 @@
 // The rules of retention. What they would do is shown before they are in force.
 import { useState } from "preact/hooks";
 import { Problem } from "../../api/client";
-import { number, t } from "../../messages/messages";
+import { number } from "../../messages/messages";
 import { visible } from "../../sentence/visible";
 import { useChange, useLoad } from "../../state/load";
 import { Button } from "../../ui/button";
@@ -9,6 +9,7 @@ import { ProblemBanner, Skeleton, toast } from "../../ui/notice";
 import { dayOf, Time } from "../../ui/time";
 import { bytes } from "../exports/exports";
 import { getRetention, type Plan, planRetention, putRetention, type Retention, type Rule } from "./api";
+import { t } from "./texts";
 
 export function Rules(props: { org: string; zone: string }) {
 	const now = useLoad((signal) => getRetention(props.org, signal), [props.org]);

@@ -3,7 +3,6 @@ import { useEffect, useState } from "preact/hooks";
 import { useRoute } from "preact-iso/router";
 import { ask } from "../../api/client";
 import type { Key } from "../../api/types";
-import { t } from "../../messages/messages";
 import { visible } from "../../sentence/visible";
 import { against, useChange, useLoad } from "../../state/load";
 import { can, whoami } from "../../state/session";
@@ -14,6 +13,7 @@ import { Dialog } from "../../ui/dialog";
 import { Check, Field, Select } from "../../ui/field";
 import { Empty, ProblemBanner, toast } from "../../ui/notice";
 import { ago, dayOf, zoneOf } from "../../ui/time";
+import { t } from "./texts";
 
 const scopes = ["record", "read", "export", "manage", "viewer", "operate"] as const;
 

@@ -2,7 +2,6 @@
 import { useState } from "preact/hooks";
 import { Problem } from "../../api/client";
 import { Fault } from "../../json/read";
-import { t } from "../../messages/messages";
 import { useChange } from "../../state/load";
 import { Button } from "../../ui/button";
 import { Dialog } from "../../ui/dialog";
@@ -10,6 +9,7 @@ import { Area, Field } from "../../ui/field";
 import { ProblemBanner, toast } from "../../ui/notice";
 import { bodyOf, partsOf, placeIn, register, type Schema, type Sentences } from "./api";
 import { Preview, useExample, wrong } from "./preview";
+import { t } from "./texts";
 
 const blank = `{
   "targets": [{ "type": "invoice" }],

@@ -2,7 +2,6 @@
 import { Fragment } from "preact";
 import { useEffect } from "preact/hooks";
 import { useRoute } from "preact-iso/router";
-import { t } from "../../messages/messages";
 import { writeValue } from "../../query/terms";
 import { visible } from "../../sentence/visible";
 import { useLoad } from "../../state/load";
@@ -16,6 +15,7 @@ import { dayOf, Time, zoneOf } from "../../ui/time";
 import { type Action, bodyOf, curlOf, listActions, listVersions, partsOf, type Schema } from "./api";
 import { NewVersion } from "./form";
 import { Preview, useExample } from "./preview";
+import { t } from "./texts";
 
 export default function Schemas() {
 	const { org = "" } = useRoute().params;

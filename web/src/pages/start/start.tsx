@@ -3,7 +3,6 @@ import { useEffect } from "preact/hooks";
 import { useRoute } from "preact-iso/router";
 import { api } from "../../api/client";
 import type { Entry } from "../../api/types";
-import { t } from "../../messages/messages";
 import { useLoad } from "../../state/load";
 import { can } from "../../state/session";
 import { useUrl } from "../../state/url";
@@ -14,6 +13,7 @@ import { ProofMark, useLog } from "../../ui/proof";
 import { Tabs } from "../../ui/tabs";
 import { shortTime, zoneOf } from "../../ui/time";
 import { read, when } from "../events/reading";
+import { t } from "./texts";
 
 const ways = ["curl", "go", "node", "python", "cli"] as const;
 type Way = (typeof ways)[number];

@@ -3,13 +3,13 @@ import { useEffect, useState } from "preact/hooks";
 import { useRoute } from "preact-iso/router";
 import { api } from "../../api/client";
 import type { Entry } from "../../api/types";
-import { t } from "../../messages/messages";
 import { visible } from "../../sentence/visible";
 import { useLoad } from "../../state/load";
 import { useUrl } from "../../state/url";
 import { Button } from "../../ui/button";
 import { Field, Select } from "../../ui/field";
 import { ProblemBanner, Skeleton } from "../../ui/notice";
+import { t } from "./texts";
 import type { Kind } from "./timeline";
 
 type Party = { kind: Kind; type: string; id: string; name: string; n: number };

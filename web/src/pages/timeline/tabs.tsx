@@ -1,5 +1,5 @@
 // The two pages of a thing: all that happened to it, and what it was.
-import { t } from "../../messages/messages";
+import { t } from "./texts";
 
 /** The address of the page of a thing. */
 export function targetPage(org: string, type: string, id: string, page: "all" | "versions"): string {

@@ -6,7 +6,7 @@ import { wire } from "../../api/json";
 import { type Summary, summary } from "../../api/logs";
 import type { Entry } from "../../api/types";
 import { rowsOf } from "../../diff/model";
-import { number, t } from "../../messages/messages";
+import { number } from "../../messages/messages";
 import { writeTarget, writeValue } from "../../query/terms";
 import { visible } from "../../sentence/visible";
 import { useUrl } from "../../state/url";
@@ -22,8 +22,8 @@ import type { Pages } from "../events/pages";
 import { RangeMenu, ZoneMenu } from "../events/range";
 import { read, when } from "../events/reading";
 import { usePages } from "../events/usepages";
-
 import { TargetTabs } from "./tabs";
+import { t } from "./texts";
 
 const EventDrawer = lazy(() => import("../event/drawer"));
 

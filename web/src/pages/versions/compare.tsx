@@ -1,6 +1,5 @@
 // Two versions side by side: what makes the one of the other.
 import { compact, type Json, pretty } from "../../api/json";
-import { t } from "../../messages/messages";
 import { useChange, useLoad } from "../../state/load";
 import { Button } from "../../ui/button";
 import { copy } from "../../ui/copy";
@@ -10,6 +9,7 @@ import { ProblemBanner, Skeleton } from "../../ui/notice";
 import { shortTime } from "../../ui/time";
 import { Changes } from "../event/changes";
 import { asRecorded, getState, listVersions, type Thing, type Version } from "./api";
+import { t } from "./texts";
 
 type Pair = { a: string; b: string };
 

@@ -2,7 +2,6 @@
 import { useState } from "preact/hooks";
 import { pretty } from "../../api/json";
 import { visibleLines } from "../../diff/model";
-import { t } from "../../messages/messages";
 import { visible } from "../../sentence/visible";
 import { against, useChange, useLoad } from "../../state/load";
 import { can, whoami } from "../../state/session";
@@ -14,6 +13,7 @@ import { ProblemBanner, Skeleton, toast } from "../../ui/notice";
 import { Changes } from "../event/changes";
 import { asRecorded, getPlan, type Plan, recordRestore, type Thing } from "./api";
 import { Unknown } from "./state";
+import { t } from "./texts";
 
 /** deleted: the thing is not there any more, so that a restore creates it again. */
 export function RestoreDialog(props: { of: Thing; version: string; deleted: boolean; onClose: () => void; onDone: () => void }) {

@@ -1,7 +1,6 @@
 // One version in full, as JSON.
 import { pretty } from "../../api/json";
 import { visibleLines } from "../../diff/model";
-import { t } from "../../messages/messages";
 import { visible } from "../../sentence/visible";
 import { useLoad } from "../../state/load";
 import { Button } from "../../ui/button";
@@ -11,6 +10,7 @@ import { Icon } from "../../ui/icon";
 import { ProblemBanner, Skeleton } from "../../ui/notice";
 import { Time } from "../../ui/time";
 import { getState, type Thing } from "./api";
+import { t } from "./texts";
 
 export function StateDialog(props: { of: Thing; version: string; zone: string; onClose: () => void }) {
 	const { data, problem, again } = useLoad((signal) => getState(props.of, props.version, signal), [props.of, props.version]);

@@ -2,7 +2,6 @@
 import { useEffect, useState } from "preact/hooks";
 import { useRoute } from "preact-iso/router";
 import { visibleLines } from "../../diff/model";
-import { t } from "../../messages/messages";
 import { writeTarget } from "../../query/terms";
 import { visible } from "../../sentence/visible";
 import { useLoad } from "../../state/load";
@@ -19,6 +18,7 @@ import { listVersions, nameOf, type Thing, type Version, type Versions } from ".
 import { Compare } from "./compare";
 import { RestoreDialog } from "./restore";
 import { StateDialog } from "./state";
+import { t } from "./texts";
 
 export default function VersionsPage() {
 	const { org = "", type = "", id = "" } = useRoute().params;

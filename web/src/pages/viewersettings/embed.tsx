@@ -1,9 +1,10 @@
 // What a product puts into its page and its backend.
-import { t } from "../../messages/messages";
+
 import { useUrl } from "../../state/url";
 import { Button } from "../../ui/button";
 import { copy } from "../../ui/copy";
 import { Tabs } from "../../ui/tabs";
+import { t } from "./texts";
 
 const ways = ["element", "frame", "backend"] as const;
 type Way = (typeof ways)[number];

@@ -1,7 +1,6 @@
 // The viewer itself, with a token made for it here, in the colours that somebody tries.
 import { useEffect, useRef, useState } from "preact/hooks";
 import { ask, Problem } from "../../api/client";
-import { t } from "../../messages/messages";
 import { visible } from "../../sentence/visible";
 import { against, useChange } from "../../state/load";
 import { useUrl } from "../../state/url";
@@ -11,6 +10,7 @@ import { Dialog } from "../../ui/dialog";
 import { Check, Field, Select } from "../../ui/field";
 import { ProblemBanner } from "../../ui/notice";
 import { fullTime } from "../../ui/time";
+import { t } from "./texts";
 
 type Token = { token: string; expires_at: string };
 type Grant = { viewer: { type: string; id: string; name?: string }; features: string[]; filter?: string; hide?: string[] };

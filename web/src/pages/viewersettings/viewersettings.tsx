@@ -2,7 +2,6 @@
 import { useEffect, useState } from "preact/hooks";
 import { useRoute } from "preact-iso/router";
 import { ask, Problem } from "../../api/client";
-import { t } from "../../messages/messages";
 import { visible } from "../../sentence/visible";
 import { useChange, useLoad } from "../../state/load";
 import { can } from "../../state/session";
@@ -12,6 +11,7 @@ import { Area, Select } from "../../ui/field";
 import { ProblemBanner, Skeleton, toast } from "../../ui/notice";
 import { Time, zoneOf } from "../../ui/time";
 import { Embed } from "./embed";
+import { t } from "./texts";
 import { Try } from "./try";
 
 export type Settings = { origins: string[]; lifetime_s: number; updated_at: string | null; by?: { type: string; id: string } };

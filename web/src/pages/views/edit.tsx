@@ -1,6 +1,5 @@
 // Changes a view: its name, its query, who sees it.
 import { useState } from "preact/hooks";
-import { t } from "../../messages/messages";
 import { against, useChange } from "../../state/load";
 import { can } from "../../state/session";
 import { patched } from "../../state/url";
@@ -9,6 +8,7 @@ import { Dialog } from "../../ui/dialog";
 import { Check, Field } from "../../ui/field";
 import { ProblemBanner } from "../../ui/notice";
 import { putView, type View } from "./api";
+import { t } from "./texts";
 
 export function EditView(props: { org: string; of: View; onClose: () => void; onDone: () => void }) {
 	const v = props.of;

@@ -2,13 +2,13 @@
 import { useEffect } from "preact/hooks";
 import { useRoute } from "preact-iso/router";
 import { Problem } from "../../api/client";
-import { t } from "../../messages/messages";
 import { visible } from "../../sentence/visible";
 import { useLoad } from "../../state/load";
 import { useUrl } from "../../state/url";
 import { LinkButton } from "../../ui/button";
 import { Empty, ProblemBanner } from "../../ui/notice";
 import { eventsOf, getView } from "./api";
+import { t } from "./texts";
 
 export default function OpenView() {
 	const { org = "", slug = "" } = useRoute().params;

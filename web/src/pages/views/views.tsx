@@ -1,7 +1,6 @@
 // The saved views of an organization: everybody's and one's own.
 import { useEffect, useState } from "preact/hooks";
 import { useRoute } from "preact-iso/router";
-import { t } from "../../messages/messages";
 import { visible } from "../../sentence/visible";
 import { useChange, useLoad } from "../../state/load";
 import { can } from "../../state/session";
@@ -14,6 +13,7 @@ import { zoneOf } from "../../ui/time";
 import { rangeName } from "../events/range";
 import { createView, deleteView, eventsOf, listViews, type NewView, putView, type View } from "./api";
 import { EditView } from "./edit";
+import { t } from "./texts";
 
 export default function Views() {
 	const { org = "" } = useRoute().params;

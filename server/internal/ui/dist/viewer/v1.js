@@ -1,1 +1,1 @@
-import "./viewer-Y5JUR4LN.js";
+import "./viewer-FWJKAXY2.js";

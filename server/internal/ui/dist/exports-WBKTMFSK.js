@@ -1,1 +1,0 @@
-import{a,b,c,d}from"./chunk-5S2KH3BH.js";import"./chunk-VAJQS34W.js";import"./chunk-ZFDJDQSM.js";import"./chunk-PRP7S33I.js";import"./chunk-DQIBTRLT.js";import"./chunk-HZ7J47SW.js";import"./chunk-B6K42VPD.js";import"./chunk-2X5MCWGD.js";import"./chunk-N5YLIFYM.js";import"./chunk-QZNV7ILN.js";export{d as ExportProgress,c as bytes,a as default,b as rangeOf};

@@ -1,10 +1,11 @@
 // The frame of every page behind the sign-in: rail, banners, the sign-in over a page whose session ended.
 import type { ComponentChildren } from "preact";
 import { useEffect, useState } from "preact/hooks";
+import lazy from "preact-iso/lazy";
 import { useLocation } from "preact-iso/router";
 import { t } from "../messages/messages";
 import { SignInForm } from "../pages/signin/form";
-import { openSession, session } from "../state/session";
+import { offline, openSession, session } from "../state/session";
 import { Button } from "../ui/button";
 import { Dialog } from "../ui/dialog";
 import { Banner } from "../ui/notice";
@@ -12,6 +13,8 @@ import { FailureBanner } from "../ui/proof";
 import { useKeys } from "./keys";
 import { areaOf, places, Rail } from "./rail";
 import { ShortcutList } from "./shortcuts";
+
+const Offline = lazy(() => import("../pages/offline/offline"));
 
 export function Shell(props: { children: ComponentChildren }) {
 	const location = useLocation();
@@ -42,6 +45,7 @@ export function Shell(props: { children: ComponentChildren }) {
 				menu={<Button class="rail-toggle" kind="plain" icon="menu" label={t("menu")} expanded={open} onClick={() => setOpen(!open)} />}
 			/>
 			<main id="main" tabIndex={-1}>
+				{offline.value ? <Offline of={offline.value} /> : null}
 				<FailureBanner org={area.org} />
 				{session.value === "unreachable" ? (
 					<Banner kind="danger">

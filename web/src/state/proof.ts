@@ -7,6 +7,7 @@ import type { Failure, Store } from "../verify/memory";
 import { recall } from "../verify/memory";
 import { chunks, logInfo } from "../verify/server";
 import type { LogInfo, Result, Server, State, Verifier } from "../verify/verifier";
+import { offline } from "./session";
 
 /** What is known of the log of the organization that the page shows. */
 export const log = signal<{ org: string; info: LogInfo | null }>({ org: "", info: null });
@@ -17,8 +18,17 @@ export const checking = signal<ReadonlySet<string>>(new Set());
 /** What was found false and nobody has acknowledged yet. */
 export const failure = signal<Failure | null>(null);
 
+/** Where the page remembers what it verified of a file: another file of that log may come at the same address. */
+const page = new Map<string, string>();
+const ofPage: Store = {
+	getItem: (key) => page.get(key) ?? null,
+	setItem: (key, value) => void page.set(key, value),
+	removeItem: (key) => void page.delete(key),
+};
+
 /** Where this browser remembers; undefined where that is forbidden. */
 export function shelf(): Store | undefined {
+	if (offline.value) return ofPage;
 	try {
 		return localStorage;
 	} catch {

@@ -7,6 +7,7 @@ import { api, Problem } from "../../api/client";
 import { summary } from "../../api/logs";
 import { number, t } from "../../messages/messages";
 import { loadSentences } from "../../state/sentences";
+import { offline } from "../../state/session";
 import { useUrl } from "../../state/url";
 import { Button } from "../../ui/button";
 import { Dialog } from "../../ui/dialog";
@@ -44,7 +45,7 @@ export default function Events() {
 	const zone = zoneOf(tz);
 	const named = from !== "" || to !== "" || url.get("range") === "all";
 	useEffect(() => {
-		if (!named) url.set({ from: firstRange });
+		if (!named) url.set(offline.value ? { range: "all" } : { from: firstRange });
 		document.title = `${t("events")} · Daybook`;
 	}, [named]);
 
@@ -52,7 +53,7 @@ export default function Events() {
 	const search: Search = {
 		org,
 		q: effective(q, all),
-		from: from || (named ? "" : firstRange),
+		from: from || (named || offline.value ? "" : firstRange),
 		to,
 		tz: zone === "UTC" ? "" : zone,
 		order: url.get("order"),
@@ -73,7 +74,7 @@ export default function Events() {
 	const [exporting, setExporting] = useState(false);
 	const [narrowing, setNarrowing] = useState(false);
 	const [saving, setSaving] = useState(false);
-	const liveAllowed = search.order !== "occurred" && !search.asc && to === "";
+	const liveAllowed = !offline.value && search.order !== "occurred" && !search.asc && to === "";
 	const live = useLive({ on: url.get("live") === "1" && liveAllowed, pages, list, onOverrun: () => setRound(round + 1) });
 
 	const setRange = (f: string, u: string) => url.set({ from: f, to: u, range: f || u ? null : "all", zoom: null }, true);
@@ -160,7 +161,9 @@ export default function Events() {
 								</button>
 							) : null
 						}
-						edge={oldest && oldest.seq > 0 ? t("events.edge", { day: dayOf(oldest.received_at, zone) }) : t("events.begin")}
+						edge={
+							offline.value ? t("events.edge.file") : oldest && oldest.seq > 0 ? t("events.edge", { day: dayOf(oldest.received_at, zone) }) : t("events.begin")
+						}
 					/>
 				)}
 				{sel ? <EventDrawer org={org} id={sel} zone={zone} pages={pages} url={url} /> : null}

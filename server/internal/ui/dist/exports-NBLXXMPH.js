@@ -1,1 +1,0 @@
-import{a,b,c,d}from"./chunk-N6KQ2MKT.js";import"./chunk-O2ASQ3CI.js";import"./chunk-6T3HN6ES.js";import"./chunk-FDDO3RR3.js";import"./chunk-HVZ42WSC.js";import"./chunk-EWMEW5RG.js";import"./chunk-B6K42VPD.js";import"./chunk-THL3Q5XX.js";import"./chunk-LXLK62WR.js";import"./chunk-QZNV7ILN.js";export{d as ExportProgress,c as bytes,a as default,b as rangeOf};

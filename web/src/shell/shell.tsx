@@ -1,8 +1,8 @@
 // The frame of every page behind the sign-in: rail, banners, the sign-in over a page whose session ended.
-import type { ComponentChildren } from "preact";
+import type { ComponentChildren, ComponentType } from "preact";
 import { useEffect, useState } from "preact/hooks";
-import lazy from "preact-iso/lazy";
 import { useLocation } from "preact-iso/router";
+import type { Offline as File } from "../api/types";
 import { t } from "../messages/messages";
 import { SignInForm } from "../pages/signin/form";
 import { offline, openSession, session } from "../state/session";
@@ -13,8 +13,6 @@ import { FailureBanner } from "../ui/proof";
 import { useKeys } from "./keys";
 import { areaOf, places, Rail } from "./rail";
 import { ShortcutList } from "./shortcuts";
-
-const Offline = lazy(() => import("../pages/offline/offline"));
 
 export function Shell(props: { children: ComponentChildren }) {
 	const location = useLocation();
@@ -45,7 +43,7 @@ export function Shell(props: { children: ComponentChildren }) {
 				menu={<Button class="rail-toggle" kind="plain" icon="menu" label={t("menu")} expanded={open} onClick={() => setOpen(!open)} />}
 			/>
 			<main id="main" tabIndex={-1}>
-				{offline.value ? <Offline of={offline.value} /> : null}
+				<Label />
 				<FailureBanner org={area.org} />
 				{session.value === "unreachable" ? (
 					<Banner kind="danger">
@@ -67,4 +65,14 @@ export function Shell(props: { children: ComponentChildren }) {
 			) : null}
 		</div>
 	);
+}
+
+/** What a file is that is shown in place of a server's log. It comes when there is one: who looks at a server never loads it. */
+function Label() {
+	const file = offline.value;
+	const [Offline, setOffline] = useState<ComponentType<{ of: File }>>();
+	useEffect(() => {
+		if (file) void import("../pages/offline/offline").then((m) => setOffline(() => m.default));
+	}, [file]);
+	return file && Offline ? <Offline of={file} /> : null;
 }

@@ -1,5 +1,5 @@
 // What was verified in this browser, for the rows, the drawer and the Integrity page. The verifier itself is loaded when it is first needed.
-import { signal } from "@preact/signals";
+import { computed, signal } from "@preact/signals";
 import { send } from "../api/client";
 import type { Entry } from "../api/types";
 import { lift, type Obj, readJSON } from "../json/read";
@@ -69,11 +69,19 @@ export async function openLog(org: string, signal?: AbortSignal): Promise<void> 
 	if (log.value.org === org) log.value = { org, info };
 }
 
+/** The first entry of a file that the program found false when it opened it. */
+const falseFrom = computed(() => {
+	const file = offline.value;
+	const first = file?.verdict === "false" ? file.findings.find((one) => one.seq !== null) : undefined;
+	return first?.seq ?? Number.POSITIVE_INFINITY;
+});
+
 /** How an entry stands, for its mark. */
 export function stateOf(entry: Pick<Entry, "id" | "seq">): State {
 	const found = results.value.get(entry.id);
 	const f = failure.value;
 	if (f && f.seq >= 0 && entry.seq >= f.seq) return "failed";
+	if (entry.seq >= falseFrom.value) return "failed";
 	if (found) return found.state;
 	const signed = log.value.info?.signedSize ?? Number.POSITIVE_INFINITY;
 	return entry.seq < signed ? "unchecked" : "waiting";

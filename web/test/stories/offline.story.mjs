@@ -118,6 +118,8 @@ export default [
 				await page.goto(`${origin}/o/${org}/integrity`);
 				await page.click(".integrity-check .button.primary");
 				await page.waitForSelector(".integrity-outcome .proof-say.failed", { timeout: 60_000 });
+				await page.goto(`${origin}/o/${org}/events?range=all`);
+				await page.waitForSelector(".event-row .proof-mark.failed");
 			});
 		},
 	},

@@ -50,8 +50,8 @@ var (
 	showed = regexp.MustCompile(`^\s*key\s+(dbk_\S+)`)
 )
 
-// startServer builds the program, starts it with the sample in a folder of its own, and returns its address, its key and the program. The test's end
-// stops it.
+// startServer builds the program, starts it with the sample in a folder of its own, and returns its address, its key and the program. The
+// test's end stops it.
 func startServer(t *testing.T) (url, key, program string) {
 	t.Helper()
 	dir := t.TempDir()

@@ -181,7 +181,7 @@ func (c *console) build(ctx context.Context, now func() time.Time, f *evidence.F
 	d := api.Deps{
 		Book: c.book, Docs: docs, Orgs: orgs, Keys: keys, Auth: c.auth, Offline: offline, Now: now, Version: version(), Schemas: schemas,
 		Views: control.NewViews(docs, now), ViewerSettings: control.NewViewings(docs, now), Retentions: control.NewRetentions(docs, now),
-		Erasures: control.NewErasures(docs, now), Logger: slog.New(slog.DiscardHandler), BackupHint: "the file is the copy",
+		Erasures: control.NewErasures(docs, now), Failures: control.NewFailures(docs, now), Logger: slog.New(slog.DiscardHandler), BackupHint: "the file is the copy",
 	}
 	if d.Sessions, err = c.auth.NewSessions(sessions, d.Origin); err != nil {
 		return err

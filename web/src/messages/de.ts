@@ -6,6 +6,7 @@ import exports from "./de/exports.json";
 import integrity from "./de/integrity.json";
 import keeping from "./de/keeping.json";
 import keys from "./de/keys.json";
+import offline from "./de/offline.json";
 import schemas from "./de/schemas.json";
 import start from "./de/start.json";
 import timeline from "./de/timeline.json";
@@ -25,6 +26,7 @@ const de: Language = {
 		...integrity,
 		...keeping,
 		...keys,
+		...offline,
 		...schemas,
 		...start,
 		...timeline,

@@ -1,1 +1,0 @@
-import{b as a,c as b,d as c,e as d}from"./chunk-SRRXAL6V.js";import"./chunk-YJOQD5IH.js";import"./chunk-HN4B6JLD.js";import"./chunk-3KB63EQK.js";import"./chunk-RE23GHLT.js";import"./chunk-Q3ESQBIU.js";import"./chunk-XXHWPPTK.js";import"./chunk-B6K42VPD.js";import"./chunk-DM2IH22P.js";import"./chunk-5K65CRL6.js";export{d as ExportProgress,c as bytes,a as default,b as rangeOf};

@@ -1,1 +1,0 @@
-import{b as a,c as b,d as c,e as d}from"./chunk-CHB4OAH3.js";import"./chunk-6UXHZDHT.js";import"./chunk-AQ3IASTJ.js";import"./chunk-V7KH72CZ.js";import"./chunk-3KBJLLC6.js";import"./chunk-IJVLQDEP.js";import"./chunk-B6K42VPD.js";import"./chunk-OSANN2JM.js";import"./chunk-EPMIUKHD.js";import"./chunk-QZNV7ILN.js";export{d as ExportProgress,c as bytes,a as default,b as rangeOf};

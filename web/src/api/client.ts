@@ -2,7 +2,7 @@
 // may be for all of them.
 import { refusal } from "../messages/messages";
 import { compact, type Json, parseJSON } from "./json";
-import type { Facets, Histogram, Org, Page, QueryError, Whoami } from "./types";
+import type { Damage, Facets, Histogram, Org, Page, QueryError, Whoami } from "./types";
 
 /** A refusal of the API, or of the network (status 0). */
 export class Problem extends Error {
@@ -14,6 +14,8 @@ export class Problem extends Error {
 		readonly field = "",
 		readonly queryError: QueryError | null = null,
 		readonly retryAfter = 0,
+		/** Where the store is damaged, with store_damaged. */
+		readonly damage: Damage | null = null,
 	) {
 		super(detail);
 	}
@@ -109,6 +111,7 @@ async function readProblem(answer: Response): Promise<Problem> {
 		String(body["field"] ?? ""),
 		inWords(body["query_error"] as QueryError | undefined),
 		after,
+		(body["damage"] as Damage | undefined) ?? null,
 	);
 }
 
@@ -135,6 +138,7 @@ export const api = {
 	signIn: (by: { api_key: string } | { code: string }) => ask<void>("/v1/session", { body: by }),
 	signOut: () => ask<void>("/v1/session", { method: "DELETE" }),
 	orgs: (cursor?: string) => ask<{ organizations: Org[]; next_cursor: string | null }>("/v1/organizations", { params: { limit: 1000, cursor } }),
+	org: (id: string) => ask<Org>(`/v1/organizations/${encodeURIComponent(id)}`),
 	events: (org: string, params: Question & { order?: string; asc?: boolean; limit?: number; cursor?: string }, signal?: AbortSignal) =>
 		ask<Page>("/v1/events", { org, params, ...(signal ? { signal } : {}) }),
 	facets: (org: string, params: Question & { fields?: string; top?: number }, signal?: AbortSignal) =>

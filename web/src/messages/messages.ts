@@ -90,11 +90,24 @@ export function isKey(key: string): key is Key {
 	return key in en;
 }
 
+/** The writers of each language: making one takes longer than all that it will write in a page. */
+const writers = new Map<string, { plural: Intl.PluralRules; number: Intl.NumberFormat }>();
+
+function writer() {
+	const of = language.value;
+	let found = writers.get(of);
+	if (!found) {
+		found = { plural: new Intl.PluralRules(of), number: new Intl.NumberFormat(of) };
+		writers.set(of, found);
+	}
+	return found;
+}
+
 function pick(forms: Forms, n: number): string {
-	return forms[new Intl.PluralRules(language.value).select(n)] ?? forms.other;
+	return forms[writer().plural.select(n)] ?? forms.other;
 }
 
 /** A number as the language writes it. */
 export function number(n: number): string {
-	return new Intl.NumberFormat(language.value).format(n);
+	return writer().number.format(n);
 }

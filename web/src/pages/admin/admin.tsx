@@ -71,7 +71,7 @@ function Orgs(props: { zone: string }) {
 			{list.data?.rows.length === 0 ? <Empty title={t(name ? "admin.nomatch" : "home.none")} /> : null}
 			{list.data && list.data.rows.length > 0 ? (
 				<div class="scroll-x">
-					<table class="table">
+					<table class="table cards" aria-label={t("admin.orgs")}>
 						<thead>
 							<tr>
 								<th scope="col">{t("admin.org")}</th>
@@ -108,8 +108,10 @@ function Row(props: { of: OrgRow; zone: string }) {
 				<a href={`/o/${encodeURIComponent(org.id)}/${org.size === 0 ? "start" : "events"}`}>{visible(org.name || org.id)}</a>
 				<div class="mono muted">{org.id}</div>
 			</td>
-			<td class="number">{number(org.size)}</td>
-			<td class="nowrap">
+			<td class="number" data-label={t("admin.entries")}>
+				{number(org.size)}
+			</td>
+			<td class="nowrap" data-label={t("admin.newest", { zone: zoneName(props.zone) })}>
 				{newest ? (
 					<>
 						<time class="tabular" dateTime={newest}>
@@ -121,8 +123,10 @@ function Row(props: { of: OrgRow; zone: string }) {
 					<span class="muted">{t(org.size === 0 ? "admin.empty" : "admin.unknown")}</span>
 				)}
 			</td>
-			<td class="nowrap">{dayOf(org.created_at, props.zone)}</td>
-			<td>
+			<td class="nowrap" data-label={t("admin.created")}>
+				{dayOf(org.created_at, props.zone)}
+			</td>
+			<td data-label={t("admin.state")}>
 				{org.state === "open" ? (
 					t("admin.state.open")
 				) : (

@@ -77,10 +77,16 @@ function Checkpoint(props: { summary: Summary | null; zone: string }) {
 	const s = props.summary;
 	if (!s) return null;
 	if (!s.signing) return <span class="badge">{t("checkpoint.unsigned")}</span>;
-	if (!s.checkpoint) return <span class="badge">○ {t("checkpoint.none")}</span>;
+	if (!s.checkpoint)
+		return (
+			<span class="badge">
+				<span aria-hidden="true">○</span> {t("checkpoint.none")}
+			</span>
+		);
 	return (
 		<span class="badge tabular" title={t("checkpoint.title")}>
-			● {t("checkpoint", { size: number(s.checkpoint.size), at: `${shortTime(s.checkpoint.at, props.zone)} ${zoneName(props.zone)}` })}
+			<span aria-hidden="true">●</span>{" "}
+			{t("checkpoint", { size: number(s.checkpoint.size), at: `${shortTime(s.checkpoint.at, props.zone)} ${zoneName(props.zone)}` })}
 		</span>
 	);
 }

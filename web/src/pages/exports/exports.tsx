@@ -67,7 +67,7 @@ export default function Exports() {
 				) : null}
 				{list.data && list.data.length > 0 ? (
 					<div class="scroll-x">
-						<table class="table">
+						<table class="table cards" aria-label={t("exports")}>
 							<thead>
 								<tr>
 									<th scope="col">{t("exports.what")}</th>
@@ -134,15 +134,17 @@ function ExportRow(props: { of: Export; zone: string; href: string; busy: boolea
 				</a>
 				<div class="muted small">{rangeOf(x, props.zone)}</div>
 			</td>
-			<td>{t(`exports.format.${x.format}`)}</td>
-			<td>
+			<td data-label={t("exports.format")}>{t(`exports.format.${x.format}`)}</td>
+			<td data-label={t("exports.state")}>
 				<ExportProgress of={x} />
 			</td>
-			<td class="tabular nowrap">{shortTime(x.created_at, props.zone)}</td>
+			<td class="tabular nowrap" data-label={t("exports.made", { zone: zoneName(props.zone) })}>
+				{shortTime(x.created_at, props.zone)}
+			</td>
 			<td>
 				<div class="line end nowrap">
 					{x.state === "ready" && x.url ? (
-						<LinkButton small icon="download" href={x.url} download>
+						<LinkButton small icon="download" href={x.url} download label={`${t("download")} ${visible(x.query) || t("exports.everything")}`}>
 							{t("download")}
 						</LinkButton>
 					) : null}

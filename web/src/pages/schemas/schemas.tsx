@@ -73,7 +73,7 @@ function Actions(props: { org: string; list: Action[]; chosen: string; zone: str
 	const counts = useCounts(props.org);
 	return (
 		<div class="scroll-x">
-			<table class="table">
+			<table class="table cards" aria-label={t("schemas")}>
 				<thead>
 					<tr>
 						<th scope="col">{t("schemas.action")}</th>
@@ -94,12 +94,16 @@ function Actions(props: { org: string; list: Action[]; chosen: string; zone: str
 								</a>{" "}
 								{a.org === null ? <span class="badge">{t("schemas.shared")}</span> : null}
 							</td>
-							<td class="number">{a.schema.version}</td>
-							<td class="nowrap">
+							<td class="number" data-label={t("schemas.version")}>
+								{a.schema.version}
+							</td>
+							<td class="nowrap" data-label={t("schemas.recent")}>
 								<Count org={props.org} action={a.action} of={counts.data} />
 							</td>
-							<td>{a.schema.sentence ? visible(a.schema.sentence) : <span class="muted">{t("schemas.bare")}</span>}</td>
-							<td class="nowrap">{dayOf(a.updated_at, props.zone)}</td>
+							<td data-label={t("schemas.sentence")}>{a.schema.sentence ? visible(a.schema.sentence) : <span class="muted">{t("schemas.bare")}</span>}</td>
+							<td class="nowrap" data-label={t("schemas.updated")}>
+								{dayOf(a.updated_at, props.zone)}
+							</td>
 						</tr>
 					))}
 				</tbody>

@@ -1,1 +1,0 @@
-import{b as a,c as b,d as c,e as d}from"./chunk-JGJKPMNP.js";import"./chunk-6NHAXCO3.js";import"./chunk-BDPDVYKM.js";import"./chunk-7IW7YCDF.js";import"./chunk-MICMMAMD.js";import"./chunk-DBBEBEJU.js";import"./chunk-B6K42VPD.js";import"./chunk-KVHUUGZ6.js";import"./chunk-PK3YEJ5C.js";import"./chunk-QZNV7ILN.js";export{d as ExportProgress,c as bytes,a as default,b as rangeOf};

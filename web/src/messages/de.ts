@@ -3,6 +3,7 @@ import german from "../sentence/words.de.json";
 import admin from "./de/admin.json";
 import event from "./de/event.json";
 import exports from "./de/exports.json";
+import failure from "./de/failure.json";
 import integrity from "./de/integrity.json";
 import keeping from "./de/keeping.json";
 import keys from "./de/keys.json";
@@ -23,6 +24,7 @@ const de: Language = {
 		...admin,
 		...event,
 		...exports,
+		...failure,
 		...integrity,
 		...keeping,
 		...keys,

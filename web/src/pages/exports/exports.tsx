@@ -136,6 +136,7 @@ function ExportRow(props: { of: Export; zone: string; href: string; busy: boolea
 			<td>{t(`exports.format.${x.format}`)}</td>
 			<td>
 				<ExportProgress of={x} />
+				{x.warning ? <div class="danger small">✗ {t("exports.warning", { what: visible(x.warning) })}</div> : null}
 			</td>
 			<td class="tabular nowrap">{shortTime(x.created_at, props.zone)}</td>
 			<td>

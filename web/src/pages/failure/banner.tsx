@@ -25,12 +25,19 @@ export default function FailureBanner(props: { org: string }) {
 	if (!first) return null;
 	const own = first.by?.type === "system";
 	const line = commandOf(org, own);
-	const bundle = `/v1/organizations/${encodeURIComponent(org)}/log/bundle`;
+	// Of a damaged store only what stands before the damage can be evidence.
+	const bundle = `/v1/organizations/${encodeURIComponent(org)}/log/bundle${own && first.seq > 0 ? `?to=${first.seq}` : ""}`;
 	return (
 		<section class="failure-banner" role="alert" aria-labelledby="failure-title">
 			<h2 id="failure-title">
 				<span aria-hidden="true">✗ </span>
-				{first.seq >= 0 ? t("failure.at", { seq: first.seq }) : own ? t("failure.store") : first.check === "consistency" ? t("failure.whole") : t("failure.tree")}
+				{first.seq >= 0
+					? t("failure.at", { seq: first.seq })
+					: own
+						? t("failure.store")
+						: first.check === "consistency"
+							? t("failure.whole")
+							: t("failure.tree")}
 			</h2>
 			<p>
 				{visible(first.detail)} <code>{first.finding}</code>
@@ -49,7 +56,7 @@ export default function FailureBanner(props: { org: string }) {
 			</dl>
 			<div class="line">
 				{all.length > 1 ? <a href={`/o/${encodeURIComponent(org)}/integrity`}>{t("failure.more", { n: all.length - 1 })}</a> : null}
-				{can("export") ? (
+				{can("export") && (!own || first.seq !== 0) ? (
 					<LinkButton icon="download" href={bundle} download={`${org}.daybook`}>
 						{t("failure.bundle")}
 					</LinkButton>

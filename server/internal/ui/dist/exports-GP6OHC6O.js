@@ -1,1 +1,0 @@
-import{a,b,c,d}from"./chunk-ALXKENK2.js";import"./chunk-QCKWCWJZ.js";import"./chunk-NZTNZPDT.js";import"./chunk-SVMZWSI7.js";import"./chunk-BOMZXHAZ.js";import"./chunk-ZVGO6BDC.js";import"./chunk-3F7GG4TP.js";import"./chunk-B6K42VPD.js";import"./chunk-RYJTCXCO.js";import"./chunk-QZNV7ILN.js";export{d as ExportProgress,c as bytes,a as default,b as rangeOf};

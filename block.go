@@ -225,7 +225,7 @@ func (p *packed) recordWithoutID(org OrgID, d *leaf.Doc, r *query.Record) error 
 		return &Error{Code: CodeTampered, Rule: "damaged", Message: fmt.Sprintf("the payload of entry %d cannot be read", p.seq), Err: err}
 	}
 	*r = query.Record{Org: string(org), Seq: p.seq, Received: p.received, Occurred: p.received, Control: p.kind == KindControl, Doc: d}
-	r.Erased = p.form == formFields || p.form == formLeaf && !p.pruned()
+	r.Erased = p.form == formFields && p.hasErased() || p.form == formLeaf && !p.pruned()
 	if p.kind != KindEvent {
 		return nil
 	}

@@ -22,8 +22,9 @@ type Book struct {
 	cache   *blockCache
 	nodes   *nodeCache
 	limits  *scanLimits
-	signer  *signer // nil: nothing is signed
-	fleet   *fleet  // nil: no other process uses the store
+	signer  *signer  // nil: nothing is signed
+	fleet   *fleet   // nil: no other process uses the store
+	excerpt *Excerpt // nil: the store is no excerpt
 
 	reapplyMu sync.Mutex
 	reapplied []Reapplied // guarded by reapplyMu
@@ -138,7 +139,9 @@ func Open(ctx context.Context, store Store, o Options) (*Book, error) {
 	b := &Book{store: store, o: o, metrics: *o.Metrics, broken: make(chan struct{}), actsOf: map[LogNo]*logActs{}}
 	b.cache, b.nodes, b.limits = newBlockCache(o.CacheBytes), newNodeCache(), newScanLimits()
 	var err error
-	if b.signer, err = newSigner(b); err != nil {
+	if x, ok := store.(*Excerpt); ok {
+		b.excerpt = x // whose checkpoint is signed
+	} else if b.signer, err = newSigner(b); err != nil {
 		return nil, err
 	}
 	for no := range store.Shards() {

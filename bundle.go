@@ -159,6 +159,9 @@ func (s *bundler) open() error {
 	if !s.scan.all {
 		s.filter = p.filterText()
 	}
+	if x := s.l.b.excerpt; x != nil && x.is.Filtered {
+		s.filter = strings.TrimSpace(x.is.Filter + " " + s.filter)
+	}
 	if s.q.WithoutHolds {
 		s.filter = strings.TrimSpace(s.filter + " (without holds)")
 	}

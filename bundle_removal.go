@@ -135,12 +135,15 @@ func (p *packed) fields(d *leaf.Doc) ([]leaf.Field, error) {
 func (p *packed) missing() ([]int, error) {
 	switch p.form {
 	case formLeaf, formHash, formNone:
+		if why, _, err := p.tombstone(); err != nil || why == LeftOut {
+			return nil, err
+		}
 		return []int{-1}, nil
 	case formFields:
 		fs, err := readFields(p.body)
 		var missing []int
 		for i := range fs {
-			if fs[i].Withheld {
+			if fs[i].Withheld && fs[i].Type != fieldLeftOut {
 				missing = append(missing, i)
 			}
 		}

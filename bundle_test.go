@@ -386,6 +386,7 @@ func TestBundles(t *testing.T) {
 		}
 		text, _ := e.bundle(t, q)
 		e.accepted(t, text)
+		e.sameExcerpt(t, text)
 		at := rapid.IntRange(0, len(text)-1).Draw(rt, "flip")
 		flipped := []byte(text)
 		flipped[at] ^= byte(1 << rapid.IntRange(0, 7).Draw(rt, "bit"))

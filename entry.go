@@ -38,6 +38,9 @@ type Entry struct {
 	Erased       int
 	ErasedFields []string
 
+	// Masked is the number of fields that are not gone, but left out of the [Excerpt] that the entry is read from.
+	Masked int
+
 	top topLevel // of Payload, as far as that is known
 }
 
@@ -121,7 +124,7 @@ func (e *Entry) AppendJSON(dst []byte) []byte {
 // occurredKnown reports whether an entry that shows no occurred_at was recorded without one. It is not known when it may be what was
 // erased.
 func (e *Entry) occurredKnown() bool {
-	return e.Erased == len(e.ErasedFields) && !slices.Contains(e.ErasedFields, "/occurred_at")
+	return e.Masked == 0 && e.Erased == len(e.ErasedFields) && !slices.Contains(e.ErasedFields, "/occurred_at")
 }
 
 // MarshalJSON is AppendJSON.

@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"encoding/binary"
 	"fmt"
+	"slices"
 	"strconv"
 
 	"github.com/go-json-experiment/json/jsontext"
@@ -35,6 +36,7 @@ const (
 	NotRemoved         Why = iota
 	RemovedByErasure       // named by an erase entry
 	RemovedByRetention     // named by a prune entry
+	LeftOut                // the log has it, this [Excerpt] has not
 )
 
 // String returns the word of the entry JSON.
@@ -44,6 +46,8 @@ func (w Why) String() string {
 		return "erased"
 	case RemovedByRetention:
 		return "retention"
+	case LeftOut:
+		return "left_out"
 	case NotRemoved:
 	}
 	return ""
@@ -59,7 +63,7 @@ func (p *packed) tombstone() (why Why, by string, err error) {
 	if p.form == formNone {
 		return RemovedByRetention, "", nil
 	}
-	if len(p.body) == 0 || p.body[0] < byte(RemovedByErasure) || p.body[0] > byte(RemovedByRetention) {
+	if len(p.body) == 0 || p.body[0] < byte(RemovedByErasure) || p.body[0] > byte(LeftOut) {
 		return 0, "", damaged("entry %d does not say why it is gone", p.seq)
 	}
 	return Why(p.body[0]), string(p.body[1:]), nil
@@ -79,13 +83,14 @@ func errPruned(format string, args ...any) error {
 }
 
 // appendFields adds the body of an entry of formFields: uvarint number of fields, then of each its type, salt, path and value, the
-// lengths as uvarints, or, for an erased one, 0, its commitment and the path it had, which is empty when names are not kept.
+// lengths as uvarints, or, for an erased one, 0, its commitment and the path it had, which is empty when names are not kept. One that an
+// excerpt leaves out has fieldLeftOut for that 0; no store holds it.
 func appendFields(dst []byte, fs []leaf.Field) []byte {
 	dst = binary.AppendUvarint(dst, uint64(len(fs)))
 	for i := range fs {
 		f := &fs[i]
 		if f.Withheld {
-			dst = append(append(dst, 0), f.Commitment[:]...)
+			dst = append(append(dst, f.Type), f.Commitment[:]...)
 			dst = appendBytes(dst, f.Path)
 			continue
 		}
@@ -111,7 +116,7 @@ func readFields(b []byte) ([]leaf.Field, error) {
 	for i := range fs {
 		f := &fs[i]
 		f.Type = r.byte()
-		if f.Type == 0 {
+		if f.Type <= fieldLeftOut {
 			f.Withheld = true
 			copy(f.Commitment[:], r.take(len(f.Commitment)))
 			f.Path = r.bytes(leaf.MaxPath)
@@ -187,6 +192,7 @@ func (p *packed) remainder() ([]byte, error) {
 // erased says what of an entry is gone though the rest of it is there.
 type erased struct {
 	count int      // fields whose values are gone
+	left  int      // fields that an excerpt leaves out
 	names []string // the JSON pointers of those whose names were kept
 }
 
@@ -197,12 +203,22 @@ func erasedOf(fs []leaf.Field) erased {
 		if !fs[i].Withheld {
 			continue
 		}
+		if fs[i].Type == fieldLeftOut {
+			e.left++
+			continue
+		}
 		e.count++
 		if len(fs[i].Path) > 0 {
 			e.names = append(e.names, pointerOf(fs[i].Path))
 		}
 	}
 	return e
+}
+
+// hasErased reports whether a field of p, of formFields, is gone, and not only left out of an excerpt.
+func (p *packed) hasErased() bool {
+	fs, err := readFields(p.body)
+	return err != nil || slices.ContainsFunc(fs, func(f leaf.Field) bool { return f.Withheld && f.Type != fieldLeftOut })
 }
 
 // pointerOf returns the JSON pointer (RFC 6901) of a field's path: the element ~#3 of an array is its index.

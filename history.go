@@ -8,9 +8,11 @@ import (
 	"errors"
 	"fmt"
 	"iter"
+	"reflect"
 	"time"
 
 	"github.com/daybook-audit/daybook/internal/appsql"
+	"github.com/daybook-audit/daybook/internal/difference"
 )
 
 // Errors of a [History].
@@ -143,7 +145,7 @@ func (h *History[T]) Diff(ctx context.Context, id string, from, to int64) (Chang
 	if err != nil {
 		return nil, err
 	}
-	var trees [2]*node
+	var trees [2]*difference.Tree
 	for i, n := range [2]int64{from, to} {
 		one, err := h.one(ctx, h.db, s.VersionNo, org, id, n)
 		if err != nil {
@@ -153,7 +155,7 @@ func (h *History[T]) Diff(ctx context.Context, id string, from, to int64) (Chang
 		if err != nil {
 			return nil, err
 		}
-		trees[i] = state.tree
+		trees[i] = state.Tree
 	}
 	return h.difference(trees[0], trees[1])
 }
@@ -182,16 +184,16 @@ func (h *History[T]) Plan(ctx context.Context, id string, n int64) (RestorePlan,
 	if one, err = h.one(ctx, h.db, s.LastVersion, org, id); err != nil {
 		return RestorePlan{}, fmt.Errorf("the last version: %w", err)
 	}
-	var now *node
+	var now *difference.Tree
 	if !one.Deleted {
 		state, err := h.state(&one)
 		if err != nil {
 			return RestorePlan{}, err
 		}
-		now = state.tree
+		now = state.Tree
 	}
-	changes, err := h.difference(now, then.tree)
-	return RestorePlan{Changes: changes, Masked: then.hidden, Unknown: then.unknown}, err
+	changes, err := h.difference(now, then.Tree)
+	return RestorePlan{Changes: changes, Masked: then.Hidden, Unknown: then.Unknown}, err
 }
 
 // Restore hands the state of version n to apply, which writes it inside tx as the application writes its own changes, checks included;
@@ -213,12 +215,12 @@ func (h *History[T]) Restore(ctx context.Context, tx Tx, id string, n int64, app
 	if err := apply(ctx, then.value); err != nil {
 		return Version{}, err
 	}
-	supplied, err := treeOf(then.value)
+	supplied, err := difference.Of(reflect.ValueOf(then.value), true)
 	if err != nil {
 		return Version{}, err
 	}
-	for _, pointer := range then.hidden {
-		if supplied.find(pointer).isZero() {
+	for _, pointer := range then.Hidden {
+		if !supplied.Supplied(pointer) {
 			return Version{}, fmt.Errorf("%s of version %d: %w", pointer, n, ErrNotRestorable)
 		}
 	}
@@ -288,14 +290,14 @@ func (h *History[T]) next(a *addition[T], last *stored) (stored, Event, error) {
 	if !next.At.After(last.At) {
 		next.At = last.At.Add(time.Microsecond)
 	}
-	var before, after *node
+	var before, after *difference.Tree
 	verb := "updated"
 	if exists {
 		was, err := h.state(last)
 		if err != nil {
 			return stored{}, Event{}, err
 		}
-		before = was.tree
+		before = was.Tree
 	}
 	var err error
 	switch {
@@ -313,7 +315,7 @@ func (h *History[T]) next(a *addition[T], last *stored) (stored, Event, error) {
 		if err != nil {
 			return stored{}, Event{}, err
 		}
-		after = is.tree
+		after = is.Tree
 		if !exists {
 			verb = "created"
 		}

@@ -53,7 +53,11 @@ func (l *Log) view() view {
 func (l *Log) Info(ctx context.Context) (LogInfo, error) {
 	info := l.s.infoOf(l.t)
 	lost, err := l.lost(ctx)
-	if info.MinIndex = lost.Last() + 1; err != nil || l.b.signer == nil {
+	info.MinIndex = lost.Last() + 1
+	switch x := l.b.excerpt; {
+	case err == nil && x != nil:
+		return x.info(info), nil
+	case err != nil || l.b.signer == nil:
 		return info, err
 	}
 	return l.b.signer.info(ctx, l.s, l.t, info)
@@ -61,6 +65,9 @@ func (l *Log) Info(ctx context.Context) (LogInfo, error) {
 
 // Checkpoint returns the newest checkpoint, like Book.Checkpoint. Of an epoch that has ended it is the last one.
 func (l *Log) Checkpoint(ctx context.Context) (Checkpoint, error) {
+	if x := l.b.excerpt; x != nil {
+		return x.checkpoint()
+	}
 	if l.b.signer == nil {
 		return Checkpoint{}, errSigningOff()
 	}
@@ -69,6 +76,9 @@ func (l *Log) Checkpoint(ctx context.Context) (Checkpoint, error) {
 
 // CheckpointAt returns the stored checkpoint of exactly this size, like Book.CheckpointAt.
 func (l *Log) CheckpointAt(ctx context.Context, size int64) (Checkpoint, error) {
+	if x := l.b.excerpt; x != nil {
+		return x.checkpointAt(size)
+	}
 	if l.b.signer == nil {
 		return Checkpoint{}, errSigningOff()
 	}

@@ -51,6 +51,11 @@ func (r *treeReader) inclusion(seq, size int64) (Inclusion, error) {
 	if seq < 0 || seq >= size {
 		return Inclusion{}, errBeyond("entry %d is not in a tree of size %d", seq, size)
 	}
+	if x := r.b.excerpt; x != nil {
+		if in, ok := x.proof(seq, size); ok {
+			return in, nil
+		}
+	}
 	p, err := tlog.ProveRecord(size, seq, r)
 	if err != nil {
 		return Inclusion{}, fmt.Errorf("prove entry %d in size %d: %w", seq, size, err)

@@ -219,7 +219,7 @@ func (p *packed) open(org OrgID, d *leaf.Doc) (Entry, error) {
 		}
 		e.Payload = appendShown(nil, fs)
 		gone := erasedOf(fs)
-		e.Erased, e.ErasedFields = gone.count, gone.names
+		e.Erased, e.ErasedFields, e.Masked = gone.count, gone.names, gone.left
 	default:
 		e.Payload = p.text(make([]byte, 0, len(p.body)+idTextLen))
 	}

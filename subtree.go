@@ -52,6 +52,14 @@ func (r *treeReader) ReadHashes(indexes []int64) ([]tlog.Hash, error) {
 // subtree returns the hash of the n-th perfect subtree of a level, which covers the leaves [n<<level, (n+1)<<level). They must all
 // be in the picture.
 func (r *treeReader) subtree(level int, n int64) (tlog.Hash, error) {
+	if x := r.b.excerpt; x != nil {
+		return x.subtree(r, level, n)
+	}
+	return r.own(level, n)
+}
+
+// own is subtree of a log that is there.
+func (r *treeReader) own(level int, n int64) (tlog.Hash, error) {
 	if level < runLevel {
 		no := n >> (runLevel - level)
 		if r.lost.hashes != nil && r.lost.no == no {

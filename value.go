@@ -4,9 +4,8 @@ import (
 	"bytes"
 	"encoding/json"
 	"errors"
-	"strings"
 
-	"github.com/go-json-experiment/json/jsontext"
+	"github.com/daybook-audit/daybook/internal/difference"
 )
 
 // Value is one side of a [Change]: JSON, absent, masked or hashed. The zero Value is absent.
@@ -15,38 +14,17 @@ import (
 // whose first name begins with "$" is wrapped as {"$json":…}, so that no recorded object can pass for a mark.
 type Value struct{ wire json.RawMessage }
 
-const (
-	maskedWire = `{"$masked":true}`
-	hashOpen   = `{"$hash":`
-	jsonOpen   = `{"$json":`
-)
+const maskedWire = difference.Masked
 
 // JSON returns a Value that holds raw, which must be one valid JSON value: what is not is refused when the event is recorded.
 // Without any JSON text it is absent; the text null is a value.
-func JSON(raw json.RawMessage) Value {
-	raw = bytes.TrimSpace(raw)
-	if len(raw) == 0 {
-		return Value{}
-	}
-	if marked(raw) {
-		wrapped := make([]byte, 0, len(raw)+len(jsonOpen)+1)
-		wrapped = append(append(append(wrapped, jsonOpen...), raw...), '}')
-		return Value{wire: wrapped}
-	}
-	return Value{wire: raw}
-}
+func JSON(raw json.RawMessage) Value { return Value{wire: difference.Side(raw)} }
 
 // Masked returns a Value that says only that there is one.
 func Masked() Value { return Value{wire: json.RawMessage(maskedWire)} }
 
 // Hashed returns a Value that shows tag instead of what it stands for: equal tags, equal values.
-func Hashed(tag string) Value {
-	wire, err := jsontext.AppendQuote([]byte(hashOpen), strings.ToValidUTF8(tag, "\uFFFD"))
-	if err != nil { // no invalid UTF-8 is left
-		return Masked()
-	}
-	return Value{wire: append(wire, '}')}
-}
+func Hashed(tag string) Value { return Value{wire: difference.Hashed(tag)} }
 
 // Present reports whether v holds anything, masked or not.
 func (v Value) Present() bool { return len(v.wire) > 0 }
@@ -98,33 +76,4 @@ func (v *Value) UnmarshalJSON(b []byte) error {
 func (v Value) Equal(w Value) bool { return bytes.Equal(v.wire, w.wire) }
 
 // mark returns what stands under name when v is an object of that one member, else nil.
-func (v Value) mark(name string) json.RawMessage {
-	if !marked(v.wire) || !json.Valid(v.wire) {
-		return nil
-	}
-	var found json.RawMessage
-	n := 0
-	for key, raw := range members(v.wire) {
-		n++
-		if unquoted(key) == name {
-			found = raw
-		}
-	}
-	if n != 1 {
-		return nil
-	}
-	return found
-}
-
-// marked reports whether raw begins like an object whose first name begins with "$", escaped or not.
-func marked(raw []byte) bool {
-	if len(raw) == 0 || raw[0] != '{' {
-		return false
-	}
-	name := bytes.TrimLeft(raw[1:], " \t\r\n")
-	if len(name) < 2 || name[0] != '"' {
-		return false
-	}
-	const escaped = `\u0024`
-	return name[1] == '$' || bytes.HasPrefix(name[1:], []byte(escaped))
-}
+func (v Value) mark(name string) json.RawMessage { return difference.Mark(v.wire, name) }

@@ -47,6 +47,8 @@ type Doc struct {
 	in       bytes.Buffer
 	dec      jsontext.Decoder
 	stack    [MaxComponents + 1]level
+	names    []name // of the objects that walk is in, while judging
+	judging  bool   // walk reads what nobody has judged
 	unquoted []byte // the last name that had escapes
 	paths    int    // bytes of all paths so far
 	escapes  bool   // whether text holds a backslash
@@ -54,6 +56,7 @@ type Doc struct {
 
 	// The state of Root.
 	keys    []sortKey
+	order   []int // in which the fields before the last Sort came out
 	sorted  []field
 	message []byte // of one commitment
 	commits []byte // of the root

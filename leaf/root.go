@@ -24,29 +24,42 @@ type sortKey struct {
 // Sort brings the fields into the order of their paths, bytewise ascending. The index of a field in this order is its name in
 // commitments and in control entries.
 func (d *Doc) Sort() {
-	d.keys = d.keys[:0]
-	for i := range d.fields {
-		f := &d.fields[i]
-		high, low := prefix(d.arena[f.path:f.pathEnd])
-		d.keys = append(d.keys, sortKey{high, low, i})
+	n := len(d.fields)
+	if len(d.order) != n {
+		d.order = d.order[:0]
+		for i := range n {
+			d.order = append(d.order, i)
+		}
+	}
+	// The fields come in the order that the last ones were sorted into. Events of one producer look alike, and then they are sorted now.
+	d.keys = slices.Grow(d.keys[:0], n)[:n]
+	d.arena = slices.Grow(d.arena, 16)
+	whole := d.arena[:cap(d.arena)]
+	for i, of := range d.order {
+		f, k := &d.fields[of], &d.keys[i]
+		k.high, k.low = prefix(whole[f.path:], f.pathEnd-f.path)
+		k.field = of
 	}
 	d.sortKeys()
 	d.sorted = d.sorted[:0]
-	for _, k := range d.keys {
-		d.sorted = append(d.sorted, d.fields[k.field])
+	for i := range d.keys {
+		d.order[i] = d.keys[i].field
+		d.sorted = append(d.sorted, d.fields[d.order[i]])
 	}
 	d.fields, d.sorted = d.sorted, d.fields
 }
 
-// prefix returns the first 16 bytes of path, zeros behind a shorter one. A path holds no zero byte, so equal numbers mean equal
-// bytes, and equal paths if they are shorter than 17 bytes.
-func prefix(path []byte) (high, low uint64) {
-	if len(path) >= 16 {
-		return binary.BigEndian.Uint64(path), binary.BigEndian.Uint64(path[8:])
+// prefix returns the first 16 bytes of the path of n bytes that b begins with, zeros behind a shorter one; b has at least 16. A path
+// holds no zero byte, so equal numbers mean equal bytes, and equal paths if they are shorter than 17 bytes.
+func prefix(b []byte, n uint32) (high, low uint64) {
+	high, low = binary.BigEndian.Uint64(b), binary.BigEndian.Uint64(b[8:])
+	switch {
+	case n >= 16:
+		return high, low
+	case n >= 8:
+		return high, low >> (8 * (16 - n)) << (8 * (16 - n))
 	}
-	var b [16]byte
-	copy(b[:], path)
-	return binary.BigEndian.Uint64(b[:]), binary.BigEndian.Uint64(b[8:])
+	return high >> (8 * (8 - n)) << (8 * (8 - n)), 0
 }
 
 // sortKeys sorts keys by path. Most events have few fields, settled by the numbers alone: for them plain insertion beats

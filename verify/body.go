@@ -23,6 +23,7 @@ func (b *bundle) readRangeProof() error {
 		b.find(RootMismatch, -1, "%v", err)
 	}
 	b.times.begin()
+	b.copyHead(left, right)
 	return nil
 }
 
@@ -101,6 +102,7 @@ func (b *bundle) readControl() error {
 	}
 	b.receipt(seq, e.hash)
 	b.outside(e)
+	b.copyEntry(e, proof)
 	return nil
 }
 
@@ -131,6 +133,7 @@ func (b *bundle) readEntry() error {
 	b.rep.Entries++
 	b.append(e.leaf.Seq, e.hash)
 	b.times.entry(b.rep, moment{e.leaf.Seq, e.leaf.ReceivedAt, b.number})
+	b.copyEntry(e, nil)
 	return nil
 }
 
@@ -181,6 +184,9 @@ func (b *bundle) readLeaf() error {
 	}
 	b.append(seq, l.Hash())
 	b.times.entry(b.rep, moment{seq, l.ReceivedAt, b.number})
+	if b.o.Copy != nil {
+		b.o.Copy.Leaf(l)
+	}
 	return nil
 }
 
@@ -203,8 +209,13 @@ func (b *bundle) readHashes() error {
 	}
 	b.rep.Hashed += count
 	b.gone.hashes = missing(b.gone.hashes, seq, seq+count-1, b.number)
-	for i := range count {
-		b.append(seq+i, tlog.Hash(raw[i*tlog.HashSize:]))
+	hs := make([]tlog.Hash, count)
+	for i := range hs {
+		hs[i] = tlog.Hash(raw[i*tlog.HashSize:])
+		b.append(seq+int64(i), hs[i])
+	}
+	if b.o.Copy != nil {
+		b.o.Copy.Hashes(seq, hs)
 	}
 	return nil
 }

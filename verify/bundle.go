@@ -26,6 +26,9 @@ type Options struct {
 	MaxAge     time.Duration       // 0: a checkpoint may be of any age
 	Now        func() time.Time    // needed with MaxAge
 
+	// Copy, if set, is given what the bundle shows.
+	Copy Copier
+
 	// Progress, if set, is called now and then with how many of the entries were looked at.
 	Progress func(done, total int64)
 }

@@ -23,16 +23,18 @@ type entry struct {
 	leaf   leaf.Leaf
 	id     string
 	hash   tlog.Hash    // as stated
-	doc    leaf.Doc     // of a complete payload
+	secret [16]byte     // of a complete payload
+	doc    leaf.Doc     // the same
 	fields []leaf.Field // of one that is not; nil: doc holds
 }
 
 // Entry is one entry with its payload, as a bundle shows it.
 type Entry struct {
 	Leaf    leaf.Leaf
-	Hash    tlog.Hash // of the leaf, computed from the content
-	Payload []byte    // the JSON text; nil if some fields are withheld
-	Fields  []leaf.Field
+	Hash    tlog.Hash    // as the entry states it
+	Payload []byte       // the JSON text; nil if some fields are withheld
+	Secret  [16]byte     // opens the payload; zero without one
+	Fields  []leaf.Field // of an entry without a payload
 }
 
 // errLeaf says that what an entry shows does not give its leaf hash.
@@ -60,7 +62,7 @@ func ParseEntry(text []byte) (Entry, error) {
 	if err := e.check(); err != nil {
 		return Entry{}, fmt.Errorf("entry %d: %w", e.leaf.Seq, err)
 	}
-	return Entry{Leaf: e.leaf, Hash: e.hash, Payload: bytes.Clone(ms.get("payload")), Fields: e.fields}, nil
+	return Entry{Leaf: e.leaf, Hash: e.hash, Payload: bytes.Clone(ms.get("payload")), Secret: e.secretShown(), Fields: e.fields}, nil
 }
 
 // read fills e from the members of an entry, more being those of its line. It computes the payload root; check compares.
@@ -79,14 +81,13 @@ func (e *entry) read(p *parser, ms members, more []string) error {
 	if fields := ms.get("fields"); fields != nil {
 		return e.readFields(p, fields)
 	}
-	var secret [16]byte
-	if err := encoded(secret[:], ms.get("secret")); err != nil {
+	if err := encoded(e.secret[:], ms.get("secret")); err != nil {
 		return fmt.Errorf("secret: %w", err)
 	}
 	if err := e.doc.Read(ms.get("payload")); err != nil {
 		return fmt.Errorf("payload: %w", err)
 	}
-	e.leaf.Root = e.doc.Root(&secret)
+	e.leaf.Root = e.doc.Root(&e.secret)
 	return nil
 }
 
@@ -175,6 +176,14 @@ func readField(f *leaf.Field, ms members) error {
 		f.Value = []byte(value)
 	}
 	return encoded(f.Salt[:], ms.get("s"))
+}
+
+// secretShown is what opens a complete payload.
+func (e *entry) secretShown() [16]byte {
+	if e.fields != nil {
+		return [16]byte{}
+	}
+	return e.secret
 }
 
 // check compares the content with the leaf hash and the payload's id with the entry's.

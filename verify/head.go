@@ -1,6 +1,7 @@
 package verify
 
 import (
+	"bytes"
 	"errors"
 	"slices"
 
@@ -22,6 +23,11 @@ type header struct {
 	anchor   *Key
 	from, to int64
 	size     int64
+
+	// What the copy leaves out, and what its maker says of it.
+	filter string
+	mask   []string
+	info   []byte
 }
 
 // rotation leads from an older key to the next.
@@ -87,8 +93,10 @@ func (b *bundle) key(name string) (*Key, error) {
 
 // readCopy reads what the header says was left out of this copy.
 func (b *bundle) readCopy() error {
+	h := &b.head
+	var err error
 	if filter := b.ms.get("filter"); filter != nil {
-		if _, err := unquote(filter); err != nil {
+		if h.filter, err = unquote(filter); err != nil {
 			return malformed(-1, "filter", err)
 		}
 		b.rep.Filtered = true
@@ -96,9 +104,11 @@ func (b *bundle) readCopy() error {
 	if mask := b.ms.get("mask"); mask != nil {
 		paths, err := b.parser.array(mask, leaf.MaxFields)
 		for _, p := range paths {
+			var path string
 			if err == nil {
-				_, err = unquote(p)
+				path, err = unquote(p)
 			}
+			h.mask = append(h.mask, path)
 		}
 		if err != nil {
 			return malformed(-1, "mask", err)
@@ -107,6 +117,8 @@ func (b *bundle) readCopy() error {
 	}
 	if info := b.ms.get("info"); info != nil && info[0] != '{' {
 		return stop(Malformed, -1, "info: not a JSON object")
+	} else if info != nil {
+		h.info = bytes.Clone(info)
 	}
 	return nil
 }

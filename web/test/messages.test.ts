@@ -2,8 +2,14 @@
 import assert from "node:assert/strict";
 import { readdirSync, readFileSync } from "node:fs";
 import test from "node:test";
+import de from "../src/messages/de";
+import { type Language, language, languages, number, preferred, speak, type Texts, t } from "../src/messages/messages";
+import german from "../src/sentence/words.de.json";
+import english from "../src/sentence/words.json";
+import { shortTime } from "../src/ui/time";
 
-type Texts = Record<string, string | Record<string, string>>;
+/** Every language beside English. */
+const others: Record<string, Language> = { de };
 
 /** The texts of a language by the page that says them; "" are those of every page. */
 function textsOf(language: string): Map<string, Texts> {
@@ -43,4 +49,70 @@ test("a page brings the texts of its own name", () => {
 	for (const page of textsOf("en").keys()) {
 		if (page) assert.match(readFileSync(`src/pages/${page}/texts.ts`, "utf8"), new RegExp(`"../../messages/en/${page}\\.json"`));
 	}
+});
+
+/** The {names} in a text. */
+const names = (text: string): string =>
+	Array.from(new Set(Array.from(text.matchAll(/\{[\w.]+\}/g), (m) => m[0])))
+		.sort()
+		.join(" ");
+
+for (const [code, spoken] of Object.entries(others)) {
+	test(`${code} says everything that English says, with the same values in it and every plural form`, () => {
+		const english = textsOf("en");
+		const all: string[] = [];
+		const theirs = textsOf(code);
+		assert.deepEqual(Array.from(theirs.keys()).sort(), Array.from(english.keys()).sort());
+		for (const [page, texts] of english) {
+			const own = theirs.get(page) ?? {};
+			assert.deepEqual(Object.keys(own), Object.keys(texts), `the keys of ${page || "every page"}, in this order`);
+			for (const [key, text] of Object.entries(texts)) {
+				const said = own[key] ?? "";
+				all.push(key);
+				assert.deepEqual(spoken.texts[key], said, `${key} is not in ${code}.ts`);
+				assert.equal(typeof said, typeof text, key);
+				const forms = typeof said === "string" ? [said] : [...Object.values(said), said.other];
+				for (const form of forms) {
+					assert.ok(form.trim(), `${key} is empty`);
+					const want = names(typeof text === "string" ? text : text.other);
+					assert.ok(names(form) === want || (form !== forms.at(-1) && names(`${form}{n}`) === want), `${key}: ${form}`); // "once" needs no {n}
+				}
+				if (typeof said !== "string") assert.deepEqual(Object.keys(said).sort(), new Intl.PluralRules(code).resolvedOptions().pluralCategories.sort(), key);
+			}
+		}
+		assert.deepEqual(Object.keys(spoken.texts).sort(), all.sort(), "nothing more");
+	});
+}
+
+test("English has its plural forms, and they hold the same values", () => {
+	for (const texts of textsOf("en").values())
+		for (const [key, text] of Object.entries(texts)) {
+			if (typeof text === "string") continue;
+			assert.deepEqual(Object.keys(text).sort(), ["one", "other"], key);
+		}
+});
+
+test("German has a participle for every verb", () => {
+	assert.deepEqual(Object.keys(german.participles), english.verbs);
+});
+
+test("the language is the browser's first that is spoken", () => {
+	assert.deepEqual(Object.keys(languages).sort(), ["en", ...Object.keys(others)].sort());
+	assert.equal(preferred(["fr-FR", "de-CH", "en"]), "de");
+	assert.equal(preferred(["EN-us", "de"]), "en");
+	assert.equal(preferred(["constructor", "fr"]), "en");
+	assert.equal(preferred([]), "en");
+});
+
+test("another language is spoken with its numbers and times", async () => {
+	const page = { documentElement: { lang: "" } };
+	Object.assign(globalThis, { document: page });
+	const say = (): string[] => [t("events.count", { n: 1 }), t("events.count", { n: 1234 }), number(1.5), shortTime("2020-03-01T10:00:00Z", "UTC")];
+	assert.deepEqual(say(), ["1 event", "1,234 events", "1.5", "01 Mar 2020 10:00:00"]);
+	await speak("de");
+	assert.deepEqual(say(), ["1 Ereignis", "1.234 Ereignisse", "1,5", "01. März 2020 10:00:00"]);
+	assert.equal(page.documentElement.lang, "de");
+	assert.equal(language.value, "de");
+	await Promise.all([speak("de"), speak("en")]); // the last one chosen wins
+	assert.deepEqual([language.value, t("close"), page.documentElement.lang], ["en", "Close", "en"]);
 });

@@ -58,5 +58,5 @@ test("languages", () => {
 	assert.equal(say(event(',"targets":[{"type":"invoice","id":"42","name":"Rechnung 42"}]')), "Ada als Grace: Rechnung 42 geändert");
 	assert.equal(say(event("")), "Ada als Grace: geändert");
 	assert.equal(say(event(',"outcome":"denied"')), "Ada als Grace: geändert – abgelehnt");
-	assert.equal(say('{"action":"user.purged"}'), "Jemand ohne Anmeldung · user.purged");
+	assert.equal(say('{"action":"user.greeted"}'), "Jemand ohne Anmeldung · user.greeted");
 });

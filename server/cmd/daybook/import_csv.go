@@ -13,8 +13,8 @@ import (
 	"github.com/spf13/pflag"
 
 	"github.com/daybook-audit/daybook"
+	"github.com/daybook-audit/daybook/internal/rawjson"
 	"github.com/daybook-audit/daybook/leaf"
-	"github.com/daybook-audit/daybook/server/internal/rawjson"
 )
 
 func csvSource() importSource {

@@ -14,9 +14,9 @@ import (
 	"github.com/daybook-audit/daybook"
 	"github.com/daybook-audit/daybook/activity"
 	"github.com/daybook-audit/daybook/crm"
+	"github.com/daybook-audit/daybook/internal/rawjson"
 	"github.com/daybook-audit/daybook/leaf"
 	"github.com/daybook-audit/daybook/server/internal/dumps"
-	"github.com/daybook-audit/daybook/server/internal/rawjson"
 )
 
 func togoSource() importSource {

@@ -9,7 +9,7 @@ import (
 
 	"github.com/daybook-audit/daybook"
 	"github.com/daybook-audit/daybook/crm"
-	"github.com/daybook-audit/daybook/server/internal/rawjson"
+	"github.com/daybook-audit/daybook/internal/rawjson"
 )
 
 // crmEnums are both enums of an organization.

@@ -15,8 +15,8 @@ import (
 
 	"github.com/daybook-audit/daybook"
 	"github.com/daybook-audit/daybook/crm"
+	"github.com/daybook-audit/daybook/internal/rawjson"
 	"github.com/daybook-audit/daybook/leaf"
-	"github.com/daybook-audit/daybook/server/internal/rawjson"
 )
 
 // crmDoor scopes the idempotency keys of the profile.

@@ -5,7 +5,7 @@ import (
 
 	"github.com/daybook-audit/daybook"
 	"github.com/daybook-audit/daybook/crm"
-	"github.com/daybook-audit/daybook/server/internal/rawjson"
+	"github.com/daybook-audit/daybook/internal/rawjson"
 )
 
 // createCRMDeletion is POST /v1/crm/user-deletions: nothing is rewritten, readers see no user from then on.

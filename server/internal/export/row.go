@@ -3,9 +3,11 @@ package export
 import (
 	"encoding/base64"
 	"encoding/json"
+	"slices"
 	"strconv"
 
 	"github.com/daybook-audit/daybook"
+	"github.com/daybook-audit/daybook/internal/rawjson"
 )
 
 // row is one entry as the columns show it. It belongs to one goroutine and is filled again for every entry; reset lets go of what
@@ -94,12 +96,8 @@ func (r *row) set(p place, value []byte) {
 	case value[0] == 'n': // null is absent
 	case value[0] != '"' || columns[p].kind == kindJSON:
 		r.cells[p] = value
-	case !hasBackslash(value):
-		r.cells[p] = value[1 : len(value)-1]
 	default:
-		at := len(r.arena)
-		r.arena = append(r.arena, unquote(value)...)
-		r.made(p, at)
+		r.cells[p] = rawjson.Bytes(value)
 	}
 }
 
@@ -124,38 +122,38 @@ var (
 )
 
 func (r *row) event(text []byte) {
-	for m := firstMember(text); m.ok; m = m.next() {
-		switch string(m.name) {
+	for name, value := range rawjson.Each(text) {
+		switch string(rawjson.Bytes(name)) {
 		case "actor":
-			r.object(m.value, inActor)
+			r.object(value, inActor)
 		case "context":
-			r.context(m.value)
+			r.context(value)
 		case "error":
-			r.object(m.value, inError)
+			r.object(value, inError)
 		case "targets":
-			r.list(m.value)
+			r.list(value)
 		default:
-			if p, ok := inEvent[string(m.name)]; ok {
-				r.set(p, m.value)
+			if p, ok := inEvent[string(rawjson.Bytes(name))]; ok {
+				r.set(p, value)
 			}
 		}
 	}
 }
 
 func (r *row) object(text []byte, in map[string]place) {
-	for m := firstMember(text); m.ok; m = m.next() {
-		if p, ok := in[string(m.name)]; ok {
-			r.set(p, m.value)
+	for name, value := range rawjson.Each(text) {
+		if p, ok := in[string(rawjson.Bytes(name))]; ok {
+			r.set(p, value)
 		}
 	}
 }
 
 func (r *row) context(text []byte) {
-	for m := firstMember(text); m.ok; m = m.next() {
-		if string(m.name) == "http" {
-			r.object(m.value, inHTTP)
-		} else if p, ok := inContext[string(m.name)]; ok {
-			r.set(p, m.value)
+	for name, value := range rawjson.Each(text) {
+		if string(rawjson.Bytes(name)) == "http" {
+			r.object(value, inHTTP)
+		} else if p, ok := inContext[string(rawjson.Bytes(name))]; ok {
+			r.set(p, value)
 		}
 	}
 }
@@ -166,17 +164,8 @@ func (r *row) list(text []byte) {
 		return
 	}
 	r.cells[placeTargets] = text
-	for e := firstElement(text); e.ok; e = e.next() {
-		r.targets = append(r.targets, e.value)
-	}
+	r.targets = slices.AppendSeq(r.targets, rawjson.Elements(text))
 	if len(r.targets) > 0 {
 		r.object(r.targets[0], inTarget)
 	}
-}
-
-// unquote returns the value of a string's text that holds escapes.
-func unquote(text []byte) []byte {
-	var s string
-	_ = json.Unmarshal(text, &s) // it was accepted before
-	return []byte(s)
 }

@@ -5,7 +5,7 @@ import { shorten } from "./visible";
 import english from "./words.json";
 
 /** The words that sentences are made of. participles: what a language says of a target in place of the English verbs. */
-export type Words = typeof english & { participles?: Record<string, string> };
+export type Words = Omit<typeof english, "verbs"> & { participles?: Record<string, string> };
 
 /** outcome is " – failed" or " – denied", when the template does not say so itself: a row that has its own mark for it leaves it out. */
 export type Kind = "text" | "actor" | "target" | "value" | "outcome";
@@ -60,12 +60,12 @@ export function textOfParts(parts: readonly Part[]): string {
 }
 
 /** The actor when the sentence begins with it, and the rest: two columns of a table. */
-export function halves(parts: readonly Part[]): { who: string; what: readonly Part[] } {
+export function halves(parts: readonly Part[], words: Words = english): { who: string; what: readonly Part[] } {
 	const [first, ...rest] = parts;
 	if (first?.kind !== "actor") return { who: "", what: parts };
 	const next = rest[0];
 	if (!next) return { who: first.text, what: [] };
-	const text = next.text.replace(/^[ ·]+/, "");
+	const text = next.text.replace(words.participles ? /^[ :·]+/ : /^[ ·]+/, "");
 	return { who: first.text, what: text === "" ? rest.slice(1) : [{ kind: next.kind, text }, ...rest.slice(1)] };
 }
 

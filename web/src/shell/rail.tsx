@@ -1,8 +1,8 @@
 // The navigation at the side: organization, places, theme, the person's menu.
 import type { ComponentChildren } from "preact";
 import { useLocation } from "preact-iso/router";
-import { type Key, t } from "../messages/messages";
-import { density, lists, shortcuts, theme } from "../state/prefs";
+import { type Key, languages, t } from "../messages/messages";
+import { chosenLanguage, density, lists, shortcuts, speakChosen, theme } from "../state/prefs";
 import { can, orgNames, orgs, signOut, whoami } from "../state/session";
 import { Button } from "../ui/button";
 import { Icon, type IconName } from "../ui/icon";
@@ -193,6 +193,20 @@ function PersonMenu() {
 							}}
 						>
 							{t(`density.${one}`)}
+						</MenuRow>
+					))}
+					<div class="menu-head">{t("language")}</div>
+					{(["auto", "en", "de"] as const).map((one) => (
+						<MenuRow
+							key={one}
+							checked={chosenLanguage.value === one}
+							onClick={() => {
+								chosenLanguage.value = one;
+								close();
+								void speakChosen();
+							}}
+						>
+							{one === "auto" ? t("language.auto") : <span lang={one}>{languages[one]}</span>}
 						</MenuRow>
 					))}
 					<hr class="menu-rule" />

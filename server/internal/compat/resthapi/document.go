@@ -11,8 +11,8 @@ import (
 
 	"github.com/daybook-audit/daybook"
 	"github.com/daybook-audit/daybook/daybookhttp"
+	"github.com/daybook-audit/daybook/internal/rawjson"
 	own "github.com/daybook-audit/daybook/resthapi"
-	"github.com/daybook-audit/daybook/server/internal/rawjson"
 )
 
 // fields are the members of a document, in the order in which rest-hapi shows them.

@@ -13,8 +13,8 @@ import (
 	"time"
 
 	"github.com/daybook-audit/daybook"
+	"github.com/daybook-audit/daybook/internal/rawjson"
 	"github.com/daybook-audit/daybook/leaf"
-	"github.com/daybook-audit/daybook/server/internal/rawjson"
 )
 
 // violation is one thing that is wrong with an event.

@@ -9,8 +9,8 @@ import (
 	"time"
 
 	"github.com/daybook-audit/daybook"
+	"github.com/daybook-audit/daybook/internal/rawjson"
 	"github.com/daybook-audit/daybook/leaf"
-	"github.com/daybook-audit/daybook/server/internal/rawjson"
 )
 
 // Dumped is an event that comes out of Retraced: a node of its search, a line of its index, or what a producer once sent.

@@ -7,8 +7,8 @@ import (
 	"unicode/utf8"
 
 	"github.com/daybook-audit/daybook"
+	"github.com/daybook-audit/daybook/internal/rawjson"
 	"github.com/daybook-audit/daybook/leaf"
-	"github.com/daybook-audit/daybook/server/internal/rawjson"
 )
 
 // incoming is a body of POST /logs; every value is the caller's own token.

@@ -8,8 +8,8 @@ import (
 	"time"
 
 	"github.com/daybook-audit/daybook"
+	"github.com/daybook-audit/daybook/internal/rawjson"
 	"github.com/daybook-audit/daybook/leaf"
-	"github.com/daybook-audit/daybook/server/internal/rawjson"
 )
 
 // Import turns a row of the original's table logs into an event: a JSON object with id, user_id, action, meta_data, created_at and

@@ -5,7 +5,7 @@ import (
 	"strings"
 
 	"github.com/daybook-audit/daybook"
-	"github.com/daybook-audit/daybook/server/internal/rawjson"
+	"github.com/daybook-audit/daybook/internal/rawjson"
 )
 
 // Names changes which member names are masked. They are whole names, compared without regard to case.

@@ -8,7 +8,7 @@ import (
 	"golang.org/x/mod/sumdb/tlog"
 
 	"github.com/daybook-audit/daybook"
-	"github.com/daybook-audit/daybook/server/internal/rawjson"
+	"github.com/daybook-audit/daybook/internal/rawjson"
 )
 
 // row is an entry as the door shows it: the six members of the original, then ours.

@@ -8,8 +8,8 @@ import (
 	"time"
 	"unicode/utf8"
 
+	"github.com/daybook-audit/daybook/internal/rawjson"
 	"github.com/daybook-audit/daybook/leaf"
-	"github.com/daybook-audit/daybook/server/internal/rawjson"
 )
 
 // incoming is a request body, translated.

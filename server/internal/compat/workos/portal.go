@@ -8,10 +8,10 @@ import (
 	"strconv"
 
 	"github.com/daybook-audit/daybook"
+	"github.com/daybook-audit/daybook/internal/rawjson"
 	"github.com/daybook-audit/daybook/leaf"
 	"github.com/daybook-audit/daybook/server/internal/auth"
 	"github.com/daybook-audit/daybook/server/internal/control"
-	"github.com/daybook-audit/daybook/server/internal/rawjson"
 )
 
 // linkRequest asks for a link to the portal.

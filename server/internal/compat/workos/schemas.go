@@ -13,10 +13,10 @@ import (
 	"strings"
 
 	"github.com/daybook-audit/daybook"
+	"github.com/daybook-audit/daybook/internal/rawjson"
 	"github.com/daybook-audit/daybook/leaf"
 	"github.com/daybook-audit/daybook/server/internal/auth"
 	"github.com/daybook-audit/daybook/server/internal/control"
-	"github.com/daybook-audit/daybook/server/internal/rawjson"
 )
 
 // schemaBody is one version of a schema as the SDKs read it.

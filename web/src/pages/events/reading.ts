@@ -1,6 +1,7 @@
 // How an entry reads in one line, and by which path a column finds its value.
 import { compact, isObject, type Json, Num, wire } from "../../api/json";
 import type { Entry } from "../../api/types";
+import { words } from "../../messages/messages";
 import { halves, type Part, sentenceOf, textOfParts } from "../../sentence/render";
 import { visible } from "../../sentence/visible";
 import { templates, templatesOf } from "../../state/sentences";
@@ -9,19 +10,20 @@ import { templates, templatesOf } from "../../state/sentences";
 export type Reading = { who: string; what: string; whole: string };
 
 let known = new WeakMap<Entry, Reading>();
-let knownBy = templates.peek();
+let knownBy: unknown[] = [];
 
 /** The sentence of an entry, without the outcome's suffix: a row has its own mark for that. */
 export function read(entry: Entry): Reading {
-	if (knownBy !== templates.value) {
-		knownBy = templates.value; // what was read without them reads otherwise now
+	const by = [templates.value, words()];
+	if (by.some((one, i) => one !== knownBy[i])) {
+		knownBy = by; // what was read without them reads otherwise now
 		known = new WeakMap();
 	}
 	const found = known.get(entry);
 	if (found) return found;
-	const all = sentenceOf(wire(entry), templatesOf(entry));
+	const all = sentenceOf(wire(entry), templatesOf(entry), undefined, words());
 	const parts = all.filter((p: Part) => p.kind !== "outcome");
-	const { who, what } = halves(parts);
+	const { who, what } = halves(parts, words());
 	const reading = { who, what: textOfParts(what), whole: textOfParts(all) };
 	known.set(entry, reading);
 	return reading;

@@ -37,7 +37,9 @@ export default function FailureBanner(props: { org: string }) {
 						? t("failure.store")
 						: first.check === "consistency"
 							? t("failure.whole")
-							: t("failure.tree")}
+							: first.check === "signature"
+								? t("failure.signature")
+								: t("failure.tree")}
 			</h2>
 			<p>
 				{visible(first.detail)} <code>{first.finding}</code>

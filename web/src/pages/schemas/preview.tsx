@@ -1,6 +1,7 @@
 // What sentences make of an event: of the newest one of the action, else of one that is made up.
 import { api } from "../../api/client";
 import { type Json, wire } from "../../api/json";
+import { words } from "../../messages/messages";
 import { writeValue } from "../../query/terms";
 import { parseTemplate, TemplateError } from "../../sentence/parse";
 import { sentenceOf, textOfParts } from "../../sentence/render";
@@ -59,7 +60,7 @@ export function Preview(props: { example: Example | undefined; sentences: Senten
 				{outcomes.map((outcome) => (
 					<li key={outcome} class="line">
 						<span class="badge">{t(`schemas.outcome.${outcome}`)}</span>
-						<bdi>{textOfParts(sentenceOf(wire({ ...example.event, outcome }), props.sentences))}</bdi>
+						<bdi>{textOfParts(sentenceOf(wire({ ...example.event, outcome }), props.sentences, undefined, words()))}</bdi>
 					</li>
 				))}
 			</ul>

@@ -1,1 +1,1 @@
-import "./viewer-RSH7NLSS.js";
+import "./viewer-ABYIG7Y2.js";

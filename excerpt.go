@@ -1,0 +1,318 @@
+package daybook
+
+import (
+	"crypto/sha256"
+	"fmt"
+	"math/bits"
+	"slices"
+
+	"golang.org/x/mod/sumdb/tlog"
+
+	"github.com/daybook-audit/daybook/leaf"
+)
+
+// Excerpt is a part of one log with what proves it, as an evidence bundle shows it. It is a [Store] in memory that only reads: a [Book] over
+// it searches, counts and proves like one over the log, as far as the excerpt reaches, its log is frozen, and its checkpoint is the one that
+// the excerpt hangs on. An [ExcerptWriter] makes it. It is safe for concurrent use.
+type Excerpt struct {
+	is     ExcerptHead
+	head   Head
+	none   BlockMeta  // of a window of which nothing is there
+	blocks []Block    // by First; each window that holds anything is covered
+	slips  []Slip     // by key
+	note   StoredNote // the checkpoint
+	root   tlog.Hash
+
+	nodes   map[nodeRef]tlog.Hash // subtrees beside the range
+	outside map[int64]excerptEntry
+}
+
+// excerptEntry is an entry beside the range: its hash, and how it is proved.
+type excerptEntry struct {
+	hash  tlog.Hash
+	proof []tlog.Hash
+}
+
+// ExcerptHead says what an excerpt is of: the entries [From, To) of the tree of Size.
+type ExcerptHead struct {
+	Org             OrgID // what its log is called here
+	Origin          string
+	Vkey, ClockVkey string // the second may be empty
+	From, To, Size  int64
+	Note            []byte      // the checkpoint of Size
+	Left, Right     []tlog.Hash // the range proof
+
+	// Filtered says that entries were left out, those that Filter does not find; Mask which fields were.
+	Filtered bool
+	Filter   string
+	Mask     []string
+}
+
+// ExcerptEntry is what an excerpt has of one entry: its payload and the secret that opens it, or its fields, or its leaf alone.
+type ExcerptEntry struct {
+	Leaf    leaf.Leaf
+	Secret  [16]byte
+	Payload []byte
+	Fields  []leaf.Field
+	Proof   []tlog.Hash // of one beside the range, in the tree of Size
+}
+
+// ExcerptWriter makes an excerpt. It belongs to one goroutine, and checks nothing but that what it is given can be kept: what an excerpt
+// says is as good as the check that its content came through.
+type ExcerptWriter struct {
+	x       *Excerpt
+	builder blockBuilder
+	tree    frontier // of [0, next)
+	runs    frontier // of the run that next lies in, where all of it is in the range
+	roots   map[int64]tlog.Hash
+	next    int64 // of the range
+
+	window  int64    // the first seq of the one being filled; −1: none is
+	entries []packed // of that window
+	beside  []packed // ascending: those beside the range that are in no window yet
+	drafts  []draft
+	acts    []*control
+	days    map[uint32]*dayCounts
+}
+
+// draft is a window of which something is missing: why is known only at the end.
+type draft struct {
+	first int64
+	bytes [][]byte // its blocks
+}
+
+// NewExcerptWriter begins an excerpt. An error says what of h cannot be.
+func NewExcerptWriter(h ExcerptHead) (*ExcerptWriter, error) {
+	if !h.Org.Valid() {
+		return nil, errInvalidOrg(h.Org)
+	}
+	if h.From < 0 || h.From >= h.To || h.To > h.Size || h.Size > maxSeq {
+		return nil, &Error{Code: CodeInvalid, Rule: "empty_range", Message: fmt.Sprintf("%d to %d is no range of a tree of size %d", h.From, h.To-1, h.Size)}
+	}
+	x := &Excerpt{is: h, nodes: map[nodeRef]tlog.Hash{}, outside: map[int64]excerptEntry{}, note: StoredNote{Size: h.Size, Note: slices.Clone(h.Note)}}
+	if !x.besides(0, h.From, h.Left) || !x.besides(h.To, h.Size, h.Right) {
+		return nil, &Error{Code: CodeInvalid, Rule: "invalid_value", Message: "the range proof has another number of hashes"}
+	}
+	sum := sha256.Sum256([]byte(h.Origin))
+	x.head = Head{Log: 1, Org: h.Org, State: LogFrozen, Turn: 1, LogID: [10]byte(sum[:]), Packed: h.Size}
+	x.none = BlockMeta{State: stateWhole | stateErased, Received: emptySpan, Occurred: emptySpan, Late: emptySpan, Filter: make([]byte, filterLine)}
+	w := &ExcerptWriter{x: x, next: h.From, window: -1, roots: map[int64]tlog.Hash{}, days: map[uint32]*dayCounts{}}
+	w.tree = frontier{size: h.From, hashes: slices.Clone(h.Left)}
+	return w, nil
+}
+
+// besides keeps the hashes of the perfect subtrees that cover [from, to); false: there is another number of them.
+func (x *Excerpt) besides(from, to int64, hs []tlog.Hash) bool {
+	for from < to {
+		if len(hs) == 0 {
+			return false
+		}
+		level := coverLevel(from, to)
+		x.nodes[nodeRef{level: level, n: from >> level}] = hs[0]
+		from, hs = from+1<<level, hs[1:]
+	}
+	return len(hs) == 0
+}
+
+// coverLevel is the level of the largest perfect aligned subtree that begins at from and fits below to.
+func coverLevel(from, to int64) int {
+	level := bits.Len64(uint64(to-from)) - 1
+	if from > 0 {
+		level = min(level, bits.TrailingZeros64(uint64(from)))
+	}
+	return level
+}
+
+// Add adds an entry: first those beside the range, then those in it, each in order. What comes twice or too late is left out.
+func (w *ExcerptWriter) Add(e *ExcerptEntry) error {
+	p, err := e.packed()
+	if err != nil {
+		return err
+	}
+	if p.kind == KindControl {
+		w.act(&p)
+	}
+	seq := p.seq
+	if inside := seq >= w.x.is.From && seq < w.x.is.To; !inside {
+		if seq < 0 || seq >= w.x.is.Size || len(w.beside) > 0 && w.beside[len(w.beside)-1].seq >= seq {
+			return nil
+		}
+		w.beside = append(w.beside, p)
+		w.x.outside[seq] = excerptEntry{e.Leaf.Hash(), slices.Clone(e.Proof)}
+		return nil
+	}
+	if seq < w.next {
+		return nil
+	}
+	w.grow(seq, e.Leaf.Hash())
+	return w.put(&p)
+}
+
+// AddHashes adds a run of entries of which only the leaf hashes are there.
+func (w *ExcerptWriter) AddHashes(first int64, hs []tlog.Hash) error {
+	for i, h := range hs {
+		seq := first + int64(i)
+		if seq < w.next || seq >= w.x.is.To {
+			continue
+		}
+		w.grow(seq, h)
+		p := packed{seq: seq, form: formHash, leaf: h, body: appendTombstone(nil, LeftOut, "")}
+		if err := w.put(&p); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// packed is e as storage keeps it.
+func (e *ExcerptEntry) packed() (packed, error) {
+	l := &e.Leaf
+	p := packed{seq: l.Seq, kind: l.Kind, received: l.ReceivedAt, id: l.ID}
+	switch {
+	case e.Payload != nil:
+		p.secret, p.body = e.Secret, slices.Clone(e.Payload)
+	case e.Fields != nil:
+		p.form, p.body = formFields, appendFields(nil, e.Fields)
+	default:
+		p.form, p.root, p.body = formLeaf, tlog.Hash(l.Root), appendTombstone(nil, RemovedByRetention, "")
+	}
+	if len(p.body) > maxBlockBytes {
+		return p, damaged("entry %d is too large to be kept", l.Seq)
+	}
+	return p, nil
+}
+
+// act keeps what a control entry says of removals and holds, and where it stands.
+func (w *ExcerptWriter) act(p *packed) {
+	text, err := p.remainder()
+	if err != nil {
+		return
+	}
+	c, err := parseControl(text)
+	if err != nil {
+		return // what cannot be read explains nothing
+	}
+	w.x.slips = append(w.x.slips, (&controlSlip{seq: p.seq, removes: c.removes(), done: max(1, p.received)}).slip())
+	if c.removes() {
+		w.acts = append(w.acts, c)
+	}
+}
+
+// grow adds leaf hashes to the tree: that of seq, and nothing for those before it that are not there.
+func (w *ExcerptWriter) grow(seq int64, h tlog.Hash) {
+	for ; w.next <= seq; w.next++ {
+		one := tlog.Hash{}
+		if w.next == seq {
+			one = h
+		}
+		w.tree.append(one)
+		if w.next%rootWidth == 0 {
+			w.runs = frontier{}
+		}
+		if w.runs.append(one); w.runs.size == rootWidth && w.next%rootWidth == rootWidth-1 {
+			w.roots[w.next/rootWidth] = w.runs.hashes[0]
+		}
+	}
+}
+
+// put puts p into its window, and ends those before it.
+func (w *ExcerptWriter) put(p *packed) error {
+	if err := w.open(floorTo(p.seq, windowSize)); err != nil {
+		return err
+	}
+	w.entries[p.seq-w.window] = *p
+	return nil
+}
+
+// open begins a window; those before it are complete.
+func (w *ExcerptWriter) open(window int64) error {
+	if window == w.window {
+		return nil
+	}
+	if err := w.end(); err != nil {
+		return err
+	}
+	for len(w.beside) > 0 && floorTo(w.beside[0].seq, windowSize) < window {
+		w.begin(floorTo(w.beside[0].seq, windowSize))
+		if err := w.end(); err != nil {
+			return err
+		}
+	}
+	w.begin(window)
+	return nil
+}
+
+// begin begins a window with what is beside the range in it. Of what is not there nothing is kept.
+func (w *ExcerptWriter) begin(window int64) {
+	w.window, w.entries = window, w.entries[:0]
+	for seq := window; seq < min(window+windowSize, w.x.is.Size); seq++ {
+		if len(w.beside) > 0 && w.beside[0].seq == seq {
+			w.entries = append(w.entries, w.beside[0])
+			w.beside = w.beside[1:]
+			continue
+		}
+		w.entries = append(w.entries, packed{seq: seq, form: formNone})
+	}
+}
+
+// end makes the blocks of the open window, or puts it aside until all acts are known.
+func (w *ExcerptWriter) end() error {
+	if w.window < 0 {
+		return nil
+	}
+	whole := !slices.ContainsFunc(w.entries, func(e packed) bool { return e.form != formWhole && e.form != formNone })
+	first := w.window
+	w.window = -1
+	if whole {
+		return w.build(first, w.entries)
+	}
+	d := draft{first: first}
+	for es := range blockfuls(w.entries) {
+		d.bytes = append(d.bytes, w.builder.writer.append(nil, &w.x.head, es, codecS2))
+	}
+	w.drafts = append(w.drafts, d)
+	return nil
+}
+
+// blockfuls cuts entries so that each part fits a block.
+func blockfuls(es []packed) func(yield func([]packed) bool) {
+	return func(yield func([]packed) bool) {
+		for len(es) > 0 {
+			n, size := 0, 0
+			for n < len(es) && (n == 0 || size+len(es[n].body) <= maxBlockBytes) {
+				size += len(es[n].body)
+				n++
+			}
+			if !yield(es[:n]) {
+				return
+			}
+			es = es[n:]
+		}
+	}
+}
+
+// build makes the blocks of a window.
+func (w *ExcerptWriter) build(first int64, es []packed) error {
+	for part := range blockfuls(es) {
+		p := piece{BlockRef: BlockRef{First: first, Gen: 1}, n: len(part), state: stateWhole}
+		first += int64(len(part))
+		// A block keeps the roots of the runs that end in it.
+		for run := p.First / rootWidth; (run+1)*rootWidth <= first; run++ {
+			root := w.roots[run] // of one that is partly beside the range nobody asks
+			p.roots = append(p.roots, root[:]...)
+		}
+		b, err := w.builder.build(&w.x.head, part, &p, 0)
+		if err != nil {
+			return fmt.Errorf("keep the entries from %d: %w", p.First, err)
+		}
+		b.Bytes, b.Filter, b.Facets = slices.Clone(b.Bytes), slices.Clone(b.Filter), slices.Clone(b.Facets)
+		w.x.blocks = append(w.x.blocks, b)
+		for i, day := range w.builder.days.days {
+			if w.days[day] == nil {
+				w.days[day] = &dayCounts{}
+			}
+			w.days[day].merge(&w.builder.days.counts[i])
+		}
+	}
+	return nil
+}

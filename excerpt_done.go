@@ -1,0 +1,110 @@
+package daybook
+
+import (
+	"cmp"
+	"fmt"
+	"slices"
+
+	"github.com/daybook-audit/daybook/leaf"
+)
+
+// fieldLeftOut is the type of a withheld field that was not erased, but left out of an excerpt.
+const fieldLeftOut = 1
+
+// Done ends the excerpt. The writer is of no more use.
+func (w *ExcerptWriter) Done() (*Excerpt, error) {
+	x := w.x
+	if err := w.open(floorTo(x.is.Size, windowSize) + windowSize); err != nil { // behind everything
+		return nil, err
+	}
+	for i := range w.drafts {
+		if err := w.finish(&w.drafts[i]); err != nil {
+			return nil, err
+		}
+	}
+	slices.SortFunc(x.blocks, func(a, b Block) int { return cmp.Compare(a.First, b.First) })
+	w.grow(x.is.To-1, [32]byte{}) // nothing, when all are there
+	hs := x.is.Right
+	for at := x.is.To; at < x.is.Size; hs = hs[1:] {
+		level := coverLevel(at, x.is.Size)
+		w.tree.appendSubtree(level, hs[0])
+		at += 1 << level
+	}
+	x.head.Frontier, x.root = w.tree.hashes, w.tree.root()
+	for i := range x.blocks {
+		if r := x.blocks[i].Received; r.Min <= r.Max {
+			x.head.LastReceived = max(x.head.LastReceived, r.Max)
+		}
+	}
+	x.note.At = x.head.LastReceived
+	for day, counts := range w.days {
+		x.slips = append(x.slips, Slip{SlipKey: SlipKey{Kind: slipDay, B: day}, Bytes: counts.encode()})
+	}
+	slices.SortFunc(x.slips, func(a, b Slip) int { return a.compare(b.SlipKey) })
+	return x, nil
+}
+
+// compare orders keys as stores do.
+func (k SlipKey) compare(o SlipKey) int {
+	return cmp.Or(cmp.Compare(k.Kind, o.Kind), cmp.Compare(k.A, o.A), cmp.Compare(k.B, o.B))
+}
+
+// finish makes the blocks of a window that was put aside: by now it is known why something of it is missing.
+func (w *ExcerptWriter) finish(d *draft) error {
+	var es []packed
+	for _, text := range d.bytes {
+		b, err := unpackBlock(text)
+		if err != nil {
+			return fmt.Errorf("keep the entries from %d: %w", d.first, err)
+		}
+		for i := range b.len() {
+			es = append(es, b.entry(i))
+		}
+	}
+	window := leaf.Items{{First: d.first, Last: d.first + int64(len(es)) - 1}}
+	var acts []*control
+	for _, c := range w.acts {
+		if _, ok := c.items.Meets(window); ok {
+			acts = append(acts, c)
+		}
+	}
+	for i := range es {
+		if err := w.explain(&es[i], acts); err != nil {
+			return err
+		}
+	}
+	return w.build(d.first, es)
+}
+
+// explain writes into e who removed what is missing, or that it was left out.
+func (w *ExcerptWriter) explain(e *packed, acts []*control) error {
+	switch e.form {
+	case formLeaf, formHash:
+		why, by := RemovedByRetention, ""
+		if e.form == formHash && w.x.is.Filtered {
+			why = LeftOut
+		}
+		for _, c := range acts {
+			if !c.items.Covers(e.seq, -1) || e.form == formHash && (c.Op == opErase || c.form() == formLeaf) {
+				continue
+			}
+			if why, by = RemovedByRetention, c.Policy; c.Op == opErase {
+				why, by = RemovedByErasure, c.ErasureID
+			}
+			break
+		}
+		e.body = appendTombstone(nil, why, by)
+	case formFields:
+		fs, err := readFields(e.body)
+		if err != nil {
+			return err
+		}
+		for i := range fs {
+			if fs[i].Withheld && len(w.x.is.Mask) > 0 && !slices.ContainsFunc(acts, func(c *control) bool { return c.Op == opErase && c.items.Covers(e.seq, i) }) {
+				fs[i].Type = fieldLeftOut
+			}
+		}
+		e.body = appendFields(nil, fs)
+	}
+	return nil
+}

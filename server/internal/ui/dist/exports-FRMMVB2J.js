@@ -1,1 +1,0 @@
-import{a,b,c,d}from"./chunk-YJTM6H56.js";import"./chunk-3ILLINJX.js";import"./chunk-TYSRNF4X.js";import"./chunk-3ICQRT2M.js";import"./chunk-KIAQO5UC.js";import"./chunk-FFR6AEAZ.js";import"./chunk-LE5E7HES.js";import"./chunk-B6K42VPD.js";import"./chunk-NB2NFJDP.js";import"./chunk-QZNV7ILN.js";export{d as ExportProgress,c as bytes,a as default,b as rangeOf};

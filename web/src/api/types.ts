@@ -17,7 +17,8 @@ export type Entry = {
 	id: string;
 	received_at: string;
 	leaf_hash: string;
-	action: string;
+	/** Missing in acts of the log itself and in what is left of a removed entry. */
+	action?: string;
 	version?: number;
 	occurred_at?: string;
 	actor: Actor;
@@ -27,6 +28,12 @@ export type Entry = {
 	error?: { code?: string; message?: string };
 	changes?: Change[];
 	reason?: string;
+	/** JSON pointers of what was erased; nobody knows of what when it is empty. */
+	erased_fields?: string[];
+	/** JSON pointers of what the reader may not see. */
+	hidden_fields?: string[];
+	/** Why the entry itself is gone. */
+	removed?: "erased" | "retention";
 	correlation_id?: string;
 	metadata?: { [name: string]: Json };
 	[name: string]: unknown;

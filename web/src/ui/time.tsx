@@ -4,10 +4,13 @@ import { language, t } from "../messages/messages";
 /** The zone a page shows times in: the parameter tz, or UTC. "local" is the browser's. */
 export function zoneOf(tz: string): string {
 	if (tz === "local") {
-		return Intl.DateTimeFormat().resolvedOptions().timeZone || "UTC";
+		local ??= Intl.DateTimeFormat().resolvedOptions().timeZone || "UTC";
+		return local;
 	}
 	return tz || "UTC";
 }
+
+let local: string | undefined;
 
 const formats = new Map<string, Intl.DateTimeFormat>();
 
@@ -28,6 +31,7 @@ function format(zone: string, options: Intl.DateTimeFormatOptions): Intl.DateTim
 /** A time for a row: day, month and time, with the year when it is not this one. */
 export function shortTime(iso: string, zone: string): string {
 	const at = new Date(iso);
+	if (Number.isNaN(at.getTime())) return "–"; // of an entry of which the hash alone is left
 	const year: Intl.DateTimeFormatOptions = at.getUTCFullYear() === new Date().getUTCFullYear() ? {} : { year: "numeric" };
 	const day = format(zone, { day: "2-digit", month: "short", ...year }).format(at);
 	const time = format(zone, { hour: "2-digit", minute: "2-digit", second: "2-digit", hourCycle: "h23" }).format(at);
@@ -51,6 +55,7 @@ export function clock(iso: string, zone: string): string {
 /** A time in full, to the millisecond, with its zone. */
 export function fullTime(iso: string, zone: string): string {
 	const at = new Date(iso);
+	if (Number.isNaN(at.getTime())) return "–";
 	const day = format(zone, { day: "numeric", month: "short", year: "numeric" }).format(at);
 	const time = format(zone, { hour: "2-digit", minute: "2-digit", second: "2-digit", fractionalSecondDigits: 3, hourCycle: "h23" }).format(at);
 	return `${day} ${time} ${zoneName(zone, at)}`;

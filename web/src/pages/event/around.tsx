@@ -35,7 +35,7 @@ export function Around(props: Props) {
 function Near(p: Props & { path: string }) {
 	const around = useBeside(async (signal) => {
 		const page = (q: string, asc: boolean) =>
-			ask<Page>(p.path, { org: p.org, params: { q: effective(q, p.entry.action.startsWith("daybook.") ? "1" : ""), asc, limit: near }, signal });
+			ask<Page>(p.path, { org: p.org, params: { q: effective(q, p.entry.action?.startsWith("daybook.") ? "1" : ""), asc, limit: near }, signal });
 		const [before, after] = await Promise.all([page(`seq:<${p.entry.seq}`, false), page(`seq:>${p.entry.seq}`, true)]);
 		return [...after.entries.reverse(), p.entry, ...before.entries];
 	}, `${p.path} ${p.entry.seq}`);

@@ -1,6 +1,6 @@
 // The grid of entries: rows in sight only, one of them in the tab order. What is left out is said in lines at its end.
 import type { ComponentChildren, Ref } from "preact";
-import { useEffect, useRef, useState } from "preact/hooks";
+import { useEffect, useLayoutEffect, useRef, useState } from "preact/hooks";
 import { t } from "../../messages/messages";
 import { lists } from "../../state/prefs";
 import { openLog } from "../../state/proof";
@@ -12,11 +12,16 @@ import { columnName, template } from "./columns";
 import type { Pages } from "./pages";
 import { EventRow } from "./row";
 
+/** Rows below the reader that are asked for before they are reached: few at the top, where most stay, more while they scroll. */
+const aheadAtTop = 40;
+const ahead = 200;
+
 type Props = {
 	pages: Pages;
 	zone: string;
 	columns: string[];
 	selected: string;
+	picked: ReadonlySet<string>;
 	focus: number;
 	onFocus: (index: number) => void;
 	onOpen: (id: string) => void;
@@ -40,6 +45,7 @@ export function EventList(props: Props) {
 			columns={props.columns}
 			zone={props.zone}
 			selected={props.selected !== "" && pages.row(i)?.entry.id === props.selected}
+			picked={props.picked.has(pages.row(i)?.entry.id ?? "")}
 			focused={i === props.focus}
 			onOpen={props.onOpen}
 			onFocus={props.onFocus}
@@ -47,12 +53,19 @@ export function EventList(props: Props) {
 	);
 	const end = <End pages={pages} edge={props.edge} table={table} />;
 	// The template goes through the CSSOM: an attribute would be against the policy of the page.
-	useEffect(() => list.current?.style.setProperty("--columns", template(props.columns)), [props.columns.join()]);
+	useLayoutEffect(() => list.current?.style.setProperty("--columns", template(props.columns)), [props.columns.join()]);
 	return (
 		<div class={`event-list ${table ? "plain" : ""}`} ref={list}>
 			{props.above}
 			<Gaps pages={pages} />
-			<div class="event-grid" role="grid" aria-label={t("events")} aria-rowcount={pages.done ? pages.count + 1 : -1} aria-busy={waiting}>
+			<div
+				class="event-grid"
+				role="grid"
+				aria-multiselectable="true"
+				aria-label={t("events")}
+				aria-rowcount={pages.done ? pages.count + 1 : -1}
+				aria-busy={waiting}
+			>
 				<div role="rowgroup">
 					<div class="event-head" role="row" aria-rowindex={1}>
 						{props.columns.map((c) => (
@@ -77,7 +90,7 @@ export function EventList(props: Props) {
 						onSight={(low, high, atTop) => {
 							pages.look(low, high);
 							props.onTop(atTop);
-							if (high + 60 > pages.count && !pages.problem) void pages.more();
+							if (high + (low > 0 ? ahead : aheadAtTop) > pages.count && !pages.problem) void pages.more();
 						}}
 						row={row}
 						after={end}
@@ -119,8 +132,14 @@ function End(props: { pages: Pages; edge: ComponentChildren; table: boolean }) {
 
 function EndText(props: { pages: Pages; edge: ComponentChildren; table: boolean }) {
 	const { pages } = props;
+	pages.version.value; // its props stay the same while pages are read
 	const s = pages.searched;
-	if (pages.loading) return <p class="event-end muted">{t("loading")}</p>;
+	if (pages.loading)
+		return (
+			<p class="event-end muted" aria-busy="true">
+				{t("loading")}
+			</p>
+		);
 	if (pages.paused && s) {
 		return (
 			<p class="event-end">

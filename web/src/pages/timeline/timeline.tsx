@@ -9,6 +9,7 @@ import { rowsOf } from "../../diff/model";
 import { number } from "../../messages/messages";
 import { writeTarget, writeValue } from "../../query/terms";
 import { visible } from "../../sentence/visible";
+import { loadSentences } from "../../state/sentences";
 import { useUrl } from "../../state/url";
 import { Button, LinkButton } from "../../ui/button";
 import { Empty, ProblemBanner, Skeleton } from "../../ui/notice";
@@ -46,6 +47,7 @@ export default function Timeline() {
 	const q = effective(own, all);
 	const search = { org, q, from, to, tz: zone === "UTC" ? "" : zone, order: "", asc: url.get("asc") === "1" };
 	const { pages, asking } = usePages(search, JSON.stringify(search));
+	useBeside((signal) => loadSentences(org, signal), org);
 	const log = useBeside((signal) => summary(org, signal), org);
 	useLog(org);
 	const name = nameOf(pages, kind, type, id);
@@ -110,6 +112,7 @@ function nameOf(pages: Pages, kind: Kind, type: string, id: string): string {
 
 function Told(props: { pages: Pages; zone: string; selected: string; onOpen: (id: string) => void }) {
 	const { pages } = props;
+	pages.version.value; // its props stay the same while pages are read
 	if (pages.loading && pages.count === 0) {
 		return (
 			<div class="page-body stack" aria-busy="true">
@@ -181,15 +184,32 @@ function Moment(props: { of: Row; zone: string; selected: boolean; onOpen: () =>
 }
 
 function Outcome(props: { of: Entry }) {
-	if (props.of.outcome === "failure") return <strong class="outcome">✕ </strong>;
-	if (props.of.outcome === "denied") return <strong class="outcome">⊘ </strong>;
+	if (props.of.outcome === "failure")
+		return (
+			<strong class="outcome" aria-hidden="true">
+				✕{" "}
+			</strong>
+		);
+	if (props.of.outcome === "denied")
+		return (
+			<strong class="outcome" aria-hidden="true">
+				⊘{" "}
+			</strong>
+		);
 	return null;
 }
 
 /** Says whether this is all there ever was. */
 function End(props: { pages: Pages; log: Summary | null; whole: boolean; zone: string }) {
 	const { pages, log } = props;
-	if (pages.loading) return <p class="event-end muted">{t("loading")}</p>;
+	pages.version.value;
+	if (pages.loading) {
+		return (
+			<p class="event-end muted" aria-busy="true">
+				{t("loading")}
+			</p>
+		);
+	}
 	if (!pages.done) {
 		return (
 			<p class="event-end">

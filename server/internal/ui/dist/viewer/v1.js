@@ -1,1 +1,1 @@
-import "./viewer-ABYIG7Y2.js";
+import "./viewer-PYX7EMTB.js";

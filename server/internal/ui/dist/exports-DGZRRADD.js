@@ -1,1 +1,0 @@
-import{a,b,c,d}from"./chunk-PZI4MOHL.js";import"./chunk-SA3P3FQ4.js";import"./chunk-IUHQXGJP.js";import"./chunk-D3C4NCNO.js";import"./chunk-GVMGXITF.js";import"./chunk-FXBPDGZD.js";import"./chunk-T2ZCQ6LK.js";import"./chunk-B6K42VPD.js";import"./chunk-7RECDAS4.js";import"./chunk-QZNV7ILN.js";export{d as ExportProgress,c as bytes,a as default,b as rangeOf};

@@ -36,14 +36,20 @@ export type Alarm = {
 /** What the server knows to be false of the log, and who has acknowledged it. */
 export const known = signal<Alarm[]>([]);
 
+/** Those that concern most of the log first. */
+const worst = (all: Alarm[]) => all.sort((a, b) => (a.seq < 0 ? 1 : b.seq < 0 ? -1 : a.seq - b.seq));
+
 /** What nobody has acknowledged yet: the banner over every page of the organization. */
 export const alarms = computed<Alarm[]>(() => {
 	const open = known.value.filter((a) => !a.acknowledged);
 	const f = failure.value;
 	const first = f?.findings[0];
-	if (!f || !first || known.value.some((a) => a.finding === first.code && a.seq === f.seq && a.want === first.want && a.got === first.got)) return open;
+	if (!f || !first || known.value.some((a) => a.finding === first.code && a.seq === f.seq && a.want === first.want && a.got === first.got)) return worst(open);
 	const { code, message, want, got } = first;
-	return [{ check: checkOf(code), finding: code, seq: f.seq, ...(want ? { want } : {}), ...(got ? { got } : {}), detail: message, found_at: f.at }, ...open];
+	return worst([
+		{ check: checkOf(code), finding: code, seq: f.seq, ...(want ? { want } : {}), ...(got ? { got } : {}), detail: message, found_at: f.at },
+		...open,
+	]);
 });
 
 /** The first entry from which on nothing is what it was, by this browser, the server, or the program that opened a file; infinite: none is known. */

@@ -25,7 +25,8 @@ export default function FailureBanner(props: { org: string }) {
 	if (!first) return null;
 	const own = first.by?.type === "system";
 	const line = commandOf(org, own);
-	const bundle = `/v1/organizations/${encodeURIComponent(org)}/log/bundle`;
+	// Of a damaged store only what stands before the damage can be evidence.
+	const bundle = `/v1/organizations/${encodeURIComponent(org)}/log/bundle${own && first.seq > 0 ? `?to=${first.seq}` : ""}`;
 	return (
 		<section class="failure-banner" role="alert" aria-labelledby="failure-title">
 			<h2 id="failure-title">
@@ -36,7 +37,9 @@ export default function FailureBanner(props: { org: string }) {
 						? t("failure.store")
 						: first.check === "consistency"
 							? t("failure.whole")
-							: t("failure.tree")}
+							: first.check === "signature"
+								? t("failure.signature")
+								: t("failure.tree")}
 			</h2>
 			<p>
 				{visible(first.detail)} <code>{first.finding}</code>
@@ -55,7 +58,7 @@ export default function FailureBanner(props: { org: string }) {
 			</dl>
 			<div class="line">
 				{all.length > 1 ? <a href={`/o/${encodeURIComponent(org)}/integrity`}>{t("failure.more", { n: all.length - 1 })}</a> : null}
-				{can("export") && !offline.value ? (
+				{can("export") && !offline.value && (!own || first.seq !== 0) ? (
 					<LinkButton icon="download" href={bundle} download={`${org}.daybook`}>
 						{t("failure.bundle")}
 					</LinkButton>

@@ -20,6 +20,7 @@ import { Inline } from "../event/changes";
 import { useBeside } from "../events/beside";
 import type { Row } from "../events/fold";
 import { effective, hides } from "../events/hidden";
+import { Gaps } from "../events/list";
 import type { Pages } from "../events/pages";
 import { RangeMenu, ZoneMenu } from "../events/range";
 import { read, when } from "../events/reading";
@@ -83,6 +84,7 @@ export default function Timeline() {
 			{problem ? <ProblemBanner problem={problem} onRetry={() => void pages.more()} /> : null}
 			<div class="events-body">
 				<div class="timeline-scroll">
+					<Gaps pages={pages} />
 					{pages.done && pages.count === 0 ? (
 						<Empty title={t("timeline.none")}>
 							<p>{t("timeline.none.about")}</p>
@@ -219,6 +221,7 @@ function End(props: { pages: Pages; log: Summary | null; whole: boolean; zone: s
 			</p>
 		);
 	}
+	if (pages.damaged.length > 0) return <p class="event-end muted small">{t("events.begin.damaged")}</p>;
 	if (!props.whole || !log || pages.count === 0) return null;
 	const file = offline.value; // of what was left out of it, or came later, nothing is known
 	const cut = log.oldest !== undefined && log.oldest.seq > 0;

@@ -1,1 +1,0 @@
-import{a,b,c,d}from"./chunk-5XSQGWWM.js";import"./chunk-FQDZVAGT.js";import"./chunk-QNHVUFRG.js";import"./chunk-5TUXTXQN.js";import"./chunk-Q4EET67E.js";import"./chunk-I3VMSC6S.js";import"./chunk-B6K42VPD.js";import"./chunk-MDX6OWRY.js";import"./chunk-GUSGSFMT.js";import"./chunk-QZNV7ILN.js";export{d as ExportProgress,c as bytes,a as default,b as rangeOf};

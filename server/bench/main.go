@@ -37,7 +37,8 @@ func run(args []string) (err error) {
 	flags.DurationVar(&r.each, "each", 6*time.Second, "how long each load runs, after a warm-up of a fifth of it")
 	flags.IntVar(&r.rounds, "rounds", 1, "how often each load runs, the servers taking turns; the table shows medians")
 	flags.IntVar(&r.large, "large", 1_500_000, "entries of the store that is searched; it is also searched at a third of them")
-	flags.StringVar(&r.only, "only", "", "one part alone: postgres or overload")
+	flags.StringVar(&r.only, "only", "", "one part alone: postgres, overload or console")
+	flags.IntVar(&r.shown, "shown", 1_000_000, "events of the organization that the console shows")
 	if err := flags.Parse(args); err != nil {
 		return err
 	}

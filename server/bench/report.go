@@ -22,10 +22,12 @@ type report struct {
 	binary, dir, out string
 	each             time.Duration
 	rounds, large    int
-	rates            map[string][]result // by server and shape
-	pg               map[string][]pgResult
-	only             string
-	key              string // of the server under test
+	shown            int // events of the organization that the console shows
+
+	rates map[string][]result // by server and shape
+	pg    map[string][]pgResult
+	only  string
+	key   string // of the server under test
 }
 
 // result is what the table needs of a line that `daybook bench` writes.
@@ -65,6 +67,8 @@ func (r *report) run(ctx context.Context) error {
 		return r.onPostgres(ctx)
 	case "overload":
 		return r.overload(ctx)
+	case "console":
+		return r.console(ctx)
 	default:
 		return fmt.Errorf("there is no part %q", r.only)
 	}
@@ -85,7 +89,10 @@ func (r *report) run(ctx context.Context) error {
 	if err := r.overload(ctx); err != nil {
 		return err
 	}
-	return r.searches(ctx)
+	if err := r.searches(ctx); err != nil {
+		return err
+	}
+	return r.console(ctx)
 }
 
 // floors measures the disk, and one writer alone.

@@ -2,11 +2,13 @@
 // the same bytes on every machine, so that anybody can check the JavaScript in a binary against the repository.
 //
 // Without flags it writes server/internal/ui/dist. With -check it compares dist with what it would write and says what differs.
-// With -tests DIR it bundles every web/test/*.test.ts into DIR for `node --test`.
+// With -tests DIR it bundles every web/test/*.test.ts into DIR for `node --test`. With -tools it installs what the tests of the web part
+// start, unless it is there, and prints its folder.
 package main
 
 import (
 	"bytes"
+	"context"
 	"errors"
 	"flag"
 	"fmt"
@@ -20,20 +22,23 @@ import (
 func main() {
 	check := flag.Bool("check", false, "compare dist with a new build and write nothing")
 	tests := flag.String("tests", "", "bundle the unit tests into this folder")
+	tools := flag.Bool("tools", false, "print the folder of the development tools")
 	root := flag.String("root", "", "folder of the repository (default: the one above this module)")
 	flag.Parse()
-	if err := run(*root, *check, *tests, os.Stdout); err != nil {
+	do := func() error { return run(*root, *check, *tests, os.Stdout) }
+	if *tools {
+		do = func() error { return printTools(*root, os.Stdout) }
+	}
+	if err := do(); err != nil {
 		fmt.Fprintln(os.Stderr, "webbuild:", err)
 		os.Exit(1)
 	}
 }
 
 func run(root string, check bool, tests string, out io.Writer) error {
-	if root == "" {
-		var err error
-		if root, err = findRoot(); err != nil {
-			return err
-		}
+	root, err := rootOr(root)
+	if err != nil {
+		return err
 	}
 	web, dist := filepath.Join(root, "web"), filepath.Join(root, "server", "internal", "ui", "dist")
 	c, err := readConfig(web)
@@ -57,6 +62,27 @@ func run(root string, check bool, tests string, out io.Writer) error {
 		fmt.Fprintf(out, "%-12s %6d of %6d bytes\n", b.Name, b.Bytes, b.Limit)
 	}
 	return nil
+}
+
+// printTools installs the development tools, unless they are there, and prints their folder.
+func printTools(root string, out io.Writer) error {
+	root, err := rootOr(root)
+	if err != nil {
+		return err
+	}
+	folder, err := developmentTools(context.Background(), root)
+	if err != nil {
+		return err
+	}
+	_, err = fmt.Fprintln(out, folder)
+	return err
+}
+
+func rootOr(root string) (string, error) {
+	if root != "" {
+		return root, nil
+	}
+	return findRoot()
 }
 
 // findRoot returns the folder above this one that has a web folder.

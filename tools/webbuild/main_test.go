@@ -2,14 +2,11 @@ package main
 
 import (
 	"bytes"
-	"crypto/sha256"
 	"encoding/json"
-	"fmt"
 	"io/fs"
 	"os"
 	"os/exec"
 	"path/filepath"
-	"slices"
 	"strings"
 	"sync"
 	"testing"
@@ -199,54 +196,10 @@ func readJSON(t *testing.T, path string, into any) {
 	}
 }
 
-// devTools returns a folder that has what web/test/package-lock.json pins. It is kept in the user's cache under the hash of that
-// file: only the first run downloads. Several tests and several runs may ask at once: a folder gets its name when it is whole.
+// devTools is developmentTools for a test.
 func devTools(t *testing.T) (string, error) {
 	t.Helper()
-	var text [][]byte
-	for _, name := range []string{"package.json", "package-lock.json"} {
-		one, err := os.ReadFile(filepath.Join(root, "web/test", name))
-		if err != nil {
-			return "", err
-		}
-		text = append(text, one)
-	}
-	cache, err := os.UserCacheDir()
-	if err != nil {
-		return "", err
-	}
-	folder := filepath.Join(cache, "daybook-test", fmt.Sprintf("web-%x", sha256.Sum256(slices.Concat(text...))))
 	installing.Lock()
 	defer installing.Unlock()
-	if _, err := os.Stat(folder); err == nil {
-		return folder, nil
-	}
-	if err := os.MkdirAll(filepath.Dir(folder), 0o755); err != nil {
-		return "", err
-	}
-	temporary, err := os.MkdirTemp(filepath.Dir(folder), "installing-") //nolint:usetesting // on the disk of the cache, to be renamed
-	if err != nil {
-		return "", err
-	}
-	t.Cleanup(func() {
-		if err := os.RemoveAll(temporary); err != nil {
-			t.Error(err)
-		}
-	})
-	for i, name := range []string{"package.json", "package-lock.json"} {
-		if err := os.WriteFile(filepath.Join(temporary, name), text[i], 0o644); err != nil {
-			return "", err
-		}
-	}
-	install := exec.CommandContext(t.Context(), "npm", "ci", "--ignore-scripts", "--no-audit", "--no-fund")
-	install.Dir = temporary
-	if out, err := install.CombinedOutput(); err != nil {
-		return "", fmt.Errorf("npm ci: %w (type tools/install-test-needs, which make test does too)\n%s", err, out)
-	}
-	if err := os.Rename(temporary, folder); err != nil {
-		if _, there := os.Stat(folder); there != nil { // another run may have been first
-			return "", err
-		}
-	}
-	return folder, nil
+	return developmentTools(t.Context(), root)
 }

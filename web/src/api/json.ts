@@ -1,33 +1,28 @@
 // JSON as the pages hold it: plain objects, and numbers whose digits JavaScript would lose as Num. The reader is ../json/read.
-import { Num, readJSON, type Json as Wire, writeJSON } from "../json/read";
+import { Num, readInto, type Json as Wire, writeJSON } from "../json/read";
 
 export { Num };
 
 /** Any JSON value. */
 export type Json = string | number | boolean | null | Num | Json[] | { [name: string]: Json };
 
-/** Parses text. Throws Fault. */
-export function parseJSON(text: string): Json {
-	return plain(readJSON(text));
+type Members = { [name: string]: Json };
+
+/** A number whose text JavaScript would write otherwise stays a Num. */
+function numberOf(text: string): number | Num {
+	const n = Number(text);
+	return String(n) === text ? n : new Num(text);
 }
 
-/** A value of the reader as pages hold it. */
-export function plain(value: Wire): Json {
-	if (value instanceof Num) {
-		const n = Number(value.text);
-		return String(n) === value.text ? n : value;
-	}
-	if (Array.isArray(value)) return value.map(plain);
-	if (value instanceof Map) {
-		const members: { [name: string]: Json } = {};
-		for (const [name, v] of value) {
-			// A member called __proto__ must be a member.
-			if (name === "__proto__") Object.defineProperty(members, name, { value: plain(v), enumerable: true, configurable: true, writable: true });
-			else members[name] = plain(v);
-		}
-		return members;
-	}
-	return value;
+/** A member called __proto__ must be a member. */
+function put(members: Members, name: string, value: Json): void {
+	if (name === "__proto__") Object.defineProperty(members, name, { value, enumerable: true, configurable: true, writable: true });
+	else members[name] = value;
+}
+
+/** Parses text. Throws Fault. */
+export function parseJSON(text: string): Json {
+	return readInto<Json, Members>(text, { number: numberOf, object: () => ({}), has: Object.hasOwn, set: put });
 }
 
 /** A value of a page as the reader would have given it. */

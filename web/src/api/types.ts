@@ -40,7 +40,10 @@ export type Entry = {
 };
 
 /** What was looked through for an answer. */
-export type Searched = { from: string; to: string; days: number; of_days: number; blocks: number; complete: boolean; reason?: string };
+export type Searched = { from: string; to: string; days: number; of_days: number; blocks: number; complete: boolean; reason?: string; damaged?: Damage[] };
+
+/** A place of a log at which what is stored contradicts itself; from and to are null where it is no place of entries. */
+export type Damage = { from: number | null; to: number | null; check: string; finding: string; detail: string };
 
 /** One page of a search. */
 export type Page = {

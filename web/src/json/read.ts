@@ -41,7 +41,6 @@ const MAX_DEPTH = 500;
 
 const number = /-?(?:0|[1-9][0-9]*)(?:\.[0-9]+)?(?:[eE][+-]?[0-9]+)?/y;
 const plain = /[^"\\\u0000-\u001f]*/y;
-const blank = /[ \t\n\r]*/y;
 const escapes: Record<string, string> = { '"': '"', "\\": "\\", "/": "/", b: "\b", f: "\f", n: "\n", r: "\r", t: "\t" };
 const lone = /[\ud800-\udbff](?![\udc00-\udfff])|(?<![\ud800-\udbff])[\udc00-\udfff]/;
 
@@ -54,18 +53,43 @@ export function decodeUTF8(bytes: Uint8Array): string {
 	}
 }
 
-/** Reads the one JSON value that is the whole text, or throws a Fault. */
-export function readJSON(text: string): Json {
-	return new Reader(text).whole();
+/** What a reader makes of numbers, and of an object: none of what it builds is changed afterwards. */
+interface Maker<V, O> {
+	number(text: string): V;
+	object(): O;
+	has(object: O, name: string): boolean;
+	set(object: O, name: string, value: V): void;
 }
 
-class Reader {
+const wireMaker: Maker<Json, Obj> = {
+	number: (text) => new Num(text),
+	object: () => new Map(),
+	has: (object, name) => object.has(name),
+	set: (object, name, value) => {
+		object.set(name, value);
+	},
+};
+
+/** Reads the one JSON value that is the whole text, or throws a Fault. */
+export function readJSON(text: string): Json {
+	return new Reader<Json, Obj>(text, wireMaker).whole();
+}
+
+/** Reads as readJSON does, into what maker makes. */
+export function readInto<V, O extends V>(text: string, maker: Maker<V, O>): V {
+	return new Reader<V, O>(text, maker).whole();
+}
+
+class Reader<V, O> {
 	private at = 0;
 	private depth = 0;
 
-	constructor(private readonly text: string) {}
+	constructor(
+		private readonly text: string,
+		private readonly maker: Maker<V, O>,
+	) {}
 
-	whole(): Json {
+	whole(): V {
 		this.skip();
 		const value = this.value();
 		this.skip();
@@ -80,36 +104,41 @@ class Reader {
 	/** What the sticky expression finds here; the reader stands behind it. */
 	private take(what: RegExp): string {
 		what.lastIndex = this.at;
-		const found = what.exec(this.text)?.[0] ?? "";
-		this.at += found.length;
+		if (!what.test(this.text)) return "";
+		const found = this.text.slice(this.at, what.lastIndex);
+		this.at = what.lastIndex;
 		return found;
 	}
 
 	private skip(): void {
-		this.take(blank);
+		for (;;) {
+			const c = this.text.charCodeAt(this.at);
+			if (c !== 0x20 && c !== 0x0a && c !== 0x0d && c !== 0x09) return;
+			this.at++;
+		}
 	}
 
-	private value(): Json {
+	private value(): V {
 		switch (this.text[this.at]) {
 			case "{":
-				return this.object();
+				return this.object() as unknown as V;
 			case "[":
-				return this.array();
+				return this.array() as unknown as V;
 			case '"':
-				return this.string();
+				return this.string() as unknown as V;
 			case "t":
-				return this.word("true", true);
+				return this.word("true", true) as unknown as V;
 			case "f":
-				return this.word("false", false);
+				return this.word("false", false) as unknown as V;
 			case "n":
-				return this.word("null", null);
+				return this.word("null", null) as unknown as V;
 		}
 		const token = this.take(number);
 		if (token === "") this.fail("not a JSON value");
-		return new Num(token);
+		return this.maker.number(token);
 	}
 
-	private word<T extends Json>(name: string, value: T): T {
+	private word<T>(name: string, value: T): T {
 		if (!this.text.startsWith(name, this.at)) this.fail("not a JSON value");
 		this.at += name.length;
 		return value;
@@ -135,9 +164,9 @@ class Reader {
 		return true;
 	}
 
-	private array(): Json[] {
+	private array(): V[] {
 		this.enter();
-		const all: Json[] = [];
+		const all: V[] = [];
 		if (this.text[this.at] === "]") {
 			this.more("]");
 			return all;
@@ -147,9 +176,10 @@ class Reader {
 		return all;
 	}
 
-	private object(): Obj {
+	private object(): O {
 		this.enter();
-		const all: Obj = new Map();
+		const { maker } = this;
+		const all = maker.object();
 		if (this.text[this.at] === "}") {
 			this.more("}");
 			return all;
@@ -158,12 +188,12 @@ class Reader {
 			const at = this.at;
 			if (this.text[at] !== '"') this.fail("a name is missing");
 			const name = this.string();
-			if (all.has(name)) throw new Fault("duplicate_key", "a name stands twice in one object", at);
+			if (maker.has(all, name)) throw new Fault("duplicate_key", "a name stands twice in one object", at);
 			this.skip();
 			if (this.text[this.at] !== ":") this.fail('":" is missing');
 			this.at++;
 			this.skip();
-			all.set(name, this.value());
+			maker.set(all, name, this.value());
 		} while (this.more("}"));
 		return all;
 	}
@@ -171,20 +201,20 @@ class Reader {
 	private string(): string {
 		const from = this.at++;
 		let out = this.take(plain);
-		let escaped = false;
+		if (this.text[this.at] === '"') {
+			this.at++;
+			return out;
+		}
 		for (;;) {
 			const c = this.text[this.at];
 			if (c === '"') break;
 			if (c !== "\\") this.fail("a string is not closed, or holds a control character");
 			out += this.escape();
-			escaped = true;
 			out += this.take(plain);
 		}
 		this.at++;
-		if (escaped) {
-			if (lone.test(out)) throw new Fault("lone_surrogate", "half of a surrogate pair", from);
-			if (out.includes("\0")) throw new Fault("nul", "a string holds U+0000", from);
-		}
+		if (lone.test(out)) throw new Fault("lone_surrogate", "half of a surrogate pair", from);
+		if (out.includes("\0")) throw new Fault("nul", "a string holds U+0000", from);
 		return out;
 	}
 

@@ -3,13 +3,14 @@ import type { ComponentChildren } from "preact";
 import { useEffect, useRef, useState } from "preact/hooks";
 import { useLocation } from "preact-iso/router";
 import { t } from "../messages/messages";
+import type FailureBanner from "../pages/failure/banner";
 import NotFound from "../pages/notfound/notfound";
 import { SignInForm } from "../pages/signin/form";
+import { alarms } from "../state/proof";
 import { findOrg, noOrg, openSession, orgs, session } from "../state/session";
 import { Button } from "../ui/button";
 import { Dialog } from "../ui/dialog";
 import { Banner } from "../ui/notice";
-import { FailureBanner } from "../ui/proof";
 import { useKeys } from "./keys";
 import { areaOf, places, Rail } from "./rail";
 import { ShortcutList } from "./shortcuts";
@@ -55,7 +56,7 @@ export function Shell(props: { children: ComponentChildren }) {
 				menu={<Button class="rail-toggle" kind="plain" icon="menu" label={t("menu")} expanded={open} onClick={() => setOpen(!open)} />}
 			/>
 			<main id="main" tabIndex={-1} ref={main}>
-				{known ? <FailureBanner org={area.org} /> : null}
+				{known && area.org && alarms.value.length > 0 ? <Failure org={area.org} /> : null}
 				{session.value === "unreachable" ? (
 					<Banner kind="danger">
 						<span>{t("error.unreachable")}</span>
@@ -78,4 +79,11 @@ export function Shell(props: { children: ComponentChildren }) {
 			) : null}
 		</div>
 	);
+}
+
+/** What stands over a log that is not what it was: it is loaded when it is needed. */
+function Failure(props: { org: string }) {
+	const [loaded, setLoaded] = useState<{ Banner: typeof FailureBanner } | null>(null);
+	useEffect(() => void import("../pages/failure/banner").then((m) => setLoaded({ Banner: m.default })), []);
+	return loaded ? <loaded.Banner org={props.org} /> : null;
 }

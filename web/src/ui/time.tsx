@@ -4,10 +4,13 @@ import { language, t } from "../messages/messages";
 /** The zone a page shows times in: the parameter tz, or UTC. "local" is the browser's. */
 export function zoneOf(tz: string): string {
 	if (tz === "local") {
-		return Intl.DateTimeFormat().resolvedOptions().timeZone || "UTC";
+		local ??= Intl.DateTimeFormat().resolvedOptions().timeZone || "UTC";
+		return local;
 	}
 	return tz || "UTC";
 }
+
+let local: string | undefined;
 
 const formats = new Map<string, Intl.DateTimeFormat>();
 

@@ -3,8 +3,9 @@
 import type { ComponentChildren, Ref } from "preact";
 import { useCallback, useEffect, useLayoutEffect, useRef, useState } from "preact/hooks";
 
-/** Rows rendered beyond the edges. */
+/** Rows rendered beyond the edges, and the height of one until it is measured. */
 const extra = 8;
+const usualHeight = 36;
 
 /** Moves a list from outside. */
 export type ListHandle = {
@@ -34,8 +35,9 @@ export function VirtualList(props: Props) {
 	const list = useRef<HTMLDivElement>(null);
 	const body = useRef<HTMLDivElement>(null);
 	const probe = useRef<HTMLDivElement>(null);
-	const [height, setHeight] = useState(36);
-	const [range, setRange] = useState<[number, number]>([0, 40]);
+	const [height, setHeight] = useState(usualHeight);
+	// The first rows are made before anything is measured: as many as a window of this height may show.
+	const [range, setRange] = useState<[number, number]>(() => [0, Math.ceil(window.innerHeight / usualHeight)]);
 	const count = useRef(props.count);
 	count.current = props.count;
 	const sight = useRef(props.onSight);
@@ -78,13 +80,12 @@ export function VirtualList(props: Props) {
 		const probed = new ResizeObserver(() => {
 			const h = probe.current?.getBoundingClientRect().height;
 			if (h) setHeight(h);
-			later();
+			update(); // here the layout is known, and nothing is painted yet
 		});
 		if (probe.current) probed.observe(probe.current);
 		probed.observe(box);
 		box.addEventListener("scroll", later, { passive: true });
 		window.addEventListener("resize", later);
-		update();
 		return () => {
 			probed.disconnect();
 			box.removeEventListener("scroll", later);
@@ -98,8 +99,7 @@ export function VirtualList(props: Props) {
 		reveal: (index) => {
 			const { box, top, view } = measure();
 			const y = index * height;
-			const head = box === list.current ? 0 : 0;
-			if (y < top + head) box.scrollTop += y - top - head;
+			if (y < top) box.scrollTop += y - top;
 			else if (y + height > top + view) box.scrollTop += y + height - top - view;
 			update();
 		},
@@ -126,9 +126,8 @@ export function VirtualList(props: Props) {
 		<div class="virtual" ref={list}>
 			<div class={`${props.rowClass} probe`} ref={probe} aria-hidden="true" />
 			<div class="virtual-body" role="rowgroup" ref={body} style={{ height: `${props.count * height}px` }}>
-				<div class="virtual-rows" role="presentation" style={{ transform: `translateY(${from * height}px)` }}>
-					{rows}
-				</div>
+				<div role="presentation" style={{ height: `${from * height}px` }} />
+				{rows}
 			</div>
 			{props.after ? <div role="rowgroup">{props.after}</div> : null}
 		</div>

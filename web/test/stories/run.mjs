@@ -1,41 +1,29 @@
 // Runs the stories in Chromium against a server that was started for them, each in light and dark.
 //
-//   node run.mjs --url URL --key KEY --tools FOLDER --shots FOLDER [--fast] [--only WORD]
+//   node run.mjs --url URL --key KEY --program FILE --tools FOLDER --shots FOLDER [--fast] [--only WORD]
 //
 // A story fails on what it expects, on an error in the console, on a report of the Content-Security-Policy, and on what axe finds at
 // its end. Its last picture is kept in --shots. FOLDER of --tools has node_modules.
-import { mkdirSync, readdirSync, readFileSync } from "node:fs";
-import { createRequire } from "node:module";
+import { mkdirSync, readdirSync } from "node:fs";
 import { dirname, join } from "node:path";
 import { fileURLToPath, pathToFileURL } from "node:url";
 import { parseArgs } from "node:util";
+import { axeText, openBrowser, signedIn } from "../browser.mjs";
 
 const { values: o } = parseArgs({
 	options: {
 		url: { type: "string" },
 		key: { type: "string" },
+		program: { type: "string" },
 		tools: { type: "string" },
 		shots: { type: "string" },
 		fast: { type: "boolean" },
 		only: { type: "string" },
 	},
 });
-const need = createRequire(pathToFileURL(join(o.tools, "package.json")));
-const { chromium } = need("playwright-core");
-const axe = readFileSync(need.resolve("axe-core/axe.min.js"), "utf8");
+const axe = axeText(o.tools);
 const here = dirname(fileURLToPath(import.meta.url));
 mkdirSync(o.shots, { recursive: true });
-
-const flags = [
-	"--headless",
-	"--no-sandbox",
-	"--disable-gpu",
-	"--disable-quic",
-	"--no-first-run",
-	"--disable-background-networking",
-	"--disable-component-update",
-	"--disable-sync",
-];
 
 /** Fails the story. */
 export function expect(condition, message) {
@@ -64,16 +52,6 @@ async function api(method, path, body, org = "org_acme") {
 	const text = await answer.text();
 	expect(answer.ok, `${method} ${path}: ${answer.status} ${text}`);
 	return text ? JSON.parse(text) : undefined;
-}
-
-/** One cookie for all: signing in is a story of its own. */
-async function session(browser) {
-	const context = await browser.newContext();
-	const answer = await context.request.post(`${o.url}/v1/session`, { data: { api_key: o.key }, headers: { Origin: o.url } });
-	expect(answer.status() === 204, `sign in: ${answer.status()} ${await answer.text()}`);
-	const state = await context.storageState();
-	await context.close();
-	return state;
 }
 
 async function findings(page) {
@@ -113,6 +91,7 @@ async function play(browser, state, story, theme) {
 		theme,
 		url: o.url,
 		key: o.key,
+		program: o.program,
 		api,
 		expect,
 		open: async (path) => {
@@ -138,10 +117,10 @@ async function play(browser, state, story, theme) {
 }
 
 const stories = await load();
-const browser = await chromium.launch({ executablePath: "/usr/bin/chromium", args: flags });
+const browser = await openBrowser(o.tools);
 let failed = 0;
 try {
-	const state = await session(browser);
+	const state = await signedIn(browser, o.url, o.key); // one cookie for all: signing in is a story of its own
 	// In the fast size the themes take turns; a story that is about looks has both at night.
 	const themesOf = (s, i) => (s.themes ? s.themes : o.fast ? [i % 2 ? "dark" : "light"] : ["light", "dark"]);
 	const jobs = stories.flatMap((s, i) => themesOf(s, i).map((theme) => ({ s, theme })));

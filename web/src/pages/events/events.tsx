@@ -1,6 +1,6 @@
 // The list of events: home of the console. Everything that it shows is in the address.
 
-import { useEffect, useRef, useState } from "preact/hooks";
+import { useCallback, useEffect, useRef, useState } from "preact/hooks";
 import lazy from "preact-iso/lazy";
 import { useRoute } from "preact-iso/router";
 import { api, Problem } from "../../api/client";
@@ -43,6 +43,7 @@ export default function Events() {
 	const [q, from, to, tz, all, sel] = [url.get("q"), url.get("from"), url.get("to"), url.get("tz"), url.get("all"), url.get("sel")];
 	const zone = zoneOf(tz);
 	const named = from !== "" || to !== "" || url.get("range") === "all";
+	const since = from || (named ? "" : firstRange);
 	useEffect(() => {
 		if (!named) url.set({ from: firstRange });
 		document.title = `${t("events")} · Daybook`;
@@ -52,7 +53,7 @@ export default function Events() {
 	const search: Search = {
 		org,
 		q: effective(q, all),
-		from: from || (named ? "" : firstRange),
+		from: since,
 		to,
 		tz: zone === "UTC" ? "" : zone,
 		order: url.get("order"),
@@ -80,7 +81,10 @@ export default function Events() {
 	const setRange = (f: string, u: string) => url.set({ from: f, to: u, range: f || u ? null : "all", zoom: null }, true);
 	const setQuery = (next: string) => url.set({ q: next }, true);
 	const zoom = (f: string, u: string) => url.set({ from: f, to: u, range: null, zoom: `${from}..${to}` }, true);
-	const open = (id: string) => url.set({ sel: id === sel ? null : id }, true);
+	const address = useRef(url);
+	address.current = url;
+	// One function for all times: rows that are given another one are rendered again.
+	const open = useCallback((id: string) => address.current.set({ sel: id === address.current.get("sel") ? null : id }, true), []);
 	useEventKeys({ url, pages, list, focus, setFocus, range: { from, to, bars: histogram.value?.bars ?? [] }, open, liveAllowed, picked, pick });
 
 	const count = facets.value?.count;
@@ -88,12 +92,13 @@ export default function Events() {
 		if (count) say(t("events.count", { n: count.value }));
 	}, [count?.value]);
 
-	const problem = asking.problem ?? pages.problem;
+	const outline = pages.outline.value;
+	const problem = asking.outline.value.problem ?? outline.problem;
 	const queryProblem = problem instanceof Problem && problem.queryError ? problem.queryError : null;
-	const empty = pages.done && pages.count === 0 && !problem;
+	const searching = asking !== pages && !problem;
 	const oldest = log.value?.oldest;
 	const hidden = all !== "1" && hides(q);
-	const facetList = <Facets counts={facets.value} failed={facets.failed && !queryProblem} query={q} nameOf={(id) => pages.names.get(id)} onQuery={setQuery} />;
+	const facetList = <Facets counts={facets.value} failed={facets.failed && !queryProblem} query={q} nameOf={pages.nameOf} onQuery={setQuery} />;
 	return (
 		<div class={`events ${sel ? "with-drawer" : ""}`}>
 			<Head
@@ -107,7 +112,7 @@ export default function Events() {
 			/>
 			<div class="events-tools">
 				<QueryBox org={org} tz={search.tz ?? ""} value={q} error={queryProblem} onSearch={setQuery} />
-				<RangeMenu from={from} to={to} tz={tz} onRange={setRange} />
+				<RangeMenu from={since} to={to} tz={tz} onRange={setRange} />
 				<ZoneMenu tz={tz} onZone={(z) => url.set({ tz: z })} />
 			</div>
 			<Histogram counts={histogram.value} failed={histogram.failed && !queryProblem} zone={zone} end={to || new Date().toISOString()} onZoom={zoom} />
@@ -144,16 +149,18 @@ export default function Events() {
 					</span>
 				) : null}
 				<span class="spacer" />
-				<span class="muted tabular">{count ? `${number(count.value)}${count.exact ? "" : "+"} ${t("events.word", { n: count.value })}` : "\u00a0"}</span>
+				<span class="events-count muted tabular">
+					{count ? `${number(count.value)}${count.exact ? "" : "+"} ${t("events.word", { n: count.value })}` : "\u00a0"}
+				</span>
 			</div>
 			{log.value?.state === "frozen" ? <Banner kind="warn">{t("events.frozen")}</Banner> : null}
 			{problem && !queryProblem ? (
-				<ProblemBanner problem={problem} onRetry={() => (asking === pages && pages.count > 0 ? void pages.more() : setRound(round + 1))} />
+				<ProblemBanner problem={problem} onRetry={() => (asking === pages && pages.count > 0 ? pages.retry() : setRound(round + 1))} />
 			) : null}
-			<div class="events-body" aria-busy={asking !== pages && asking.loading}>
-				{asking !== pages && asking.loading ? <div class="busy-bar" /> : null}
+			<div class="events-body" aria-busy={searching}>
+				{searching ? <div class="busy-bar" /> : null}
 				{facetList}
-				{empty ? (
+				{outline.empty ? (
 					<NoMatch search={search} q={q} all={all} onQuery={setQuery} onAll={() => url.set({ all: "1" }, true)} onRange={setRange} />
 				) : (
 					<EventList
@@ -166,7 +173,7 @@ export default function Events() {
 						onFocus={setFocus}
 						onOpen={open}
 						onTop={live.onTop}
-						onCancel={() => asking.cancel()}
+						onCancel={() => pages.cancel()}
 						handle={list}
 						above={
 							live.waiting > 0 ? (

@@ -1,8 +1,9 @@
 // The grid of entries: rows in sight only, one of them in the tab order. What is left out is said in lines at its end.
 import type { ComponentChildren, Ref } from "preact";
-import { useEffect, useRef, useState } from "preact/hooks";
+import { useEffect, useLayoutEffect, useRef, useState } from "preact/hooks";
 import { t } from "../../messages/messages";
 import { lists } from "../../state/prefs";
+import { openLog } from "../../state/proof";
 import { Button } from "../../ui/button";
 import { Skeleton } from "../../ui/notice";
 import { zoneName } from "../../ui/time";
@@ -10,6 +11,10 @@ import { type ListHandle, VirtualList } from "../../ui/virtual";
 import { columnName, template } from "./columns";
 import type { Pages } from "./pages";
 import { EventRow } from "./row";
+
+/** Rows below the reader that are asked for before they are reached: few at the top, where most stay, more while they scroll. */
+const aheadAtTop = 40;
+const ahead = 200;
 
 type Props = {
 	pages: Pages;
@@ -33,6 +38,10 @@ export function EventList(props: Props) {
 	const list = useRef<HTMLDivElement>(null);
 	const waiting = pages.loading && pages.count === 0;
 	const table = lists.value === "table";
+	const { org } = pages.search;
+	useEffect(() => {
+		if (pages.damaged.length > 0) void openLog(org).catch(() => undefined); // the server knows of it now: the banner shows
+	}, [org, pages.damaged.length]);
 	const row = (i: number) => (
 		<EventRow
 			index={i}
@@ -48,10 +57,16 @@ export function EventList(props: Props) {
 	);
 	const end = <End pages={pages} edge={props.edge} table={table} />;
 	// The template goes through the CSSOM: an attribute would be against the policy of the page.
-	useEffect(() => list.current?.style.setProperty("--columns", template(props.columns)), [props.columns.join()]);
+	useLayoutEffect(() => list.current?.style.setProperty("--columns", template(props.columns)), [props.columns.join()]);
 	return (
 		<div class={`event-list ${table ? "plain" : ""}`} ref={list}>
 			{props.above}
+			{pages.damaged.map((d) => (
+				<p class="event-gap" role="status" key={d.detail}>
+					<span aria-hidden="true">✗ </span>
+					{t("events.damaged", { what: d.detail })} <code>{d.finding}</code>
+				</p>
+			))}
 			<div
 				class="event-grid"
 				role="grid"
@@ -84,7 +99,7 @@ export function EventList(props: Props) {
 						onSight={(low, high, atTop) => {
 							pages.look(low, high);
 							props.onTop(atTop);
-							if (high + 60 > pages.count && !pages.problem) void pages.more();
+							if (high + (low > 0 ? ahead : aheadAtTop) > pages.count && !pages.problem) void pages.more();
 						}}
 						row={row}
 						after={end}

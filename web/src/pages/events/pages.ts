@@ -2,28 +2,32 @@
 // reader are let go and asked for again when they come back: memory stays flat, and nothing is shown twice or lost.
 import { signal } from "@preact/signals";
 import { api, Problem, type Question } from "../../api/client";
-import type { Entry, Page, Searched } from "../../api/types";
+import type { Damage, Entry, Page, Searched } from "../../api/types";
 import { t } from "../../messages/messages";
 import { fold, type Row } from "./fold";
 
-/** A page that was read: rows is null after it was let go. */
-type Slot = { cursor: string; rows: Row[] | null; count: number; live?: true };
+/** A page that was read, with the index of its first row: rows is null after it was let go, until it is asked again. */
+type Slot = { cursor: string; limit: number; start: number; count: number; rows: Row[] | null; live?: true; asked?: true };
 
 /** What is asked. */
 export type Search = Question & { org: string; order: string; asc: boolean };
 
-/** Pages kept on each side of the reader. */
-const near = 8;
+/** Whether the first answer came, and was nothing; what went wrong last. */
+export type Outline = { answered: boolean; empty: boolean; problem: unknown };
 
-/** Rows of one request. */
+/** Rows kept on each side of the reader. */
+const near = 1200;
+
+/** Entries of the first request, so that rows come soon, and of those that follow, so that scrolling asks seldom. */
 export const perPage = 100;
+const perMore = 400;
 
-type Ask = (search: Search, cursor: string, signal: AbortSignal) => Promise<Page>;
+type Ask = (search: Search, cursor: string, limit: number, signal: AbortSignal) => Promise<Page>;
 
-const askApi: Ask = (s, cursor, abort) =>
+const askApi: Ask = (s, cursor, limit, abort) =>
 	api.events(
 		s.org,
-		cursor ? { limit: perPage, cursor } : { q: s.q ?? "", from: s.from ?? "", to: s.to ?? "", tz: s.tz ?? "", order: s.order, asc: s.asc, limit: perPage },
+		cursor ? { limit, cursor } : { q: s.q ?? "", from: s.from ?? "", to: s.to ?? "", tz: s.tz ?? "", order: s.order, asc: s.asc, limit },
 		abort,
 	);
 
@@ -31,6 +35,8 @@ const askApi: Ask = (s, cursor, abort) =>
 export class Pages {
 	/** Changes with everything that is to be painted. */
 	readonly version = signal(0);
+	/** What the page around the rows shows of them; changes seldom. */
+	readonly outline = signal<Outline>({ answered: false, empty: false, problem: null });
 	/** Rows that are known to be there, read or let go. */
 	count = 0;
 	done = false;
@@ -41,13 +47,17 @@ export class Pages {
 	searched: Searched | null = null;
 	from: string | null = null;
 	to: string | null = null;
-	/** Names that actors of these pages had, by id. */
-	readonly names = new Map<string, string>();
+	/** What the pages leave out because it cannot be read. */
+	readonly damaged: Damage[] = [];
 	/** Size of the log up to which the list shows it. */
 	seen = 0;
+	/** The pages in order, and those of them that are in memory. */
 	private slots: Slot[] = [];
+	private held = new Set<Slot>();
 	private next = "";
-	private pending = new Set<number>();
+	private sight: [first: number, last: number] = [0, 0];
+	private readonly names = new Map<string, string>();
+	private readonly named = signal(0);
 	private readonly abort = new AbortController();
 
 	constructor(
@@ -64,10 +74,13 @@ export class Pages {
 		this.problem = null;
 		this.changed();
 		const cursor = this.next;
+		const limit = cursor ? perMore : perPage;
 		try {
-			const page = await this.request(this.search, cursor, this.abort.signal);
+			const page = await this.request(this.search, cursor, limit, this.abort.signal);
 			const rows = this.rowsOf(page.entries);
-			this.slots.push({ cursor, rows, count: rows.length });
+			const slot = { cursor, limit, start: this.count, count: rows.length, rows };
+			this.slots.push(slot);
+			this.held.add(slot);
 			this.count += rows.length;
 			this.searched = page.searched;
 			if (!cursor) {
@@ -77,7 +90,10 @@ export class Pages {
 			}
 			this.next = page.next_cursor ?? "";
 			this.done = !page.next_cursor;
-			this.paused = !page.searched.complete && !this.done;
+			for (const d of page.searched.damaged ?? []) {
+				if (!this.damaged.some((known) => known.detail === d.detail)) this.damaged.push(d);
+			}
+			this.paused = !page.searched.complete && page.searched.reason !== "damaged" && !this.done;
 		} catch (error) {
 			if (!this.abort.signal.aborted) this.problem = error;
 		} finally {
@@ -86,47 +102,63 @@ export class Pages {
 		}
 	}
 
+	/** Asks again for what failed: the next page, and pages in sight that did not come back. */
+	retry(): void {
+		this.problem = null;
+		this.look(...this.sight);
+		this.changed();
+		void this.more();
+	}
+
 	/** Puts entries that came live in front, the newest first. Returns how many rows they make. */
 	prepend(entries: Entry[]): number {
 		if (entries.length === 0) return 0;
 		const rows = this.rowsOf(entries);
-		this.slots.unshift({ cursor: "", rows, count: rows.length, live: true });
-		this.count += rows.length;
+		const slot: Slot = { cursor: "", limit: 0, start: 0, count: rows.length, rows, live: true };
+		this.slots.unshift(slot);
+		this.held.add(slot);
+		this.place();
 		this.changed();
 		return rows.length;
 	}
 
 	/** The row at index; undefined while its page is on its way back. */
 	row(index: number): Row | undefined {
-		const at = this.slotOf(index);
-		if (!at) return undefined;
-		return at.slot.rows?.[index - at.start];
+		const slot = this.slots[this.slotOf(index)];
+		return slot?.rows?.[index - slot.start];
 	}
 
 	/** Tells which rows the reader sees: pages near them come back, pages far away go. */
 	look(first: number, last: number): void {
-		const low = this.slotOf(Math.max(0, first))?.n ?? 0;
-		const high = this.slotOf(Math.min(last, this.count - 1))?.n ?? this.slots.length - 1;
-		this.slots.forEach((slot, n) => {
-			if (slot.live) return; // no cursor finds it again
-			if (n < low - near || n > high + near) {
-				slot.rows = null;
-			} else if (slot.rows === null) {
-				void this.back(n, slot);
-			}
-		});
+		this.sight = [first, last];
+		const [low, high] = [first - near, last + near];
+		for (const slot of this.held) {
+			if (slot.live || (slot.start < high && slot.start + slot.count > low)) continue; // no cursor finds a live one again
+			slot.rows = null;
+			this.held.delete(slot);
+		}
+		if (this.problem) return; // the reader says when to ask again
+		for (let n = this.slotOf(Math.max(0, low)); n < this.slots.length; n++) {
+			const slot = this.slots[n] as Slot;
+			if (slot.start >= high) break;
+			if (slot.rows === null && !slot.asked) void this.back(slot);
+		}
 	}
 
 	/** Index of the row that shows the entry, -1 when it is not among those in memory. */
 	find(id: string): number {
-		let start = 0;
-		for (const slot of this.slots) {
+		for (const slot of this.held) {
 			const at = slot.rows?.findIndex((r) => r.entry.id === id || r.repeats.some((e) => e.id === id)) ?? -1;
-			if (at >= 0) return start + at;
-			start += slot.count;
+			if (at >= 0) return slot.start + at;
 		}
 		return -1;
 	}
+
+	/** The name that an actor of these pages had. Who asks while rendering renders again when more names are known. */
+	readonly nameOf = (id: string): string | undefined => {
+		this.named.value;
+		return this.names.get(id);
+	};
 
 	/** Gives up the first page, in words. */
 	cancel(): void {
@@ -145,33 +177,52 @@ export class Pages {
 		for (const e of entries) {
 			if (e.actor?.name && this.names.size < 5000) this.names.set(e.actor.id, e.actor.name);
 		}
+		this.named.value = this.names.size;
 		return this.folding ? fold(entries) : entries.map((entry) => ({ entry, repeats: [] }));
 	}
 
-	private async back(n: number, slot: Slot): Promise<void> {
-		if (this.pending.has(n)) return;
-		this.pending.add(n);
+	private async back(slot: Slot): Promise<void> {
+		slot.asked = true;
 		try {
-			const page = await this.request(this.search, slot.cursor, this.abort.signal);
+			const page = await this.request(this.search, slot.cursor, slot.limit, this.abort.signal);
 			slot.rows = this.rowsOf(page.entries);
+			this.held.add(slot);
+			if (slot.rows.length !== slot.count) {
+				slot.count = slot.rows.length; // retention took some of them meanwhile
+				this.place();
+			}
 		} catch (error) {
 			if (!this.abort.signal.aborted) this.problem = error;
 		} finally {
-			this.pending.delete(n);
+			delete slot.asked;
 			if (!this.abort.signal.aborted) this.changed();
 		}
 	}
 
-	private slotOf(index: number): { slot: Slot; n: number; start: number } | undefined {
-		let start = 0;
-		for (const [n, slot] of this.slots.entries()) {
-			if (index < start + slot.count) return { slot, n, start };
-			start += slot.count;
+	/** Numbers the rows anew. */
+	private place(): void {
+		this.count = 0;
+		for (const slot of this.slots) {
+			slot.start = this.count;
+			this.count += slot.count;
 		}
-		return undefined;
+	}
+
+	/** Number of the page that has the row. */
+	private slotOf(index: number): number {
+		let [low, high] = [0, this.slots.length];
+		while (low + 1 < high) {
+			const middle = (low + high) >> 1;
+			if ((this.slots[middle] as Slot).start <= index) low = middle;
+			else high = middle;
+		}
+		return low;
 	}
 
 	private changed(): void {
 		this.version.value += 1;
+		const now: Outline = { answered: this.searched !== null, empty: this.done && this.count === 0 && !this.problem, problem: this.problem };
+		const was = this.outline.peek();
+		if (now.answered !== was.answered || now.empty !== was.empty || now.problem !== was.problem) this.outline.value = now;
 	}
 }

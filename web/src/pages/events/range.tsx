@@ -89,11 +89,11 @@ function RangePanel(props: Props) {
 export function ZoneMenu(props: { tz: string; onZone: (tz: string) => void }) {
 	const zone = zoneOf(props.tz);
 	const [named, setNamed] = useState(props.tz === "local" ? "" : props.tz);
-	const zones = typeof Intl.supportedValuesOf === "function" ? Intl.supportedValuesOf("timeZone") : [];
-	const local = zoneOf("local");
 	return (
 		<Menu panel end label={t("zone")} button={{ icon: "globe", label: `${t("zone")}: ${zone}`, children: zoneName(zone) }}>
 			{(close) => {
+				const zones = typeof Intl.supportedValuesOf === "function" ? Intl.supportedValuesOf("timeZone") : [];
+				const local = zoneOf("local");
 				const pick = (tz: string) => {
 					close();
 					props.onZone(tz);

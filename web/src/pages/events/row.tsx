@@ -16,7 +16,7 @@ type Props = {
 	onFocus: (index: number) => void;
 };
 
-/** One line of the list: a row of the grid, or on a phone a card. */
+/** One line of the list: a row of the grid, or on a phone a card. It reads signals, so it renders again only when its props change. */
 export function EventRow(props: Props) {
 	const { row, index } = props;
 	if (!row) return <div key={`gone-${index}`} class="event-row" role="row" aria-rowindex={index + 2} aria-busy="true" />;
@@ -38,7 +38,7 @@ export function EventRow(props: Props) {
 		>
 			{props.columns.map((c) => (
 				<span key={c} role="gridcell" class={`cell cell-${c.replace(/[^a-z]/g, "-")}`} title={titleOf(c, row, props.zone)}>
-					<Cell column={c} row={row} zone={props.zone} />
+					{cell(c, row, props.zone)}
 				</span>
 			))}
 		</div>
@@ -58,14 +58,15 @@ function repeated(row: Row, zone: string): string {
 	return last ? t("events.repeats", { n: row.repeats.length + 1, period: period(when(last), when(row.entry), zone) }) : "";
 }
 
-function Cell(props: { column: string; row: Row; zone: string }) {
-	const e = props.row.entry;
-	switch (props.column) {
+/** What stands in a column. A function and no component: there are hundreds of cells, and each component costs. */
+function cell(column: string, row: Row, zone: string) {
+	const e = row.entry;
+	switch (column) {
 		case "time":
 			return (
 				<>
 					<time class="mono" dateTime={when(e)}>
-						{shortTime(when(e), props.zone)}
+						{shortTime(when(e), zone)}
 					</time>
 					{skew(e) ? (
 						<span class="warn" title={t("skew", { span: span(skew(e)) })}>
@@ -76,21 +77,21 @@ function Cell(props: { column: string; row: Row; zone: string }) {
 				</>
 			);
 		case "received":
-			return <time class="mono">{shortTime(e.received_at, props.zone)}</time>;
+			return <time class="mono">{shortTime(e.received_at, zone)}</time>;
 		case "who":
 			return <bdi>{read(e).who}</bdi>;
 		case "what":
-			return <What row={props.row} zone={props.zone} />;
+			return what(row, zone);
 		case "proof":
 			return <ProofMark entry={e} />;
 		default:
-			return <bdi class="mono">{fieldText(e, props.column)}</bdi>;
+			return <bdi class="mono">{fieldText(e, column)}</bdi>;
 	}
 }
 
-function What(props: { row: Row; zone: string }) {
-	const { entry: e } = props.row;
-	const again = repeated(props.row, props.zone);
+function what(row: Row, zone: string) {
+	const e = row.entry;
+	const again = repeated(row, zone);
 	return (
 		<>
 			<Outcome of={e} />

@@ -5,8 +5,7 @@ import { Pages, type Search } from "./pages";
 export function usePages(search: Search, key: string): { pages: Pages; asking: Pages } {
 	const asking = useMemo(() => new Pages(search, true), [key]);
 	const shown = useRef<Pages | null>(null);
-	asking.version.value;
-	if (asking.searched !== null || shown.current === null || shown.current.search.org !== search.org) {
+	if (asking.outline.value.answered || shown.current === null || shown.current.search.org !== search.org) {
 		if (shown.current !== asking) shown.current?.close();
 		shown.current = asking;
 	}
@@ -17,7 +16,5 @@ export function usePages(search: Search, key: string): { pages: Pages; asking: P
 		};
 	}, [asking]);
 	useEffect(() => () => shown.current?.close(), []);
-	const pages = shown.current;
-	pages.version.value;
-	return { pages, asking };
+	return { pages: shown.current, asking };
 }

@@ -1,1 +1,1 @@
-import "./viewer-FWJKAXY2.js";
+import "./viewer-PYX7EMTB.js";

@@ -1,1 +1,0 @@
-import{a,b,c,d}from"./chunk-QCU7GG6M.js";import"./chunk-7CWJMANW.js";import"./chunk-WZVF3CUV.js";import"./chunk-DLR2OSS5.js";import"./chunk-TS247GHO.js";import"./chunk-U4ZMGO75.js";import"./chunk-B6K42VPD.js";import"./chunk-JBXATFSS.js";import"./chunk-7KGN3BT6.js";import"./chunk-QZNV7ILN.js";export{d as ExportProgress,c as bytes,a as default,b as rangeOf};

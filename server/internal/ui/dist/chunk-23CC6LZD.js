@@ -1,5 +1,0 @@
-<<<<<<<< HEAD:server/internal/ui/dist/chunk-TCTXMGFO.js
-import{a}from"./chunk-PVUDV4NH.js";import{N as t}from"./chunk-FA2RJYBB.js";function s(n,e,r,o){let i=`/o/${encodeURIComponent(n)}/targets/${encodeURIComponent(e)}/${encodeURIComponent(r)}`;return o==="all"?i:`${i}/versions`}function g(n){return t("nav",{class:"page-tabs","aria-label":a("timeline.pages"),children:["all","versions"].map(e=>t("a",{href:s(n.org,n.type,n.id,e),"aria-current":e===n.at?"page":void 0,children:a(e==="all"?"timeline.all":"timeline.versions")},e))})}export{s as a,g as b};
-========
-import{a}from"./chunk-MDEYTDTS.js";import{N as t}from"./chunk-7XZTRSZO.js";function s(n,e,r,o){let i=`/o/${encodeURIComponent(n)}/targets/${encodeURIComponent(e)}/${encodeURIComponent(r)}`;return o==="all"?i:`${i}/versions`}function g(n){return t("nav",{class:"page-tabs","aria-label":a("timeline.pages"),children:["all","versions"].map(e=>t("a",{href:s(n.org,n.type,n.id,e),"aria-current":e===n.at?"page":void 0,children:a(e==="all"?"timeline.all":"timeline.versions")},e))})}export{s as a,g as b};
->>>>>>>> uiwalk:server/internal/ui/dist/chunk-23CC6LZD.js

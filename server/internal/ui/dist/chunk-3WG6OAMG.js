@@ -1,5 +1,0 @@
-<<<<<<<< HEAD:server/internal/ui/dist/chunk-VWASZAD4.js
-import{a}from"./chunk-CUVWZIH3.js";import{D as t}from"./chunk-GMXHVWTD.js";function s(n,e,r,o){let i=`/o/${encodeURIComponent(n)}/targets/${encodeURIComponent(e)}/${encodeURIComponent(r)}`;return o==="all"?i:`${i}/versions`}function g(n){return t("nav",{class:"page-tabs","aria-label":a("timeline.pages"),children:["all","versions"].map(e=>t("a",{href:s(n.org,n.type,n.id,e),"aria-current":e===n.at?"page":void 0,children:a(e==="all"?"timeline.all":"timeline.versions")},e))})}export{s as a,g as b};
-========
-import{a}from"./chunk-FPLHMDFY.js";import{N as t}from"./chunk-UUUVWP27.js";function s(n,e,r,o){let i=`/o/${encodeURIComponent(n)}/targets/${encodeURIComponent(e)}/${encodeURIComponent(r)}`;return o==="all"?i:`${i}/versions`}function g(n){return t("nav",{class:"page-tabs","aria-label":a("timeline.pages"),children:["all","versions"].map(e=>t("a",{href:s(n.org,n.type,n.id,e),"aria-current":e===n.at?"page":void 0,children:a(e==="all"?"timeline.all":"timeline.versions")},e))})}export{s as a,g as b};
->>>>>>>> lang:server/internal/ui/dist/chunk-3WG6OAMG.js

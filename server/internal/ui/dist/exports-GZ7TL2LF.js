@@ -1,1 +1,0 @@
-import{b as a,c as b,d as c,e as d}from"./chunk-UCKB3NVS.js";import"./chunk-2O4OCI2G.js";import"./chunk-VTSEX5II.js";import"./chunk-ABSKOE22.js";import"./chunk-65GHLUVC.js";import"./chunk-QBPMNJRY.js";import"./chunk-FJKK65QO.js";import"./chunk-B6K42VPD.js";import"./chunk-7XZTRSZO.js";import"./chunk-5K65CRL6.js";export{d as ExportProgress,c as bytes,a as default,b as rangeOf};

@@ -58,10 +58,11 @@ type merger struct {
 func newMerger(b *Book) *merger {
 	m := &merger{
 		b: b, wakes: make(chan struct{}, 1), done: make(chan struct{}), open: map[LogNo][]piece{}, days: map[dayRef]string{},
-		stale: map[LogNo]*shard{}, slice: mergeSlice{days: map[dayRef]*dayCounts{}}, debts: newDebts(),
+		stale: map[LogNo]*shard{}, slice: mergeSlice{days: map[dayRef]*dayCounts{}, times: 1}, debts: newDebts(),
 		begun: make(chan struct{}), turns: map[LogNo]int64{}, lastTurns: map[LogNo]int64{},
 	}
 	if b.fleet != nil {
+		m.slice.times = fleetSlices
 		m.lease = b.fleet.lease(leaseMerge)
 		m.lease.yields = true
 	}

@@ -11,6 +11,10 @@ import (
 const (
 	sliceBytes = 112 << 10
 	sliceRows  = 64
+
+	// fleetSlices is by how much more a store of several processes takes: its commits do not wait for a Replace, and the other processes are
+	// told of each.
+	fleetSlices = 8
 )
 
 // maxDayCache bounds the day slips that are kept in memory, at about 200 bytes each.
@@ -27,6 +31,7 @@ type mergeSlice struct {
 	swaps       []Swap
 	arena       []byte // what the blocks in swaps are made of
 	rows, bytes int
+	times       int // how many times sliceBytes and sliceRows it may hold
 	blocks      int
 	days        map[dayRef]*dayCounts // to be added to the stored slips
 }
@@ -39,7 +44,7 @@ func (s *mergeSlice) reset() {
 
 // fits reports whether a block of so many bytes, which takes the place of out others, still fits.
 func (s *mergeSlice) fits(size, out int) bool {
-	return len(s.swaps) == 0 || s.bytes+size <= sliceBytes && s.rows+2*out+4 <= sliceRows
+	return len(s.swaps) == 0 || s.bytes+size <= s.times*sliceBytes && s.rows+2*out+4 <= s.times*sliceRows
 }
 
 // add puts a block into s: it takes the place of out and, with fold, holds everything from the folded head to fold.Packed. Blocks of

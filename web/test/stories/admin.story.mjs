@@ -92,22 +92,4 @@ export default [
 			await page.waitForSelector(".table", { state: "detached" });
 		},
 	},
-	{
-		name: "licences",
-		async run({ open, page, expect }) {
-			await open("/admin/licences");
-			await page.waitForSelector(".table tbody tr");
-			expect((await page.locator(".table tbody tr").count()) > 5, "where are the modules");
-		},
-	},
-	{
-		name: "phone",
-		fast: false,
-		viewport: { width: 390, height: 844 },
-		async run({ open, page, expect }) {
-			await open("/admin");
-			await page.waitForSelector(".table td >> text=org_globex");
-			expect(!(await page.evaluate(() => document.documentElement.scrollWidth > innerWidth)), "the page scrolls sideways");
-		},
-	},
 ];

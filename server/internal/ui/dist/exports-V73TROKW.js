@@ -1,1 +1,0 @@
-import{b as a,c as b,d as c,e as d}from"./chunk-G3RX4UUJ.js";import"./chunk-JMDAPFXS.js";import"./chunk-6F3V3DIS.js";import"./chunk-XUJOAIJ4.js";import"./chunk-DTLHVXFV.js";import"./chunk-KOJWPEQ5.js";import"./chunk-MB6IUJCL.js";import"./chunk-B6K42VPD.js";import"./chunk-UUUVWP27.js";import"./chunk-5K65CRL6.js";export{d as ExportProgress,c as bytes,a as default,b as rangeOf};

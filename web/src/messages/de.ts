@@ -7,6 +7,7 @@ import failure from "./de/failure.json";
 import integrity from "./de/integrity.json";
 import keeping from "./de/keeping.json";
 import keys from "./de/keys.json";
+import offline from "./de/offline.json";
 import schemas from "./de/schemas.json";
 import start from "./de/start.json";
 import timeline from "./de/timeline.json";
@@ -27,6 +28,7 @@ const de: Language = {
 		...integrity,
 		...keeping,
 		...keys,
+		...offline,
 		...schemas,
 		...start,
 		...timeline,

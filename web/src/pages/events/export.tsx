@@ -41,9 +41,12 @@ export function ExportDialog(props: { org: string; search: Search; columns: stri
 			onClose={props.onClose}
 			foot={
 				made === null ? (
-					<Button kind="primary" onClick={start}>
-						{t("export.start")}
-					</Button>
+					<>
+						<Button onClick={props.onClose}>{t("cancel")}</Button>
+						<Button kind="primary" onClick={start}>
+							{t("export.start")}
+						</Button>
+					</>
 				) : made.state === "ready" && made.url ? (
 					<LinkButton kind="primary" icon="download" href={made.url} download>
 						{t("export.download")}

@@ -10,6 +10,7 @@ import { number } from "../../messages/messages";
 import { writeTarget, writeValue } from "../../query/terms";
 import { visible } from "../../sentence/visible";
 import { loadSentences } from "../../state/sentences";
+import { offline } from "../../state/session";
 import { useUrl } from "../../state/url";
 import { Button, LinkButton } from "../../ui/button";
 import { Empty, ProblemBanner, Skeleton } from "../../ui/notice";
@@ -222,10 +223,11 @@ function End(props: { pages: Pages; log: Summary | null; whole: boolean; zone: s
 	}
 	if (pages.damaged.length > 0) return <p class="event-end muted small">{t("events.begin.damaged")}</p>;
 	if (!props.whole || !log || pages.count === 0) return null;
+	const file = offline.value; // of what was left out of it, or came later, nothing is known
 	const cut = log.oldest !== undefined && log.oldest.seq > 0;
 	return (
 		<p class="event-end muted small">
-			{cut && log.oldest ? t("timeline.incomplete", { day: dayOf(log.oldest.received_at, props.zone) }) : t("timeline.exact")}
+			{file ? t("timeline.file") : cut && log.oldest ? t("timeline.incomplete", { day: dayOf(log.oldest.received_at, props.zone) }) : t("timeline.exact")}
 		</p>
 	);
 }

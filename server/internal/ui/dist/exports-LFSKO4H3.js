@@ -1,1 +1,0 @@
-import{b as a,c as b,d as c,e as d}from"./chunk-2K3ZEANI.js";import"./chunk-LQF54WUE.js";import"./chunk-YJ3K6GX5.js";import"./chunk-V5VLUCQQ.js";import"./chunk-DEDZQ6Y4.js";import"./chunk-CZCION6W.js";import"./chunk-HUB73AB3.js";import"./chunk-B6K42VPD.js";import"./chunk-FA2RJYBB.js";import"./chunk-5K65CRL6.js";export{d as ExportProgress,c as bytes,a as default,b as rangeOf};

@@ -170,7 +170,7 @@ func TestDamagedBlock(t *testing.T) {
 func TestDamagedCheckpoint(t *testing.T) {
 	t.Parallel()
 	f, store, _ := damaged(t)
-	sizes := func(path string) (sizes []int64, bad []int64, next *string) {
+	sizes := func(path string) (sizes, bad []int64, next *string) {
 		var list struct {
 			Checkpoints []struct {
 				Size       int64
@@ -232,7 +232,7 @@ func TestAcknowledge(t *testing.T) {
 	post := func(key, body string) (int, failureList) {
 		w := f.do(ask{method: "POST", path: "/v1/organizations/org_acme/log/failures", key: key, body: body})
 		var list failureList
-		_ = json.Unmarshal(w.Body.Bytes(), &list) //nolint:errcheck // of a refusal it is empty
+		_ = json.Unmarshal(w.Body.Bytes(), &list) // of a refusal it is empty
 		return w.Code, list
 	}
 	store.block.Store(0) // mended, and not acknowledged

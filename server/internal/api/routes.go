@@ -205,7 +205,7 @@ func (rt *route) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		return
 	}
 	if err := rt.serve(c); err != nil { //nolint:contextcheck // a call carries its request
-		c.fail(err)
+		c.fail(err) //nolint:contextcheck // the same
 	}
 }
 

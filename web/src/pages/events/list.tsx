@@ -103,6 +103,7 @@ function End(props: { pages: Pages; edge: ComponentChildren; table: boolean }) {
 
 function EndText(props: { pages: Pages; edge: ComponentChildren; table: boolean }) {
 	const { pages } = props;
+	pages.version.value; // the props stay what they are
 	const s = pages.searched;
 	if (pages.loading) return <p class="event-end muted">{t("loading")}</p>;
 	if (pages.paused && s) {

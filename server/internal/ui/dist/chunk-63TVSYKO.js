@@ -1,0 +1,1 @@
+import{o as e}from"./chunk-5Q7GB5RK.js";var r="-action:daybook.*,*.viewed,*.read";function n(t){return!/daybook\.|\.viewed|\.read\b|is:control/.test(t)}function d(t,o){return o==="1"||!n(t)?t:e(t,r)}export{n as a,d as b};

@@ -1,1 +1,0 @@
-import{a,b,c,d}from"./chunk-UPPTZM33.js";import"./chunk-LCPI3ZL6.js";import"./chunk-WG5WUO47.js";import"./chunk-7FFUE4LV.js";import"./chunk-OKX2RK2C.js";import"./chunk-SDYI7UGP.js";import"./chunk-B6K42VPD.js";import"./chunk-3GCJL62K.js";import"./chunk-YSF3MVTL.js";import"./chunk-5K65CRL6.js";export{d as ExportProgress,c as bytes,a as default,b as rangeOf};

@@ -2,20 +2,14 @@ package daybook
 
 import (
 	"context"
-	"encoding/json"
 	"errors"
-	"fmt"
 	"log/slog"
-	"slices"
-	"sync"
-	"sync/atomic"
 	"time"
 
 	"golang.org/x/mod/sumdb/tlog"
-)
 
-// The anchor log is one RFC 6962 log of the instance over the checkpoints of all others (docs/reference/integrity.md, section 7). Who
-// holds one of its checkpoints holds them all; it tells nobody whose they are.
+	"github.com/daybook-audit/daybook/internal/anchors"
+)
 
 // AnchorCheckpoint is a checkpoint of the anchor log.
 type AnchorCheckpoint struct {
@@ -38,446 +32,232 @@ type Witness interface {
 	Tell(ctx context.Context, c *AnchorCheckpoint) (signatures []byte, err error)
 }
 
-// Kinds of documents of the anchor log, under the empty org. Ids are sizes and indexes, 16 digits.
-const (
-	kindAnchor     = "anchor"      // a leaf with its batch; never changed
-	kindAnchorNote = "anchor_note" // a checkpoint by its size; signatures are added
-	kindAnchorLog  = "anchor_log"  // which anchor log it is, under the id "newest"
-)
-
-// anchorDocument is one leaf of the anchor log.
-type anchorDocument struct {
-	Leaf   []byte      `json:"leaf"`   // 65 bytes
-	Hashes []tlog.Hash `json:"hashes"` // of the perfect subtrees that end with it, the leaf's first
-	Batch  []byte      `json:"batch"`  // 72 bytes for each log
-}
-
-type anchorNote struct {
-	Note []byte `json:"note"`
-}
-
-// anchorLog is the anchor log of an instance.
-type anchorLog struct {
-	b    *Book
-	docs Documents
-
-	mu     sync.Mutex // held while it grows
-	loaded bool
-	// loadedAt is when load looked, by the monotonic clock.
-	loadedAt time.Time
-	number   int // 0, and one more for each that began after a rollback
-	origin   string
-	key      *signingKey
-	size     int64 // leaves
-	last     int64 // time of the last leaf, µs
-	mark     Mark  // found to be a head of this log
-	telling  sync.WaitGroup
-	busy     atomic.Bool // the witnesses are being told
-}
-
-func newAnchorLog(b *Book) *anchorLog {
+// openAnchors returns the anchor log of b; nil: it has none.
+func openAnchors(b *Book) *anchors.Log {
 	if b.o.Anchors == nil {
 		return nil
 	}
-	return &anchorLog{b: b, docs: b.o.Anchors}
-}
-
-// name sets which anchor log it is.
-func (a *anchorLog) name(number int) (err error) {
-	if a.key != nil && a.number == number { // witnesses may be reading it
-		return nil
+	told := make([]anchors.Witness, len(b.o.Witnesses))
+	for i, w := range b.o.Witnesses {
+		told[i] = teller{w}
 	}
-	a.number, a.origin = number, anchorOrigin(a.b.o.Origin, number)
-	a.key, err = newSigningKey(a.b.o.MasterKey, typeEd25519, a.origin, 1)
-	return err
-}
-
-func anchorOrigin(host string, number int) string {
-	if number == 0 {
-		return host + "/anchor"
-	}
-	return fmt.Sprintf("%s/anchor/%d", host, number)
-}
-
-// id returns the id of a document of this anchor log.
-func (a *anchorLog) id(n int64) string {
-	if a.number == 0 {
-		return fmt.Sprintf("%016d", n)
-	}
-	return fmt.Sprintf("%d/%016d", a.number, n)
-}
-
-// leafAt reads a leaf. ErrNotExist: the log ends before it.
-func (a *anchorLog) leafAt(ctx context.Context, n int64) (anchorDocument, error) {
-	var leaf anchorDocument
-	d, err := a.docs.Get(ctx, kindAnchor, "", a.id(n))
-	if err != nil {
-		return leaf, fmt.Errorf("read leaf %d of the anchor log: %w", n, err)
-	}
-	if err := json.Unmarshal(d.Data, &leaf); err != nil || len(leaf.Leaf) != anchorLeafSize || len(leaf.Hashes) == 0 || len(leaf.Batch)%BatchEntrySize != 0 {
-		return leaf, damaged("leaf %d of the anchor log", n)
-	}
-	return leaf, nil
-}
-
-// anchorFresh is for how long what was read of the end of the log counts while other processes may append to it.
-const anchorFresh = time.Second
-
-// anchorSlack is by how much the time of a leaf may be ahead of what it anchors, beside the interval: it is in whole seconds, by any clock.
-const anchorSlack = 10 * time.Second
-
-// load finds the end of the log: leaves have no gaps. What is known of it is read on while other processes may have appended.
-func (a *anchorLog) load(ctx context.Context) error {
-	if a.loaded && (a.b.fleet == nil || monotonic().Sub(a.loadedAt) < anchorFresh) {
-		return nil
-	}
-	at, number := monotonic(), a.number
-	newest, _, err := a.newest(ctx)
-	if err == nil {
-		err = a.name(newest)
-	}
-	if err != nil {
-		return err
-	}
-	if !a.loaded || number != newest {
-		a.size, a.last, a.mark = 0, 0, Mark{}
-	}
-	size, err := a.end(ctx, a.size)
-	if err != nil {
-		return fmt.Errorf("find the end of the anchor log: %w", err)
-	}
-	if size > a.size {
-		leaf, err := a.leafAt(ctx, size-1)
-		if err != nil {
-			return err
-		}
-		a.size, a.last = size, anchorTime(leaf.Leaf)
-	}
-	a.loaded, a.loadedAt = true, at
-	return nil
-}
-
-// end returns the number of leaves, of which there are at least from.
-func (a *anchorLog) end(ctx context.Context, from int64) (int64, error) {
-	there := func(n int64) (bool, error) {
-		_, err := a.docs.Get(ctx, kindAnchor, "", a.id(n))
-		if errors.Is(err, ErrNotExist) {
-			return false, nil
-		}
-		return err == nil, err
-	}
-	for step := int64(1); ; step *= 2 {
-		ok, err := there(from + step - 1)
-		if err != nil {
-			return 0, err
-		}
-		if ok {
-			from += step
-			continue
-		}
-		for beyond := from + step; from+1 < beyond; {
-			mid := (from + beyond) / 2
-			if ok, err = there(mid - 1); err != nil {
-				return 0, err
-			}
-			if ok {
-				from = mid
-			} else {
-				beyond = mid
-			}
-		}
-		return from, nil
-	}
-}
-
-// newest returns which anchor log is the newest, and the version of the document that says so.
-func (a *anchorLog) newest(ctx context.Context) (number int, version int64, err error) {
-	d, err := a.docs.Get(ctx, kindAnchorLog, "", "newest")
-	if errors.Is(err, ErrNotExist) {
-		return 0, 0, nil
-	}
-	if err != nil {
-		return 0, 0, fmt.Errorf("read which anchor log it is: %w", err)
-	}
-	if err := json.Unmarshal(d.Data, &number); err != nil {
-		return 0, 0, damaged("which anchor log it is")
-	}
-	return number, d.Version, nil
-}
-
-// vkey returns the key of the anchor log; empty when it cannot be read.
-func (a *anchorLog) vkey(ctx context.Context) (string, error) {
-	a.mu.Lock()
-	defer a.mu.Unlock()
-	if err := a.load(ctx); err != nil {
-		return "", err
-	}
-	return a.key.vkey(), nil
-}
-
-// whole returns an error unless the log has the head that was signed last.
-func (a *anchorLog) whole(ctx context.Context) error {
-	m, marked, err := a.b.o.HighWater.Mark(ctx, a.origin)
-	if err != nil {
-		return fmt.Errorf("read the high-water mark of the anchor log: %w", err)
-	}
-	if !marked || m == a.mark {
-		return nil
-	}
-	if m.Size > a.size && a.b.fleet != nil { // another process signed what it has appended
-		a.loadedAt = time.Time{}
-		if err := a.load(ctx); err != nil {
-			return err
-		}
-	}
-	return a.extends(ctx, m)
-}
-
-// renew begins the next anchor log if this one is not what was signed of it.
-func (a *anchorLog) renew(ctx context.Context) (bool, error) {
-	a.mu.Lock()
-	defer a.mu.Unlock()
-	if err := a.load(ctx); err != nil {
-		return false, err
-	}
-	err := a.whole(ctx)
-	if !isRule(err, "anchor_rollback") {
-		return false, err
-	}
-	_, version, err := a.newest(ctx)
-	if err != nil {
-		return false, err
-	}
-	for number := a.number + 1; ; number++ { // one that was never signed: the document may be an older copy too
-		if _, marked, err := a.b.o.HighWater.Mark(ctx, anchorOrigin(a.b.o.Origin, number)); err != nil || marked {
+	return anchors.Open(anchors.Options{
+		Host: b.o.Origin, Master: b.o.MasterKey, Every: b.o.SignEvery, Shared: b.fleet != nil,
+		Shelf: anchorShelf{b.o.Anchors}, Marks: anchorMarks{b.o.HighWater}, Witnesses: told, Now: b.now, Monotonic: monotonic,
+		Told: func(ctx context.Context, witness string, size int64, err error) {
 			if err != nil {
-				return false, fmt.Errorf("read the high-water mark of the anchor log: %w", err)
+				b.o.Logger.ErrorContext(ctx, "tell a witness", slog.String("witness", witness), slog.Int64("size", size), slog.Any("error", err))
 			}
-			continue
-		}
-		_, err := a.docs.Put(ctx, Document{Kind: kindAnchorLog, ID: "newest", Version: version, Data: fmt.Append(nil, number)})
-		if err != nil {
-			return false, fmt.Errorf("begin the next anchor log: %w", err)
-		}
-		a.loaded, a.mark = false, Mark{}
-		return true, nil
-	}
-}
-
-// since reports whether something that was signed at a time came after the last leaf. What cannot be known did.
-func (a *anchorLog) since(ctx context.Context, at int64) bool {
-	a.mu.Lock()
-	defer a.mu.Unlock()
-	return a.load(ctx) != nil || at > a.last
-}
-
-// hashes reads stored hashes for x/mod: the subtree of a level that a leaf ends is with that leaf.
-func (a *anchorLog) hashes(ctx context.Context) tlog.HashReader {
-	return tlog.HashReaderFunc(func(indexes []int64) ([]tlog.Hash, error) {
-		hs := make([]tlog.Hash, len(indexes))
-		for i, index := range indexes {
-			level, n := tlog.SplitStoredHashIndex(index)
-			leaf, err := a.leafAt(ctx, (n+1)<<level-1)
-			if err != nil {
-				return nil, err
+			if b.metrics.Witness != nil {
+				b.metrics.Witness(witness, err)
 			}
-			if level >= len(leaf.Hashes) {
-				return nil, damaged("leaf %d of the anchor log has no hash of level %d", (n+1)<<level-1, level)
-			}
-			hs[i] = leaf.Hashes[level]
-		}
-		return hs, nil
+		},
 	})
 }
 
-// append adds a leaf for each batch, signs the log, and has the witnesses told. What a crash leaves behind: after a leaf was stored, a
-// leaf that no checkpoint covers; the next signing covers it.
-func (a *anchorLog) append(ctx context.Context, heads []anchoredHead) error {
-	a.mu.Lock()
-	defer a.mu.Unlock()
-	a.loadedAt = time.Time{} // another process may have appended
-	if err := a.load(ctx); err != nil {
+// anchorShelf keeps the anchor log under the empty org.
+type anchorShelf struct{ docs Documents }
+
+// Get is part of anchors.Shelf.
+func (s anchorShelf) Get(ctx context.Context, kind, id string) (data []byte, version int64, err error) {
+	d, err := s.docs.Get(ctx, kind, "", id)
+	if errors.Is(err, ErrNotExist) {
+		return nil, 0, nil
+	}
+	return d.Data, d.Version, err
+}
+
+// Put is part of anchors.Shelf.
+func (s anchorShelf) Put(ctx context.Context, kind, id string, version int64, data []byte) (moved bool, err error) {
+	_, err = s.docs.Put(ctx, Document{Kind: kind, ID: id, Version: version, Data: data})
+	if errors.Is(err, ErrVersionMoved) {
+		return true, nil
+	}
+	return false, err
+}
+
+// anchorMarks are the high-water marks of the anchor log.
+type anchorMarks struct{ marks HighWater }
+
+// Mark is part of anchors.Marks.
+func (m anchorMarks) Mark(ctx context.Context, origin string) (anchors.Mark, bool, error) {
+	mark, ok, err := m.marks.Mark(ctx, origin)
+	return anchors.Mark(mark), ok, err
+}
+
+// Advance is part of anchors.Marks.
+func (m anchorMarks) Advance(ctx context.Context, origin string, old, next anchors.Mark) error {
+	return m.marks.Advance(ctx, origin, Mark(old), Mark(next))
+}
+
+// teller is a witness as the anchor log tells it.
+type teller struct{ Witness }
+
+// Tell is part of anchors.Witness.
+func (t teller) Tell(ctx context.Context, c *anchors.Checkpoint) ([]byte, error) {
+	return t.Witness.Tell(ctx, (*AnchorCheckpoint)(c))
+}
+
+// ofAnchors returns an error of the anchor log as callers of a Book know it.
+func ofAnchors(err error) error {
+	e, ok := errors.AsType[*anchors.Error](err)
+	if !ok {
 		return err
 	}
-	if err := a.whole(ctx); err != nil {
-		return err
+	switch e.Kind {
+	case anchors.Damaged:
+		return &Error{Code: CodeTampered, Rule: "damaged", Message: e.Text, Err: err}
+	case anchors.Contradicts:
+		return &Error{Code: CodeTampered, Rule: "anchor_rollback", Message: e.Text, Err: err}
+	case anchors.Invalid:
+		return &Error{Code: CodeInvalid, Rule: "invalid_value", Field: "from", Message: e.Text}
+	default:
+		return &Error{Code: CodeNotFound, Message: e.Text}
 	}
-	if a.b.fleet != nil { // what this process signed while another one anchored
-		before := a.last - (2*a.b.o.SignEvery + anchorSlack).Microseconds()
-		heads = slices.DeleteFunc(heads, func(h anchoredHead) bool { return h.at < before })
-	}
-	slices.SortFunc(heads, compareTags)
-	for batch := range slices.Chunk(heads, maxBatch) {
-		if err := a.appendBatch(ctx, batch); err != nil {
-			return err
-		}
-	}
-	return a.sign(ctx)
 }
 
-func (a *anchorLog) appendBatch(ctx context.Context, batch []anchoredHead) error {
-	at := max(a.b.now(), a.last+1)
-	for i := range batch {
-		at = max(at, wholeSeconds(batch[i].at)*1_000_000)
+// BatchEntrySize is the length of what a batch holds of one log: SHA-256 of its origin, u64 size, root.
+const BatchEntrySize = anchors.EntrySize
+
+// Anchors is the instance's anchor log up to its newest checkpoint, to be read by who verifies it. It names no organization: a leaf is
+// the root of a batch. It is safe for concurrent use.
+type Anchors struct {
+	Origin string
+	Vkey   string
+	Size   int64  // of the newest checkpoint, at least 1
+	Note   []byte // that checkpoint, with the signatures of its witnesses
+	// SignEvery is how often a leaf is added at least while any log grows.
+	SignEvery time.Duration
+
+	view *anchors.View
+}
+
+// Anchors returns the anchor log as it is now. An *Error of CodeNotFound: nothing was anchored yet, or there is no anchor log.
+func (b *Book) Anchors(ctx context.Context) (*Anchors, error) {
+	if b.signer == nil || b.signer.anchors == nil {
+		return nil, errNothingAnchored
 	}
-	doc := anchorDocument{Batch: make([]byte, 0, len(batch)*BatchEntrySize)}
-	for i := range batch {
-		doc.Batch = batch[i].append(doc.Batch)
-	}
-	root, err := batchRoot(doc.Batch)
+	v, err := b.signer.anchors.Newest(ctx)
 	if err != nil {
-		return err
+		return nil, ofAnchors(err)
 	}
-	doc.Leaf = appendAnchorLeaf(nil, a.size, at, len(batch), root, a.last)
-	if doc.Hashes, err = tlog.StoredHashes(a.size, doc.Leaf, a.hashes(ctx)); err != nil {
-		return fmt.Errorf("hash leaf %d of the anchor log: %w", a.size, err)
+	if v == nil {
+		return nil, errNothingAnchored
 	}
-	data, err := json.Marshal(doc)
+	return &Anchors{Origin: v.Origin, Vkey: v.Vkey, Size: v.Size, Note: v.Note, SignEvery: b.o.SignEvery, view: v}, nil
+}
+
+var errNothingAnchored = &Error{Code: CodeNotFound, Message: "nothing is anchored yet"}
+
+// NoteAt returns the stored checkpoint of exactly this size. An *Error of CodeNotFound: none was signed.
+func (a *Anchors) NoteAt(ctx context.Context, size int64) ([]byte, error) {
+	note, err := a.view.NoteAt(ctx, size)
+	return note, ofAnchors(err)
+}
+
+// Tile returns a tile of the tree (C2SP tlog-tiles), as that of a log. An *Error of CodeNotFound: it reaches beyond the checkpoint.
+func (a *Anchors) Tile(ctx context.Context, level int, n int64, width int) ([]byte, error) {
+	tile, err := a.view.Tile(ctx, level, n, width)
+	return tile, ofAnchors(err)
+}
+
+// EntryBundle returns width leaves, at most 256, from leaf 256·n on: each is 65 bytes after their number in two bytes. Errors are those
+// of Tile.
+func (a *Anchors) EntryBundle(ctx context.Context, n int64, width int) ([]byte, error) {
+	bundle, err := a.view.EntryBundle(ctx, n, width)
+	return bundle, ofAnchors(err)
+}
+
+// Inclusion proves that a leaf is in the tree of a size, which is at most that of the checkpoint. An *Error of CodeNotFound: it is not.
+func (a *Anchors) Inclusion(ctx context.Context, index, size int64) (Inclusion, error) {
+	hash, proof, err := a.view.Inclusion(ctx, index, size)
 	if err != nil {
-		return fmt.Errorf("encode leaf %d of the anchor log: %w", a.size, err)
+		return Inclusion{}, ofAnchors(err)
 	}
-	if _, err := a.docs.Put(ctx, Document{Kind: kindAnchor, ID: a.id(a.size), Data: data}); err != nil {
-		a.loaded = false // another node may have come first, or the outcome is not known
-		return fmt.Errorf("store leaf %d of the anchor log: %w", a.size, err)
-	}
-	a.size, a.last = a.size+1, at
-	return nil
+	return Inclusion{Seq: index, Size: size, LeafHash: hash, Proof: proof}, nil
 }
 
-// sign signs the log as it is. The steps are those of a log.
-func (a *anchorLog) sign(ctx context.Context) error {
-	root, err := tlog.TreeHash(a.size, a.hashes(ctx))
+// Consistency proves that the tree of from leaves, at least 1, is the beginning of that of to. Errors are those of [Book.Consistency].
+func (a *Anchors) Consistency(ctx context.Context, from, to int64) ([]tlog.Hash, error) {
+	proof, err := a.view.Consistency(ctx, from, to)
+	return proof, ofAnchors(err)
+}
+
+// Batch returns what a leaf is the root of: for each log 72 bytes, SHA-256 of its origin, size and root. It says which logs grew when, of
+// every organization: it is for the operator. An *Error of CodeNotFound: there is no such leaf.
+func (a *Anchors) Batch(ctx context.Context, index int64) ([]byte, error) {
+	batch, err := a.view.Batch(ctx, index)
+	return batch, ofAnchors(err)
+}
+
+// Anchor shows that the instance had a head of one log in its anchor log: what says it for this log, and nothing of any other.
+type Anchor struct {
+	Size        int64       // of the log
+	Root        tlog.Hash   // of the log at that size
+	Consistency []tlog.Hash // from Size to the size that was asked for; empty when they are equal
+	BatchIndex  int64       // of the log in its batch
+	BatchProof  []tlog.Hash // that it is in the batch whose root the leaf holds
+	Leaf        []byte      // of the anchor log, 65 bytes
+	Proof       []tlog.Hash // that the leaf is in the anchor log
+	Note        []byte      // the checkpoint of the anchor log
+}
+
+// Anchor returns the newest signed anchor of this log at a size of at most size. An *Error of CodeNotFound: there is none, or size lies
+// beyond the log.
+func (l *Log) Anchor(ctx context.Context, size int64) (Anchor, error) {
+	if l.b.signer == nil || l.b.signer.anchors == nil {
+		return Anchor{}, errNothingAnchored
+	}
+	tree, err := l.tree(ctx, size)
 	if err != nil {
-		return fmt.Errorf("compute the root of the anchor log: %w", err)
+		return Anchor{}, err
 	}
-	old, marked, err := a.b.o.HighWater.Mark(ctx, a.origin)
+	found, err := l.b.signer.anchors.Find(ctx, l.b.signer.origin(l.t), size)
 	if err != nil {
-		return fmt.Errorf("read the high-water mark of the anchor log: %w", err)
+		return Anchor{}, ofAnchors(err)
 	}
-	if old.Size > a.size && a.b.fleet != nil {
-		return nil // another process has signed a longer one, with these leaves
+	if found == nil {
+		return Anchor{}, errNothingAnchored
 	}
-	if marked && old != a.mark {
-		if err := a.extends(ctx, old); err != nil {
-			return err
-		}
+	a := Anchor{
+		Size: found.Size, Root: found.Root, BatchIndex: found.BatchIndex, BatchProof: found.BatchProof,
+		Leaf: found.Leaf, Proof: found.Proof, Note: found.Note,
 	}
-	if a.size == old.Size {
-		return nil // nothing was appended
+	if found.Size > 0 && found.Size < size {
+		a.Consistency, err = tree.consistency(found.Size, size)
 	}
-	next := Mark{Size: a.size, Root: root, At: max(a.last, old.At)}
-	if err := a.b.o.HighWater.Advance(ctx, a.origin, old, next); err != nil {
-		return fmt.Errorf("raise the high-water mark of the anchor log: %w", err)
-	}
-	a.mark = next
-	c := &AnchorCheckpoint{Origin: a.origin, Size: a.size, Root: root, Consistency: func(ctx context.Context, size int64) ([]tlog.Hash, error) {
-		return tlog.ProveTree(next.Size, size, a.hashes(ctx))
-	}}
-	if c.Note, err = signNote(checkpointText(a.origin, a.size, root), []*signingKey{a.key}, nil, 0); err != nil {
-		return fmt.Errorf("sign the anchor log: %w", err)
-	}
-	if err := a.keepNote(ctx, c.Size, c.Note); err != nil {
-		return err
-	}
-	if a.busy.CompareAndSwap(false, true) { // else they are still being told the last one, and will be told the next
-		a.telling.Go(func() {
-			defer a.busy.Store(false)
-			a.tell(context.WithoutCancel(ctx), c)
-		})
-	}
-	return nil
+	return a, err
 }
 
-// extends returns an error unless the log has the head m.
-func (a *anchorLog) extends(ctx context.Context, m Mark) error {
-	if m.Size <= a.size {
-		root, err := tlog.TreeHash(m.Size, a.hashes(ctx))
-		if err != nil {
-			return fmt.Errorf("compute the root of the anchor log at size %d: %w", m.Size, err)
-		}
-		if root == m.Root {
-			return nil
-		}
+// anchorLine returns the anchor line of a bundle of l of a size, without what ends it; nil: there is none.
+func (l *Log) anchorLine(ctx context.Context, size int64) ([]byte, error) {
+	if l.b.signer == nil || l.b.signer.anchors == nil {
+		return nil, nil
 	}
-	return &Error{
-		Code: CodeTampered, Rule: "anchor_rollback",
-		Message: fmt.Sprintf("the anchor log has %d leaves and is not what was signed of it at size %d: nothing is anchored", a.size, m.Size),
+	a, err := l.Anchor(ctx, size)
+	if err != nil {
+		if CodeOf(err) == CodeNotFound {
+			err = nil
+		}
+		return nil, err
 	}
+	line := append([]byte(nil), `{"t":"anchor"`...)
+	line = appendNumber(line, "size", a.Size)
+	line = appendBytesMember(line, "root", a.Root[:])
+	line = appendHashes(line, "consistency", a.Consistency)
+	line = appendNumber(line, "batch_index", a.BatchIndex)
+	line = appendHashes(line, "batch_proof", a.BatchProof)
+	line = appendBytesMember(line, "leaf", a.Leaf)
+	line = appendHashes(line, "proof", a.Proof)
+	return appendMember(line, "note", string(a.Note)), nil
 }
 
-// keepNote stores a checkpoint of the anchor log, or adds the signatures that the stored one lacks.
-func (a *anchorLog) keepNote(ctx context.Context, size int64, note []byte) error {
-	for {
-		d, err := a.docs.Get(ctx, kindAnchorNote, "", a.id(size))
-		if err != nil && !errors.Is(err, ErrNotExist) {
-			return fmt.Errorf("read the checkpoint of the anchor log: %w", err)
-		}
-		if err == nil {
-			var old anchorNote
-			if err := json.Unmarshal(d.Data, &old); err != nil {
-				return damaged("the checkpoint of the anchor log of size %d", size)
-			}
-			note = addSignatures(old.Note, note)
-		} else {
-			d = Document{Kind: kindAnchorNote, ID: a.id(size)}
-		}
-		if d.Data, err = json.Marshal(anchorNote{note}); err != nil {
-			return fmt.Errorf("encode the checkpoint of the anchor log: %w", err)
-		}
-		_, err = a.docs.Put(ctx, d)
-		if !errors.Is(err, ErrVersionMoved) {
-			if err != nil {
-				err = fmt.Errorf("store the checkpoint of the anchor log: %w", err)
-			}
-			return err
-		}
+// RenewAnchors begins a new anchor log, with an origin and a key of its own, if the one there is contradicts what was signed of it: it was
+// rolled back with the store. It reports whether it did. What the old one had anchored stays anchored for whoever kept it.
+func (b *Book) RenewAnchors(ctx context.Context) (bool, error) {
+	if b.signer == nil || b.signer.anchors == nil {
+		return false, nil
 	}
-}
-
-// tell hands a checkpoint to every witness. What one of them answers, or that it does not, changes nothing for the others.
-func (a *anchorLog) tell(ctx context.Context, c *AnchorCheckpoint) {
-	ctx, cancel := context.WithTimeout(ctx, tellTimeout)
-	defer cancel()
-	var group sync.WaitGroup
-	for _, w := range a.b.o.Witnesses {
-		group.Go(func() {
-			signatures, err := w.Tell(ctx, c)
-			if err == nil && len(signatures) > 0 {
-				err = a.keepNote(ctx, c.Size, slices.Concat(c.Note, signatures))
-			}
-			if err != nil {
-				a.b.o.Logger.ErrorContext(ctx, "tell a witness", slog.String("witness", w.Name()), slog.Int64("size", c.Size), slog.Any("error", err))
-			}
-			if a.b.metrics.Witness != nil {
-				a.b.metrics.Witness(w.Name(), err)
-			}
-		})
-	}
-	group.Wait()
-}
-
-// tellTimeout is how long a witness may take.
-const tellTimeout = 30 * time.Second
-
-// note returns the newest stored checkpoint of the anchor log and its size.
-func (a *anchorLog) note(ctx context.Context) (size int64, note []byte, err error) {
-	a.mu.Lock()
-	err = a.load(ctx)
-	size = a.size
-	a.mu.Unlock()
-	for ; err == nil && size > 0; size-- { // the last leaves may not be signed
-		d, getErr := a.docs.Get(ctx, kindAnchorNote, "", a.id(size))
-		if errors.Is(getErr, ErrNotExist) {
-			continue
-		}
-		var stored anchorNote
-		if getErr == nil && json.Unmarshal(d.Data, &stored) != nil {
-			getErr = damaged("the checkpoint of the anchor log of size %d", size)
-		}
-		return size, stored.Note, getErr
-	}
-	if err == nil {
-		err = fmt.Errorf("checkpoint of the anchor log: %w", ErrNotExist)
-	}
-	return 0, nil, err
+	renewed, err := b.signer.anchors.Renew(ctx)
+	return renewed, ofAnchors(err)
 }

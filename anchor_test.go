@@ -3,10 +3,7 @@ package daybook_test
 import (
 	"bytes"
 	"context"
-	"encoding/hex"
-	"encoding/json"
 	"errors"
-	"os"
 	"strings"
 	"sync"
 	"testing"
@@ -18,63 +15,6 @@ import (
 	"github.com/daybook-audit/daybook/storetest"
 	auditor "github.com/daybook-audit/daybook/verify"
 )
-
-// TestAnchor_vectors makes the leaves and the batch of the vectors, byte for byte.
-func TestAnchor_vectors(t *testing.T) {
-	t.Parallel()
-	var leaves struct {
-		AnchorLeaf []struct {
-			Root  string `json:"batch_root_hex"`
-			Leaf  string `json:"leaf_hex"`
-			Hash  string `json:"leaf_hash_hex"`
-			Count int
-			Index int64
-			At    int64 `json:"time_us"`
-			Prev  int64 `json:"prev_time_us"`
-		} `json:"anchor_leaf"`
-	}
-	var notes struct {
-		Anchor struct {
-			Batch []struct {
-				Entry string `json:"entry_hex"`
-			}
-			Root tlog.Hash `json:"batch_root_b64"`
-		}
-	}
-	for name, to := range map[string]any{"leaf.json": &leaves, "checkpoint.json": &notes} {
-		text, err := os.ReadFile("testdata/vectors/" + name)
-		if err != nil {
-			t.Fatal(err)
-		}
-		if err := json.Unmarshal(text, to); err != nil {
-			t.Fatal(err)
-		}
-	}
-	if len(leaves.AnchorLeaf) < 2 || len(notes.Anchor.Batch) < 3 {
-		t.Fatal("these are not the vectors")
-	}
-	unhex := func(s string) []byte {
-		b, err := hex.DecodeString(s)
-		if err != nil {
-			t.Fatal(err)
-		}
-		return b
-	}
-	for i, l := range leaves.AnchorLeaf {
-		got := daybook.AnchorLeaf(l.Index, l.At, l.Count, tlog.Hash(unhex(l.Root)), l.Prev)
-		hash := tlog.RecordHash(got)
-		if !bytes.Equal(got, unhex(l.Leaf)) || !bytes.Equal(hash[:], unhex(l.Hash)) {
-			t.Errorf("leaf %d: %x, not %s", i, got, l.Leaf)
-		}
-	}
-	var batch []byte
-	for _, e := range notes.Anchor.Batch {
-		batch = append(batch, unhex(e.Entry)...)
-	}
-	if root, err := daybook.BatchRoot(batch); err != nil || root != notes.Anchor.Root {
-		t.Errorf("the batch has the root %v, not %v: %v", root, notes.Anchor.Root, err)
-	}
-}
 
 // remembering is a witness that checks that what it is told extends what it was told before, and signs it with words.
 type remembering struct {

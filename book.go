@@ -138,6 +138,7 @@ func Open(ctx context.Context, store Store, o Options) (*Book, error) {
 	}
 	b := &Book{store: store, o: o, metrics: *o.Metrics, broken: make(chan struct{}), actsOf: map[LogNo]*logActs{}}
 	b.cache, b.nodes, b.limits = newBlockCache(o.CacheBytes), newNodeCache(), newScanLimits()
+	b.fleet = newFleet(b)
 	var err error
 	if x, ok := store.(*Excerpt); ok {
 		b.excerpt = x // whose checkpoint is signed
@@ -147,7 +148,6 @@ func Open(ctx context.Context, store Store, o Options) (*Book, error) {
 	for no := range store.Shards() {
 		b.shards = append(b.shards, newShard(b, no))
 	}
-	b.fleet = newFleet(b)
 	b.merger = newMerger(b)
 	if err := b.load(ctx); err != nil {
 		return nil, err

@@ -1,6 +1,10 @@
 package daybook
 
-import "github.com/daybook-audit/daybook/leaf"
+import (
+	"github.com/daybook-audit/daybook/internal/facets"
+	"github.com/daybook-audit/daybook/internal/termfilter"
+	"github.com/daybook-audit/daybook/leaf"
+)
 
 // The states of a block, in its meta: one of the first, and any of the others.
 const (
@@ -32,16 +36,16 @@ func (bb *blockBuilder) build(h *Head, es []packed, p *piece, fresh int) (Block,
 			return Block{}, err
 		}
 	}
-	fill, codec := pieceFill, byte(codecS2)
+	fill, codec := termfilter.PieceFill, byte(codecS2)
 	if p.state == stateWhole {
-		fill, codec = wholeFill, codecZstd
+		fill, codec = termfilter.WholeFill, codecZstd
 	}
 	bb.out = bb.writer.append(bb.out[:0], h, es, codec)
 	packed := len(bb.out)
-	bb.out = bb.set.appendFilter(bb.out, bb.terms, p.First, fill)
+	bb.out = bb.set.Append(bb.out, bb.terms, p.First, fill)
 	filtered := len(bb.out)
-	if len(es) >= minFacets {
-		bb.out = bb.facets.append(bb.out)
+	if len(es) >= facets.MinEntries {
+		bb.out = bb.facets.Append(bb.out)
 	}
 	meta.Filter, meta.Facets = bb.out[packed:filtered], bb.out[filtered:]
 	bb.trim()

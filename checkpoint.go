@@ -1,17 +1,15 @@
 package daybook
 
 import (
-	"bytes"
 	"context"
-	"encoding/base64"
 	"errors"
 	"fmt"
 	"math"
-	"strconv"
 	"time"
 
-	"golang.org/x/mod/sumdb/note"
 	"golang.org/x/mod/sumdb/tlog"
+
+	"github.com/daybook-audit/daybook/internal/checkpoint"
 )
 
 // Checkpoint is a signed head of a log: a C2SP tlog-checkpoint. Docs: docs/reference/integrity.md, section 6.
@@ -82,39 +80,14 @@ func (b *Book) storedNote(ctx context.Context, t *logTail, from, to int64) (Chec
 // newestSize as the bound of storedNote asks for the newest checkpoint: none is larger.
 const newestSize = math.MaxInt64
 
-// checkpointText returns what a checkpoint says: three lines.
-func checkpointText(origin string, size int64, root tlog.Hash) string {
-	return origin + "\n" + strconv.FormatInt(size, 10) + "\n" + base64.StdEncoding.EncodeToString(root[:]) + "\n"
-}
-
-// signNote signs a head with every key and, last, with the clock.
-func signNote(text string, keys []*signingKey, clock *signingKey, at int64) ([]byte, error) {
-	signers := make([]note.Signer, 0, len(keys)+1)
-	for _, k := range keys {
-		signers = append(signers, k)
-	}
-	if clock != nil {
-		signers = append(signers, clockSigner{clock, at})
-	}
-	return note.Sign(&note.Note{Text: text}, signers...)
-}
-
-// wholeSeconds rounds a time in µs up to a second: what a clock line can say.
-func wholeSeconds(at int64) int64 { return (at + 999_999) / 1_000_000 }
-
-// openNote reads a stored checkpoint. It checks no signature: who stores notes could store others, and what counts is that the root is
-// the log's.
+// openNote reads a stored checkpoint.
 func openNote(n StoredNote) (Checkpoint, error) {
-	c := Checkpoint{Size: n.Size, At: time.Unix(wholeSeconds(n.At), 0).UTC(), Note: n.Note}
-	lines := bytes.SplitN(n.Note, []byte("\n"), 4)
-	if len(lines) != 4 || string(lines[1]) != strconv.FormatInt(n.Size, 10) {
-		return c, damagedAt(damaged("the checkpoint of size %d is no note of that size", n.Size), -1, -1, CheckCheckpoint)
+	c := Checkpoint{Size: n.Size, At: time.Unix(checkpoint.Seconds(n.At), 0).UTC(), Note: n.Note}
+	root, err := checkpoint.Root(n.Note, n.Size)
+	if err != nil {
+		return c, damagedAt(damaged("%v", err), -1, -1, CheckCheckpoint)
 	}
-	root, err := base64.StdEncoding.Strict().DecodeString(string(lines[2]))
-	if err != nil || len(root) != tlog.HashSize {
-		return c, damagedAt(damaged("the checkpoint of size %d has no root", n.Size), -1, -1, CheckCheckpoint)
-	}
-	c.Root = tlog.Hash(root)
+	c.Root = root
 	return c, nil
 }
 
@@ -122,4 +95,28 @@ func openNote(n StoredNote) (Checkpoint, error) {
 func frozenBy(err error) bool {
 	e, ok := errors.AsType[*Error](err)
 	return ok && e.Rule == "log_frozen"
+}
+
+// ClockVkey returns the verifier key of the clock of an instance, which names its master key without telling it. Errors are those of
+// [Open] about Options.Origin and Options.MasterKey.
+func ClockVkey(origin string, master []byte) (string, error) {
+	if err := checkKeys(origin, master); err != nil {
+		return "", err
+	}
+	k, err := checkpoint.NewKey(master, checkpoint.Clock, origin+"/clock", 1)
+	if err != nil {
+		return "", err
+	}
+	return k.Vkey(), nil
+}
+
+// checkKeys refuses what no key can be derived from.
+func checkKeys(origin string, master []byte) error {
+	switch {
+	case !checkpoint.ValidHost(origin):
+		return &Error{Code: CodeInvalid, Rule: "origin", Message: "an origin is a host name, perhaps with a path: letters, digits and . - _ : /"}
+	case len(master) != checkpoint.MasterSize:
+		return &Error{Code: CodeInvalid, Rule: "master_key", Message: fmt.Sprintf("a master key has %d bytes, not %d", checkpoint.MasterSize, len(master))}
+	}
+	return nil
 }

@@ -80,8 +80,17 @@ func (s *scan) passes(err error, from, to int64) bool {
 	return true
 }
 
+// findings are what a check of the store calls the same: the codes of a [Finding].
+var findings = map[string]string{
+	CheckBlock: "block_damaged", CheckPayload: "payload_damaged", CheckList: "block_missing", CheckTree: "tree_damaged", CheckCheckpoint: "checkpoint_damaged",
+	CheckHead: "head_mismatch", CheckRollback: "rollback", CheckFork: "fork",
+}
+
+// Finding is the word for the damage: a code of a [Finding] where Fsck has one.
+func (d Damage) Finding() string { return findings[d.Check] }
+
 // String says in one line what is damaged.
-func (d *Damage) String() string {
+func (d Damage) String() string {
 	if d.From < 0 {
 		return d.Message
 	}

@@ -3,6 +3,9 @@ package daybook
 import (
 	"math"
 
+	"github.com/daybook-audit/daybook/internal/facets"
+	"github.com/daybook-audit/daybook/internal/termfilter"
+	"github.com/daybook-audit/daybook/internal/timeline"
 	"github.com/daybook-audit/daybook/leaf"
 	"github.com/daybook-audit/daybook/query"
 )
@@ -22,16 +25,16 @@ type describer struct {
 	record query.Record
 	terms  []query.Term
 	met    query.Met
-	set    termSet
-	facets facetTally
+	set    termfilter.Builder
+	facets facets.Counter
 	days   dayTally
 }
 
 // begin begins a run, of which meta is to speak.
 func (d *describer) begin(meta *BlockMeta) {
 	meta.Received, meta.Occurred, meta.Late = emptySpan, emptySpan, emptySpan
-	d.facets.reset()
-	d.days.reset()
+	d.facets.Reset()
+	d.days.Reset()
 	d.terms = d.terms[:0]
 	d.met.Reset()
 }
@@ -58,15 +61,15 @@ func (d *describer) add(meta *BlockMeta, org OrgID, e *packed, doc *leaf.Doc, fr
 	}
 	meta.Live++
 	occurred := d.record.Occurred
-	if off := occurred - e.received; off > microsPerDay || off < -microsPerDay {
+	if off := occurred - e.received; off > timeline.DayLength || off < -timeline.DayLength {
 		meta.Late.add(occurred)
 	} else {
 		meta.Occurred.add(occurred)
 	}
 	d.terms = d.met.AppendTerms(d.terms, &d.record)
-	outcome := d.facets.add(doc)
+	outcome := d.facets.Add(doc)
 	if fresh {
-		d.days.add(occurred, outcome)
+		d.days.Add(occurred, outcome, 1)
 	}
 	return nil
 }
@@ -74,34 +77,25 @@ func (d *describer) add(meta *BlockMeta, org OrgID, e *packed, doc *leaf.Doc, fr
 // trim gives back memory that few runs need. It ends the run.
 func (d *describer) trim() {
 	if len(d.terms) > maxKeptTerms {
-		d.terms, d.set = nil, termSet{}
+		d.terms, d.set = nil, termfilter.Builder{}
 	}
 }
 
-// dayTally counts the entries of one log by day: few days, the last one again and again.
-type dayTally struct {
-	days   []uint32
-	counts []dayCounts
-}
+// The counts of days that the merger keeps beside the blocks.
+type (
+	dayCounts = timeline.Day
+	dayTally  = timeline.Tally
+)
 
-func (t *dayTally) reset() { t.days, t.counts = t.days[:0], t.counts[:0] }
+// slipDay is the kind of a day slip: A is 0, B the day, and its content a timeline.Day of the entries that occurred on it.
+const slipDay = 4
 
-func (t *dayTally) add(occurred int64, outcome []byte) {
-	t.of(dayKey(occurred).B).add(occurred, outcome)
-}
+// dayKey returns the key of the day slip that counts what occurred at a time in µs. Times are of the years 1970 to 9999, whose days
+// fit the key.
+func dayKey(occurred int64) SlipKey { return SlipKey{Kind: slipDay, B: timeline.DayOf(occurred)} }
 
-func (t *dayTally) addTimes(occurred int64, outcome []byte, n int64) {
-	t.of(dayKey(occurred).B).addTimes(occurred, outcome, n)
-}
-
-// of returns the counts of a day.
-func (t *dayTally) of(day uint32) *dayCounts {
-	for i := len(t.days) - 1; i >= 0; i-- {
-		if t.days[i] == day {
-			return &t.counts[i]
-		}
-	}
-	t.days = append(t.days, day)
-	t.counts = append(t.counts, dayCounts{})
-	return &t.counts[len(t.counts)-1]
+// readDay reads a day slip.
+func readDay(text []byte) (dayCounts, error) {
+	d, err := timeline.ReadDay(text)
+	return d, ofStored(err)
 }

@@ -10,6 +10,8 @@ import (
 	"time"
 
 	"golang.org/x/mod/sumdb/tlog"
+
+	"github.com/daybook-audit/daybook/internal/checkpoint"
 )
 
 // DropRequest asks that an organization is removed with all its logs.
@@ -198,7 +200,7 @@ func (g *signer) lastNote(ctx context.Context, s *shard, t *logTail, l *LastHead
 		return err
 	}
 	if ours := err == nil; ours {
-		l.Vkey = keys[len(keys)-1].vkey()
+		l.Vkey = keys[len(keys)-1].Vkey()
 	} else {
 		sign = false
 	}
@@ -331,7 +333,7 @@ func (m *merger) dropPart(ctx context.Context, d *dropping) error {
 			return err
 		}
 		if g := m.b.signer; g != nil {
-			r := Removal{Origin: originOf(m.b.o.Origin, d.id), Seq: -1, Text: dropText, At: m.b.now()}
+			r := Removal{Origin: checkpoint.Origin(m.b.o.Origin, d.id), Seq: -1, Text: dropText, At: m.b.now()}
 			if err := m.b.o.HighWater.AddRemoval(ctx, r); err != nil {
 				return fmt.Errorf("list that log %d is dropped: %w", d.log, err)
 			}

@@ -7,6 +7,8 @@ import (
 	"log/slog"
 	"strconv"
 	"strings"
+
+	"github.com/daybook-audit/daybook/internal/checkpoint"
 )
 
 // The causes of a new epoch.
@@ -82,11 +84,11 @@ func (g *signer) beginEpoch(ctx context.Context, s *shard, t *logTail, r *EpochR
 			return err
 		}
 	}
-	k, err := newSigningKey(g.b.o.MasterKey, typeEd25519, g.origin(next), 1)
+	k, err := checkpoint.NewKey(g.b.o.MasterKey, checkpoint.Log, g.origin(next), 1)
 	if err != nil {
 		return err
 	}
-	act.Epoch, act.Vkey = next.epoch, k.vkey()
+	act.Epoch, act.Vkey = next.epoch, k.Vkey()
 	rc, err := g.b.recordControl(ctx, r.Org, keyText(act), &basis{log: next.no})
 	if errors.Is(err, errActsMoved) {
 		return nil // another process has begun it meanwhile
@@ -182,7 +184,7 @@ func (g *signer) endedAt(ctx context.Context, s *shard, old *logTail, r *EpochRe
 	}
 	ours := err == nil && carriesKey(c.Note, keys)
 	if ours {
-		act.Prev.Vkey = keys[len(keys)-1].vkey()
+		act.Prev.Vkey = keys[len(keys)-1].Vkey()
 	}
 	switch {
 	case marked && (!stored || m.Size > c.Size) && ours: // signed once, and lost with what it covered: it is signed again, as it was
@@ -205,13 +207,13 @@ func (g *signer) endedAt(ctx context.Context, s *shard, old *logTail, r *EpochRe
 
 // signMark signs a mark with the keys that are not retired.
 func (g *signer) signMark(keys []logKey, m Mark) ([]byte, error) {
-	var signers []*signingKey
+	var signers []*checkpoint.Key
 	for i := range keys {
 		if !keys[i].retired {
-			signers = append(signers, keys[i].signingKey)
+			signers = append(signers, keys[i].Key)
 		}
 	}
-	return signNote(checkpointText(signers[0].name, m.Size, m.Root), signers, g.clock, wholeSeconds(m.At))
+	return checkpoint.Sign(signers[0].Name(), m.Size, m.Root, signers, g.clock, checkpoint.Seconds(m.At))
 }
 
 // end ends the epoch of t in the store and returns the log of the next. An unknown outcome leaves t as nothing that is recorded in; the

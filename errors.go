@@ -4,6 +4,8 @@ import (
 	"errors"
 	"fmt"
 	"strings"
+
+	"github.com/daybook-audit/daybook/internal/stored"
 )
 
 // Code is the coarse class of an [Error], one for each thing a caller can do about it. Transports map it to their own status.
@@ -110,7 +112,7 @@ var (
 	// ErrVersionMoved is returned by Documents when the stored version is another than the one given. Nothing was written.
 	ErrVersionMoved = errors.New("daybook: document version moved")
 	// ErrNewer is returned for a schema, block or slip made by a later version of Daybook. Nothing was written.
-	ErrNewer = errors.New("daybook: made by a newer version")
+	ErrNewer = stored.ErrNewer
 	// ErrUnreachable is returned, around what happened, when the connection to the store cannot be made or broke. What was being written
 	// may be there or not; the next call tries again.
 	ErrUnreachable = errors.New("daybook: the store cannot be reached")

@@ -8,6 +8,7 @@ import (
 
 	"golang.org/x/mod/sumdb/tlog"
 
+	"github.com/daybook-audit/daybook/internal/termfilter"
 	"github.com/daybook-audit/daybook/leaf"
 )
 
@@ -95,7 +96,7 @@ func NewExcerptWriter(h ExcerptHead) (*ExcerptWriter, error) {
 	}
 	sum := sha256.Sum256([]byte(h.Origin))
 	x.head = Head{Log: 1, Org: h.Org, State: LogFrozen, Turn: 1, LogID: [10]byte(sum[:]), Packed: h.Size}
-	x.none = BlockMeta{State: stateWhole | stateErased, Received: emptySpan, Occurred: emptySpan, Late: emptySpan, Filter: make([]byte, filterLine)}
+	x.none = BlockMeta{State: stateWhole | stateErased, Received: emptySpan, Occurred: emptySpan, Late: emptySpan, Filter: termfilter.Nothing()}
 	w := &ExcerptWriter{x: x, next: h.From, window: -1, roots: map[int64]tlog.Hash{}, days: map[uint32]*dayCounts{}}
 	w.tree = frontier{size: h.From, hashes: slices.Clone(h.Left)}
 	return w, nil
@@ -307,11 +308,11 @@ func (w *ExcerptWriter) build(first int64, es []packed) error {
 		}
 		b.Bytes, b.Filter, b.Facets = slices.Clone(b.Bytes), slices.Clone(b.Filter), slices.Clone(b.Facets)
 		w.x.blocks = append(w.x.blocks, b)
-		for i, day := range w.builder.days.days {
+		for day, counts := range w.builder.days.All() {
 			if w.days[day] == nil {
 				w.days[day] = &dayCounts{}
 			}
-			w.days[day].merge(&w.builder.days.counts[i])
+			w.days[day].Merge(counts)
 		}
 	}
 	return nil

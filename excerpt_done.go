@@ -38,7 +38,7 @@ func (w *ExcerptWriter) Done() (*Excerpt, error) {
 	}
 	x.note.At = x.head.LastReceived
 	for day, counts := range w.days {
-		x.slips = append(x.slips, Slip{SlipKey: SlipKey{Kind: slipDay, B: day}, Bytes: counts.encode()})
+		x.slips = append(x.slips, Slip{SlipKey: SlipKey{Kind: slipDay, B: day}, Bytes: counts.Encode()})
 	}
 	slices.SortFunc(x.slips, func(a, b Slip) int { return a.compare(b.SlipKey) })
 	return x, nil

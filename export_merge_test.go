@@ -3,6 +3,8 @@ package daybook
 import (
 	"context"
 
+	"github.com/daybook-audit/daybook/internal/facets"
+	"github.com/daybook-audit/daybook/internal/termfilter"
 	"github.com/daybook-audit/daybook/leaf"
 	"github.com/daybook-audit/daybook/query"
 )
@@ -50,31 +52,33 @@ func ReadBlock(org OrgID, data []byte) (logID [10]byte, es []BlockEntry, err err
 }
 
 // FilterHas is filterHas.
-func FilterHas(filter []byte, first int64, t query.Term) bool { return filterHas(filter, first, t) }
+func FilterHas(filter []byte, first int64, t query.Term) bool {
+	return termfilter.Has(filter, first, t)
+}
 
 // DayTotals reads a day slip: total, failure, denied of each hour.
 func DayTotals(b []byte) (h [24][3]int64, err error) {
-	d, err := parseDayCounts(b)
+	d, err := readDay(b)
 	for i := range h {
-		h[i] = [3]int64{d.hour[i].total, d.hour[i].failure, d.hour[i].denied}
+		h[i] = [3]int64{d.Hour[i].Total, d.Hour[i].Failure, d.Hour[i].Denied}
 	}
 	return h, err
 }
 
 // FacetValues reads facets: count by field and value.
 func FacetValues(b []byte) (map[string]map[string]int64, error) {
-	c, err := parseFacets(b)
-	if err != nil {
+	sum, _ := facets.NewSum(nil)
+	if err := sum.Block(b); err != nil {
 		return nil, err
 	}
 	m := map[string]map[string]int64{}
-	for i, f := range facetFields {
-		m[f.name] = map[string]int64{}
-		for _, v := range c[i].values {
-			m[f.name][v.value] = v.count
+	for _, f := range sum.Fields(64) {
+		m[f.Name] = map[string]int64{}
+		for _, v := range f.Values {
+			m[f.Name][v.Text] = v.Count
 		}
-		if c[i].other > 0 {
-			m[f.name]["(other)"] = c[i].other
+		if f.Other > 0 {
+			m[f.Name]["(other)"] = f.Other
 		}
 	}
 	return m, nil

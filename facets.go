@@ -1,13 +1,13 @@
 package daybook
 
 import (
-	"cmp"
 	"context"
+	"errors"
 	"fmt"
-	"math"
-	"slices"
-	"strings"
 	"time"
+
+	"github.com/daybook-audit/daybook/internal/facets"
+	"github.com/daybook-audit/daybook/internal/stored"
 )
 
 // What a count costs at most.
@@ -68,7 +68,7 @@ func (b *Book) Facets(ctx context.Context, q FacetQuery) (*Facets, error) {
 	}
 	defer s.close()
 	s.budget.until = b.o.Now().Add(min(facetTime, b.o.SearchTime))
-	s.need = len(sum.fields) > 0
+	s.need = !sum.Empty()
 	w := walker{scan: s, each: func(*packed) (bool, error) { return sum.entry(s), nil }, wholeTail: true}
 	if p.query.Empty() {
 		w.take = sum.block
@@ -86,94 +86,42 @@ func (b *Book) Facets(ctx context.Context, q FacetQuery) (*Facets, error) {
 
 // facetSum adds up what blocks say and what entries hold.
 type facetSum struct {
-	fields []int // places in facetFields, as asked for
-	count  int64
-	tally  facetTally // of entries
-	blocks [len(facetFields)]blockSum
-}
-
-// blockSum adds up one field over blocks.
-type blockSum struct {
-	values  map[string]*valueSum
-	other   int64
-	unnamed int64 // the most that a value named by no block can count
-}
-
-type valueSum struct {
-	count   int64
-	unnamed int64 // of the blocks that name the value
+	*facets.Sum
+	count int64
 }
 
 func newFacetSum(fields []string) (*facetSum, error) {
-	s := &facetSum{}
-	for i := range facetFields {
-		s.blocks[i].values = map[string]*valueSum{}
-		if fields == nil {
-			s.fields = append(s.fields, i)
-		}
+	sum, unknown := facets.NewSum(fields)
+	if sum == nil {
+		return nil, &Error{Code: CodeInvalid, Rule: "invalid_value", Field: "fields", Message: fmt.Sprintf("there are no facets of %q", truncate(unknown, 64))}
 	}
-	for _, name := range fields {
-		i := facetIndex(name)
-		if i < 0 {
-			return nil, &Error{Code: CodeInvalid, Rule: "invalid_value", Field: "fields", Message: fmt.Sprintf("there are no facets of %q", truncate(name, 64))}
-		}
-		s.fields = append(s.fields, i)
-	}
-	return s, nil
-}
-
-// facetIndex returns the place of a field in facetFields, -1 if it has no facets.
-func facetIndex(name string) int {
-	for i := range facetFields {
-		if facetFields[i].name == name {
-			return i
-		}
-	}
-	return -1
+	return &facetSum{Sum: sum}, nil
 }
 
 // entry counts the entry that s has just matched. It returns false when nothing more is to be known.
 func (f *facetSum) entry(s *scan) bool {
 	f.count++
-	if len(f.fields) > 0 {
-		f.tally.add(s.doc)
+	if !f.Empty() {
+		f.Entry(s.doc)
 	}
 	return f.more()
 }
 
-func (f *facetSum) more() bool {
-	return (len(f.fields) > 0 || f.count <= countExact) && f.tally.entries < math.MaxInt32
-}
+func (f *facetSum) more() bool { return (!f.Empty() || f.count <= countExact) && !f.Full() }
 
 // block counts a whole block by what its meta says; false: it must be read.
 func (f *facetSum) block(m *BlockMeta, _ *dayTally) (taken, more bool, err error) {
-	if len(f.fields) == 0 {
+	if f.Empty() {
 		f.count += int64(m.Live)
 		return true, f.more(), nil
 	}
 	if len(m.Facets) == 0 {
 		return false, true, nil
 	}
-	counts, err := parseFacets(m.Facets)
-	if err != nil {
-		return false, false, fmt.Errorf("block %d: %w", m.First, err)
+	if err := f.Block(m.Facets); err != nil {
+		return false, false, fmt.Errorf("block %d: %w", m.First, ofStored(err))
 	}
 	f.count += int64(m.Live)
-	for _, i := range f.fields {
-		c, sum := &counts[i], &f.blocks[i]
-		unnamed := c.unnamed()
-		sum.other += c.other
-		sum.unnamed += unnamed
-		for _, v := range c.values {
-			have := sum.values[v.value]
-			if have == nil {
-				have = &valueSum{}
-				sum.values[v.value] = have
-			}
-			have.count += v.count
-			have.unnamed += unnamed
-		}
-	}
 	return true, true, nil
 }
 
@@ -182,35 +130,22 @@ func (f *facetSum) facets(top int) []Facet {
 	if top <= 0 {
 		top = 20
 	}
-	top = min(top, 64)
-	out := make([]Facet, 0, len(f.fields))
-	for _, i := range f.fields {
-		sum, t := &f.blocks[i], &f.tally.fields[i]
-		for j := range t.values {
-			v := string(t.value(&t.values[j]))
-			have := sum.values[v]
-			if have == nil {
-				have = &valueSum{}
-				sum.values[v] = have
-			}
-			have.count += int64(t.values[j].count)
+	fields := f.Fields(min(top, 64))
+	out := make([]Facet, len(fields))
+	for i := range fields {
+		values := make([]FacetValue, len(fields[i].Values))
+		for j, v := range fields[i].Values {
+			values[j] = FacetValue{Value: v.Text, Count: v.Count, Excess: v.Excess}
 		}
-		values := make([]FacetValue, 0, len(sum.values))
-		for v, have := range sum.values {
-			values = append(values, FacetValue{Value: v, Count: have.count, Excess: sum.unnamed - have.unnamed})
-		}
-		slices.SortFunc(values, func(a, b FacetValue) int {
-			return cmp.Or(cmp.Compare(b.Count, a.Count), strings.Compare(a.Value, b.Value))
-		})
-		facet := Facet{Field: facetFields[i].name, Other: sum.other}
-		for _, v := range values[min(top, len(values)):] {
-			facet.Other += v.Count
-		}
-		facet.Values = values[:min(top, len(values))]
-		for j := range facet.Values {
-			facet.Values[j].Count += facet.Values[j].Excess
-		}
-		out = append(out, facet)
+		out[i] = Facet{Field: fields[i].Name, Values: values, Other: fields[i].Other}
 	}
 	return out
+}
+
+// ofStored returns an error of stored bytes as callers of a Book know it.
+func ofStored(err error) error {
+	if d, ok := errors.AsType[*stored.Damage](err); ok {
+		return damaged("%s", d.Text)
+	}
+	return err
 }

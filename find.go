@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"slices"
 
+	"github.com/daybook-audit/daybook/internal/termfilter"
 	"github.com/daybook-audit/daybook/leaf"
 	"github.com/daybook-audit/daybook/query"
 )
@@ -157,7 +158,7 @@ func (f *finder) blocks(ctx context.Context, id ID, from, to int64) error {
 		}
 		for i := list.find(from); i < len(list.metas) && from < to; i++ {
 			m := &list.metas[i]
-			if filterHas(m.Filter, m.First, term) {
+			if termfilter.Has(m.Filter, m.First, term) {
 				err := f.block(ctx, m, id)
 				if errors.Is(err, ErrNotExist) && swapped < 100 {
 					swapped++

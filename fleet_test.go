@@ -43,6 +43,19 @@ func (n *node) Append(ctx context.Context, c *daybook.Commit) error {
 	return err
 }
 
+func (n *node) AppendNext(ctx context.Context, shard int, after daybook.CommitNo, build func(newer daybook.Tail) (*daybook.Commit, error)) error {
+	pass := func(context.Context) (int, error) { return 0, nil } // the gate is not held: build goes through it too
+	if _, err := through(n, ctx, pass); err != nil {
+		return err
+	}
+	return n.MemoryNode.AppendNext(ctx, shard, after, func(newer daybook.Tail) (*daybook.Commit, error) {
+		if _, err := through(n, ctx, pass); err != nil {
+			return nil, err
+		}
+		return build(newer)
+	})
+}
+
 func (n *node) Replace(ctx context.Context, swaps []daybook.Swap) error {
 	_, err := through(n, ctx, func(ctx context.Context) (int, error) { return 0, n.MemoryNode.Replace(ctx, swaps) })
 	return err
@@ -343,10 +356,18 @@ type lostAnswer struct {
 }
 
 func (l *lostAnswer) Append(ctx context.Context, c *daybook.Commit) error {
+	return l.lose(func() error { return l.node.Append(ctx, c) })
+}
+
+func (l *lostAnswer) AppendNext(ctx context.Context, shard int, after daybook.CommitNo, build func(newer daybook.Tail) (*daybook.Commit, error)) error {
+	return l.lose(func() error { return l.node.AppendNext(ctx, shard, after, build) })
+}
+
+func (l *lostAnswer) lose(call func() error) error {
 	if l.lost.Load() {
 		<-l.woken
 	}
-	err := l.node.Append(ctx, c)
+	err := call()
 	if err == nil && l.armed.CompareAndSwap(true, false) {
 		l.lost.Store(true)
 		close(l.slept)

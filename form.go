@@ -139,6 +139,9 @@ func (r *columnReader) byte() byte {
 	return b[0]
 }
 
+// bytes reads a length and that many bytes.
+func (r *columnReader) bytes(limit uint64) []byte { return r.take(int(r.uvarint(limit))) }
+
 // take reads n bytes.
 func (r *columnReader) take(n int) []byte {
 	if n > len(r.rest) {

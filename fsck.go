@@ -12,6 +12,7 @@ import (
 
 	"golang.org/x/mod/sumdb/tlog"
 
+	"github.com/daybook-audit/daybook/internal/termfilter"
 	"github.com/daybook-audit/daybook/leaf"
 	"github.com/daybook-audit/daybook/query"
 )
@@ -425,7 +426,7 @@ func (c *logCheck) covered(m *BlockMeta) {
 		c.find(r.Seq, "bounds", "occurred_at is outside the block's bounds")
 	}
 	for _, t := range c.terms {
-		if !filterHas(m.Filter, m.First, t) {
+		if !termfilter.Has(m.Filter, m.First, t) {
 			c.find(r.Seq, "filter", "a term of the entry is not in the block's filter")
 			return
 		}

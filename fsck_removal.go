@@ -9,6 +9,7 @@ import (
 
 	"golang.org/x/mod/sumdb/tlog"
 
+	"github.com/daybook-audit/daybook/internal/checkpoint"
 	"github.com/daybook-audit/daybook/leaf"
 	"github.com/daybook-audit/daybook/query"
 )
@@ -187,7 +188,7 @@ func (r *removals) gone(e *packed) error {
 // lawful finds what is gone and was named by no control entry that removes.
 func (c *logCheck) lawful() {
 	r := &c.removals
-	for _, items := range c.f.erased[logIDOf(originOf("", c.head.LogID))] {
+	for _, items := range c.f.erased[logIDOf(checkpoint.Origin("", c.head.LogID))] {
 		r.act(&control{Op: opErase, items: items})
 	}
 	var acts leaf.Items

@@ -4,6 +4,8 @@ import (
 	"context"
 	"fmt"
 	"iter"
+
+	"github.com/daybook-audit/daybook/internal/checkpoint"
 )
 
 // signedBefore is what was signed of a log before the check read its end. What a server beside it signs meanwhile may be beyond that end.
@@ -28,7 +30,7 @@ func (f *fsck) readSigned(ctx context.Context) error {
 			break
 		}
 		if hw := f.o.HighWater; hw != nil {
-			if s.mark, s.marked, err = hw.Mark(ctx, originOf(f.o.Origin, h.LogID)); err != nil {
+			if s.mark, s.marked, err = hw.Mark(ctx, checkpoint.Origin(f.o.Origin, h.LogID)); err != nil {
 				return fmt.Errorf("read the high-water mark of %s: %w", h.Org, err)
 			}
 		}

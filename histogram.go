@@ -4,7 +4,8 @@ import (
 	"context"
 	"fmt"
 	"slices"
-	"time"
+
+	"github.com/daybook-audit/daybook/internal/timeline"
 )
 
 // Bars of a histogram.
@@ -69,7 +70,7 @@ type histogram struct {
 // hit is something counted: an entry, or those of an hour.
 type hit struct {
 	occurred int64
-	outcomeCounts
+	timeline.Counts
 }
 
 // fromEntries looks at entries.
@@ -85,16 +86,16 @@ func (h *histogram) fromEntries() (*Histogram, error) {
 
 // entry is the visit of a histogram.
 func (h *histogram) entry(*packed) (bool, error) {
-	n := hit{h.rec.Occurred, outcomeCounts{total: 1}}
+	n := hit{h.rec.Occurred, timeline.Counts{Total: 1}}
 	for i := range h.doc.Len() {
 		if string(h.doc.Path(i)) != "/outcome" {
 			continue
 		}
 		switch string(h.doc.Value(i)) {
 		case string(Failure):
-			n.failure = 1
+			n.Failure = 1
 		case string(Denied):
-			n.denied = 1
+			n.Denied = 1
 		}
 		break
 	}
@@ -112,12 +113,12 @@ func (h *histogram) answer() (*Histogram, error) {
 	if err != nil {
 		return nil, err
 	}
-	a := &Histogram{Interval: intervals[0].name, Searched: searched}
+	a := &Histogram{Interval: timeline.Shortest, Searched: searched}
 	if !ok {
 		return a, nil
 	}
-	starts, interval := cutBars(span, h.zone, h.limit)
-	a.Interval = interval.name
+	starts, interval := timeline.Cut(span.Min, span.Max, h.zone, h.limit)
+	a.Interval = interval
 	a.Bars = make([]Bar, len(starts)-1)
 	for i := range a.Bars {
 		a.Bars[i].From = starts[i]
@@ -134,7 +135,7 @@ func (h *histogram) answer() (*Histogram, error) {
 			a.Searched.Complete, a.Searched.Reason = false, ReasonBars
 		default:
 			bar := &a.Bars[at]
-			bar.Total, bar.Failure, bar.Denied = bar.Total+n.total, bar.Failure+n.failure, bar.Denied+n.denied
+			bar.Total, bar.Failure, bar.Denied = bar.Total+n.Total, bar.Failure+n.Failure, bar.Denied+n.Denied
 		}
 	}
 	return a, nil
@@ -171,10 +172,10 @@ func (h *histogram) fromDays() (*Histogram, error) {
 	}
 	inner := Span{Min: h.from, Max: h.to} // [Min, Max): whole hours
 	if inner.Min != openFrom {
-		inner.Min = ceilTo(inner.Min, microsPerHour)
+		inner.Min = ceilTo(inner.Min, timeline.HourLength)
 	}
 	if inner.Max != openTo {
-		inner.Max = floorTo(inner.Max, microsPerHour)
+		inner.Max = floorTo(inner.Max, timeline.HourLength)
 	}
 	if inner.Min >= inner.Max {
 		return nil, nil
@@ -187,7 +188,7 @@ func (h *histogram) fromDays() (*Histogram, error) {
 	if err != nil || !ok {
 		return nil, err
 	}
-	starts, _ := cutBars(span, h.zone, h.limit)
+	starts, _ := timeline.Cut(span.Min, span.Max, h.zone, h.limit)
 	if !wholeHours(starts) {
 		return nil, nil
 	}
@@ -196,8 +197,8 @@ func (h *histogram) fromDays() (*Histogram, error) {
 	}
 	w := walker{scan: h.scan, each: h.entry, wholeTail: true}
 	w.take = func(_ *BlockMeta, days *dayTally) (taken, more bool, err error) {
-		for i := range days.days {
-			h.day(days.days[i], &days.counts[i], outcomes)
+		for day, counts := range days.All() {
+			h.day(day, counts, outcomes)
 		}
 		return true, true, nil
 	}
@@ -256,13 +257,13 @@ func (h *histogram) packed() (int64, error) {
 
 // slip adds the hours of one slip that lie within inner.
 func (h *histogram) slip(slip *Slip, inner Span, outcomes []string) error {
-	counts, err := parseDayCounts(slip.Bytes)
+	counts, err := readDay(slip.Bytes)
 	if err != nil {
 		return err
 	}
-	for i := range counts.hour {
-		if at := int64(slip.B)*microsPerDay + int64(i)*microsPerHour; at < inner.Min || at >= inner.Max {
-			counts.hour[i] = outcomeCounts{}
+	for i := range counts.Hour {
+		if at := int64(slip.B)*timeline.DayLength + int64(i)*timeline.HourLength; at < inner.Min || at >= inner.Max {
+			counts.Hour[i] = timeline.Counts{}
 		}
 	}
 	h.day(slip.B, &counts, outcomes)
@@ -271,29 +272,11 @@ func (h *histogram) slip(slip *Slip, inner Span, outcomes []string) error {
 
 // day adds the hours of a day.
 func (h *histogram) day(day uint32, counts *dayCounts, outcomes []string) {
-	for i := range counts.hour {
-		if n := counts.hour[i].only(outcomes); n.total > 0 {
-			h.hits = append(h.hits, hit{int64(day)*microsPerDay + int64(i)*microsPerHour, n})
+	for i := range counts.Hour {
+		if n := counts.Hour[i].Only(outcomes); n.Total > 0 {
+			h.hits = append(h.hits, hit{int64(day)*timeline.DayLength + int64(i)*timeline.HourLength, n})
 		}
 	}
-}
-
-// only returns the counts of some outcomes; nil: of all.
-func (n outcomeCounts) only(outcomes []string) outcomeCounts {
-	if outcomes == nil {
-		return n
-	}
-	var out outcomeCounts
-	if slices.Contains(outcomes, string(Failure)) {
-		out.failure = n.failure
-	}
-	if slices.Contains(outcomes, string(Denied)) {
-		out.denied = n.denied
-	}
-	if out.total = out.failure + out.denied; slices.Contains(outcomes, string(Success)) {
-		out.total += n.total - n.failure - n.denied
-	}
-	return out
 }
 
 // edges counts, in the blocks below packed, what occurred within the bounds but not in whole hours of them.
@@ -315,7 +298,7 @@ func (h *histogram) edges(inner Span, packed int64) error {
 // wholeHours reports whether every bar but the first begins with an hour (UTC): the first begins no later than the first entry.
 func wholeHours(starts []int64) bool {
 	for _, t := range starts {
-		if t%microsPerHour != 0 {
+		if t%timeline.HourLength != 0 {
 			return false
 		}
 	}
@@ -330,84 +313,3 @@ func floorTo(t, unit int64) int64 {
 }
 
 func ceilTo(t, unit int64) int64 { return -floorTo(-t, unit) }
-
-// interval is the length of a bar.
-type interval struct {
-	name                string
-	clock               time.Duration // counted from midnight; 0: years, months and days instead
-	years, months, days int
-}
-
-var intervals = []interval{
-	{name: "1m", clock: time.Minute},
-	{name: "5m", clock: 5 * time.Minute},
-	{name: "15m", clock: 15 * time.Minute},
-	{name: "1h", clock: time.Hour},
-	{name: "3h", clock: 3 * time.Hour},
-	{name: "1d", days: 1},
-	{name: "1w", days: 7},
-	{name: "1mo", months: 1},
-	{name: "1y", years: 1},
-}
-
-// cutBars returns where bars begin that cover span, and at last where they end. If years are too many, the last ones are kept.
-func cutBars(span Span, zone *time.Location, limit int) (starts []int64, unit interval) {
-	for _, unit = range intervals {
-		if unit.clock > 0 && (span.Max-span.Min)/unit.clock.Microseconds() > int64(limit) {
-			continue
-		}
-		at := unit.floor(time.UnixMicro(span.Min).In(zone))
-		starts = append(starts[:0], at.UnixMicro())
-		for at.UnixMicro() <= span.Max {
-			at = unit.next(at)
-			starts = append(starts, at.UnixMicro())
-			if len(starts) > limit+1 && unit.years == 0 {
-				break
-			}
-		}
-		if len(starts) <= limit+1 {
-			break
-		}
-	}
-	return starts[max(0, len(starts)-limit-1):], unit
-}
-
-// floor returns the start of the bar that holds t.
-func (u interval) floor(t time.Time) time.Time {
-	y, m, d := t.Date()
-	switch {
-	case u.years > 0:
-		return dayStart(y, 1, 1, t.Location())
-	case u.months > 0:
-		return dayStart(y, m, 1, t.Location())
-	case u.days == 7:
-		return dayStart(y, m, d-(int(t.Weekday())+6)%7, t.Location()) // Monday
-	}
-	midnight := dayStart(y, m, d, t.Location())
-	if u.clock == 0 {
-		return midnight
-	}
-	return midnight.Add(t.Sub(midnight).Truncate(u.clock))
-}
-
-// next returns the start of the bar after the one that begins at t. A day's last bar ends with the day, however long it was.
-func (u interval) next(t time.Time) time.Time {
-	y, m, d := t.Date()
-	if u.clock == 0 {
-		return dayStart(y+u.years, m+time.Month(u.months), d+u.days, t.Location())
-	}
-	next, midnight := t.Add(u.clock), dayStart(y, m, d+1, t.Location())
-	if midnight.After(t) && next.After(midnight) {
-		return midnight
-	}
-	return next
-}
-
-// dayStart returns the first moment of a day. Where a clock skips midnight that is not midnight.
-func dayStart(y int, m time.Month, d int, zone *time.Location) time.Time {
-	t := time.Date(y, m, d, 0, 0, 0, 0, zone)
-	if t.Hour() > 12 {
-		_, t = t.ZoneBounds() // Date took the day before
-	}
-	return t
-}

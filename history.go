@@ -70,8 +70,8 @@ func NewHistory[T any](c *Clerk, db Querier, targetType string, o HistoryOptions
 	return &History[T]{clerk: c, db: db, targetType: targetType, o: o}
 }
 
-// stored is a row of daybook_versions.
-type stored struct {
+// storedVersion is a row of daybook_versions.
+type storedVersion struct {
 	Version
 	doc string
 }
@@ -121,7 +121,7 @@ func (h *History[T]) All(ctx context.Context, id string) iter.Seq2[Version, erro
 		const page = 100
 		below := int64(1) << 62
 		for {
-			versions, err := queryAll(ctx, h.db, s.Versions, []any{string(org), h.targetType, id, below, page}, (*stored).columns)
+			versions, err := queryAll(ctx, h.db, s.Versions, []any{string(org), h.targetType, id, below, page}, (*storedVersion).columns)
 			if err != nil {
 				yield(Version{}, fmt.Errorf("list versions of %s %s: %w", h.targetType, id, err))
 				return
@@ -279,12 +279,12 @@ func (h *History[T]) append(ctx context.Context, tx Tx, a addition[T]) (Version,
 }
 
 // next returns what follows last, with its event; last itself when nothing changed.
-func (h *History[T]) next(a *addition[T], last *stored) (stored, Event, error) {
+func (h *History[T]) next(a *addition[T], last *storedVersion) (storedVersion, Event, error) {
 	exists := last.Number > 0 && !last.Deleted
 	if a.expect != ExpectAny && a.expect != last.Number && (a.expect != 0 || exists) {
-		return stored{}, Event{}, fmt.Errorf("%s %s is at version %d, not %d: %w", h.targetType, a.id, last.Number, a.expect, ErrConflict)
+		return storedVersion{}, Event{}, fmt.Errorf("%s %s is at version %d, not %d: %w", h.targetType, a.id, last.Number, a.expect, ErrConflict)
 	}
-	next := stored{Version: Version{
+	next := storedVersion{Version: Version{
 		Number: last.Number + 1, Deleted: a.state == nil, Schema: h.o.Schema, RestoredFrom: a.restored, At: truncated(h.clerk.o.Now()),
 	}}
 	if !next.At.After(last.At) {
@@ -295,25 +295,25 @@ func (h *History[T]) next(a *addition[T], last *stored) (stored, Event, error) {
 	if exists {
 		was, err := h.state(last)
 		if err != nil {
-			return stored{}, Event{}, err
+			return storedVersion{}, Event{}, err
 		}
 		before = was.Tree
 	}
 	var err error
 	switch {
 	case a.state == nil && last.Number == 0:
-		return stored{}, Event{}, ErrNotExist
+		return storedVersion{}, Event{}, ErrNotExist
 	case a.state == nil && last.Deleted:
 		return *last, Event{}, ErrDeleted
 	case a.state == nil:
 		verb, next.doc, next.Schema = "deleted", last.doc, last.Schema
 	default:
 		if next.doc, err = h.document(a.state); err != nil {
-			return stored{}, Event{}, err
+			return storedVersion{}, Event{}, err
 		}
 		is, err := h.state(&next)
 		if err != nil {
-			return stored{}, Event{}, err
+			return storedVersion{}, Event{}, err
 		}
 		after = is.Tree
 		if !exists {
@@ -325,7 +325,7 @@ func (h *History[T]) next(a *addition[T], last *stored) (stored, Event, error) {
 	}
 	changes, err := h.difference(before, after)
 	if err != nil {
-		return stored{}, Event{}, err
+		return storedVersion{}, Event{}, err
 	}
 	if len(changes) == 0 && verb == "updated" {
 		return *last, Event{}, nil
@@ -336,7 +336,7 @@ func (h *History[T]) next(a *addition[T], last *stored) (stored, Event, error) {
 }
 
 // metadata binds the event to the version: its number, and the SHA-256 of the document that is kept.
-func (v *stored) metadata() json.RawMessage {
+func (v *storedVersion) metadata() json.RawMessage {
 	sum := sha256.Sum256([]byte(v.doc))
 	from := ""
 	if v.RestoredFrom > 0 {
@@ -346,7 +346,7 @@ func (v *stored) metadata() json.RawMessage {
 }
 
 // keep inserts the row; false: the number is taken.
-func (v *stored) keep(ctx context.Context, tx Tx, s *appsql.Statements, org OrgID, targetType, id string) (bool, error) {
+func (v *storedVersion) keep(ctx context.Context, tx Tx, s *appsql.Statements, org OrgID, targetType, id string) (bool, error) {
 	actor, err := json.Marshal(v.Actor)
 	if err != nil {
 		return false, fmt.Errorf("encode the actor: %w", err)
@@ -361,7 +361,7 @@ func (v *stored) keep(ctx context.Context, tx Tx, s *appsql.Statements, org OrgI
 }
 
 // columns is where the columns of a version go.
-func (v *stored) columns() []any {
+func (v *storedVersion) columns() []any {
 	return []any{&v.Number, textColumn{&v.EventID}, microsColumn{&v.At}, actorColumn{&v.Actor}, &v.Deleted, &v.Schema, &v.RestoredFrom, &v.doc}
 }
 
@@ -376,8 +376,8 @@ func (h *History[T]) where(ctx context.Context, q Querier) (OrgID, *appsql.State
 }
 
 // one reads one version of id.
-func (h *History[T]) one(ctx context.Context, q Querier, query string, org OrgID, id string, args ...any) (stored, error) {
-	v := stored{}
+func (h *History[T]) one(ctx context.Context, q Querier, query string, org OrgID, id string, args ...any) (storedVersion, error) {
+	v := storedVersion{}
 	err := queryOne(ctx, q, query, append([]any{string(org), h.targetType, id}, args...), v.columns()...)
 	return v, err
 }

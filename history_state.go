@@ -16,7 +16,7 @@ type state[T any] struct {
 }
 
 // state reads a version in the shape that T has now.
-func (h *History[T]) state(v *stored) (state[T], error) {
+func (h *History[T]) state(v *storedVersion) (state[T], error) {
 	text := json.RawMessage(v.doc)
 	for n := v.Schema; n < h.o.Schema; n++ {
 		lift := h.o.Upcast[n]

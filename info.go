@@ -58,12 +58,12 @@ func (b *Book) InstanceVkeys(ctx context.Context) (InstanceVkeys, error) {
 	if b.signer == nil {
 		return InstanceVkeys{}, nil
 	}
-	keys := InstanceVkeys{Clock: b.signer.clock.vkey()}
+	keys := InstanceVkeys{Clock: b.signer.clock.Vkey()}
 	var err error
 	if b.signer.anchors != nil {
-		keys.Anchor, err = b.signer.anchors.vkey(ctx)
+		keys.Anchor, err = b.signer.anchors.Vkey(ctx)
 	}
-	return keys, err
+	return keys, ofAnchors(err)
 }
 
 // Info returns how the logs of orgs stand, in their order. An org without a log has Exists false.

@@ -1,7 +1,9 @@
 package daybook
 
+import "time"
+
 // Metrics takes what a Book counts and times. Every field may be nil; none may block. They are called from the sequencer, the
-// merger and whoever searches, one call a commit, a slice or a search, never one an event; only Flag is.
+// merger, whoever records and whoever searches, one call a commit, a request, a slice or a search, never one an event; only Flag is.
 type Metrics struct {
 	Commit func(entries, bytes int, seconds float64) // a commit that is durable: its entries, its row's bytes, from taking the requests to publishing
 	Wait   func(seconds float64)                     // how long the oldest request of a commit waited for its turn
@@ -12,8 +14,12 @@ type Metrics struct {
 	Retire func(org OrgID, key Vkey)
 	// Witness is called after a witness was told a checkpoint of the anchor log, with its error; it may be called concurrently.
 	Witness func(name string, err error)
-	Flag    func(flag string)                 // an event that is recorded although its schema refuses it; one that is sent again counts again
-	Search  func(seconds float64, blocks int) // a page, facets or a histogram, once it may run, and the blocks it unpacked
+	// Clock is called for every request of producers that say when their events occurred: how long after that they came, the least and the
+	// most of its events. Less than nothing: a producer's clock is ahead. Callers of Record call it, concurrently; what was recorded before
+	// counts too.
+	Clock  func(org OrgID, least, most time.Duration)
+	Flag   func(flag string)                 // an event that is recorded although its schema refuses it; one that is sent again counts again
+	Search func(seconds float64, blocks int) // a page, facets or a histogram, once it may run, and the blocks it unpacked
 }
 
 // Stats is what a Book holds at one moment.

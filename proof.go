@@ -4,10 +4,10 @@ import (
 	"context"
 	"encoding/base64"
 	"fmt"
-	"math/bits"
 
 	"golang.org/x/mod/sumdb/tlog"
 
+	"github.com/daybook-audit/daybook/internal/merkle"
 	"github.com/daybook-audit/daybook/leaf"
 )
 
@@ -24,9 +24,6 @@ type RangeProof struct {
 	From, To, Size int64
 	Left, Right    []tlog.Hash // of the perfect subtrees that cover [0, From) and [To, Size), left to right
 }
-
-// tileWidth is the number of hashes in a full tile (C2SP tlog-tiles).
-const tileWidth = 256
 
 // Inclusion proves that the entry at seq is in the tree of the first size entries. Any size up to the log's own will do; who wants it
 // signed takes that of a checkpoint. An *Error of CodeNotFound: no such org, or seq or size lie beyond its log.
@@ -119,35 +116,16 @@ func (r *treeReader) rangeProof(from, to, size int64) (RangeProof, error) {
 	}
 	p := RangeProof{From: from, To: to, Size: size}
 	var err error
-	if p.Left, err = r.cover(0, from); err != nil {
+	if p.Left, err = merkle.Cover(0, from, r.subtree); err != nil {
 		return RangeProof{}, err
 	}
-	p.Right, err = r.cover(to, size)
+	p.Right, err = merkle.Cover(to, size, r.subtree)
 	return p, err
-}
-
-// cover returns the hashes of the perfect aligned subtrees that cover [from, to), left to right, each the largest that starts there and
-// fits.
-func (r *treeReader) cover(from, to int64) ([]tlog.Hash, error) {
-	hs := []tlog.Hash{}
-	for from < to {
-		level := bits.Len64(uint64(to-from)) - 1
-		if from > 0 {
-			level = min(level, bits.TrailingZeros64(uint64(from)))
-		}
-		h, err := r.subtree(level, from>>level)
-		if err != nil {
-			return nil, err
-		}
-		hs = append(hs, h)
-		from += 1 << level
-	}
-	return hs, nil
 }
 
 // root returns the root of the tree of a size.
 func (r *treeReader) root(size int64) (tlog.Hash, error) {
-	hs, err := r.cover(0, size)
+	hs, err := merkle.Cover(0, size, r.subtree)
 	f := frontier{size: size, hashes: hs}
 	return f.root(), err
 }
@@ -173,19 +151,7 @@ func (l *Log) Tile(ctx context.Context, level int, n int64, width int) ([]byte, 
 	if err != nil {
 		return nil, err
 	}
-	return r.tile(level, n, width)
-}
-
-func (r *treeReader) tile(level int, n int64, width int) ([]byte, error) {
-	tile := make([]byte, 0, width*tlog.HashSize)
-	for i := range int64(width) {
-		h, err := r.subtree(runLevel*level, tileWidth*n+i)
-		if err != nil {
-			return nil, fmt.Errorf("make tile %d of level %d: %w", n, level, err)
-		}
-		tile = append(tile, h[:]...)
-	}
-	return tile, nil
+	return merkle.Tile(level, n, width, r.subtree)
 }
 
 // EntryBundle returns width leaves, at most 256, from leaf 256·n on: each is 70 bytes after their number in two bytes. They hold no
@@ -209,7 +175,7 @@ func (l *Log) EntryBundle(ctx context.Context, n int64, width int) ([]byte, erro
 		return nil, err
 	}
 	bundle := make([]byte, 0, width*(2+leaf.Size))
-	err = l.b.eachLeaf(ctx, r.v, tileWidth*n, size, func(e *packed, d *leaf.Doc) error {
+	err = l.b.eachLeaf(ctx, r.v, merkle.TileWidth*n, size, func(e *packed, d *leaf.Doc) error {
 		one, err := e.leafOf(d)
 		bundle = append(bundle, 0, leaf.Size)
 		bundle = one.Append(bundle)
@@ -223,11 +189,11 @@ func (l *Log) EntryBundle(ctx context.Context, n int64, width int) ([]byte, erro
 
 // tileSize returns the smallest size of a tree that has the tile.
 func tileSize(level int, n int64, width int) (int64, error) {
-	const maxLevel = 6 // 256^7 leaves are more than there are seqs
-	if level < 0 || level > maxLevel || n < 0 || n > maxSeq>>(runLevel*(level+1)) || width < 1 || width > tileWidth {
+	size, ok := merkle.TileSize(level, n, width)
+	if !ok {
 		return 0, errBeyond("there is no tile %d of level %d with %d hashes", n, level, width)
 	}
-	return (tileWidth*n + int64(width)) << (runLevel * level), nil
+	return size, nil
 }
 
 // TLogProof returns a file by which anybody who has the log's vkey can check, offline, that the event with an id is in the log: a C2SP

@@ -9,6 +9,7 @@ import (
 	"slices"
 	"strings"
 
+	"github.com/daybook-audit/daybook/internal/checkpoint"
 	"github.com/daybook-audit/daybook/leaf"
 )
 
@@ -70,7 +71,7 @@ func (b *Book) reapply(ctx context.Context, org OrgID) error {
 			return err
 		}
 		if org == "" || h.Org == org {
-			heads[originOf(b.o.Origin, h.LogID)] = h
+			heads[checkpoint.Origin(b.o.Origin, h.LogID)] = h
 		}
 	}
 	gone, erasures, err := readListed(rows)
@@ -276,7 +277,7 @@ func (b *Book) recordAgain(ctx context.Context, l *listed, target *logTail, rest
 	c := *l.acts[0]
 	c.Of, c.OfItems, c.Count = "", "", entriesOf(items)
 	if target.no != rests.log {
-		c.Of = originOf(b.o.Origin, target.id)
+		c.Of = checkpoint.Origin(b.o.Origin, target.id)
 	}
 	return b.recordParts(ctx, target.org, &c, (&itemList{items: items}).texts(), rests)
 }

@@ -6,6 +6,7 @@ import (
 	"crypto/sha256"
 	"errors"
 	"fmt"
+	"math"
 	"time"
 
 	"github.com/daybook-audit/daybook/leaf"
@@ -115,7 +116,8 @@ func (q *recording) accept() error {
 	if _, err := rand.Read(random); err != nil {
 		panic(err) // crypto/rand.Read never returns an error
 	}
-	now := q.b.o.Now().UnixMilli()
+	now := q.b.o.Now()
+	oldest, newest := int64(math.MaxInt64), int64(math.MinInt64) // times that producers gave
 	d := leaf.Get()
 	defer leaf.Put(d)
 	judged, err := q.judged()
@@ -137,12 +139,15 @@ func (q *recording) accept() error {
 			}
 			continue
 		}
+		if a.hasOccurred {
+			oldest, newest = min(oldest, a.occurred), max(newest, a.occurred)
+		}
 		p := pending{text: a.text, sent: sent, id: a.id, explicit: a.idAt > 0, idAt: a.idAt, secret: [16]byte(random[32*i:])}
 		if p.explicit && q.isTwin(i, &p, d) {
 			continue
 		}
 		if !p.explicit {
-			p.id = idAt(now, [16]byte(random[32*i+16:]))
+			p.id = idAt(now.UnixMilli(), [16]byte(random[32*i+16:]))
 		}
 		p.root, p.body = d.Root(&p.secret), p.cut()
 		q.job.events = append(q.job.events, p)
@@ -151,6 +156,10 @@ func (q *recording) accept() error {
 	}
 	if len(q.refused) > 0 && (!q.r.Partial || len(q.refused) == n) {
 		return &BatchError{Errors: q.refused[:min(len(q.refused), 100)]}
+	}
+	if q.b.metrics.Clock != nil && oldest <= newest && !q.r.Internal {
+		at := now.UnixMicro()
+		q.b.metrics.Clock(q.job.org, time.Duration(at-newest)*time.Microsecond, time.Duration(at-oldest)*time.Microsecond)
 	}
 	return nil
 }

@@ -81,7 +81,6 @@ func (s *shard) apply(commits []*tailCommit, tail Tail) error {
 		if c.n <= s.last {
 			continue // this process committed it, or was faster
 		}
-		s.foreign = monotonic()
 		if c.n != s.last+1 {
 			return damaged("commit %d follows %d", c.n, s.last)
 		}

@@ -9,6 +9,7 @@ import (
 	"slices"
 	"time"
 
+	"github.com/daybook-audit/daybook/internal/checkpoint"
 	"github.com/daybook-audit/daybook/leaf"
 	"github.com/daybook-audit/daybook/query"
 )
@@ -226,7 +227,7 @@ func (m *merger) listRemoval(ctx context.Context, r *removal, c *control, h *Hea
 	if err != nil {
 		return fmt.Errorf("list what control entry %d removes: %w", r.seq, err)
 	}
-	row := Removal{Origin: originOf(m.b.o.Origin, h.LogID), Seq: r.seq, Text: string(text), At: m.b.now()}
+	row := Removal{Origin: checkpoint.Origin(m.b.o.Origin, h.LogID), Seq: r.seq, Text: string(text), At: m.b.now()}
 	if err := m.b.o.HighWater.AddRemoval(ctx, row); err != nil {
 		return fmt.Errorf("list what control entry %d removes: %w", r.seq, err)
 	}
@@ -246,7 +247,7 @@ func (m *merger) removesFrom(ctx context.Context, r *removal, c *control, a *log
 	if err != nil {
 		return nil, nil, fmt.Errorf("read the epochs of %s: %w", h.Org, err)
 	}
-	i := slices.IndexFunc(heads, func(x Head) bool { return originOf("", x.LogID) == "/o/"+logIDOf(c.Of) })
+	i := slices.IndexFunc(heads, func(x Head) bool { return checkpoint.Origin("", x.LogID) == "/o/"+logIDOf(c.Of) })
 	if i < 0 {
 		return nil, nil, damaged("control entry %d removes from %s, which is no log of this organization", r.seq, c.Of)
 	}
@@ -325,7 +326,7 @@ func (m *merger) removeFrom(ctx context.Context, c *control, h *Head, meta *Bloc
 	b := &m.removals.builder
 	b.doc = leaf.Get()
 	defer leaf.Put(b.doc)
-	b.days.reset()
+	b.days.Reset()
 	changed := false
 	for i := range es {
 		e := &es[i]
@@ -406,7 +407,7 @@ func (b *removalBuilder) count(org OrgID, e *packed, n int64) error {
 	if err := e.recordWithoutID(org, b.doc, &b.record); err != nil {
 		return err
 	}
-	b.days.addTimes(b.record.Occurred, recordedOutcome(b.doc), n)
+	b.days.Add(b.record.Occurred, recordedOutcome(b.doc), n)
 	return nil
 }
 

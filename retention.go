@@ -8,6 +8,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/daybook-audit/daybook/internal/timeline"
 	"github.com/daybook-audit/daybook/query"
 )
 
@@ -173,7 +174,7 @@ func stepOf(keep time.Duration) int64 {
 	case keep < 48*time.Hour:
 		return time.Hour.Microseconds()
 	}
-	return microsPerDay
+	return timeline.DayLength
 }
 
 // Check returns an *Error unless the rules can be applied.

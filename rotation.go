@@ -1,17 +1,16 @@
 package daybook
 
 import (
-	"bytes"
 	"context"
-	"encoding/base64"
-	"encoding/binary"
 	"encoding/json"
 	"errors"
 	"fmt"
-	"strings"
+	"slices"
 	"time"
 
 	"golang.org/x/mod/sumdb/tlog"
+
+	"github.com/daybook-audit/daybook/internal/checkpoint"
 )
 
 // The acts of control entries about keys and epochs (docs/reference/integrity.md, section 9).
@@ -83,7 +82,7 @@ func (g *signer) keyActs(ctx context.Context, s *shard, t *logTail) ([]keyAct, *
 
 // logKey is a key of a log with what its entries say about it.
 type logKey struct {
-	*signingKey
+	*checkpoint.Key
 	seq     int64 // of the entry that added it; −1: the log began with it
 	added   int64 // received_at of that entry, µs
 	retired bool
@@ -111,7 +110,7 @@ func (g *signer) keysOf(t *logTail, acts []keyAct) ([]logKey, error) {
 	if err != nil {
 		return nil, err
 	}
-	keys := []logKey{{signingKey: first, seq: -1}}
+	keys := []logKey{{Key: first, seq: -1}}
 	for i := range acts {
 		switch act := &acts[i]; {
 		case act.Op == opKey && act.State == keyAdded:
@@ -119,13 +118,13 @@ func (g *signer) keysOf(t *logTail, acts []keyAct) ([]logKey, error) {
 			if err != nil {
 				return nil, err
 			}
-			if k.vkey() != act.Vkey {
+			if k.Vkey() != act.Vkey {
 				return nil, g.errOtherMaster(t)
 			}
-			keys = append(keys, logKey{signingKey: k, seq: act.seq, added: act.received})
+			keys = append(keys, logKey{Key: k, seq: act.seq, added: act.received})
 		case act.Op == opKey && act.State == keyRetired:
 			for j := range keys {
-				keys[j].retired = keys[j].retired || keys[j].vkey() == act.Vkey
+				keys[j].retired = keys[j].retired || keys[j].Vkey() == act.Vkey
 			}
 		}
 	}
@@ -133,13 +132,13 @@ func (g *signer) keysOf(t *logTail, acts []keyAct) ([]logKey, error) {
 }
 
 // derive returns the key of a generation of t, from memory if it was asked for before. The caller holds t.sig.mu.
-func (g *signer) derive(t *logTail, generation int) (*signingKey, error) {
+func (g *signer) derive(t *logTail, generation int) (*checkpoint.Key, error) {
 	for _, k := range t.sig.derived {
-		if k.generation == generation {
+		if k.Generation() == generation {
 			return k, nil
 		}
 	}
-	k, err := newSigningKey(g.b.o.MasterKey, typeEd25519, g.origin(t), generation)
+	k, err := checkpoint.NewKey(g.b.o.MasterKey, checkpoint.Log, g.origin(t), generation)
 	if err == nil {
 		t.sig.derived = append(t.sig.derived, k)
 	}
@@ -154,7 +153,7 @@ func (g *signer) errOtherMaster(t *logTail) error {
 }
 
 // signers returns the keys that sign t now: the log's, oldest first, then those of the last epoch for a while. The caller holds t.sig.mu.
-func (g *signer) signers(ctx context.Context, s *shard, t *logTail) ([]*signingKey, error) {
+func (g *signer) signers(ctx context.Context, s *shard, t *logTail) ([]*checkpoint.Key, error) {
 	keys, err := g.logKeys(ctx, s, t)
 	if err != nil {
 		return nil, err
@@ -162,10 +161,10 @@ func (g *signer) signers(ctx context.Context, s *shard, t *logTail) ([]*signingK
 	if !carriesKey(t.sig.newest.Note, keys) {
 		return nil, g.errOtherMaster(t)
 	}
-	var signers []*signingKey
+	var signers []*checkpoint.Key
 	for i := range keys {
 		if !keys[i].retired {
-			signers = append(signers, keys[i].signingKey)
+			signers = append(signers, keys[i].Key)
 		}
 	}
 	last, err := g.lastEpochKeys(ctx, s, t)
@@ -173,7 +172,7 @@ func (g *signer) signers(ctx context.Context, s *shard, t *logTail) ([]*signingK
 }
 
 // lastEpochKeys returns the keys of the epoch before t if they sign t's checkpoints too.
-func (g *signer) lastEpochKeys(ctx context.Context, s *shard, t *logTail) ([]*signingKey, error) {
+func (g *signer) lastEpochKeys(ctx context.Context, s *shard, t *logTail) ([]*checkpoint.Key, error) {
 	if t.epoch == 0 {
 		return nil, nil
 	}
@@ -185,12 +184,12 @@ func (g *signer) lastEpochKeys(ctx context.Context, s *shard, t *logTail) ([]*si
 		return nil, nil
 	}
 	for generation := 1; generation <= maxGenerations; generation++ {
-		k, err := newSigningKey(g.b.o.MasterKey, typeEd25519, acts[0].Prev.Origin, generation)
+		k, err := checkpoint.NewKey(g.b.o.MasterKey, checkpoint.Log, acts[0].Prev.Origin, generation)
 		if err != nil {
 			return nil, err
 		}
-		if k.vkey() == acts[0].Prev.Vkey {
-			return []*signingKey{k}, nil
+		if k.Vkey() == acts[0].Prev.Vkey {
+			return []*checkpoint.Key{k}, nil
 		}
 	}
 	return nil, nil
@@ -201,23 +200,7 @@ const maxGenerations = 100
 
 // carriesKey reports whether one of keys is named in the signatures of note; an empty note is signed by whoever comes.
 func carriesKey(note []byte, keys []logKey) bool {
-	if len(note) == 0 {
-		return true
-	}
-	for line := range bytes.Lines(note) {
-		rest, ok := strings.CutPrefix(strings.TrimSuffix(string(line), "\n"), "— ")
-		name, text, ok2 := strings.Cut(rest, " ")
-		sig, err := base64.StdEncoding.DecodeString(text)
-		if !ok || !ok2 || err != nil || len(sig) < 4 {
-			continue
-		}
-		for i := range keys {
-			if keys[i].name == name && keys[i].hash == binary.BigEndian.Uint32(sig) {
-				return true
-			}
-		}
-	}
-	return false
+	return len(note) == 0 || slices.ContainsFunc(keys, func(k logKey) bool { return k.Signed(note) })
 }
 
 // RotateKey adds the next key to org's log: a control entry says so, and from then on every checkpoint is signed by both keys. The first
@@ -251,17 +234,17 @@ func (g *signer) rotate(ctx context.Context, s *shard, t *logTail, by Party) (Vk
 		if !keys[i].retired {
 			return Vkey{}, &Error{
 				Code: CodeConflict, Rule: "key_rotation", Message: fmt.Sprintf("generation %d was added on %s and generation %d signs beside it until %s",
-					last.generation, time.UnixMicro(last.added).UTC().Format(time.DateOnly), keys[i].generation,
+					last.Generation(), time.UnixMicro(last.added).UTC().Format(time.DateOnly), keys[i].Generation(),
 					time.UnixMicro(last.added).UTC().Add(keyOverlap).Format(time.DateOnly)),
 			}
 		}
 	}
-	next, err := g.derive(t, last.generation+1)
+	next, err := g.derive(t, last.Generation()+1)
 	if err != nil {
 		return Vkey{}, err
 	}
-	rc, err := g.b.recordControl(ctx, t.org, keyText(&keyAct{Op: opKey, State: keyAdded, Generation: next.generation, Vkey: next.vkey(), By: by}), rests)
-	return Vkey{Vkey: next.vkey(), Generation: next.generation, State: KeyCurrent, Seq: rc.Seq}, err
+	rc, err := g.b.recordControl(ctx, t.org, keyText(&keyAct{Op: opKey, State: keyAdded, Generation: next.Generation(), Vkey: next.Vkey(), By: by}), rests)
+	return Vkey{Vkey: next.Vkey(), Generation: next.Generation(), State: KeyCurrent, Seq: rc.Seq}, err
 }
 
 // retire retires the keys of t whose overlap is over. A crash after it leaves the entry: from then on the key does not sign. The caller
@@ -275,13 +258,13 @@ func (g *signer) retire(ctx context.Context, s *shard, t *logTail) error {
 		if keys[i].retired {
 			continue
 		}
-		act := &keyAct{Op: opKey, State: keyRetired, Generation: keys[i].generation, Vkey: keys[i].vkey(), By: Party{Type: "system", ID: "rotation"}}
+		act := &keyAct{Op: opKey, State: keyRetired, Generation: keys[i].Generation(), Vkey: keys[i].Vkey(), By: Party{Type: "system", ID: "rotation"}}
 		rc, err := g.b.recordControl(ctx, t.org, keyText(act), rests)
 		if errors.Is(err, errActsMoved) {
 			return nil // another process does, or the next signing
 		}
 		if err != nil {
-			return fmt.Errorf("retire generation %d of %s: %w", keys[i].generation, t.org, err)
+			return fmt.Errorf("retire generation %d of %s: %w", keys[i].Generation(), t.org, err)
 		}
 		rests.seen = rc.Seq + 1
 		if g.b.metrics.Retire != nil {

@@ -8,6 +8,7 @@ import (
 
 	"golang.org/x/mod/sumdb/tlog"
 
+	"github.com/daybook-audit/daybook/internal/termfilter"
 	"github.com/daybook-audit/daybook/leaf"
 	"github.com/daybook-audit/daybook/query"
 )
@@ -111,7 +112,7 @@ func (b *Book) scanOf(ctx context.Context, p *question, v view) (s *scan, err er
 		ids: asksForID(p.query.Explain()), all: p.query.Empty() && p.from == openFrom && p.to == openTo,
 		seen: Span{Min: openTo, Max: openFrom}, resumed: p.at.set, holds: holds,
 	}
-	s.has = func(t query.Term) bool { return filterHas(s.filter, s.filterAt, t) }
+	s.has = func(t query.Term) bool { return termfilter.Has(s.filter, s.filterAt, t) }
 	s.begin = b.o.Now()
 	s.budget = budget{now: b.o.Now, until: s.begin.Add(b.o.SearchTime), blocks: b.o.SearchBlocks}
 	return s, nil

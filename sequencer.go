@@ -59,10 +59,9 @@ type shard struct {
 	following chan struct{} // one slot: who reads what others did
 
 	// Owned by run.
-	foreign  time.Time     // when a commit of another process was last seen, by the monotonic clock
-	prepared time.Duration // what the last commit took to prepare
-	ids      *idFilter
-	batch    batch
+	overtaken time.Time // when another process last committed before this one could, by the monotonic clock
+	ids       *idFilter
+	batch     batch
 }
 
 // job is what one request adds to one log. The sequencer fills in the results before it sends on done.
@@ -132,13 +131,16 @@ func (s *shard) add(j *job) error {
 	return nil
 }
 
-// take removes what one commit may hold from the queue, leaving out jobs whose caller has gone.
+// take removes what one commit may hold beside the jobs of into from the queue, leaving out jobs whose caller has gone.
 func (s *shard) take(into []*job) []*job {
 	s.qmu.Lock()
 	defer s.qmu.Unlock()
 	entries, bytes, n := 0, int64(0), 0
+	for _, j := range into {
+		entries, bytes = entries+len(j.events), bytes+j.bytes
+	}
 	for _, j := range s.queue {
-		if n > 0 && (entries+len(j.events) > maxCommitEntries || bytes+j.bytes > maxCommitBytes) {
+		if len(into) > 0 && (entries+len(j.events) > maxCommitEntries || bytes+j.bytes > maxCommitBytes) {
 			break
 		}
 		n++
@@ -165,7 +167,6 @@ func (s *shard) run() {
 		jobs = s.take(jobs[:0])
 		if len(jobs) > 0 {
 			s.commit(jobs)
-			s.giveWay()
 			s.waitForRoom()
 			continue
 		}
@@ -217,21 +218,6 @@ func (s *shard) answerAsked() {
 	}
 }
 
-// giveWay leaves the shard alone for as long as a commit takes to prepare, if another process commits to it too: whoever has to prepare its
-// commit anew then gets its turn, however long that takes, and what queues here meanwhile makes one commit. Without it two processes that
-// record large batches in one shard got 11 : 1, as long as the load lasted.
-func (s *shard) giveWay() {
-	if s.b.fleet == nil || monotonic().Sub(s.foreign) > time.Second {
-		return
-	}
-	timer := time.NewTimer(min(s.prepared, 20*time.Millisecond))
-	defer timer.Stop()
-	select {
-	case <-timer.C:
-	case <-s.stop:
-	}
-}
-
 // waitForRoom slows admission while the merger is behind: the further the part of the tail that it has not cut is over its soft
 // bound, the longer. At the hard bound it waits until the merger has made room; meanwhile the queue fills, and add refuses what does
 // not fit. So a tail holds at most the part being folded, of about TailBytes, and one and a half times TailBytes.
@@ -268,14 +254,18 @@ func (s *shard) commit(jobs []*job) {
 	}
 	unanswered := jobs
 	for {
-		unanswered = s.sendBack(unanswered, nil)
+		var c *tailCommit
+		var row []byte
+		var err error
+		if s.contested() {
+			c, row, unanswered, err = s.appendNext(unanswered)
+		} else if unanswered = s.sendBack(unanswered, nil); len(unanswered) > 0 {
+			c, row = s.prepare(unanswered)
+			err = s.append(c, row, unanswered)
+		}
 		if len(unanswered) == 0 {
 			return
 		}
-		begun := monotonic()
-		c, row := s.prepare(unanswered)
-		s.prepared = monotonic().Sub(begun)
-		err := s.append(c, row, unanswered)
 		var exists *KeyExistsError
 		switch {
 		case err == nil:
@@ -288,22 +278,16 @@ func (s *shard) commit(jobs []*job) {
 			}
 			return
 		case errors.Is(err, ErrHeadMoved):
-			if err = s.catchUp(context.Background()); err == nil {
-				s.announce()
-			} else if !damagedStore(err) {
-				err = fmt.Errorf("%w: %w", ErrUnknownOutcome, err)
-			}
-			written := false
-			if err == nil {
-				written, err = s.has(context.Background(), c)
-			}
-			if err == nil && !written {
+			var written bool
+			if written, err = s.overtook(c); err == nil && !written {
 				unanswered = slices.DeleteFunc(unanswered, func(j *job) bool { return j.told })
 				continue
 			}
 		case errors.As(err, &exists):
 			unanswered = s.sendBack(unanswered, exists.Keys)
 			continue
+		case c == nil:
+			continue // nothing was sent: the next attempt is made without others waiting
 		default:
 			err = s.refusal(err)
 		}
@@ -312,6 +296,22 @@ func (s *shard) commit(jobs []*job) {
 		}
 		return
 	}
+}
+
+// overtook applies what others committed, and reports whether c is there all the same; nil: it was not sent.
+func (s *shard) overtook(c *tailCommit) (written bool, err error) {
+	if s.b.fleet != nil {
+		s.overtaken = monotonic()
+	}
+	if err = s.catchUp(context.Background()); err == nil {
+		s.announce()
+	} else if !damagedStore(err) {
+		err = fmt.Errorf("%w: %w", ErrUnknownOutcome, err)
+	}
+	if err != nil || c == nil {
+		return false, err
+	}
+	return s.has(context.Background(), c)
 }
 
 // refusal turns an error of a write that says that nothing was written into what the caller is told. A store that failed to sync ends
@@ -380,19 +380,29 @@ func (j *job) answer(err error) {
 	}
 }
 
-// append hands the commit to the store. While the outcome is unknown it holds the shard and repeats the same commit, which is safe:
-// the store answers a commit that it has by its id. After CommitTimeout the callers are told that the outcome is unknown.
+// append hands the commit to the store.
 func (s *shard) append(c *tailCommit, row []byte, jobs []*job) error {
-	commit := &Commit{
+	commit := s.storeCommit(c, row)
+	return s.settle(commit, s.b.store.Append(context.Background(), commit), jobs)
+}
+
+// storeCommit is what the store is handed of a commit that was just prepared.
+func (s *shard) storeCommit(c *tailCommit, row []byte) *Commit {
+	return &Commit{
 		ID: s.batch.id, Shard: s.no, Prev: c.n - 1, At: s.batch.at, Entries: len(c.entries), Raw: len(c.bodies), Bytes: row, Keys: s.batch.keys,
 		States: s.batch.states,
 	}
-	err := s.b.store.Append(context.Background(), commit)
+}
+
+// settle returns err, what the store answered to commit, once it tells what became of it. While the outcome is unknown it holds the shard and
+// repeats the same commit, which is safe: the store answers a commit that it has by its id. After CommitTimeout the callers are told that the
+// outcome is unknown.
+func (s *shard) settle(commit *Commit, err error, jobs []*job) error {
 	if known(err) {
 		return err
 	}
 	s.b.o.Logger.Error("commit of unknown outcome: the shard is held until it is settled",
-		slog.Int("shard", s.no), slog.Int64("commit", int64(c.n)), slog.Any("error", err))
+		slog.Int("shard", s.no), slog.Int64("commit", int64(commit.Prev+1)), slog.Any("error", err))
 	deadline := time.NewTimer(s.b.o.CommitTimeout)
 	defer deadline.Stop()
 	again := time.NewTicker(100 * time.Millisecond)

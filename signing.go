@@ -10,6 +10,9 @@ import (
 	"time"
 
 	"golang.org/x/mod/sumdb/tlog"
+
+	"github.com/daybook-audit/daybook/internal/anchors"
+	"github.com/daybook-audit/daybook/internal/checkpoint"
 )
 
 // The steps are those of docs/reference/integrity.md, section 5.
@@ -17,21 +20,21 @@ import (
 // signer makes the checkpoints of all logs, on demand and per interval.
 type signer struct {
 	b     *Book
-	clock *signingKey
+	clock *checkpoint.Key
 	every int64 // µs
 
 	wakes chan struct{} // one slot: soon has something
 	stop  context.CancelFunc
 	done  chan struct{} // closed when run has returned
 
-	anchors *anchorLog // nil: there is none
+	anchors *anchors.Log // nil: there is none
 
 	lease *lease        // nil: no other process signs
 	kept  chan struct{} // closed when keep has returned
 
 	mu       sync.Mutex
 	soon     map[*logTail]*shard    // to be signed at once
-	toAnchor map[LogNo]anchoredHead // signed and not anchored
+	toAnchor map[LogNo]anchors.Head // signed and not anchored
 }
 
 // logSigning is what this process knows of one log's checkpoints.
@@ -39,10 +42,10 @@ type logSigning struct {
 	vetted atomic.Bool  // the log was compared with its mark, once
 	size   atomic.Int64 // of the newest checkpoint of this process or before it; −1: none
 
-	mu      sync.Mutex    // held while the log is vetted or signed: one at a time
-	mark    Mark          // of the high-water store when this process last looked, and found to be a head of this log
-	newest  Checkpoint    // given out last; Note nil: none
-	derived []*signingKey // the log's keys that were needed so far
+	mu      sync.Mutex        // held while the log is vetted or signed: one at a time
+	mark    Mark              // of the high-water store when this process last looked, and found to be a head of this log
+	newest  Checkpoint        // given out last; Note nil: none
+	derived []*checkpoint.Key // the log's keys that were needed so far
 }
 
 // newSigner returns nil when the options have no origin: nothing is signed.
@@ -57,13 +60,13 @@ func newSigner(b *Book) (*signer, error) {
 	if o.HighWater == nil {
 		return nil, &Error{Code: CodeInvalid, Rule: "high_water", Message: "Options.HighWater is not set: without it a restored copy would be signed"}
 	}
-	clock, err := newSigningKey(o.MasterKey, typeCosignature, o.Origin+"/clock", 1)
+	clock, err := checkpoint.NewKey(o.MasterKey, checkpoint.Clock, o.Origin+"/clock", 1)
 	if err != nil {
 		return nil, err
 	}
 	return &signer{
-		b: b, clock: clock, every: o.SignEvery.Microseconds(), anchors: newAnchorLog(b), wakes: make(chan struct{}, 1), done: make(chan struct{}),
-		soon: map[*logTail]*shard{}, toAnchor: map[LogNo]anchoredHead{},
+		b: b, clock: clock, every: o.SignEvery.Microseconds(), anchors: openAnchors(b), wakes: make(chan struct{}, 1), done: make(chan struct{}),
+		soon: map[*logTail]*shard{}, toAnchor: map[LogNo]anchors.Head{},
 	}, nil
 }
 
@@ -200,10 +203,10 @@ func (g *signer) refresh(ctx context.Context, s *shard) error {
 }
 
 // release signs the head that the high-water mark m names, stores the note unless its size has one, and gives it out.
-func (g *signer) release(ctx context.Context, s *shard, t *logTail, m Mark, keys []*signingKey) (Checkpoint, error) {
-	c := Checkpoint{Org: t.org, Epoch: t.epoch, Size: m.Size, Root: m.Root, At: time.Unix(wholeSeconds(m.At), 0).UTC()}
+func (g *signer) release(ctx context.Context, s *shard, t *logTail, m Mark, keys []*checkpoint.Key) (Checkpoint, error) {
+	c := Checkpoint{Org: t.org, Epoch: t.epoch, Size: m.Size, Root: m.Root, At: time.Unix(checkpoint.Seconds(m.At), 0).UTC()}
 	var err error
-	if c.Note, err = signNote(checkpointText(keys[0].name, m.Size, m.Root), keys, g.clock, c.At.Unix()); err != nil {
+	if c.Note, err = checkpoint.Sign(keys[0].Name(), m.Size, m.Root, keys, g.clock, c.At.Unix()); err != nil {
 		return Checkpoint{}, fmt.Errorf("sign the head of %s: %w", c.Org, err)
 	}
 	if t.sig.size.Load() < m.Size { // else it has the same head and a later time: not stored
@@ -304,7 +307,7 @@ func (g *signer) vet(ctx context.Context, s *shard, t *logTail) error {
 		if err == nil {
 			t.sig.mark = m
 			s.notBefore(m.At)
-			if stored && g.anchors != nil && g.anchors.since(ctx, m.At) {
+			if stored && g.anchors != nil && g.anchors.Since(ctx, m.At) {
 				g.anchorSoon(t, Mark{Size: c.Size, Root: c.Root, At: m.At})
 			}
 		}
@@ -331,7 +334,7 @@ func (s *shard) notBefore(at int64) {
 }
 
 // origin returns the origin of t.
-func (g *signer) origin(t *logTail) string { return originOf(g.b.o.Origin, t.id) }
+func (g *signer) origin(t *logTail) string { return checkpoint.Origin(g.b.o.Origin, t.id) }
 
 // signedSize returns the size of the newest checkpoint of t, by whatever process, and −1 when there is none. This process has seen the log
 // as far when it returns. The caller holds t.sig.mu.
@@ -364,17 +367,17 @@ func (g *signer) info(ctx context.Context, s *shard, t *logTail, l LogInfo) (Log
 	if err != nil {
 		return LogInfo{}, err
 	}
-	l.Origin, l.ClockVkey, l.SignEvery = g.origin(t), g.clock.vkey(), g.b.o.SignEvery
+	l.Origin, l.ClockVkey, l.SignEvery = g.origin(t), g.clock.Vkey(), g.b.o.SignEvery
 	if l.SignedSize, err = g.signedSize(ctx, s, t); err != nil {
 		return LogInfo{}, err
 	}
 	if g.anchors != nil {
-		if l.AnchorVkey, err = g.anchors.vkey(ctx); err != nil {
-			return LogInfo{}, err
+		if l.AnchorVkey, err = g.anchors.Vkey(ctx); err != nil {
+			return LogInfo{}, ofAnchors(err)
 		}
 	}
 	for i := range keys {
-		v := Vkey{Vkey: keys[i].vkey(), Generation: keys[i].generation, State: KeyRetiring, Seq: keys[i].seq}
+		v := Vkey{Vkey: keys[i].Vkey(), Generation: keys[i].Generation(), State: KeyRetiring, Seq: keys[i].seq}
 		switch {
 		case keys[i].retired:
 			v.State = KeyRetired

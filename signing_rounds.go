@@ -8,6 +8,8 @@ import (
 	"maps"
 	"slices"
 	"time"
+
+	"github.com/daybook-audit/daybook/internal/anchors"
 )
 
 // start signs in the background.
@@ -61,7 +63,7 @@ func (g *signer) close() {
 	g.round(ctx, g.changed())
 	g.anchor(ctx)
 	if g.anchors != nil {
-		g.anchors.telling.Wait()
+		g.anchors.Wait()
 	}
 }
 
@@ -234,8 +236,8 @@ func (g *signer) anchorSoon(t *logTail, m Mark) {
 	}
 	g.mu.Lock()
 	defer g.mu.Unlock()
-	if m.Size >= g.toAnchor[t.no].size {
-		g.toAnchor[t.no] = anchoredHead{tag: tagOf(g.origin(t)), size: m.Size, root: m.Root, at: m.At}
+	if m.Size >= g.toAnchor[t.no].Size {
+		g.toAnchor[t.no] = anchors.Head{Tag: anchors.Tag(g.origin(t)), Size: m.Size, Root: m.Root, At: m.At}
 	}
 }
 
@@ -243,12 +245,12 @@ func (g *signer) anchorSoon(t *logTail, m Mark) {
 func (g *signer) anchor(ctx context.Context) {
 	g.mu.Lock()
 	heads := g.toAnchor
-	g.toAnchor = map[LogNo]anchoredHead{}
+	g.toAnchor = map[LogNo]anchors.Head{}
 	g.mu.Unlock()
 	if len(heads) == 0 || ctx.Err() != nil {
 		return
 	}
-	err := g.anchors.append(ctx, slices.Collect(maps.Values(heads)))
+	err := ofAnchors(g.anchors.Append(ctx, slices.Collect(maps.Values(heads))))
 	if err == nil {
 		return
 	}
@@ -258,7 +260,7 @@ func (g *signer) anchor(ctx context.Context) {
 	g.mu.Lock()
 	defer g.mu.Unlock()
 	for no, h := range heads {
-		if h.size >= g.toAnchor[no].size {
+		if h.Size >= g.toAnchor[no].Size {
 			g.toAnchor[no] = h
 		}
 	}

@@ -113,14 +113,14 @@ func (m *merger) noticeRemovals(swap *Swap) error {
 
 // count adds the counts of a block's entries.
 func (s *mergeSlice) count(log LogNo, t *dayTally) {
-	for i, day := range t.days {
+	for day, counts := range t.All() {
 		ref := dayRef{log, day}
 		c := s.days[ref]
 		if c == nil {
 			c = new(dayCounts)
 			s.days[ref] = c
 		}
-		c.merge(&t.counts[i])
+		c.Merge(counts)
 	}
 }
 
@@ -188,14 +188,14 @@ func (m *merger) addDays(ctx context.Context) error {
 			ref := dayRef{swap.Log, day}
 			sum := m.slice.days[ref]
 			if stored := m.days[ref]; stored != "" {
-				before, err := parseDayCounts([]byte(stored))
+				before, err := readDay([]byte(stored))
 				if err != nil {
 					return fmt.Errorf("day %d of log %d: %w", day, swap.Log, err)
 				}
-				sum.merge(&before)
+				sum.Merge(&before)
 			}
-			sum.floor()
-			b := sum.encode()
+			sum.Floor()
+			b := sum.Encode()
 			m.days[ref] = string(b)
 			swap.Slips = append(swap.Slips, Slip{SlipKey: SlipKey{Kind: slipDay, B: day}, Bytes: b})
 		}

@@ -127,6 +127,14 @@ type StoredNote struct {
 
 // Fleet is implemented by a [Store] that several processes may use at once. Their Books follow each other through it.
 type Fleet interface {
+	// AppendNext is an Append that nobody overtakes. It waits until no other process appends to the shard, first come first served, calls
+	// build, in this goroutine, with a Tail of what is newer than after, and appends what build returns, whose Prev is the Last of that Tail.
+	// Others wait meanwhile, but for a build that takes no more than half a second: then they go on, nothing is written, and the answer is
+	// ErrHeadMoved. build may read from the store and MUST NOT write to it. When Rows do not reach Last, the rest is too much to read while
+	// others wait. When build returns an error, or no commit, nothing is written and that error is returned. Other errors are those of Append,
+	// and so is what a repeat by Append does; of an error before build was called nothing was written.
+	AppendNext(ctx context.Context, shard int, after CommitNo, build func(newer Tail) (*Commit, error)) error
+
 	// Watch returns where every shard stands, by shard, from one snapshot, as soon as one of them differs from seen; nil differs. It may
 	// answer late by no more than 250 ms, and what it returns is never behind what another process was told by an Append or a Replace
 	// before the call.

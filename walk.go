@@ -4,10 +4,12 @@ import (
 	"context"
 	"errors"
 	"fmt"
+
+	"github.com/daybook-audit/daybook/internal/timeline"
 )
 
 // anyTime holds every time that an entry can have, those of the years 1970 to 9999 in any zone.
-var anyTime = Span{Min: -microsPerDay, Max: 253_402_300_800_000_000 + microsPerDay}
+var anyTime = Span{Min: -timeline.DayLength, Max: 253_402_300_800_000_000 + timeline.DayLength}
 
 // visit gets an entry that matches; its slices are valid during the call. Returning false ends the walk after this entry.
 type visit func(e *packed) (more bool, err error)

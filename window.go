@@ -3,6 +3,8 @@ package daybook
 import (
 	"slices"
 	"sync"
+
+	"github.com/daybook-audit/daybook/internal/termfilter"
 )
 
 // A whole window of the tail is described like a block, with bounds, filter and facets, when a search first has to read it entry by
@@ -23,7 +25,7 @@ type tailWindow struct {
 
 func (t *tailWindow) bytes() int64 {
 	const itself = 512
-	return int64(itself + len(t.Filter) + len(t.Facets) + len(t.days.counts)*24*24)
+	return int64(itself+len(t.Filter)+len(t.Facets)) + t.days.Bytes()
 }
 
 // tailPlace is where an entry of the tail is.
@@ -77,8 +79,8 @@ func (d *describer) window(s *scan, first int64) (*tailWindow, error) {
 			return nil, err
 		}
 	}
-	t.Filter = d.set.appendFilter(nil, d.terms, first, pieceFill)
-	t.Facets = d.facets.append(nil)
+	t.Filter = d.set.Append(nil, d.terms, first, termfilter.PieceFill)
+	t.Facets = d.facets.Append(nil)
 	t.days, d.days = d.days, dayTally{}
 	d.trim()
 	return t, nil

@@ -93,6 +93,8 @@ func problemOf(res *http.Response, r call) error {
 	code, ok := codes[res.StatusCode]
 	switch {
 	case ok:
+	case p.Code == "store_damaged":
+		code = daybook.CodeTampered
 	case p.Code == "log_frozen":
 		code = daybook.CodeUnavailable
 	case p.Code == "overloaded" || res.StatusCode == http.StatusServiceUnavailable:

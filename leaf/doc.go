@@ -58,7 +58,8 @@ type Doc struct {
 	keys    []sortKey
 	order   []int // in which the fields before the last Sort came out
 	sorted  []field
-	message []byte // of one commitment
+	hash    hasher
+	message []byte // of salts, or of one commitment
 	commits []byte // of the root
 }
 

@@ -31,22 +31,11 @@ const (
 
 // Append implements [daybook.Appender]: one statement, which is its own transaction.
 func (s *Store) Append(ctx context.Context, c *daybook.Commit) error {
-	if c.Shard < 0 || c.Shard >= s.shards {
-		return fmt.Errorf("append to shard %d of %d", c.Shard, s.shards)
+	keys, err := s.checked(c)
+	if err != nil {
+		return err
 	}
-	if len(c.Bytes) < 24 || !bytes.Equal(c.Bytes[8:24], c.ID[:]) {
-		return errors.New("append: the commit's bytes do not carry its id")
-	}
-	keys := c.Keys
-	if len(keys) > 1 { // in one order for everybody: two that insert the same keys must not wait for each other
-		keys = slices.SortedFunc(slices.Values(keys), func(a, b daybook.Key) int {
-			return cmp.Or(cmp.Compare(a.Log, b.Log), bytes.Compare(a.Hash[:], b.Hash[:]))
-		})
-	}
-	k := columnsOf(keys)
-	_, err := s.exec(ctx, durable, statement{text: sqlAppend, args: []any{
-		c.Shard, int64(c.Prev), c.States, c.At, c.Entries, int64(c.Raw), c.Bytes, k.logs, k.hashes, k.firsts, k.counts, k.expires,
-	}})
+	_, err = s.exec(ctx, durable, statement{text: sqlAppend, args: appendArgs(c, keys)})
 	if err == nil {
 		s.news.tell()
 	}
@@ -54,6 +43,29 @@ func (s *Store) Append(ctx context.Context, c *daybook.Commit) error {
 		return keysExist(err, keys)
 	}
 	return err
+}
+
+// checked returns the keys of a commit that can be appended: in one order for everybody, since two that insert the same keys must not wait
+// for each other.
+func (s *Store) checked(c *daybook.Commit) ([]daybook.Key, error) {
+	if c.Shard < 0 || c.Shard >= s.shards {
+		return nil, fmt.Errorf("append to shard %d of %d", c.Shard, s.shards)
+	}
+	if len(c.Bytes) < 24 || !bytes.Equal(c.Bytes[8:24], c.ID[:]) {
+		return nil, errors.New("append: the commit's bytes do not carry its id")
+	}
+	if len(c.Keys) < 2 {
+		return c.Keys, nil
+	}
+	return slices.SortedFunc(slices.Values(c.Keys), func(a, b daybook.Key) int {
+		return cmp.Or(cmp.Compare(a.Log, b.Log), bytes.Compare(a.Hash[:], b.Hash[:]))
+	}), nil
+}
+
+// appendArgs are what the function append is given.
+func appendArgs(c *daybook.Commit, keys []daybook.Key) []any {
+	k := columnsOf(keys)
+	return []any{c.Shard, int64(c.Prev), c.States, c.At, c.Entries, int64(c.Raw), c.Bytes, k.logs, k.hashes, k.firsts, k.counts, k.expires}
 }
 
 // keyColumns are keys as arrays, a column each.

@@ -25,6 +25,7 @@ const (
 	statePrivilege   = "42501"
 	stateReadOnlyTx  = "25006"
 	stateLocked      = "55P03"
+	stateIdle        = "25P03"
 	statePoolerParam = "08P01"
 )
 

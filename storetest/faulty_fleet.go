@@ -24,6 +24,11 @@ func FaultyFleet(s daybook.Store, plan Plan) *FaultyNode {
 	return &FaultyNode{FaultyStore: Faulty(s, plan), fleet: s.(daybook.Fleet)} //nolint:forcetypeassert // as the comment says
 }
 
+// AppendNext implements [daybook.Fleet]. A fault that leaves nothing behind comes before build is called.
+func (f *FaultyNode) AppendNext(ctx context.Context, shard int, after daybook.CommitNo, build func(newer daybook.Tail) (*daybook.Commit, error)) error {
+	return f.run(StepAppend, daybook.ErrHeadMoved, func() error { return f.fleet.AppendNext(ctx, shard, after, build) })
+}
+
 // Watch implements [daybook.Fleet].
 func (f *FaultyNode) Watch(ctx context.Context, seen []daybook.Place) ([]daybook.Place, error) {
 	return get(f.FaultyStore, StepWatch, nil, func() ([]daybook.Place, error) { return f.fleet.Watch(ctx, seen) })

@@ -27,6 +27,7 @@ type shared struct {
 	leases map[string]memoryLease
 	now    func() time.Time // the store's clock
 	woken  chan struct{}    // closed and replaced by every change that Watch tells of
+	turn   chan struct{}    // closed when whoever has it in AppendNext is done; nil: nobody has
 }
 
 type memoryLease struct {
@@ -85,6 +86,61 @@ func (m *MemoryStore) Holder(name string) string {
 		return l.holder
 	}
 	return ""
+}
+
+// longestTurn is how long AppendNext keeps others waiting.
+const longestTurn = 100 * time.Millisecond
+
+// takeTurn waits until nobody is in AppendNext, or was for too long.
+func (c *content) takeTurn() (release func()) {
+	timer := time.NewTimer(longestTurn)
+	defer timer.Stop()
+	c.mu.Lock()
+	for c.turn != nil {
+		theirs := c.turn
+		c.mu.Unlock()
+		late := false
+		select {
+		case <-theirs:
+		case <-timer.C:
+			late = true
+		}
+		c.mu.Lock()
+		if late && c.turn == theirs {
+			break
+		}
+	}
+	mine := make(chan struct{})
+	c.turn = mine
+	c.mu.Unlock()
+	return func() {
+		c.mu.Lock()
+		defer c.mu.Unlock()
+		if c.turn == mine {
+			c.turn = nil
+		}
+		close(mine)
+	}
+}
+
+// Append implements [daybook.Appender].
+func (n *MemoryNode) Append(ctx context.Context, c *daybook.Commit) error {
+	defer n.takeTurn()()
+	return n.MemoryStore.Append(ctx, c)
+}
+
+// AppendNext implements [daybook.Fleet].
+func (n *MemoryNode) AppendNext(ctx context.Context, shard int, after daybook.CommitNo, build func(newer daybook.Tail) (*daybook.Commit, error)) error {
+	defer n.takeTurn()()
+	newer, err := n.Tail(ctx, shard, after, 1<<20)
+	if err != nil {
+		return err
+	}
+	c, err := build(newer)
+	if err != nil || c == nil {
+		return err
+	}
+	return n.MemoryStore.Append(ctx, c)
 }
 
 // Watch implements [daybook.Fleet].

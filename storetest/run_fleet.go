@@ -321,6 +321,106 @@ var fleetPromises = []struct {
 		x.same(t.Last, daybook.CommitNo(2*each))
 		x.same(len(t.Rows), 2*each)
 	}},
+	{"AppendNext gives what is newer, and appends behind it", func(x *fleetTrial) {
+		first, second := commit(0, 100), commit(1, 100)
+		for after := range daybook.CommitNo(2) {
+			x.must(x.other.Append(x.ctx, []*daybook.Commit{first, second}[after]))
+		}
+		third := commit(2, 100)
+		x.must(x.mine.AppendNext(x.ctx, 0, 1, func(newer daybook.Tail) (*daybook.Commit, error) {
+			want := x.tail(1, 1<<20)
+			x.same(newer, want)
+			return third, nil
+		}))
+		x.holds(0, first, second, third)
+		fourth := commit(3, 100)
+		x.must(x.mine.AppendNext(x.ctx, 0, 3, func(newer daybook.Tail) (*daybook.Commit, error) {
+			x.same(len(newer.Rows), 0)
+			return fourth, nil
+		}))
+		x.must(x.Append(x.ctx, fourth)) // a repeat, by its id
+		x.holds(0, first, second, third, fourth)
+	}},
+	{"AppendNext that builds nothing, or fails to, writes nothing and keeps nobody waiting", func(x *fleetTrial) {
+		none := errors.New("none")
+		x.must(x.mine.AppendNext(x.ctx, 0, 0, func(daybook.Tail) (*daybook.Commit, error) { return nil, nil }))
+		x.want(x.mine.AppendNext(x.ctx, 0, 0, func(daybook.Tail) (*daybook.Commit, error) { return nil, none }), none)
+		moved := commit(5, 100)
+		x.want(x.mine.AppendNext(x.ctx, 0, 0, func(daybook.Tail) (*daybook.Commit, error) { return moved, nil }), daybook.ErrHeadMoved)
+		x.same(x.place().Last, daybook.CommitNo(0))
+		x.must(x.other.Append(x.ctx, commit(0, 100)))
+	}},
+	{"AppendNext names the keys that are taken", func(x *fleetTrial) {
+		h := x.log(x.orgOf("org"))
+		key := daybook.Key{KeyRef: daybook.KeyRef{Log: h.Log, Hash: [16]byte{1}}, N: 1, Expires: 1 << 40}
+		first := commit(0, 100)
+		first.Keys = []daybook.Key{key}
+		x.must(x.Append(x.ctx, first))
+		next := commit(1, 100)
+		next.Keys = []daybook.Key{key}
+		err := x.mine.AppendNext(x.ctx, 0, 1, func(daybook.Tail) (*daybook.Commit, error) { return next, nil })
+		var exists *daybook.KeyExistsError
+		if !errors.As(err, &exists) || len(exists.Keys) != 1 || exists.Keys[0] != key.KeyRef {
+			x.Fatalf("a taken key: %v", err)
+		}
+		x.holds(0, first)
+	}},
+	{"nobody commits while AppendNext builds", func(x *fleetTrial) {
+		const each = 30
+		errs := make(chan error, 3)
+		next := func(f daybook.Fleet) error {
+			last := daybook.CommitNo(0)
+			for range each {
+				if err := f.AppendNext(x.ctx, 0, last, func(newer daybook.Tail) (*daybook.Commit, error) {
+					for i, row := range newer.Rows { // perhaps not all of them
+						if row.N != last+daybook.CommitNo(i)+1 || row.N > newer.Last {
+							x.Errorf("commit %d in place %d after %d, of %d", row.N, i, last, newer.Last)
+						}
+					}
+					last = newer.Last + 1
+					return commit(newer.Last, 100), nil
+				}); err != nil {
+					return err
+				}
+			}
+			return nil
+		}
+		go func() { errs <- next(x.mine) }()
+		go func() { errs <- next(x.others) }()
+		go func() {
+			var err error
+			last := daybook.CommitNo(0)
+			for n := 0; n < each && err == nil; {
+				switch err = x.Append(x.ctx, commit(last, 100)); {
+				case err == nil:
+					n, last = n+1, last+1
+				case errors.Is(err, daybook.ErrHeadMoved):
+					var t daybook.Tail
+					t, err = x.Tail(x.ctx, 0, last, 1<<20)
+					last = t.Last
+				}
+			}
+			errs <- err
+		}()
+		x.must(errors.Join(<-errs, <-errs, <-errs))
+		t := x.tail(0, 1<<30)
+		x.same(t.Last, daybook.CommitNo(3*each))
+		x.same(len(t.Rows), 3*each)
+	}},
+	{"AppendNext that takes too long keeps nobody waiting", func(x *fleetTrial) {
+		first, late := commit(0, 100), commit(0, 200)
+		err := x.mine.AppendNext(x.ctx, 0, 0, func(daybook.Tail) (*daybook.Commit, error) {
+			x.must(x.other.Append(x.ctx, first)) // waits until the other's time is over
+			return late, nil
+		})
+		switch {
+		case err == nil:
+			x.Fatal("a commit that took too long was appended")
+		case !errors.Is(err, daybook.ErrHeadMoved): // the connection broke: the outcome is asked for
+			x.want(x.Append(x.ctx, late), daybook.ErrHeadMoved)
+		}
+		x.holds(0, first)
+	}},
 	{"a lease has one holder, who may renew it", func(x *fleetTrial) {
 		x.must(x.mine.Lease(x.ctx, "work", "me", time.Hour))
 		x.want(x.others.Lease(x.ctx, "work", "you", time.Hour), daybook.ErrLeaseHeld)
@@ -364,7 +464,10 @@ var fleetPromises = []struct {
 		check := func(when string, ctx context.Context) {
 			_, watch := x.mine.Watch(ctx, nil)
 			_, _, moved := x.mine.Moved(ctx, 0, 0)
-			for name, err := range map[string]error{"Watch": watch, "Moved": moved, "Lease": x.mine.Lease(ctx, "work", strings.Repeat("m", 32), time.Hour)} {
+			for name, err := range map[string]error{
+				"Watch": watch, "Moved": moved, "Lease": x.mine.Lease(ctx, "work", strings.Repeat("m", 32), time.Hour),
+				"AppendNext": x.mine.AppendNext(ctx, 0, 0, func(daybook.Tail) (*daybook.Commit, error) { return commit(0, 100), nil }),
+			} {
 				if err == nil {
 					x.Errorf("%s %s: no error", name, when)
 				}

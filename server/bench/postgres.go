@@ -99,7 +99,7 @@ func (r *report) pgLoads(ctx context.Context, name string, nodes int) error {
 		args, pids = append(args, "--also", s.url), append(pids, s.pid())
 	}
 	args = append(args, "--pid", strings.Join(pids, ","))
-	if _, err := r.measure(ctx, append([]string{"load", "--name", name + " prime", "--connections", "8", "--batch", "100", "--events", "20000"}, args...)...); err != nil {
+	if _, err := r.measure(ctx, append([]string{"load", "--name", name + " prime", "--connections", "64", "--batch", "1", "--events", "20000"}, args...)...); err != nil {
 		return err
 	}
 	for _, sh := range pgLoads {

@@ -21,7 +21,7 @@ func TestStories(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	url, key := startServer(t)
+	url, key, program := startServer(t)
 	stories, err := filepath.Glob(filepath.Join(root, "web/test/stories/*.story.mjs"))
 	if err != nil || len(stories) == 0 {
 		t.Fatalf("no stories: %v", err)
@@ -33,7 +33,7 @@ func TestStories(t *testing.T) {
 	for _, story := range stories {
 		name := strings.TrimSuffix(filepath.Base(story), ".story.mjs")
 		t.Run(name, func(t *testing.T) { // one after the other: a browser is enough for two cores
-			args := []string{filepath.Join(root, "web/test/stories/run.mjs"), "--url", url, "--key", key, "--tools", folder, "--shots", shots, "--only", name + "/"}
+			args := []string{filepath.Join(root, "web/test/stories/run.mjs"), "--url", url, "--key", key, "--program", program, "--tools", folder, "--shots", shots, "--only", name + "/"}
 			if os.Getenv("DAYBOOK_TEST_SIZE") != "nightly" {
 				args = append(args, "--fast")
 			}
@@ -50,12 +50,12 @@ var (
 	showed = regexp.MustCompile(`^\s*key\s+(dbk_\S+)`)
 )
 
-// startServer builds the program, starts it with the sample in a folder of its own, and returns its address and key. The test's end
-// stops it.
-func startServer(t *testing.T) (url, key string) {
+// startServer builds the program, starts it with the sample in a folder of its own, and returns its address, its key and the program. The
+// test's end stops it.
+func startServer(t *testing.T) (url, key, program string) {
 	t.Helper()
 	dir := t.TempDir()
-	program := filepath.Join(dir, "daybook")
+	program = filepath.Join(dir, "daybook")
 	build := exec.CommandContext(t.Context(), "go", "build", "-o", program, "./server/cmd/daybook")
 	build.Dir = root
 	for _, v := range os.Environ() {
@@ -100,5 +100,5 @@ func startServer(t *testing.T) (url, key string) {
 		for lines.Scan() {
 		}
 	}()
-	return url, key
+	return url, key, program
 }

@@ -3,7 +3,7 @@ import assert from "node:assert/strict";
 import { readdirSync, readFileSync } from "node:fs";
 import test from "node:test";
 import de from "../src/messages/de";
-import { type Language, language, languages, number, preferred, speak, type Texts, t } from "../src/messages/messages";
+import { type Language, language, languages, number, preferred, refusal, speak, type Texts, t } from "../src/messages/messages";
 import german from "../src/sentence/words.de.json";
 import english from "../src/sentence/words.json";
 import { shortTime } from "../src/ui/time";
@@ -92,6 +92,12 @@ test("English has its plural forms, and they hold the same values", () => {
 		}
 });
 
+test("a language translates refusals that there are", () => {
+	const page = readFileSync("../docs/reference/errors.md", "utf8") + readFileSync("../docs/reference/query-language.md", "utf8");
+	for (const { refusals } of Object.values(others))
+		for (const code of Object.keys(refusals)) assert.ok(code === "network" || page.includes(`\`${code.replace("query.", "")}\``), code);
+});
+
 test("German has a participle for every verb", () => {
 	assert.deepEqual(Object.keys(german.participles), english.verbs);
 });
@@ -113,6 +119,8 @@ test("another language is spoken with its numbers and times", async () => {
 	assert.deepEqual(say(), ["1 Ereignis", "1.234 Ereignisse", "1,5", "01. März 2020 10:00:00"]);
 	assert.equal(page.documentElement.lang, "de");
 	assert.equal(language.value, "de");
+	assert.equal(refusal("not_found", "…"), "Das gibt es nicht, oder es gehört jemand anderem.");
+	assert.equal(refusal("exists", "there is one"), "there is one");
 	await Promise.all([speak("de"), speak("en")]); // the last one chosen wins
 	assert.deepEqual([language.value, t("close"), page.documentElement.lang], ["en", "Close", "en"]);
 });

@@ -187,8 +187,10 @@ test("evidence that was changed fails at the entry", async () => {
 	assert.equal(recall(shelf, "org_acme")?.failure?.seq, seq);
 	// The banner stays until somebody acknowledges it.
 	assert.equal(new Verifier(fake, "org_acme", shelf, now).memory?.failure?.seq, seq);
-	v.acknowledge();
-	assert.equal(recall(shelf, "org_acme")?.failure, undefined);
+	// Another failure takes its place: what was acknowledged of the first says nothing about it.
+	fake.bundle = await refoot(BUNDLE.replace(line, line.replace(/"action":"[^"]/, '"action":"Y')));
+	await v.range(FROM, TO, 16, () => {});
+	assert.notEqual(recall(shelf, "org_acme")?.failure?.findings[0]?.got, found.got);
 });
 
 test("a range is verified, counted and remembered", async () => {
@@ -271,4 +273,39 @@ test("memory that was damaged is forgotten", () => {
 	}
 	assert.equal(recall(undefined, "o"), undefined);
 	assert.equal(writeJSON(readJSON("1.0")), "1.0");
+});
+
+test("a server that says that its store is damaged is not out of reach", async () => {
+	const { fake, shelf, v } = make();
+	fake.checkpoint = async () => NOTE;
+	const damaged = Object.assign(new Refused(500), { code: "store_damaged", damage: { from: 3, to: 9 } });
+	fake.evidence = async () => {
+		throw damaged;
+	};
+	const r = await v.range(FROM, TO, 16, () => {});
+	assert.deepEqual([r.state, r.seq, r.findings.map((f) => f.code)], ["failed", 3, ["store_damaged"]]);
+	for (const one of (await v.entries(shown())).values()) assert.equal(one.state, "failed");
+	assert.equal(recall(shelf, "org_acme")?.failure, undefined); // the server keeps it
+});
+
+test("an older checkpoint is held against the newest", async () => {
+	const { fake, shelf, v } = make();
+	const line = LINES.map((l) => readJSON(l) as Obj).find((m) => m.get("t") === "consistency") as Obj;
+	const old = line.get("note") as string;
+	const size = readNote(old, false).size;
+	assert.deepEqual(await v.past(old), [], "an honest one");
+	assert.deepEqual(fake.asked.at(-1), { from: 15, to: 16, size: 16, since: size });
+	assert.deepEqual(await v.past(NOTE), [], "the newest itself");
+	// The root of another: nobody signed it.
+	const other = NOTE.replace(/\n(\S+)\n\n/, "\nAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA=\n\n");
+	const findings = await v.past(other);
+	assert.ok(findings.some((f) => f.code === "signature_invalid") && findings.some((f) => f.code === "fork"), JSON.stringify(findings));
+	assert.equal(recall(shelf, "org_acme")?.failure?.findings.length, findings.length);
+	fake.checkpoint = async () => {
+		throw new Refused(503);
+	};
+	assert.deepEqual(
+		(await v.past(old)).map((f) => f.code),
+		["unreachable"],
+	);
 });

@@ -164,6 +164,17 @@ BEGIN
   END IF;
 END $$;
 
+-- lock_shard keeps others from appending to a shard until the transaction ends, those who came before first. It returns where the shard
+-- stands, with the commits after p_after up to p_rows of them.
+CREATE FUNCTION lock_shard(p_shard smallint, p_after bigint, p_rows int) RETURNS TABLE (r_last bigint, r_merged bigint, r_signed bigint, r_states bigint,
+  r_n bigint, r_data bytea) LANGUAGE plpgsql SECURITY DEFINER SET search_path FROM CURRENT AS $$
+DECLARE s shards;
+BEGIN
+  SELECT * INTO s FROM shards WHERE shard = p_shard FOR NO KEY UPDATE;
+  RETURN QUERY SELECT s.last, s.merged, s.signed, s.states, c.n, c.data FROM (VALUES (1)) AS one
+    LEFT JOIN (SELECT n, data FROM commits WHERE shard = p_shard AND n > p_after ORDER BY n LIMIT p_rows) AS c ON true ORDER BY c.n;
+END $$;
+
 -- move counts a change of logs of one shard, whose row it locks.
 CREATE FUNCTION move(p_shard smallint, p_logs bigint[]) RETURNS void LANGUAGE plpgsql SET search_path FROM CURRENT AS $$
 DECLARE v_move bigint;

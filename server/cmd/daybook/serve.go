@@ -193,6 +193,7 @@ func (m *Main) handler(ctx context.Context) (*api.Server, error) {
 	if info, err := os.Stat(c.DB); err == nil && info.Mode().IsRegular() {
 		d.Storage = m.storageBytes
 	}
+	d.Failures = control.NewFailures(m.store, m.Now)
 	d.Views, d.ViewerSettings = control.NewViews(m.store, m.Now), control.NewViewings(m.store, m.Now)
 	viewerKey, err := control.ViewerTokenKey(ctx, m.store)
 	if err == nil {

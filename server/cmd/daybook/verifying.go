@@ -80,6 +80,10 @@ func (m *Main) verifyStore(ctx context.Context) error {
 		})
 		e.Outcome, e.Reason = daybook.Failure, f.Message
 		m.audit.After(ctx, control.Instance, e)
+		failure := control.Failure{Check: "store", Finding: f.Code, Seq: f.Seq, Detail: f.Message, By: daybook.Party{Type: e.Actor.Type, ID: e.Actor.ID}}
+		if _, err := control.NewFailures(m.store, m.Now).Note(ctx, f.Org, failure); err != nil {
+			return err
+		}
 	}
 	return nil
 }

@@ -117,6 +117,10 @@ var (
 		id: "getCheckpoint", tag: "Log", summary: "Get the newest checkpoint", text: "A signed note: origin, size, root. It covers every entry that was recorded before the request.",
 		path: []param{pathOrg}, answers: note("The note."), faults: []int{503},
 	}
+	aboutListCheckpoints = operation{
+		id: "listCheckpoints", tag: "Log", summary: "List a log's checkpoints", text: "Those that are stored, newest first. It signs nothing.",
+		path: []param{pathOrg}, answers: ok(checkpointList{}, "A page of them."), faults: []int{503},
+	}
 	aboutGetCheckpointAt = operation{
 		id: "getCheckpointAt", tag: "Log", summary: "Get a checkpoint by size", text: "One that was signed before, of exactly this size.",
 		path: []param{pathOrg, {"size", "The size of its tree.", text}}, answers: note("The note."), faults: []int{503},

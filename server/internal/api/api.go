@@ -39,6 +39,7 @@ type Deps struct {
 	Storage func() (int64, error)
 
 	Views      *control.Views
+	Failures   *control.Failures
 	Retentions *control.Retentions
 	Schemas    *control.Schemas
 	Erasures   *control.Erasures
@@ -116,6 +117,7 @@ type Server struct {
 	bodies, answers room
 	dictionaries    dictionaries
 	totals          totals
+	damages         damages
 
 	closing   chan struct{}
 	closeOnce sync.Once

@@ -53,6 +53,7 @@ type fixture struct {
 type setup struct {
 	deps    func(*api.Deps)
 	book    func(daybook.Options) daybook.Options
+	store   func(daybook.Store) daybook.Store // what the Book has of it
 	rate    float64
 	schemas map[string]control.SchemaRules
 }
@@ -75,7 +76,11 @@ func newFixture(tb testing.TB, s setup) *fixture {
 		tb.Fatal(err)
 	}
 	options.Schemas = f.schemas
-	if f.book, err = daybook.Open(tb.Context(), f.store, options); err != nil {
+	var store daybook.Store = f.store
+	if s.store != nil {
+		store = s.store(store)
+	}
+	if f.book, err = daybook.Open(tb.Context(), store, options); err != nil {
 		tb.Fatal(err)
 	}
 	tb.Cleanup(func() {
@@ -107,7 +112,7 @@ func newFixture(tb testing.TB, s setup) *fixture {
 	deps := api.Deps{
 		Book: f.book, Docs: f.store, Orgs: f.orgs, Keys: f.keys, Auth: f.auth, Exports: f.export, Metrics: metrics, Now: f.Now, Version: "0.1.0",
 		Retentions: control.NewRetentions(f.store, f.Now), Schemas: f.schemas, Erasures: control.NewErasures(f.store, f.Now), BackupsKept: 30 * 24 * time.Hour,
-		Eraser: f.eraser, Views: control.NewViews(f.store, f.Now),
+		Eraser: f.eraser, Views: control.NewViews(f.store, f.Now), Failures: control.NewFailures(f.store, f.Now),
 	}
 	deps.ViewerSettings = control.NewViewings(f.store, f.Now)
 	if deps.Viewings, err = f.auth.NewViewings(deps.ViewerSettings, bytes.Repeat([]byte{9}, 32)); err != nil {

@@ -114,7 +114,7 @@ func TestLooks(t *testing.T) {
 		"GET /v1/targets/{type}/{id}/versions/{version}": true, "GET /v1/targets/{type}/{id}/versions/{version}/restore-plan": true, // one look with the list
 		"GET /v1/views": true, "GET /v1/views/{view}": true,
 		"GET /v1/summary": true, "GET /v1/sentences": true,
-		"POST /v1/events": true, "POST " + logPath + "/keys": true, "GET " + logPath + "/info": true, "GET " + logPath + "/epochs/{epoch}/info": true,
+		"POST /v1/events": true, "POST " + logPath + "/keys": true, "GET " + logPath + "/failures": true, "GET " + logPath + "/info": true, "GET " + logPath + "/epochs/{epoch}/info": true,
 		"POST /v1/exports": true, "GET /v1/exports": true, "GET /v1/exports/{id}": true, "DELETE /v1/exports/{id}": true,
 	}
 	paths := map[string]struct {

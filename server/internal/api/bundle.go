@@ -2,6 +2,7 @@ package api
 
 import (
 	"cmp"
+	"io"
 	"net/http"
 	"strings"
 	"time"
@@ -18,7 +19,42 @@ func getBundle(c *call) error {
 	if q.Zone, err = c.zone(); err != nil {
 		return err
 	}
-	return c.sendBundle(q)
+	return c.sendBundle(q, 0)
+}
+
+// evidenceHeld is how many bytes of evidence wait for the rest: what is damaged within them is a problem that says so, and no connection
+// that breaks off, which a page could not tell from a bad line.
+const evidenceHeld = 1 << 20
+
+// patientWriter holds what is written until there is more than it may hold.
+type patientWriter struct {
+	to   io.Writer
+	room int
+	held []byte
+}
+
+// Write is part of io.Writer.
+func (w *patientWriter) Write(p []byte) (int, error) {
+	if len(p) <= w.room {
+		w.room -= len(p)
+		w.held = append(w.held, p...)
+		return len(p), nil
+	}
+	if err := w.flush(); err != nil {
+		return 0, err
+	}
+	return w.to.Write(p)
+}
+
+// flush writes what is held; from here on nothing is.
+func (w *patientWriter) flush() error {
+	held := w.held
+	w.room, w.held = 0, nil
+	if len(held) == 0 {
+		return nil
+	}
+	_, err := w.to.Write(held)
+	return err
 }
 
 // maxEvidence is how many entries one answer of evidence proves: what a page shows, and what is checked while somebody waits.
@@ -38,11 +74,11 @@ func getEvidence(c *call) error {
 		return invalid("empty_range", paramEvidenceTo.name, "Evidence is of 1 to %d entries, from %d not to %d.", maxEvidence, from, to)
 	}
 	// What a viewer may not see is in it as a hash: an entry that the token leaves out, a field that it withholds, and every hold.
-	return c.sendBundle(daybook.BundleQuery{Org: c.org, Within: c.within(nil), Mask: c.hidden(), WithoutHolds: c.viewer() != nil})
+	return c.sendBundle(daybook.BundleQuery{Org: c.org, Within: c.within(nil), Mask: c.hidden(), WithoutHolds: c.viewer() != nil}, evidenceHeld)
 }
 
-// sendBundle answers with the bundle of q and of the parameters that all bundles have.
-func (c *call) sendBundle(q daybook.BundleQuery) error {
+// sendBundle answers with the bundle of q and of the parameters that all bundles have; what is held fits into so many bytes.
+func (c *call) sendBundle(q daybook.BundleQuery, held int) error {
 	for _, text := range cutList(c.param(paramSince)) {
 		size, ok := plainDecimal(text)
 		if !ok {
@@ -81,7 +117,11 @@ func (c *call) sendBundle(q daybook.BundleQuery) error {
 	end := cmp.Or(q.End, q.Size)
 	c.seen.Shown = selfaudit.Shown{Rows: max(0, end-q.First), First: q.First, Last: end - 1}
 	c.looked(daybook.Success) // as it begins: who breaks it off has had the rest
-	if _, err = l.WriteBundle(c.r.Context(), to, q); err == nil {
+	patient := &patientWriter{to: to, room: held}
+	if _, err = l.WriteBundle(c.r.Context(), patient, q); err == nil {
+		err = patient.flush()
+	}
+	if err == nil {
 		return nil
 	}
 	if c.status == 0 {

@@ -235,6 +235,9 @@ func (c *call) fail(err error) {
 		c.status = statusClientGone
 		return
 	}
+	if d, ok := errors.AsType[*daybook.DamageError](err); ok {
+		c.noteDamage(d.Damage)
+	}
 	p := problemOf(err)
 	p.send(c)
 }

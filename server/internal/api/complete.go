@@ -159,7 +159,7 @@ func readDictionary(ctx context.Context, book Book, org daybook.OrgID) (*diction
 	if err != nil {
 		return nil, err
 	}
-	page, err := book.Search(ctx, daybook.EventQuery{Org: org, Limit: sampleSize})
+	page, err := book.Search(ctx, daybook.EventQuery{Org: org, Limit: sampleSize, Gaps: true})
 	if err != nil {
 		return nil, err
 	}

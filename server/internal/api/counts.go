@@ -11,7 +11,7 @@ import (
 
 // countQuery reads what the histogram and the facets have in common.
 func (c *call) countQuery() (daybook.EventQuery, error) {
-	q := daybook.EventQuery{Org: c.org, Text: c.param(paramQ), FromText: c.param(paramFrom), ToText: c.param(paramTo), Within: c.within(nil), Hide: c.hidden()}
+	q := daybook.EventQuery{Org: c.org, Text: c.param(paramQ), FromText: c.param(paramFrom), ToText: c.param(paramTo), Within: c.within(nil), Hide: c.hidden(), Gaps: true}
 	c.seen.within = q.Within
 	var err error
 	q.Zone, err = c.zone()
@@ -49,6 +49,7 @@ func getHistogram(c *call) error {
 		out = append(out, '}')
 	}
 	out = append(out, `],"searched":`...)
+	c.noteGaps(&h.Searched)
 	out = appendSearched(out, &h.Searched)
 	c.out = append(out, '}')
 	c.send(http.StatusOK, jsonType, c.out)
@@ -90,6 +91,7 @@ func getFacets(c *call) error {
 		out = appendFacet(out, &f.Fields[i])
 	}
 	out = append(out, `},"searched":`...)
+	c.noteGaps(&f.Searched)
 	out = appendSearched(out, &f.Searched)
 	c.out = append(out, '}')
 	c.send(http.StatusOK, jsonType, c.out)

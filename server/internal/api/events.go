@@ -29,11 +29,12 @@ func (c *call) listWithin(within *query.Query) error {
 	if err != nil {
 		return err
 	}
-	q.Within = c.within(within)
+	q.Within, q.Gaps = c.within(within), true
 	page, err := c.s.Book.Search(c.r.Context(), q)
 	if err != nil {
 		return err
 	}
+	c.noteGaps(&page.Searched)
 	c.seen = seen{asked: true, query: page.Query, within: q.Within, from: page.From, to: page.To}
 	c.seen.showed(page.Entries...)
 	out := append(c.out[:0], `{"entries":[`...)
@@ -132,7 +133,21 @@ func appendSearched(dst []byte, s *daybook.Searched) []byte {
 		dst = append(dst, `,"reason":`...)
 		dst = append(dst, marshal(s.Reason)...)
 	}
+	if len(s.Damaged) > 0 {
+		shown := make([]damage, len(s.Damaged))
+		for i := range s.Damaged {
+			shown[i] = showDamage(&s.Damaged[i])
+		}
+		dst = append(append(dst, `,"damaged":`...), marshal(shown)...)
+	}
 	return append(dst, '}')
+}
+
+// noteGaps keeps what a search had to leave out.
+func (c *call) noteGaps(s *daybook.Searched) {
+	for i := range s.Damaged {
+		c.noteDamage(s.Damaged[i])
+	}
 }
 
 func getEvent(c *call) error {

@@ -44,6 +44,7 @@ type exported struct {
 	SHA256      *string       `json:"sha256" doc:"Of the file, in hex; null until it is ready."`
 	LeftOut     leftOut       `json:"left_out" doc:"What the file does not hold of the log."`
 	Error       *string       `json:"error" doc:"Why it failed, or why the file was deleted."`
+	Warning     string        `json:"warning,omitempty" doc:"What was found false of the log and nobody had acknowledged when the export was made: see listFailures." example:"integrity failed at entry 7 (leaf_mismatch)"`
 	By          string        `json:"by" doc:"The key that asked for it." example:"key_01m7w2y7m0fhra2avt0s3fj8ks"`
 	CreatedAt   stamp         `json:"created_at" format:"date-time"`
 	StartedAt   *stamp        `json:"started_at" format:"date-time"`
@@ -75,6 +76,7 @@ func (c *call) showExport(x *control.Export) exported {
 		CreatedAt: newStamp(time.UnixMicro(x.CreatedAt)), StartedAt: microStamp(x.StartedAt), FinishedAt: microStamp(x.FinishedAt),
 		ExpiresAt: microStamp(x.ExpiresAt), LeftOut: leftOut{Entries: x.Scanned - x.Rows, Columns: export.LeftOut(x), ErasedEntries: x.ErasedEntries, ErasedFields: x.ErasedFields, Mask: x.Mask},
 	}
+	shown.Warning = x.Warning
 	if x.Error != "" {
 		shown.Error = &x.Error
 	}
@@ -100,9 +102,13 @@ func createExport(c *call) error {
 	if err := c.decode(&in, "format"); err != nil {
 		return err
 	}
+	warning, err := c.warning()
+	if err != nil {
+		return err
+	}
 	x, err := c.s.Exports.Create(c.r.Context(), export.Request{
 		Export: control.Export{
-			Org: c.org, Format: in.Format, Compression: in.Compression, Columns: in.Columns, Mask: in.Mask, Since: in.Since, Raw: in.RawCSV, Query: in.Query, TZ: in.TZ, By: c.principal.KeyID,
+			Org: c.org, Format: in.Format, Compression: in.Compression, Columns: in.Columns, Mask: in.Mask, Since: in.Since, Raw: in.RawCSV, Query: in.Query, TZ: in.TZ, By: c.principal.KeyID, Warning: warning,
 		},
 		FromText: in.From, ToText: in.To,
 		Before: func(_ context.Context, x control.Export) error {
@@ -187,6 +193,9 @@ func getExportFile(c *call) error {
 		return err
 	}
 	c.org = x.Org
+	if x.Warning != "" {
+		c.Header().Set("Daybook-Warning", x.Warning)
+	}
 	err = c.s.Exports.Serve(c, c.r, &x)
 	if errors.Is(err, export.ErrRange) {
 		return &requestError{status: http.StatusRequestedRangeNotSatisfiable, code: "range_invalid", detail: "the range begins beyond the end of the file."}

@@ -48,7 +48,7 @@ func TestFaults(t *testing.T) {
 		"unknown":        {fmt.Errorf("%w: %w", daybook.ErrUnknownOutcome, errDisk), 503, "unknown_outcome", "1"},
 		"unknown, coded": {fmt.Errorf("%w: %w", daybook.ErrUnknownOutcome, &daybook.Error{Code: daybook.CodeInvalid}), 503, "unknown_outcome", "1"},
 		"key conflict":   {&daybook.Error{Code: daybook.CodeConflict, Rule: "key_conflict", Message: "m"}, 409, "key_conflict", ""},
-		"tampered":       {&daybook.Error{Code: daybook.CodeTampered, Rule: "damaged", Message: "secret block 7"}, 500, "internal", ""},
+		"tampered":       {&daybook.Error{Code: daybook.CodeTampered, Rule: "damaged", Message: "secret block 7"}, 500, "store_damaged", ""},
 		"internal":       {fmt.Errorf("append 3 events: %w", errDisk), 500, "internal", ""},
 		"coded internal": {&daybook.Error{Code: daybook.CodeInternal, Message: "secret", Err: errDisk}, 500, "internal", ""},
 		"unreachable":    {fmt.Errorf("look up keys: %w: %w", daybook.ErrUnreachable, errDisk), 503, "store_unreachable", "1"},

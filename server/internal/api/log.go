@@ -1,7 +1,9 @@
 package api
 
 import (
+	"cmp"
 	"context"
+	"errors"
 	"fmt"
 	"net/http"
 	"slices"
@@ -68,6 +70,7 @@ func logRoutes() []*route {
 	for _, epoch := range []bool{false, true} {
 		rows := []*route{
 			{pattern: "/checkpoint", fresh: freshAlways, viewers: auth.FeatureVerify, looks: proved("checkpoint"), handler: getCheckpoint, about: aboutGetCheckpoint},
+			{pattern: "/checkpoints", viewers: auth.FeatureVerify, looks: proved("checkpoint"), params: []param{paramLimit, paramCursor}, handler: listCheckpoints, about: aboutListCheckpoints},
 			{pattern: "/checkpoints/{size}", viewers: auth.FeatureVerify, looks: proved("checkpoint"), handler: getCheckpointAt, about: aboutGetCheckpointAt},
 			{pattern: "/tile/{path...}", viewers: auth.FeatureVerify, looks: proved("tile"), quiet: true, handler: getTile, about: aboutGetTile},
 			{pattern: "/inclusion", fresh: freshAlways, viewers: auth.FeatureVerify, looks: proved("inclusion"), params: []param{paramSeq, paramSize}, handler: getInclusion, about: aboutGetInclusion},
@@ -94,7 +97,12 @@ func logRoutes() []*route {
 		}
 		all = append(all, rows...)
 	}
-	return append(all, &route{method: http.MethodPost, pattern: logPath + "/keys", scopes: auth.Manage, org: orgPath, handler: rotateKey, about: aboutRotateKey})
+	return append(
+		all,
+		&route{method: http.MethodPost, pattern: logPath + "/keys", scopes: auth.Manage, org: orgPath, handler: rotateKey, about: aboutRotateKey},
+		&route{method: http.MethodGet, pattern: logPath + "/failures", scopes: auth.Read, org: orgPath, handler: listFailures, about: aboutListFailures},
+		&route{method: http.MethodPost, pattern: logPath + "/failures", scopes: auth.Manage, org: orgPath, handler: acknowledgeFailures, about: aboutAcknowledge},
+	)
 }
 
 // logPath begins the routes of an organization's newest log, epochPath those of the log of an epoch.
@@ -170,6 +178,61 @@ func getCheckpointAt(c *call) error {
 		return absent(err)
 	}
 	c.sendNote(cp.Note, neverStales)
+	return nil
+}
+
+// checkpointRow is a stored checkpoint in a list.
+type checkpointRow struct {
+	Size     int64  `json:"size" example:"48201"`
+	SignedAt stamp  `json:"signed_at" format:"date-time" doc:"By the clock of the server that signed it."`
+	Root     string `json:"root" doc:"Base64; empty when damaged."`
+	Note     string `json:"note" doc:"The signed note; empty when damaged."`
+	Damaged  bool   `json:"damaged,omitempty" doc:"What is stored is not a checkpoint of this size any more."`
+}
+
+type checkpointList struct {
+	Checkpoints []checkpointRow `json:"checkpoints" nullable:"false" doc:"Newest first."`
+	NextCursor  *string         `json:"next_cursor" doc:"For the next page; null at the end."`
+}
+
+// listCheckpoints gives what was signed. One that is damaged keeps its row, so that nothing is missing silently.
+func listCheckpoints(c *call) error {
+	limit, err := c.whole(paramLimit)
+	if err != nil {
+		return err
+	}
+	text, err := readListCursor(c.param(paramCursor))
+	below, ok := plainDecimal(cmp.Or(text, "0"))
+	if err == nil && (!ok || text == "0") {
+		err = invalid("cursor_invalid", paramCursor.name, "this cursor is not one of this list.")
+	}
+	if err != nil {
+		return err
+	}
+	l, err := c.log()
+	if err != nil {
+		return err
+	}
+	list := checkpointList{Checkpoints: []checkpointRow{}}
+	for cp, err := range l.Checkpoints(c.r.Context(), below) {
+		d, bad := errors.AsType[*daybook.DamageError](err)
+		if err != nil && !bad {
+			return err
+		}
+		if len(list.Checkpoints) == int(limit) {
+			list.NextCursor = listCursor(strconv.FormatInt(list.Checkpoints[limit-1].Size, 10))
+			break
+		}
+		row := checkpointRow{Size: cp.Size, SignedAt: newStamp(cp.At), Damaged: bad}
+		if bad {
+			c.noteDamage(d.Damage)
+		} else {
+			row.Root, row.Note = cp.Root.String(), string(cp.Note)
+		}
+		list.Checkpoints = append(list.Checkpoints, row)
+	}
+	c.w.Header()["Cache-Control"] = askAgain
+	c.send(http.StatusOK, jsonType, marshal(list))
 	return nil
 }
 

@@ -24,6 +24,9 @@ type Metrics struct {
 	book     *daybook.Metrics
 	stats    func() daybook.Stats // set by Watch
 	pace     pace
+	clocks   drift
+	name     string       // of this process
+	overdue  func() int64 // set by WatchErasures; nil: nobody looks
 }
 
 // NewMetrics returns metrics of one server.
@@ -44,6 +47,7 @@ func NewMetrics() *Metrics {
 
 // Node adds the name of this process and its version, as the labels of a figure that is always 1.
 func (m *Metrics) Node(name, version string) {
+	m.name = name
 	node := prometheus.NewGauge(prometheus.GaugeOpts{
 		Name: "daybook_node_info", Help: "This process: always 1.", ConstLabels: prometheus.Labels{"node": name, "version": version},
 	})
@@ -92,8 +96,9 @@ func (m *Metrics) bookMetrics() *daybook.Metrics {
 			commits.Observe(seconds)
 			m.pace.commit(n, seconds)
 		},
-		Flag: func(flag string) { flags.WithLabelValues(flag).Inc() },
-		Wait: waits.Observe,
+		Clock: m.clocks.add,
+		Flag:  func(flag string) { flags.WithLabelValues(flag).Inc() },
+		Wait:  waits.Observe,
 		Merge: func(n, bytes int, seconds float64) {
 			blocks.Add(float64(n))
 			merged.Add(float64(bytes))
@@ -135,6 +140,7 @@ func (m *Metrics) WatchAudit(stats func() selfaudit.Stats) {
 
 // WatchErasures adds how many erasures are overdue.
 func (m *Metrics) WatchErasures(overdue func() int64) {
+	m.overdue = overdue
 	m.registry.MustRegister(prometheus.NewGaugeFunc(prometheus.GaugeOpts{Name: "daybook_erasures_overdue", Help: "Erasures that are not carried out 24 hours after they were asked for."},
 		func() float64 { return float64(overdue()) }))
 }

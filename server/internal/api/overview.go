@@ -21,6 +21,7 @@ type overview struct {
 	Entries       counted   `json:"entries" doc:"Of the organizations that were counted."`
 	StorageBytes  *int64    `json:"storage_bytes,omitempty" doc:"Of the store's files. Absent: the store is elsewhere."`
 	Node          *nodeLoad `json:"node,omitempty" doc:"What this process does. Absent: metrics are off."`
+	Jobs          []job     `json:"jobs" nullable:"false" doc:"What is under way for organizations, by whatever process: up to 50."`
 	Modules       []module  `json:"modules" nullable:"false" doc:"What is linked into the program; their licences are at their sources."`
 }
 
@@ -32,6 +33,7 @@ type counted struct {
 
 // nodeLoad is what one process does.
 type nodeLoad struct {
+	Name          string  `json:"name,omitempty" doc:"Of this process, among those that share the store." example:"audit-1"`
 	Recorded      int64   `json:"recorded" doc:"Entries since the process began."`
 	PerSecond     float64 `json:"recorded_per_second" doc:"Over the last over_s seconds."`
 	Over          float64 `json:"over_s"`
@@ -41,6 +43,8 @@ type nodeLoad struct {
 	TailEntries   int     `json:"tail_entries" doc:"Committed and not yet merged."`
 	MergeDebt     int64   `json:"merge_debt" doc:"Entries in blocks that are still to be merged into larger ones."`
 	Removals      int64   `json:"removals" doc:"Erasures and removals by retention that are not carried out."`
+	Overdue       int64   `json:"erasures_overdue" doc:"Of them, erasures that are not carried out 24 hours after they were asked for, as far as this process looks."`
+	Clocks        *clocks `json:"clocks,omitempty" doc:"How the clocks of producers stand to this one. Absent: nobody said when an event occurred."`
 	OpenLogs      int     `json:"open_logs"`
 	FrozenLogs    int     `json:"frozen_logs" doc:"In which nothing is recorded: damaged, rolled back or forked."`
 	AuditRecorded int64   `json:"self_audit_recorded"`
@@ -167,6 +171,13 @@ func getInstance(c *call) error {
 			AuditRecorded: audit.Recorded, AuditLost: audit.Lost, AuditWaiting: audit.Waiting,
 		}
 		m.pace.read(shown.Node, c.s.now())
+		shown.Node.Name, shown.Node.Clocks = m.name, m.clocks.read(c.s.now())
+		if m.overdue != nil {
+			shown.Node.Overdue = m.overdue()
+		}
+	}
+	if shown.Jobs, err = c.jobs(); err != nil {
+		return err
 	}
 	if built, ok := debug.ReadBuildInfo(); ok {
 		shown.Go = built.GoVersion

@@ -28,6 +28,7 @@ type problem struct {
 	Violations []violation    `json:"violations,omitempty" doc:"With schema_violation and schema_missing: all that is wrong with the event, at most 100."`
 	Errors     []eventProblem `json:"errors,omitempty" doc:"Every refused event of the batch, at most 100."`
 	Query      *queryProblem  `json:"query_error,omitempty" doc:"Where a query is wrong."`
+	Damage     *damage        `json:"damage,omitempty" doc:"With store_damaged: where, and what does not hold, if a place is known."`
 	RequestID  string         `json:"request_id" doc:"The id of the request, also in X-Request-Id." example:"req_7f3k2q9x4m"`
 
 	retryAfter time.Duration // 0: no header
@@ -129,8 +130,11 @@ func problemOf(err error) *problem {
 }
 
 func codedProblem(e *daybook.Error, err error) *problem {
+	if e.Code == daybook.CodeTampered {
+		return damagedProblem(err)
+	}
 	status, ok := statuses[e.Code]
-	if !ok { // tampered, internal: for the operator's log alone
+	if !ok { // internal: for the operator's log alone
 		return newProblem(http.StatusInternalServerError, string(daybook.CodeInternal), "internal error", "")
 	}
 	p := newProblem(status, e.RuleName(), e.Message, e.Field)
@@ -147,6 +151,17 @@ func codedProblem(e *daybook.Error, err error) *problem {
 		}
 	case daybook.CodeUnavailable:
 		p.retryAfter = 5 * time.Second
+	}
+	return p
+}
+
+// damagedProblem is the problem of a log whose stored bytes contradict each other. That it is so is nothing to hide from who reads it; what
+// the bytes say is for the operator's log.
+func damagedProblem(err error) *problem {
+	p := newProblem(http.StatusInternalServerError, "store_damaged", "what is stored of this log contradicts itself.", "")
+	if d, ok := errors.AsType[*daybook.DamageError](err); ok {
+		p.Damage = new(showDamage(&d.Damage))
+		p.Detail = "what is stored of this log contradicts itself: " + p.Damage.Detail + "."
 	}
 	return p
 }

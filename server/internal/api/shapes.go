@@ -125,8 +125,10 @@ type searched struct {
 	Days     int    `json:"days" doc:"Days looked through."`
 	OfDays   int    `json:"of_days" doc:"Days asked for."`
 	Blocks   int    `json:"blocks" doc:"Blocks unpacked."`
-	Complete bool   `json:"complete" doc:"false: a limit ended the search; what was found so far is here, next_cursor goes on."`
-	Reason   string `json:"reason,omitempty" doc:"Which limit." example:"time limit"`
+	Complete bool   `json:"complete" doc:"false: a limit ended the search, and next_cursor goes on; or something is damaged and left out."`
+	Reason   string `json:"reason,omitempty" doc:"Which limit; damaged: no limit, but damaged is there." example:"time limit"`
+
+	Damaged []damage `json:"damaged,omitempty" doc:"What could not be read, because what is stored of it contradicts itself. Entries that were asked for may be in it."`
 }
 
 type histogram struct {

@@ -166,6 +166,8 @@ func tenantTrials(f *fixture, of tenant) map[string][]trial {
 		"POST /portal/exports":                            {{send("POST", "/portal/exports", ""), send("POST", "/portal/exports", "", "Cookie", "daybook-portal=none")}},
 		"GET /portal/exports/{id}":                        {{get("/portal/exports/"+of.doorExport, "Cookie", of.theirs), get("/portal/exports/"+noExport, "Cookie", of.theirs)}},
 	})
+	trials["GET "+logPath+"/failures"] = []trial{{get("/v1/organizations/org_acme/log/failures"), get("/v1/organizations/org_none/log/failures")}}
+	trials["POST "+logPath+"/failures"] = []trial{{send("POST", "/v1/organizations/org_acme/log/failures", `{}`), send("POST", "/v1/organizations/org_none/log/failures", `{}`)}}
 	trials["POST "+logPath+"/keys"] = []trial{{send("POST", "/v1/organizations/org_acme/log/keys", ""), send("POST", "/v1/organizations/org_none/log/keys", "")}}
 	for _, log := range []string{"/log", "/log/epochs/0"} {
 		ofLog := func(paths ...string) (list []trial) {
@@ -177,6 +179,7 @@ func tenantTrials(f *fixture, of tenant) map[string][]trial {
 		at := "GET " + strings.Replace(logPath+log[len("/log"):], "/0", "/{epoch}", 1)
 		maps.Copy(trials, map[string][]trial{
 			at + "/checkpoint":         ofLog("/checkpoint"),
+			at + "/checkpoints":        ofLog("/checkpoints"),
 			at + "/checkpoints/{size}": ofLog("/checkpoints/3"),
 			at + "/tile/{path}":        ofLog("/tile/0/000.p/3", "/tile/entries/000.p/1"),
 			at + "/inclusion":          ofLog("/inclusion?seq=0", "/inclusion?seq=0&size=1"),
@@ -440,11 +443,16 @@ func scopeTrials(f *fixture) map[string]ask {
 		"POST /portal/exports":                            {method: "POST", path: "/portal/exports", header: portal},
 		"GET /portal/exports/{id}":                        {path: "/portal/exports/" + door, header: portal},
 	})
+	asks["GET "+logPath+"/failures"] = ask{path: "/v1/organizations/org_acme/log/failures"}
+	asks["POST "+logPath+"/failures"] = ask{
+		method: "POST", path: "/v1/organizations/org_acme/log/failures", body: `{"failures":[{"check":"leaf","finding":"leaf_mismatch","seq":1,"detail":"d"}],"reason":"r"}`,
+	}
 	asks["POST "+logPath+"/keys"] = ask{method: "POST", path: "/v1/organizations/org_acme/log/keys"}
 	for _, log := range []string{"", "/epochs/0"} {
 		at, ofLog := "GET "+strings.Replace(logPath+log, "/0", "/{epoch}", 1), "/v1/organizations/org_acme/log"+log
 		maps.Copy(asks, map[string]ask{
 			at + "/checkpoint":         {path: ofLog + "/checkpoint"},
+			at + "/checkpoints":        {path: ofLog + "/checkpoints"},
 			at + "/checkpoints/{size}": {path: ofLog + "/checkpoints/1"},
 			at + "/tile/{path}":        {path: ofLog + "/tile/0/000.p/1"},
 			at + "/inclusion":          {path: ofLog + "/inclusion?seq=0"},

@@ -62,7 +62,7 @@ func TestViewerRoutes(t *testing.T) {
 		"GET /v1/histogram": "", "GET /v1/facets": "", "GET /v1/sentences": "", "GET /v1/viewer": "", "GET /v1/events/tail": "live", "GET /v1/events/csv": "export",
 	}
 	for _, log := range []string{logPath, logPath + "/epochs/{epoch}"} {
-		for _, path := range []string{"/checkpoint", "/checkpoints/{size}", "/tile/{path}", "/inclusion", "/consistency", "/proof/{file}", "/info", "/evidence"} {
+		for _, path := range []string{"/checkpoint", "/checkpoints", "/checkpoints/{size}", "/tile/{path}", "/inclusion", "/consistency", "/proof/{file}", "/info", "/evidence"} {
 			reached["GET "+log+path] = "verify"
 		}
 	}

@@ -60,6 +60,7 @@ type Export struct {
 	Attempts      int    `json:"attempts,omitempty"` // that failed since the last progress
 	SHA256        []byte `json:"sha256,omitempty"`   // of the file, once it is ready
 	Error         string `json:"error,omitempty"`
+	Warning       string `json:"warning,omitempty"` // what was known to be false of the log when it was asked for
 
 	By         string `json:"by"` // the id of the key that asked for it
 	CreatedAt  int64  `json:"created_at"`

@@ -155,7 +155,10 @@ func (r *Runner) abandon(j *job) {
 // verdict is what its owner is told of a failure, and whether trying again is in vain.
 func verdict(err error) (text string, final bool) {
 	var coded *daybook.Error
+	var damaged *daybook.DamageError
 	switch {
+	case errors.As(err, &damaged):
+		return damaged.String(), true
 	case errors.Is(err, syscall.ENOSPC):
 		return "there is no space left for the file", true
 	case errors.As(err, &coded) && coded.Code != daybook.CodeInternal && coded.Code != daybook.CodeOverloaded:

@@ -252,6 +252,15 @@ func (r *Runner) All(ctx context.Context, org daybook.OrgID) ([]control.Export, 
 	return all, err
 }
 
+// Open returns the exports of all organizations that are not finished, oldest first.
+func (r *Runner) Open(ctx context.Context) ([]control.Export, error) {
+	open, err := r.exports.Open(ctx)
+	for i := range open {
+		r.refresh(&open[i])
+	}
+	return open, err
+}
+
 // refresh completes what is kept of a running export with how far it has come since.
 func (r *Runner) refresh(x *control.Export) {
 	r.mu.Lock()

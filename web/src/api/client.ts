@@ -1,7 +1,8 @@
 // The client of the native API. The session is a cookie that scripts cannot read; the organization goes into a header, since a key
 // may be for all of them.
+import { refusal } from "../messages/messages";
 import { compact, type Json, parseJSON } from "./json";
-import type { Facets, Histogram, Org, Page, QueryError, Whoami } from "./types";
+import type { Damage, Facets, Histogram, Org, Page, QueryError, Whoami } from "./types";
 
 /** A refusal of the API, or of the network (status 0). */
 export class Problem extends Error {
@@ -13,6 +14,8 @@ export class Problem extends Error {
 		readonly field = "",
 		readonly queryError: QueryError | null = null,
 		readonly retryAfter = 0,
+		/** Where the store is damaged, with store_damaged. */
+		readonly damage: Damage | null = null,
 	) {
 		super(detail);
 	}
@@ -76,7 +79,7 @@ export async function send(path: string, ask: Ask = {}): Promise<Response> {
 		if (ask.signal?.aborted) {
 			throw error;
 		}
-		throw new Problem(0, "network", "The server cannot be reached.");
+		throw new Problem(0, "network", refusal("network", "The server cannot be reached."));
 	}
 	if (answer.ok) {
 		return answer;
@@ -99,15 +102,22 @@ async function readProblem(answer: Response): Promise<Problem> {
 	} catch {
 		// A proxy in between may answer in its own words.
 	}
+	const code = String(body["code"] ?? answer.status);
 	return new Problem(
 		answer.status,
-		String(body["code"] ?? answer.status),
-		String(body["detail"] ?? answer.statusText),
+		code,
+		refusal(code, String(body["detail"] ?? answer.statusText)),
 		String(body["request_id"] ?? id),
 		String(body["field"] ?? ""),
-		(body["query_error"] as QueryError | undefined) ?? null,
+		inWords(body["query_error"] as QueryError | undefined),
 		after,
+		(body["damage"] as Damage | undefined) ?? null,
 	);
+}
+
+/** What is wrong with a query, in the language that is spoken. */
+export function inWords(wrong: QueryError | undefined): QueryError | null {
+	return wrong ? { ...wrong, message: refusal(`query.${wrong.code}`, wrong.message) } : null;
 }
 
 /** Asks and reads the answer as JSON that keeps its digits. Throws Problem. */
@@ -128,6 +138,7 @@ export const api = {
 	signIn: (by: { api_key: string } | { code: string }) => ask<void>("/v1/session", { body: by }),
 	signOut: () => ask<void>("/v1/session", { method: "DELETE" }),
 	orgs: (cursor?: string) => ask<{ organizations: Org[]; next_cursor: string | null }>("/v1/organizations", { params: { limit: 1000, cursor } }),
+	org: (id: string) => ask<Org>(`/v1/organizations/${encodeURIComponent(id)}`),
 	events: (org: string, params: Question & { order?: string; asc?: boolean; limit?: number; cursor?: string }, signal?: AbortSignal) =>
 		ask<Page>("/v1/events", { org, params, ...(signal ? { signal } : {}) }),
 	facets: (org: string, params: Question & { fields?: string; top?: number }, signal?: AbortSignal) =>

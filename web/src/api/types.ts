@@ -17,7 +17,8 @@ export type Entry = {
 	id: string;
 	received_at: string;
 	leaf_hash: string;
-	action: string;
+	/** Missing in acts of the log itself and in what is left of a removed entry. */
+	action?: string;
 	version?: number;
 	occurred_at?: string;
 	actor: Actor;
@@ -27,13 +28,22 @@ export type Entry = {
 	error?: { code?: string; message?: string };
 	changes?: Change[];
 	reason?: string;
+	/** JSON pointers of what was erased; nobody knows of what when it is empty. */
+	erased_fields?: string[];
+	/** JSON pointers of what the reader may not see. */
+	hidden_fields?: string[];
+	/** Why the entry itself is gone. */
+	removed?: "erased" | "retention";
 	correlation_id?: string;
 	metadata?: { [name: string]: Json };
 	[name: string]: unknown;
 };
 
 /** What was looked through for an answer. */
-export type Searched = { from: string; to: string; days: number; of_days: number; blocks: number; complete: boolean; reason?: string };
+export type Searched = { from: string; to: string; days: number; of_days: number; blocks: number; complete: boolean; reason?: string; damaged?: Damage[] };
+
+/** A place of a log at which what is stored contradicts itself; from and to are null where it is no place of entries. */
+export type Damage = { from: number | null; to: number | null; check: string; finding: string; detail: string };
 
 /** One page of a search. */
 export type Page = {

@@ -14,6 +14,7 @@ import viewersettings from "./de/viewersettings.json";
 import views from "./de/views.json";
 import every from "./de.json";
 import type { Language } from "./messages";
+import refusals from "./refusals.de.json";
 
 const de: Language = {
 	texts: {
@@ -32,5 +33,6 @@ const de: Language = {
 		...views,
 	},
 	words: german,
+	refusals,
 };
 export default de;

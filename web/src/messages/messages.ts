@@ -11,8 +11,8 @@ export type Key = keyof typeof en;
 type Forms = { other: string } & Partial<Record<Intl.LDMLPluralRule, string>>;
 export type Texts = Record<string, string | Forms>;
 
-/** A language beside English: every text, and the words of sentences. */
-export type Language = { texts: Texts; words: Words };
+/** A language beside English: every text, the words of sentences, and what a refusal of the API means by its code. */
+export type Language = { texts: Texts; words: Words; refusals: Record<string, string> };
 
 /** Says the text of a key with {name} replaced by values. A text with plural forms chooses by the value `n`, which is shown as a number of the language. */
 export type Say<K> = (key: K, values?: Record<string, string | number>) => string;
@@ -33,6 +33,9 @@ export const language = signal<Code>("en");
 
 /** The words of sentences; undefined: the English ones. */
 export const words = (): Words | undefined => spoken.value?.words;
+
+/** What a refusal means; in the server's words when the language has none of its own. */
+export const refusal = (code: string, said: string): string => spoken.value?.refusals[code] ?? said;
 
 /** The first language of the browser that the console speaks. */
 export function preferred(tags: readonly string[]): Code {

@@ -47,7 +47,7 @@ export function Rail(props: { area: Area; menu: ComponentChildren; onHelp: () =>
 	const row = (p: Place) =>
 		can(p.scope) && org ? (
 			<li key={p.id}>
-				<a class="rail-link" href={p.href(org)} aria-current={place === p.id ? "page" : undefined}>
+				<a class="rail-link" href={p.href(org)} title={t(p.text)} aria-current={place === p.id ? "page" : undefined}>
 					<Icon name={p.icon} />
 					<span class="cut">{t(p.text)}</span>
 				</a>
@@ -74,12 +74,12 @@ export function Rail(props: { area: Area; menu: ComponentChildren; onHelp: () =>
 			</nav>
 			<div class="rail-foot">
 				{can("operate") ? (
-					<a class="rail-link" href="/admin" aria-current={place === "admin" ? "page" : undefined}>
+					<a class="rail-link" href="/admin" title={t("nav.admin")} aria-current={place === "admin" ? "page" : undefined}>
 						<Icon name="server" />
 						<span>{t("nav.admin")}</span>
 					</a>
 				) : null}
-				<a class="rail-link" href="/docs/api" target="_blank" rel="noreferrer">
+				<a class="rail-link" href="/docs/api" title={t("nav.docs")} target="_blank" rel="noreferrer">
 					<Icon name="book-open" />
 					<span>{t("nav.docs")}</span>
 				</a>

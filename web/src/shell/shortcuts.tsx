@@ -9,6 +9,7 @@ const keys: [string[], Key][] = [
 	[["k"], "key.previous"],
 	[["Enter"], "key.open"],
 	[["Esc"], "key.close"],
+	[["x"], "key.pick"],
 	[["y"], "key.copy"],
 	[["["], "key.earlier"],
 	[["]"], "key.later"],

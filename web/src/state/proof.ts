@@ -1,8 +1,9 @@
 // What was verified in this browser, for the rows, the drawer and the Integrity page. The verifier itself is loaded when it is first needed.
-import { signal } from "@preact/signals";
-import { send } from "../api/client";
+import { computed, signal } from "@preact/signals";
+import { ask, send } from "../api/client";
 import type { Entry } from "../api/types";
 import { lift, type Obj, readJSON } from "../json/read";
+import { checkOf } from "../verify/finding";
 import type { Failure, Store } from "../verify/memory";
 import { recall } from "../verify/memory";
 import { chunks, logInfo } from "../verify/server";
@@ -14,8 +15,38 @@ export const log = signal<{ org: string; info: LogInfo | null }>({ org: "", info
 export const results = signal<ReadonlyMap<string, Result>>(new Map());
 /** Ids of the events that are being verified. */
 export const checking = signal<ReadonlySet<string>>(new Set());
-/** What was found false and nobody has acknowledged yet. */
+/** What this browser found false. */
 export const failure = signal<Failure | null>(null);
+
+/** Something false about the log, as the server keeps it. */
+export type Alarm = {
+	check: string;
+	finding: string;
+	seq: number;
+	size?: number;
+	want?: string;
+	got?: string;
+	detail: string;
+	found_at: string;
+	by?: { type: string; id: string };
+	acknowledged?: { by: { type: string; id: string }; at: string; reason: string };
+};
+
+/** What the server knows to be false of the log, and who has acknowledged it. */
+export const known = signal<Alarm[]>([]);
+
+/** What nobody has acknowledged yet: the banner over every page of the organization. */
+export const alarms = computed<Alarm[]>(() => {
+	const open = known.value.filter((a) => !a.acknowledged);
+	const f = failure.value;
+	const first = f?.findings[0];
+	if (!f || !first || known.value.some((a) => a.finding === first.code && a.seq === f.seq && a.want === first.want && a.got === first.got)) return open;
+	const { code, message, want, got } = first;
+	return [{ check: checkOf(code), finding: code, seq: f.seq, ...(want ? { want } : {}), ...(got ? { got } : {}), detail: message, found_at: f.at }, ...open];
+});
+
+/** The first entry from which on nothing is what it was; infinite: none is known. */
+const falseFrom = computed(() => Math.min(...[failure.value, ...alarms.value].map((a) => (a && a.seq >= 0 ? a.seq : Number.POSITIVE_INFINITY))));
 
 /** Where this browser remembers; undefined where that is forbidden. */
 export function shelf(): Store | undefined {
@@ -53,17 +84,22 @@ export async function openLog(org: string, signal?: AbortSignal): Promise<void> 
 	if (log.value.org !== org) {
 		log.value = { org, info: null };
 		results.value = new Map();
+		known.value = [];
 	}
 	failure.value = recall(shelf(), org)?.failure ?? null;
-	const info = await serverOf(org).info(signal);
-	if (log.value.org === org) log.value = { org, info };
+	const [info, found] = await Promise.all([
+		serverOf(org).info(signal),
+		ask<{ failures: Alarm[] }>(`${path(org)}/failures`, { org, ...(signal ? { signal } : {}) }),
+	]);
+	if (log.value.org !== org) return;
+	log.value = { org, info };
+	known.value = found.failures;
 }
 
 /** How an entry stands, for its mark. */
 export function stateOf(entry: Pick<Entry, "id" | "seq">): State {
 	const found = results.value.get(entry.id);
-	const f = failure.value;
-	if (f && f.seq >= 0 && entry.seq >= f.seq) return "failed";
+	if (entry.seq >= falseFrom.value) return "failed";
 	if (found) return found.state;
 	const signed = log.value.info?.signedSize ?? Number.POSITIVE_INFINITY;
 	return entry.seq < signed ? "unchecked" : "waiting";
@@ -86,7 +122,7 @@ export async function verify(org: string, entries: readonly Entry[], signal?: Ab
 		}
 		if (log.value.org === org) results.value = all;
 		failure.value = verifier.memory?.failure ?? null;
-		if (log.value.info && [...found.values()].some((r) => r.size > (log.value.info?.signedSize ?? 0))) await openLog(org, signal);
+		if (log.value.info && [...found.values()].some((r) => r.state === "failed" || r.size > (log.value.info?.signedSize ?? 0))) await openLog(org, signal);
 	} catch {
 		// Stopped by its caller, or the verifier could not be loaded: the rows stay as they are.
 	} finally {
@@ -94,10 +130,4 @@ export async function verify(org: string, entries: readonly Entry[], signal?: Ab
 		for (const id of ids) rest.delete(id);
 		checking.value = rest;
 	}
-}
-
-/** Takes the banner away in this browser. */
-export async function acknowledge(org: string): Promise<void> {
-	(await verifierOf(org)).acknowledge();
-	failure.value = null;
 }

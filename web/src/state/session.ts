@@ -43,6 +43,19 @@ export async function openSession(): Promise<void> {
 	}
 }
 
+/** An organization of which the server says that there is none, or none that the key reaches. */
+export const noOrg = signal("");
+
+/** Asks for an organization that was not there when the session began: it may be new, or beyond those that were read. */
+export async function findOrg(id: string): Promise<void> {
+	try {
+		const found = await api.org(id);
+		if (!orgs.value.some((o) => o.id === id)) orgs.value = [...orgs.value, found];
+	} catch (error) {
+		if (error instanceof Problem && error.status >= 400 && error.status < 500) noOrg.value = id;
+	}
+}
+
 /** Signs in with an API key, or with a code that does so once. Throws Problem. */
 export async function signIn(by: { api_key: string } | { code: string }): Promise<void> {
 	await api.signIn(by);

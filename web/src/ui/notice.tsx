@@ -7,17 +7,18 @@ import { Button } from "./button";
 import { copy } from "./copy";
 
 /** Nothing to show, and what to do about it. */
-export function Empty(props: { title: string; children?: ComponentChildren }) {
+export function Empty(props: { title: string; page?: boolean; children?: ComponentChildren }) {
+	const Title = props.page ? "h1" : "h2";
 	return (
 		<div class="empty">
-			<h2>{props.title}</h2>
+			<Title>{props.title}</Title>
 			{props.children}
 		</div>
 	);
 }
 
 /** A line over the whole width. */
-export function Banner(props: { kind?: "danger" | "normal"; children: ComponentChildren }) {
+export function Banner(props: { kind?: "danger" | "warn" | "normal"; children: ComponentChildren }) {
 	return (
 		<div class={`banner ${props.kind ?? ""}`} role={props.kind === "danger" ? "alert" : "status"}>
 			{props.children}

@@ -2,11 +2,10 @@
 import { useEffect } from "preact/hooks";
 import type { Entry } from "../api/types";
 import { type Key, t } from "../messages/messages";
-import { acknowledge, checking, failure, log, openLog, results, stateOf, verify } from "../state/proof";
+import { checking, log, openLog, results, stateOf, verify } from "../state/proof";
 import type { Checks, State, Verdict } from "../verify/verifier";
 import { Button, LinkButton } from "./button";
 import { copy } from "./copy";
-import { Banner } from "./notice";
 import { Time } from "./time";
 
 const glyphs: Record<State, string> = { waiting: "○", unchecked: "●", verified: "✓", unknown: "◌", failed: "✗" };
@@ -169,40 +168,4 @@ export function why(findings: readonly { code: string; message: string }[]): str
 	if (!first) return t("proof.why.unreachable");
 	if (first.code === "key_unknown" || first.code === "epoch_changed") return t("proof.why.key");
 	return first.code === "unreachable" ? `${t("proof.why.unreachable")} ${first.message}` : first.message;
-}
-
-/** A proof failed: this stands over every page of the organization until somebody acknowledges it. */
-export function FailureBanner(props: { org: string }) {
-	const f = failure.value;
-	if (!f || !props.org) return null;
-	const first = f.findings[0];
-	return (
-		<div class="failure-banner">
-			<Banner kind="danger">
-				<strong>✗ {f.seq >= 0 ? t("failure.at", { seq: f.seq }) : t("failure.whole")}</strong>
-				{first ? (
-					<span>
-						<code>{first.code}</code> {first.message}
-					</span>
-				) : null}
-				{first?.want ? (
-					<span class="mono small">
-						{t("proof.want")} {first.want} · {t("proof.got")} {first.got}
-					</span>
-				) : null}
-				<span class="muted-inherit">
-					<Time at={f.at} zone="UTC" />
-				</span>
-				<a href={`/v1/organizations/${encodeURIComponent(props.org)}/log/bundle`} download>
-					{t("failure.bundle")}
-				</a>
-				<button type="button" class="link-button" onClick={() => void copy(`daybook verify --org ${props.org} --full --vkey VKEY`)}>
-					{t("failure.cli")}
-				</button>
-				<button type="button" class="link-button" onClick={() => void acknowledge(props.org)}>
-					{t("failure.acknowledge")}
-				</button>
-			</Banner>
-		</div>
-	);
 }

@@ -31,6 +31,7 @@ function format(zone: string, options: Intl.DateTimeFormatOptions): Intl.DateTim
 /** A time for a row: day, month and time, with the year when it is not this one. */
 export function shortTime(iso: string, zone: string): string {
 	const at = new Date(iso);
+	if (Number.isNaN(at.getTime())) return "–"; // of an entry of which the hash alone is left
 	const year: Intl.DateTimeFormatOptions = at.getUTCFullYear() === new Date().getUTCFullYear() ? {} : { year: "numeric" };
 	const day = format(zone, { day: "2-digit", month: "short", ...year }).format(at);
 	const time = format(zone, { hour: "2-digit", minute: "2-digit", second: "2-digit", hourCycle: "h23" }).format(at);
@@ -54,6 +55,7 @@ export function clock(iso: string, zone: string): string {
 /** A time in full, to the millisecond, with its zone. */
 export function fullTime(iso: string, zone: string): string {
 	const at = new Date(iso);
+	if (Number.isNaN(at.getTime())) return "–";
 	const day = format(zone, { day: "numeric", month: "short", year: "numeric" }).format(at);
 	const time = format(zone, { hour: "2-digit", minute: "2-digit", second: "2-digit", fractionalSecondDigits: 3, hourCycle: "h23" }).format(at);
 	return `${day} ${time} ${zoneName(zone, at)}`;

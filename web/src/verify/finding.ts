@@ -17,6 +17,7 @@ export type Code =
 	| "rollback"
 	| "footer_mismatch"
 	| "content_mismatch"
+	| "store_damaged"
 	// Something is missing.
 	| "unsupported"
 	| "truncated"
@@ -69,4 +70,38 @@ export function unsupported(message: string): Bad {
 export function exitOf(findings: readonly Finding[]): 0 | 6 | 7 {
 	if (findings.some((f) => isFalse(f.code))) return 6;
 	return findings.length > 0 ? 7 : 0;
+}
+
+/** The check that a finding is about: what people are told failed. */
+export type Check = "leaf" | "inclusion" | "signature" | "consistency";
+
+const checks: Partial<Record<Code, Check>> = {
+	signature_invalid: "signature",
+	key_not_pinned: "signature",
+	key_unknown: "signature",
+	epoch_changed: "signature",
+	header_mismatch: "signature",
+	fork: "consistency",
+	rollback: "consistency",
+	proof_missing: "consistency",
+	leaf_mismatch: "leaf",
+	id_mismatch: "leaf",
+	content_mismatch: "leaf",
+	unauthorised_removal: "leaf",
+	control_withheld: "leaf",
+	hold_violated: "leaf",
+};
+
+export function checkOf(code: Code): Check {
+	return checks[code] ?? "inclusion";
+}
+
+/** What kept evidence from coming, as a finding. A server that says that its own store is damaged is not out of reach: something is false. */
+export function faultOf(e: unknown): Finding {
+	const { code, damage, message } = e as { code?: unknown; damage?: { from?: number | null } | null; message?: unknown };
+	if (e instanceof Bad) return { code: e.code, message: e.message };
+	const text = typeof message === "string" ? message : String(e);
+	if (code !== "store_damaged") return { code: "unreachable", message: text };
+	const seq = damage?.from;
+	return { code, message: text, ...(typeof seq === "number" ? { seq } : {}) };
 }

@@ -1,7 +1,7 @@
 import { type Json, Num, type Obj, readJSON } from "../json/read";
 import { type Report, verifyBundle } from "./bundle";
 import { toBase64 } from "./bytes";
-import { Bad, exitOf, type Finding, isFalse } from "./finding";
+import { Bad, type Check, checkOf, exitOf, type Finding, faultOf, isFalse } from "./finding";
 import { type Entry, readTime } from "./leaf";
 import { type Failure, forgetLog, type Memory, recall, remember, type Store } from "./memory";
 import { type Note, readNote } from "./note";
@@ -29,6 +29,9 @@ export interface Server {
 }
 
 export const MAX_EVIDENCE = 1000;
+
+/** Leaves of a run whose hash the store keeps. */
+const RUN = 256;
 
 /** How many checkpoints are kept for people; one is enough to find a fork. */
 const MAX_SEEN = 10;
@@ -88,10 +91,6 @@ export interface RangeResult {
 	note: string;
 }
 
-const ofSignature = new Set<Finding["code"]>(["signature_invalid", "key_not_pinned", "key_unknown", "epoch_changed", "header_mismatch"]);
-const ofConsistency = new Set<Finding["code"]>(["fork", "rollback", "proof_missing"]);
-const ofLeaf = new Set<Finding["code"]>(["leaf_mismatch", "id_mismatch", "content_mismatch", "unauthorised_removal", "control_withheld", "hold_violated"]);
-
 /**
  * Verifies the log of one organization in this browser. The key is pinned at the first visit and a checkpoint is remembered: from then on
  * the server cannot show another log, or another past of this one, without being found out. Nothing is sent but questions.
@@ -135,13 +134,6 @@ export class Verifier {
 	acceptNew(): void {
 		forgetLog(this.store, this.org);
 		this.memory = undefined;
-	}
-
-	/** Takes the banner away: somebody has seen it. The evidence stays false. */
-	acknowledge(): void {
-		if (!this.memory?.failure) return;
-		const { failure: _, ...rest } = this.memory;
-		this.keep(rest);
 	}
 
 	/** Holds the newest checkpoint against what is pinned and remembered, without looking at entries. */
@@ -200,8 +192,10 @@ export class Verifier {
 	}
 
 	private fail(findings: Finding[], seq: number, note: string): void {
-		if (!this.memory || this.memory.failure) return;
-		const failure: Failure = { findings: findings.filter((f) => isFalse(f.code)), seq, note, at: this.now().toISOString() };
+		const own = findings.filter((f) => isFalse(f.code) && f.code !== "store_damaged"); // the server tells of its own store itself
+		const was = this.memory?.failure;
+		if (!this.memory || own.length === 0 || (was && sameFinding(was, own[0] as Finding, seq))) return;
+		const failure: Failure = { findings: own, seq, note, at: this.now().toISOString() };
 		this.keep({ ...this.memory, failure });
 	}
 
@@ -231,8 +225,9 @@ export class Verifier {
 			report = await this.judge(from, to, size, (e) => proved.set(e.leaf.seq, e), signal);
 		} catch (e) {
 			if (signal?.aborted) throw e;
-			const finding = unreachable(e);
-			for (const seq of shown.keys()) results.set(seq, blank("unknown", [finding]));
+			const finding = faultOf(e);
+			const state = isFalse(finding.code) ? "failed" : "unknown";
+			for (const seq of shown.keys()) results.set(seq, blank(state, [finding]));
 			return results;
 		}
 		for (const [seq, entry] of shown) {
@@ -275,8 +270,9 @@ export class Verifier {
 			} catch (e) {
 				if (signal?.aborted) r.state = "stopped";
 				else {
-					r.state = "unknown";
-					r.findings.push(unreachable(e));
+					const finding = faultOf(e);
+					r.state = isFalse(finding.code) ? "failed" : "unknown";
+					r.findings.push(finding);
 				}
 				break;
 			}
@@ -292,10 +288,64 @@ export class Verifier {
 		}
 		if (r.state === "failed") {
 			r.seq = firstBad(r.findings.filter((f) => isFalse(f.code)));
+			if (r.seq < 0 && r.findings.some((f) => f.code === "root_mismatch")) r.seq = await this.locate(r.done, Math.min(to, r.done + MAX_EVIDENCE), size, signal);
 			this.fail(r.findings, r.seq, r.note);
 		}
 		this.checkedTo(r);
+		this.mended(r);
 		return r;
+	}
+
+	/**
+	 * Finds the first of the entries [from, to) that may be false, when all that is known is that their tree is: the store keeps the hash of every
+	 * whole run, so that of the runs only those that were changed contradict the signed tree.
+	 */
+	private async locate(from: number, to: number, size: number, signal?: AbortSignal): Promise<number> {
+		for (let run = from; run < to; run = (Math.floor(run / RUN) + 1) * RUN) {
+			try {
+				const end = Math.min(size, (Math.floor(run / RUN) + 1) * RUN);
+				if ((await this.judge(run, end, size, () => {}, signal)).exit === 6) return run;
+			} catch {
+				return -1;
+			}
+		}
+		return -1;
+	}
+
+	/** Holds an older checkpoint of the log against the newest: whether a key pinned here signed it, and the log still begins with its tree. */
+	async past(text: string, signal?: AbortSignal): Promise<Finding[]> {
+		const pins = await this.pins(signal);
+		let findings: Finding[];
+		try {
+			const old = readNote(text);
+			const newest = readNote(await this.server.checkpoint(signal));
+			findings = await trust(old, pins);
+			if (old.size < newest.size) {
+				const chunks = await this.server.evidence({ from: newest.size - 1, to: newest.size, size: newest.size, since: old.size }, signal);
+				const report = await verifyBundle(chunks, { pins, since: old, ...(signal ? { signal } : {}) });
+				// A key from before a rotation need not be pinned: the newest checkpoint vouches for the tree.
+				if (report.exit === 0) findings = findings.filter((f) => f.code !== "key_unknown");
+				findings.push(...report.findings);
+			} else {
+				findings.push(...(await trust(newest, pins)));
+				if (toBase64(old.root) !== toBase64(newest.root)) {
+					findings.push({ code: "fork", message: `two roots for size ${old.size}`, want: toBase64(old.root), got: toBase64(newest.root) });
+				}
+			}
+		} catch (e) {
+			if (signal?.aborted) throw e;
+			findings = [faultOf(e)];
+		}
+		if (exitOf(findings) === 6) this.fail(findings, firstBad(findings), text);
+		return findings;
+	}
+
+	/** Whoever has verified the whole log from where it failed has seen it mended. */
+	private mended(r: RangeResult): void {
+		const m = this.memory;
+		if (!m?.failure || r.state !== "verified" || r.from > Math.max(0, m.failure.seq) || r.done < r.size) return;
+		const { failure: _, ...rest } = m;
+		this.keep(rest);
 	}
 
 	private checkedTo(r: RangeResult): void {
@@ -345,14 +395,12 @@ function firstBad(findings: readonly Finding[]): number {
 }
 
 function resultOf(report: Report, state: State, findings: Finding[]): Result {
-	const verdict = (about: Set<Finding["code"]>, none = false): Verdict => {
-		const of = findings.filter((f) => about.has(f.code));
+	const verdict = (about: Check, none = false): Verdict => {
+		const of = findings.filter((f) => checkOf(f.code) === about);
 		if (of.some((f) => isFalse(f.code))) return "failed";
-		if (of.length > 0 || (!report.note && report.exit === 7)) return "missing";
+		if (of.length > 0 || (about !== "inclusion" && !report.note && report.exit === 7)) return "missing";
 		return none ? "none" : "ok";
 	};
-	const rest = findings.filter((f) => !ofSignature.has(f.code) && !ofConsistency.has(f.code) && !ofLeaf.has(f.code));
-	const inclusion: Verdict = rest.some((f) => isFalse(f.code)) ? "failed" : rest.length > 0 ? "missing" : "ok";
 	return {
 		state,
 		findings,
@@ -361,7 +409,7 @@ function resultOf(report: Report, state: State, findings: Finding[]): Result {
 		note: report.note?.text ?? "",
 		vkey: report.vkey,
 		...(report.signedAt === undefined ? {} : { signedAt: report.signedAt }),
-		checks: { leaf: verdict(ofLeaf), inclusion, signature: verdict(ofSignature), consistency: verdict(ofConsistency, !report.linked) },
+		checks: { leaf: verdict("leaf"), inclusion: verdict("inclusion"), signature: verdict("signature"), consistency: verdict("consistency", !report.linked) },
 	};
 }
 
@@ -382,9 +430,10 @@ function statusOf(e: unknown): number {
 	return typeof status === "number" ? status : 0;
 }
 
-function unreachable(e: unknown): Finding {
-	if (e instanceof Bad) return { code: e.code, message: e.message };
-	return { code: "unreachable", message: e instanceof Error ? e.message : String(e) };
+/** Whether a failure is known already. */
+function sameFinding(was: Failure, f: Finding, seq: number): boolean {
+	const known = was.findings[0];
+	return known?.code === f.code && was.seq === seq && known.want === f.want && known.got === f.got;
 }
 
 /** The entry of an API answer's text, for Verifier.entries. */

@@ -1,4 +1,44 @@
+/** The instance with what a quiet one does not have: work under way, and clocks that are wrong. */
+async function busy(page) {
+	await page.route("**/v1/instance", async (route) => {
+		const answer = await route.fetch();
+		const body = await answer.json();
+		body.node = {
+			...body.node,
+			name: "audit-1",
+			erasures_overdue: 2,
+			clocks: { ahead_s: 95.5, ahead_org: "org_globex", late_s: 5400, late_org: "org_acme", over_s: 900 },
+		};
+		const asked_at = new Date(Date.now() - 180_000).toISOString();
+		const job = { done: 0, of: 0, asked_at, started_at: asked_at };
+		body.jobs = [
+			{ ...job, kind: "export", id: "exp_01m81yf3enff1vw3r1anh9fffb", org: "org_acme", state: "running", done: 2_100_000, of: 2_600_000 },
+			{ ...job, kind: "export", id: "exp_01m81yf3g6esbvbcsc4rwcjcq0", org: "org_globex", state: "pending", started_at: null },
+			{ ...job, kind: "erase_organization", id: "ers_01m8054e3bek9amg680j6srjmm", org: "org_old", state: "awaiting_approval", started_at: null },
+		];
+		await route.fulfill({ response: answer, json: body });
+	});
+}
+
 export default [
+	{
+		name: "busy",
+		async run({ open, page, expect, shot }) {
+			await busy(page);
+			await open("/admin");
+			await page.waitForSelector("#jobs progress");
+			await page.waitForSelector("#organizations .table td >> text=org_globex");
+			const text = await page.innerText(".admin");
+			for (const want of ["95.5 s", "in org_globex", "2 erasures are not carried out", "80 %", "s left", "waits for a second person", "audit-1", "90 min"])
+				expect(text.includes(want), `it does not say “${want}”: ${text}`);
+			expect((await page.getAttribute(".figure.warn a", "href")).startsWith("/o/org_globex/events"), "the clock leads nowhere");
+			await shot("all");
+			await page.setViewportSize({ width: 390, height: 844 });
+			expect(!(await page.evaluate(() => document.documentElement.scrollWidth > innerWidth)), "the page scrolls sideways");
+			await page.locator("#jobs").scrollIntoViewIfNeeded();
+			await shot("phone");
+		},
+	},
 	{
 		name: "instance",
 		async run({ open, page, expect, shot, theme }) {
@@ -8,7 +48,7 @@ export default [
 			expect(/Entries\s+[\d,]+/.test(await page.innerText(".figures")), "the entries are not counted");
 			await shot("all");
 			await page.fill(".admin-search input", "INITE");
-			await page.waitForFunction(() => document.querySelectorAll(".table tbody tr").length === 1);
+			await page.waitForFunction(() => document.querySelectorAll("#organizations tbody tr").length === 1);
 			expect(/name=INITE/.test(page.url()), "the search is not in the address");
 			await page.click("text=New organization");
 			await page.fill("dialog input >> nth=0", "Hooli");

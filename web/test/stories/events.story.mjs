@@ -226,6 +226,9 @@ export default [
 			await open("/o/org_acme/events");
 			await rows();
 			await shot("list");
+			await page.click(".page-more");
+			await page.click(".menu-row >> text=Export");
+			await page.click("dialog[open] [aria-label=Close]");
 			const wide = await page.evaluate(() => document.documentElement.scrollWidth);
 			expect(wide <= 390, `the page is ${wide} wide`);
 			await page.click(".event-row[data-row='2']");

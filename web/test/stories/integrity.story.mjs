@@ -34,19 +34,24 @@ export default [
 	},
 	{
 		name: "tampered",
-		async run({ open, page, expect, shot }) {
+		async run({ open, page, theme, expect, shot }) {
 			await lie(page);
 			await open("/o/org_initech/integrity");
 			await page.click(".integrity-check .button.primary");
 			await page.waitForSelector(".integrity-outcome .proof-say.failed", { timeout: 60_000 });
 			const banner = await page.innerText(".failure-banner");
-			expect(/entry 7\b/.test(banner) && /leaf_mismatch/.test(banner) && /computed/.test(banner), `the banner does not say what is wrong: ${banner}`);
+			expect(/entry 7\b/.test(banner) && /leaf_mismatch/.test(banner) && /Computed/.test(banner), `the banner does not say what is wrong: ${banner}`);
 			await shot("failed");
 			// It stays on every page until somebody acknowledges it.
 			await open("/o/org_initech/events");
 			await page.waitForSelector(".failure-banner");
-			await page.click("text=Acknowledge");
+			await page.click(".failure-banner button:has-text('Acknowledge')");
+			await page.fill("dialog[open] textarea", `a drill, ${theme}`);
+			await page.click("dialog[open] .dialog-foot button");
 			await page.waitForSelector(".failure-banner", { state: "detached" });
+			await page.reload();
+			await page.waitForSelector(".event-row[data-row] .proof-mark.failed");
+			expect((await page.locator(".failure-banner").count()) === 0, "it is red again");
 		},
 	},
 	{

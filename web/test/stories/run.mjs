@@ -1,6 +1,6 @@
 // Runs the stories in Chromium against a server that was started for them, each in light and dark.
 //
-//   node run.mjs --url URL --key KEY --tools FOLDER --shots FOLDER [--fast] [--only WORD]
+//   node run.mjs --url URL --key KEY --program FILE --tools FOLDER --shots FOLDER [--fast] [--only WORD]
 //
 // A story fails on what it expects, on an error in the console, on a report of the Content-Security-Policy, and on what axe finds at
 // its end. Its last picture is kept in --shots. FOLDER of --tools has node_modules.
@@ -14,6 +14,7 @@ const { values: o } = parseArgs({
 	options: {
 		url: { type: "string" },
 		key: { type: "string" },
+		program: { type: "string" },
 		tools: { type: "string" },
 		shots: { type: "string" },
 		fast: { type: "boolean" },
@@ -90,7 +91,7 @@ async function play(browser, state, story, theme) {
 		theme,
 		url: o.url,
 		key: o.key,
-		fast: o.fast === true,
+		program: o.program,
 		api,
 		expect,
 		open: async (path) => {
@@ -100,7 +101,8 @@ async function play(browser, state, story, theme) {
 		/** Waits for the rows of the list. */
 		rows: () => page.waitForSelector(".event-row[data-row]"),
 		shot: (name) => page.screenshot({ path: file(name) }),
-		axe: async () => faults.push(...(await findings(page))),
+		fast: o.fast === true,
+		axe: async (where = "") => faults.push(...(await findings(page)).map((f) => where + f)),
 	};
 	try {
 		page.setDefaultTimeout(15_000);

@@ -28,6 +28,36 @@ export default [
 		},
 	},
 	{
+		name: "counts",
+		async run({ api, open, page, theme, expect, shot }) {
+			const action = await registered(api, theme, "counted");
+			const event = (id) => ({
+				action,
+				actor: { type: "user", id: "usr_1", name: "Ada Byron" },
+				targets: [{ type: "invoice", id }],
+				metadata: { amount: "1" },
+			});
+			for (const id of ["1", "2"]) await api("POST", "/v1/events", event(id));
+			await open("/o/org_acme/settings/schemas");
+			const row = page.locator("tr", { hasText: action });
+			await row.locator("text=2 events").waitFor();
+			const href = await row.locator("a >> text=2 events").getAttribute("href");
+			expect(href.includes(encodeURIComponent(`action:${action}`)) && href.includes("from=now-30d"), `it leads to ${href}`);
+			// What was cut off is said, and what is not as its schema says has a way to it.
+			await page.route("**/v1/facets?**", async (route) => {
+				const answer = await route.fetch();
+				const body = await answer.json();
+				body.searched = { ...body.searched, complete: false, days: 14, of_days: 30, reason: "time" };
+				if (route.request().url().includes("flagged")) body.facets.action.values = [{ value: action, count: 3, excess: 0 }];
+				await route.fulfill({ response: answer, json: body });
+			});
+			await page.reload();
+			await row.locator("a.warn >> text=3 not as their schema says").waitFor();
+			await page.waitForSelector("text=Counted over 14 of 30 days");
+			await shot("partial");
+		},
+	},
+	{
 		name: "new-version",
 		failures: ["/schemas"],
 		async run({ api, open, page, theme, expect, shot }) {

@@ -10,9 +10,10 @@ import { Button } from "../../ui/button";
 import { Dialog } from "../../ui/dialog";
 import { Field } from "../../ui/field";
 import { Empty, ProblemBanner, Skeleton } from "../../ui/notice";
-import { ago, dayOf, shortTime, span, zoneName, zoneOf } from "../../ui/time";
-import { bytes } from "../exports/exports";
-import { createOrg, getInstance, type Instance, listOrgs, type OrgRow } from "./api";
+import { ago, dayOf, shortTime, zoneName, zoneOf } from "../../ui/time";
+import { createOrg, getInstance, listOrgs, type OrgRow } from "./api";
+import { Figures } from "./figures";
+import { Jobs } from "./jobs";
 import { t } from "./texts";
 
 /** How often the figures are asked for again. */
@@ -40,68 +41,11 @@ export default function Admin() {
 			{now.problem ? <ProblemBanner problem={now.problem} onRetry={now.again} /> : null}
 			<div class="page-body admin">
 				{now.data ? <Figures of={now.data} /> : now.problem ? null : <Skeleton width="20rem" />}
+				{now.data ? <Jobs of={now.data.jobs} zone={zoneOf(url.get("tz"))} /> : null}
 				{refused ? null : <Orgs zone={zoneOf(url.get("tz"))} />}
 			</div>
 			{url.get("new") ? <NewOrg onClose={() => url.set({ new: null })} /> : null}
 		</div>
-	);
-}
-
-/** What one looks at first, large; the rest below it. */
-function Figures(props: { of: Instance }) {
-	const { of } = props;
-	const counted = (c: { value: number; exact: boolean }) => (c.exact ? number(c.value) : t("admin.least", { n: number(c.value) }));
-	const node = of.node;
-	const large: [string, string, string?][] = [
-		[t("admin.orgs"), counted(of.organizations)],
-		[t("admin.entries"), counted(of.entries)],
-		[t("admin.storage"), of.storage_bytes === undefined ? t("admin.elsewhere") : bytes(of.storage_bytes)],
-	];
-	if (node) {
-		large.push([
-			t("admin.rate"),
-			node.over_s > 0 ? t("admin.rate.n", { n: number(node.recorded_per_second) }) : "–",
-			node.over_s > 0 ? t("admin.rate.over", { time: span(node.over_s * 1000) }) : t("admin.rate.soon"),
-		]);
-		large.push([t("admin.p99"), node.commits_measured > 0 ? span(node.commit_p99_s * 1000) : "–", t("admin.p99.of", { n: node.commits_measured })]);
-		large.push([t("admin.debt"), number(node.merge_debt), t("admin.debt.about")]);
-	}
-	return (
-		<>
-			{node && node.frozen_logs > 0 ? <p class="admin-alarm danger">{t("admin.frozen", { n: node.frozen_logs })}</p> : null}
-			{node && node.self_audit_lost > 0 ? <p class="admin-alarm danger">{t("admin.lost", { n: node.self_audit_lost })}</p> : null}
-			<dl class="figures">
-				{large.map(([name, value, note]) => (
-					<div key={name}>
-						<dt>{name}</dt>
-						<dd>
-							<span class="figure tabular">{value}</span>
-							{note ? <span class="muted small">{note}</span> : null}
-						</dd>
-					</div>
-				))}
-			</dl>
-			<dl class="facts">
-				<dt>{t("admin.version")}</dt>
-				<dd>
-					{visible(of.version)} <span class="muted">{of.go}</span>
-				</dd>
-				<dt>{t("admin.url")}</dt>
-				<dd class="mono">{visible(of.url)}</dd>
-				<dt>{t("admin.signing")}</dt>
-				<dd>{t(of.signing ? "admin.signing.on" : "admin.signing.off")}</dd>
-				{node ? (
-					<>
-						<dt>{t("admin.queue")}</dt>
-						<dd>{t("admin.queue.n", { size: bytes(node.queue_bytes), n: node.tail_entries })}</dd>
-						<dt>{t("admin.removals")}</dt>
-						<dd>{number(node.removals)}</dd>
-						<dt>{t("admin.logs")}</dt>
-						<dd>{number(node.open_logs)}</dd>
-					</>
-				) : null}
-			</dl>
-		</>
 	);
 }
 
@@ -117,7 +61,7 @@ function Orgs(props: { zone: string }) {
 		return () => clearTimeout(timer);
 	}, [typed]);
 	return (
-		<section class="stack wide">
+		<section class="stack wide" id="organizations">
 			<h2>{t("admin.orgs")}</h2>
 			<div class="admin-search">
 				<Field label={t("admin.search")} value={typed} onInput={setTyped} attributes={{ type: "search", autocomplete: "off", spellcheck: false }} />
@@ -127,7 +71,7 @@ function Orgs(props: { zone: string }) {
 			{list.data?.rows.length === 0 ? <Empty title={t(name ? "admin.nomatch" : "home.none")} /> : null}
 			{list.data && list.data.rows.length > 0 ? (
 				<div class="scroll-x">
-					<table class="table">
+					<table class="table cards" aria-label={t("admin.orgs")}>
 						<thead>
 							<tr>
 								<th scope="col">{t("admin.org")}</th>
@@ -164,8 +108,10 @@ function Row(props: { of: OrgRow; zone: string }) {
 				<a href={`/o/${encodeURIComponent(org.id)}/${org.size === 0 ? "start" : "events"}`}>{visible(org.name || org.id)}</a>
 				<div class="mono muted">{org.id}</div>
 			</td>
-			<td class="number">{number(org.size)}</td>
-			<td class="nowrap">
+			<td class="number" data-label={t("admin.entries")}>
+				{number(org.size)}
+			</td>
+			<td class="nowrap" data-label={t("admin.newest", { zone: zoneName(props.zone) })}>
 				{newest ? (
 					<>
 						<time class="tabular" dateTime={newest}>
@@ -177,8 +123,10 @@ function Row(props: { of: OrgRow; zone: string }) {
 					<span class="muted">{t(org.size === 0 ? "admin.empty" : "admin.unknown")}</span>
 				)}
 			</td>
-			<td class="nowrap">{dayOf(org.created_at, props.zone)}</td>
-			<td>
+			<td class="nowrap" data-label={t("admin.created")}>
+				{dayOf(org.created_at, props.zone)}
+			</td>
+			<td data-label={t("admin.state")}>
 				{org.state === "open" ? (
 					t("admin.state.open")
 				) : (

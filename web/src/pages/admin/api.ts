@@ -5,7 +5,20 @@ import type { Org } from "../../api/types";
 
 type Counted = { value: number; exact: boolean };
 export type Module = { path: string; version: string };
+/** How far the times of producers are from when their events came, at most. */
+export type Clocks = { ahead_s: number; ahead_org?: string; late_s: number; late_org?: string; over_s: number };
+export type Job = {
+	kind: "export" | "erase_organization";
+	id: string;
+	org: string;
+	state: "pending" | "running" | "awaiting_approval";
+	done: number;
+	of: number;
+	asked_at: string;
+	started_at: string | null;
+};
 export type Node = {
+	name?: string;
 	recorded: number;
 	recorded_per_second: number;
 	over_s: number;
@@ -15,6 +28,8 @@ export type Node = {
 	tail_entries: number;
 	merge_debt: number;
 	removals: number;
+	erasures_overdue: number;
+	clocks?: Clocks;
 	open_logs: number;
 	frozen_logs: number;
 	self_audit_recorded: number;
@@ -30,6 +45,7 @@ export type Instance = {
 	entries: Counted;
 	storage_bytes?: number;
 	node?: Node;
+	jobs: Job[];
 	modules: Module[];
 };
 

@@ -36,7 +36,7 @@ function Near(p: Props & { path: string }) {
 	const around = useLoad(
 		async (signal) => {
 			const page = (q: string, asc: boolean) =>
-				ask<Page>(p.path, { org: p.org, params: { q: effective(q, p.entry.action.startsWith("daybook.") ? "1" : ""), asc, limit: near }, signal });
+				ask<Page>(p.path, { org: p.org, params: { q: effective(q, p.entry.action?.startsWith("daybook.") ? "1" : ""), asc, limit: near }, signal });
 			const [before, after] = await Promise.all([page(`seq:<${p.entry.seq}`, false), page(`seq:>${p.entry.seq}`, true)]);
 			return [...after.entries.reverse(), p.entry, ...before.entries];
 		},

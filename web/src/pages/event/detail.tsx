@@ -14,11 +14,12 @@ import { read, skew, when } from "../events/reading";
 import { Around } from "./around";
 import { Changes } from "./changes";
 import { Details } from "./details";
+import { Fate } from "./fate";
 import { Raw } from "./raw";
 import { t } from "./texts";
 import type { ValueActions } from "./value";
 
-type Props = ValueActions & { org: string; id: string; zone: string; url: UrlState };
+type Props = ValueActions & { org: string; id: string; zone: string; url: UrlState; page?: boolean };
 
 const names = ["changes", "details", "raw", "proof", "around"] as const;
 type Tab = (typeof names)[number];
@@ -44,7 +45,7 @@ export function EventDetail(props: Props) {
 	}, [org, id, round]);
 	if (problem instanceof Problem && problem.status === 404) {
 		return (
-			<Empty title={t("event.none")}>
+			<Empty page={props.page === true} title={t("event.none")}>
 				<p>{t("notfound.about")}</p>
 			</Empty>
 		);
@@ -64,6 +65,7 @@ export function EventDetail(props: Props) {
 
 function Shown(props: Props & { stored: Stored }) {
 	const { url, zone } = props;
+	const Title = props.page ? "h1" : "h2";
 	const { entry } = props.stored;
 	const changes = Array.isArray(entry.changes) ? entry.changes.length : 0;
 	const asked = url.get("tab") as Tab;
@@ -75,11 +77,11 @@ function Shown(props: Props & { stored: Stored }) {
 	const late = Date.parse(entry.received_at) - Date.parse(when(entry));
 	return (
 		<article class="event-detail">
-			<h2 class="event-title">
+			<Title class="event-title">
 				<bdi>{read(entry).whole}</bdi>
-			</h2>
+			</Title>
 			<p class="small muted mono event-ids">
-				<bdi>{entry.action}</bdi>
+				<bdi>{entry.action ?? entry["op"] ?? ""}</bdi>
 				{entry.version ? ` v${entry.version}` : ""} ·{" "}
 				<button type="button" class="plain-copy mono" title={t("copy")} onClick={() => void copy(entry.id)}>
 					{entry.id}
@@ -105,6 +107,7 @@ function Shown(props: Props & { stored: Stored }) {
 			<p class="small">
 				<ProofMark words entry={entry} />
 			</p>
+			<Fate org={props.org} entry={entry} zone={zone} />
 			<Tabs label={t("event")} value={shown} tabs={tabs} onChange={(to) => url.set({ tab: to })}>
 				{shown === "changes" ? <Changes changes={entry.changes} /> : null}
 				{shown === "details" ? <Details {...props} entry={entry} /> : null}

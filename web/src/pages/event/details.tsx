@@ -34,8 +34,14 @@ export function Details(props: Props) {
 	];
 	return (
 		<dl class="facts">
-			<dt>{t("detail.action")}</dt>
-			<dd>{one("action", e.action)}</dd>
+			{e.action ? (
+				<>
+					<dt>{t("detail.action")}</dt>
+					<dd>{one("action", e.action)}</dd>
+				</>
+			) : (
+				<Act entry={e} />
+			)}
 			{e.actor ? (
 				<>
 					<dt>{t("detail.actor")}</dt>
@@ -66,8 +72,12 @@ export function Details(props: Props) {
 					</dd>
 				</>
 			) : null}
-			<dt>{t("detail.outcome")}</dt>
-			<dd>{one("outcome", e.outcome ?? "success")}</dd>
+			{e.action ? (
+				<>
+					<dt>{t("detail.outcome")}</dt>
+					<dd>{one("outcome", e.outcome ?? "success")}</dd>
+				</>
+			) : null}
 			{plain.map(([label, field, value]) =>
 				value === undefined || value === null || value === "" ? null : (
 					<>
@@ -91,6 +101,29 @@ export function Details(props: Props) {
 				</>
 			))}
 		</dl>
+	);
+}
+
+/** Members of every entry, which stand in its head. */
+const common = new Set(["org", "seq", "id", "received_at", "occurred_at", "leaf_hash", "erased_fields", "hidden_fields", "removed", "reason"]);
+
+/** What an act of the log says, as it was recorded. */
+function Act(props: { entry: Entry }) {
+	return (
+		<>
+			{Object.entries(props.entry)
+				.filter(([name]) => !common.has(name))
+				.map(([name, value]) => (
+					<>
+						<dt class="mono">
+							<bdi>{visible(name)}</bdi>
+						</dt>
+						<dd>
+							<code>{visible(textOf(value as Json))}</code>
+						</dd>
+					</>
+				))}
+		</>
 	);
 }
 

@@ -25,6 +25,7 @@ export default function EventPage() {
 				{t("event.in-list")}
 			</a>
 			<EventDetail
+				page
 				org={org}
 				id={id}
 				zone={zoneOf(url.get("tz"))}

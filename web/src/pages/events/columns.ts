@@ -34,7 +34,7 @@ export function template(columns: string[]): string {
 		received: "9.5rem",
 		who: "minmax(7rem, 15rem)",
 		what: "minmax(12rem, 1fr)",
-		proof: "3rem",
+		proof: "4.5rem",
 		seq: "5rem",
 		outcome: "5rem",
 	};

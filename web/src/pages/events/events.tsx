@@ -11,7 +11,7 @@ import { loadSentences } from "../../state/sentences";
 import { useUrl } from "../../state/url";
 import { Button } from "../../ui/button";
 import { Dialog } from "../../ui/dialog";
-import { ProblemBanner, say } from "../../ui/notice";
+import { Banner, ProblemBanner, say } from "../../ui/notice";
 import { useLog } from "../../ui/proof";
 import { dayOf, zoneOf } from "../../ui/time";
 import type { ListHandle } from "../../ui/virtual";
@@ -20,7 +20,7 @@ import { Facets } from "./facets";
 import { Head } from "./head";
 import { effective, hides } from "./hidden";
 import { Histogram } from "./histogram";
-import { useEventKeys } from "./keys";
+import { copyLinks, useEventKeys, verifyPicked } from "./keys";
 import { EventList } from "./list";
 import { NoMatch } from "./nomatch";
 import type { Search } from "./pages";
@@ -31,7 +31,7 @@ import { usePages } from "./usepages";
 
 // What comes with a click.
 const EventDrawer = lazy(() => import("../event/drawer"));
-const ExportDialog = lazy(() => import("./export"));
+const ExportDialog = lazy(() => import("../exports/this"));
 const SaveDialog = lazy(() => import("./save"));
 
 /** The range of an address that names none. */
@@ -72,6 +72,7 @@ export default function Events() {
 	useLog(org);
 	const list = useRef<ListHandle>(null);
 	const [focus, setFocus] = useState(0);
+	const [picked, pick] = useState<ReadonlySet<string>>(new Set());
 	const [exporting, setExporting] = useState(false);
 	const [narrowing, setNarrowing] = useState(false);
 	const [saving, setSaving] = useState(false);
@@ -85,7 +86,7 @@ export default function Events() {
 	address.current = url;
 	// One function for all times: rows that are given another one are rendered again.
 	const open = useCallback((id: string) => address.current.set({ sel: id === address.current.get("sel") ? null : id }, true), []);
-	useEventKeys({ url, pages, list, focus, setFocus, range: { from, to, bars: histogram.data?.bars ?? [] }, open, liveAllowed });
+	useEventKeys({ url, pages, list, focus, setFocus, range: { from, to, bars: histogram.data?.bars ?? [] }, open, liveAllowed, picked, pick });
 
 	const count = facets.data?.count;
 	useEffect(() => {
@@ -136,11 +137,24 @@ export default function Events() {
 						{t("zoom.reset")}
 					</button>
 				) : null}
+				{picked.size > 0 ? (
+					<span class="line nowrap">
+						{t("picked", { n: picked.size })}
+						<Button small onClick={() => verifyPicked(pages, picked)}>
+							{t("key.verify")}
+						</Button>
+						<Button small onClick={() => copyLinks(org, picked)}>
+							{t("picked.links")}
+						</Button>
+						<Button small kind="plain" icon="x" label={t("picked.none")} onClick={() => pick(new Set())} />
+					</span>
+				) : null}
 				<span class="spacer" />
 				<span class="events-count muted tabular">
 					{count ? `${number(count.value)}${count.exact ? "" : "+"} ${t("events.word", { n: count.value })}` : "\u00a0"}
 				</span>
 			</div>
+			{log.data?.state === "frozen" ? <Banner kind="warn">{t("events.frozen")}</Banner> : null}
 			{problem && !queryProblem ? (
 				<ProblemBanner problem={problem} onRetry={() => (asking === pages && pages.count > 0 ? pages.retry() : setRound(round + 1))} />
 			) : null}
@@ -155,6 +169,7 @@ export default function Events() {
 						zone={zone}
 						columns={columnsOf(url.get("cols"))}
 						selected={sel}
+						picked={picked}
 						focus={focus}
 						onFocus={setFocus}
 						onOpen={open}
@@ -168,7 +183,7 @@ export default function Events() {
 								</button>
 							) : null
 						}
-						edge={oldest && oldest.seq > 0 ? t("events.edge", { day: dayOf(oldest.received_at, zone) }) : t("events.begin")}
+						edge={oldest && oldest.seq > 0 ? t("events.edge", { day: dayOf(oldest.received_at, zone) }) : t(hidden ? "events.begin.hidden" : "events.begin")}
 					/>
 				)}
 				{sel ? <EventDrawer org={org} id={sel} zone={zone} pages={pages} url={url} /> : null}

@@ -21,6 +21,7 @@ export function fold(entries: Entry[]): Row[] {
 }
 
 function sameness(e: Entry): string {
+	if (!e.action) return `${e.seq}`; // an act of the log, or what is left of a removed entry: each is its own
 	const via = e.actor?.via?.map((v) => [v.type, v.id]) ?? [];
 	const targets = e.targets?.map((one) => [one.type, one.id]) ?? [];
 	return JSON.stringify([e.action, e.outcome ?? "success", e.actor?.type, e.actor?.id, via, targets]);

@@ -4,6 +4,7 @@ import { number, t } from "../../messages/messages";
 import { can } from "../../state/session";
 import type { UrlState } from "../../state/url";
 import { Button } from "../../ui/button";
+import type { IconName } from "../../ui/icon";
 import { Menu, MenuRow } from "../../ui/menu";
 import { shortTime, zoneName } from "../../ui/time";
 import { columnName, columnsOf, columnsText, offered } from "./columns";
@@ -31,15 +32,44 @@ export function Head(props: Props) {
 				{props.live === "paused" ? t("live.paused") : t("live")}
 			</Button>
 			<ViewMenu url={url} zone={props.zone} />
-			<Button icon="save" onClick={props.onSave}>
+			<Button class="page-act" icon="save" onClick={props.onSave}>
 				{t("save")}
 			</Button>
 			{can("export") ? (
-				<Button icon="download" onClick={props.onExport}>
+				<Button class="page-act" icon="download" onClick={props.onExport}>
 					{t("export")}
 				</Button>
 			) : null}
+			<More onSave={props.onSave} onExport={props.onExport} />
 		</div>
+	);
+}
+
+/** What the head has no room for on a phone. */
+function More(props: { onSave: () => void; onExport: () => void }) {
+	const rows = (close: () => void) => {
+		const row = (icon: IconName, text: string, act: () => void) => (
+			<MenuRow
+				icon={icon}
+				onClick={() => {
+					close();
+					act();
+				}}
+			>
+				{text}
+			</MenuRow>
+		);
+		return (
+			<>
+				{row("save", t("save"), props.onSave)}
+				{can("export") ? row("download", t("export"), props.onExport) : null}
+			</>
+		);
+	};
+	return (
+		<Menu end label={t("actions")} button={{ class: "page-more", icon: "ellipsis-vertical", label: t("actions") }}>
+			{rows}
+		</Menu>
 	);
 }
 
@@ -47,10 +77,16 @@ function Checkpoint(props: { summary: Summary | undefined; zone: string }) {
 	const s = props.summary;
 	if (!s) return null;
 	if (!s.signing) return <span class="badge">{t("checkpoint.unsigned")}</span>;
-	if (!s.checkpoint) return <span class="badge">○ {t("checkpoint.none")}</span>;
+	if (!s.checkpoint)
+		return (
+			<span class="badge">
+				<span aria-hidden="true">○</span> {t("checkpoint.none")}
+			</span>
+		);
 	return (
 		<span class="badge tabular" title={t("checkpoint.title")}>
-			● {t("checkpoint", { size: number(s.checkpoint.size), at: `${shortTime(s.checkpoint.at, props.zone)} ${zoneName(props.zone)}` })}
+			<span aria-hidden="true">●</span>{" "}
+			{t("checkpoint", { size: number(s.checkpoint.size), at: `${shortTime(s.checkpoint.at, props.zone)} ${zoneName(props.zone)}` })}
 		</span>
 	);
 }

@@ -2,7 +2,7 @@
 import { useRef, useState } from "preact/hooks";
 import type { Bar, Histogram as Counts } from "../../api/types";
 import { number, t } from "../../messages/messages";
-import { shortTime } from "../../ui/time";
+import { dayOf, shortTime } from "../../ui/time";
 
 type Props = { counts: Counts | undefined; zone: string; failed: boolean; end: string; onZoom: (from: string, to: string) => void };
 
@@ -43,7 +43,9 @@ export function Histogram(props: Props) {
 			bad: number(b.failure + b.denied),
 		});
 	};
-	const first = bars[0];
+	const [first, second] = bars;
+	const days = first && second && Date.parse(second.from) - Date.parse(first.from) >= 86_400_000;
+	const tick = (iso: string) => (days ? dayOf(iso, props.zone) : shortTime(iso, props.zone).replace(/:\d\d$/, ""));
 	const last = bars[bars.length - 1];
 	const middle = bars[Math.floor(bars.length / 2)];
 	return (
@@ -79,9 +81,9 @@ export function Histogram(props: Props) {
 				})}
 			</svg>
 			<div class="histogram-axis small muted tabular" aria-hidden="true">
-				<span>{first ? shortTime(first.from, props.zone) : "\u00a0"}</span>
-				<span>{middle && bars.length > 8 ? shortTime(middle.from, props.zone) : ""}</span>
-				<span>{last ? shortTime(endOf(bars, bars.length - 1, props.end), props.zone) : ""}</span>
+				<span>{first ? tick(first.from) : "\u00a0"}</span>
+				<span>{middle && bars.length > 8 ? tick(middle.from) : ""}</span>
+				<span>{last ? tick(endOf(bars, bars.length - 1, props.end)) : ""}</span>
 			</div>
 			<table class="hidden-text">
 				<caption>{t("histogram")}</caption>

@@ -6,7 +6,7 @@ import { useKeys } from "../../shell/keys";
 import { verify } from "../../state/proof";
 import type { UrlState } from "../../state/url";
 import { copy } from "../../ui/copy";
-import { toast } from "../../ui/notice";
+import { say, toast } from "../../ui/notice";
 import type { ListHandle } from "../../ui/virtual";
 import { unzoom } from "./events";
 import type { Pages } from "./pages";
@@ -20,6 +20,9 @@ type Props = {
 	range: { from: string; to: string; bars: Bar[] };
 	open: (id: string) => void;
 	liveAllowed: boolean;
+	/** Rows that are picked, by the id of their event. */
+	picked: ReadonlySet<string>;
+	pick: (ids: ReadonlySet<string>) => void;
 };
 
 export function useEventKeys(p: Props): void {
@@ -39,7 +42,19 @@ export function useEventKeys(p: Props): void {
 	const page = () => p.list.current?.fits() ?? 10;
 	useKeys({
 		"/": () => document.querySelector<HTMLElement>("[data-query]")?.focus(),
-		f: () => document.querySelector<HTMLElement>("[data-facets]")?.focus(),
+		f: () => {
+			const field = document.querySelector<HTMLElement>("[data-facets]");
+			if (field?.checkVisibility()) field.focus();
+			else document.querySelector<HTMLElement>(".facets-button")?.click(); // a narrow window keeps them in a dialog
+		},
+		x: () => {
+			const id = pages.row(p.focus)?.entry.id;
+			if (!id) return;
+			const next = new Set(p.picked);
+			if (!next.delete(id)) next.add(id);
+			p.pick(next);
+			say(t("picked", { n: next.size }));
+		},
 		j: () => go(document.activeElement instanceof HTMLElement && document.activeElement.dataset["row"] === undefined && !sel ? p.focus : p.focus + 1),
 		k: () => go(p.focus - 1),
 		ArrowDown: grid(() => p.focus + 1),
@@ -56,6 +71,10 @@ export function useEventKeys(p: Props): void {
 			return true;
 		},
 		Escape: () => {
+			if (!sel && p.picked.size > 0) {
+				p.pick(new Set());
+				return true;
+			}
 			if (!sel) return unzoom(url);
 			url.set({ sel: null, tab: null }, true);
 			requestAnimationFrame(() => document.querySelector<HTMLElement>(`[data-row="${p.focus}"]`)?.focus());
@@ -63,7 +82,8 @@ export function useEventKeys(p: Props): void {
 		},
 		y: () => {
 			const id = sel || pages.row(p.focus)?.entry.id;
-			if (id) void copy(`${location.origin}/o/${encodeURIComponent(pages.search.org)}/events/${id}`);
+			if (p.picked.size > 0) copyLinks(pages.search.org, p.picked);
+			else if (id) copyLinks(pages.search.org, [id]);
 		},
 		l: () => {
 			if (p.liveAllowed) url.set({ live: url.get("live") === "1" ? null : "1" }, true);
@@ -75,6 +95,10 @@ export function useEventKeys(p: Props): void {
 			return true;
 		},
 		v: () => {
+			if (!sel && p.picked.size > 0) {
+				verifyPicked(pages, p.picked);
+				return;
+			}
 			const inSight = Array.from(document.querySelectorAll<HTMLElement>("[data-row]"), (el) => pages.row(Number(el.dataset["row"])));
 			const rows = sel ? [pages.row(pages.find(sel))] : inSight;
 			const entries = rows.flatMap((r) => (r ? [r.entry, ...r.repeats] : []));
@@ -83,6 +107,17 @@ export function useEventKeys(p: Props): void {
 		"[": () => move(p, -1),
 		"]": () => move(p, 1),
 	});
+}
+
+/** Copies the addresses of events, one a line. */
+export function copyLinks(org: string, ids: Iterable<string>): void {
+	void copy(Array.from(ids, (id) => `${location.origin}/o/${encodeURIComponent(org)}/events/${id}`).join("\n"));
+}
+
+/** Verifies the rows that are picked, as far as they are in memory. */
+export function verifyPicked(pages: Pages, ids: Iterable<string>): void {
+	const entries = Array.from(ids, (id) => pages.row(pages.find(id))).flatMap((r) => (r ? [r.entry, ...r.repeats] : []));
+	void verify(pages.search.org, entries).then(() => toast(t("proof.done", { n: entries.length })));
 }
 
 /** Moves the window of time by its own length. */

@@ -3,6 +3,7 @@ import type { ComponentChildren, Ref } from "preact";
 import { useEffect, useLayoutEffect, useRef, useState } from "preact/hooks";
 import { t } from "../../messages/messages";
 import { lists } from "../../state/prefs";
+import { openLog } from "../../state/proof";
 import { Button } from "../../ui/button";
 import { Skeleton } from "../../ui/notice";
 import { zoneName } from "../../ui/time";
@@ -20,6 +21,7 @@ type Props = {
 	zone: string;
 	columns: string[];
 	selected: string;
+	picked: ReadonlySet<string>;
 	focus: number;
 	onFocus: (index: number) => void;
 	onOpen: (id: string) => void;
@@ -36,6 +38,10 @@ export function EventList(props: Props) {
 	const list = useRef<HTMLDivElement>(null);
 	const waiting = pages.loading && pages.count === 0;
 	const table = lists.value === "table";
+	const { org } = pages.search;
+	useEffect(() => {
+		if (pages.damaged.length > 0) void openLog(org).catch(() => undefined); // the server knows of it now: the banner shows
+	}, [org, pages.damaged.length]);
 	const row = (i: number) => (
 		<EventRow
 			index={i}
@@ -43,6 +49,7 @@ export function EventList(props: Props) {
 			columns={props.columns}
 			zone={props.zone}
 			selected={props.selected !== "" && pages.row(i)?.entry.id === props.selected}
+			picked={props.picked.has(pages.row(i)?.entry.id ?? "")}
 			focused={i === props.focus}
 			onOpen={props.onOpen}
 			onFocus={props.onFocus}
@@ -54,7 +61,20 @@ export function EventList(props: Props) {
 	return (
 		<div class={`event-list ${table ? "plain" : ""}`} ref={list}>
 			{props.above}
-			<div class="event-grid" role="grid" aria-label={t("events")} aria-rowcount={pages.done ? pages.count + 1 : -1} aria-busy={waiting}>
+			{pages.damaged.map((d) => (
+				<p class="event-gap" role="status" key={d.detail}>
+					<span aria-hidden="true">✗ </span>
+					{t("events.damaged", { what: d.detail })} <code>{d.finding}</code>
+				</p>
+			))}
+			<div
+				class="event-grid"
+				role="grid"
+				aria-multiselectable="true"
+				aria-label={t("events")}
+				aria-rowcount={pages.done ? pages.count + 1 : -1}
+				aria-busy={waiting}
+			>
 				<div role="rowgroup">
 					<div class="event-head" role="row" aria-rowindex={1}>
 						{props.columns.map((c) => (
@@ -103,9 +123,14 @@ function End(props: { pages: Pages; edge: ComponentChildren; table: boolean }) {
 
 function EndText(props: { pages: Pages; edge: ComponentChildren; table: boolean }) {
 	const { pages } = props;
-	pages.version.value; // the props stay what they are
+	pages.version.value; // its props stay the same while pages are read
 	const s = pages.searched;
-	if (pages.loading) return <p class="event-end muted">{t("loading")}</p>;
+	if (pages.loading)
+		return (
+			<p class="event-end muted" aria-busy="true">
+				{t("loading")}
+			</p>
+		);
 	if (pages.paused && s) {
 		return (
 			<p class="event-end">

@@ -2,7 +2,7 @@
 // reader are let go and asked for again when they come back: memory stays flat, and nothing is shown twice or lost.
 import { signal } from "@preact/signals";
 import { api, Problem, type Question } from "../../api/client";
-import type { Entry, Page, Searched } from "../../api/types";
+import type { Damage, Entry, Page, Searched } from "../../api/types";
 import { t } from "../../messages/messages";
 import { fold, type Row } from "./fold";
 
@@ -47,6 +47,8 @@ export class Pages {
 	searched: Searched | null = null;
 	from: string | null = null;
 	to: string | null = null;
+	/** What the pages leave out because it cannot be read. */
+	readonly damaged: Damage[] = [];
 	/** Size of the log up to which the list shows it. */
 	seen = 0;
 	/** The pages in order, and those of them that are in memory. */
@@ -89,7 +91,10 @@ export class Pages {
 			}
 			this.next = page.next_cursor ?? "";
 			this.done = !page.next_cursor;
-			this.paused = !page.searched.complete && !this.done;
+			for (const d of page.searched.damaged ?? []) {
+				if (!this.damaged.some((known) => known.detail === d.detail)) this.damaged.push(d);
+			}
+			this.paused = !page.searched.complete && page.searched.reason !== "damaged" && !this.done;
 		} catch (error) {
 			if (!this.abort.signal.aborted) this.problem = error;
 		} finally {

@@ -1,7 +1,7 @@
 // The search box: one line, painted by the tokenizer, completed and judged by the server. Typing does not search, since every search is
 // recorded in the log: Enter does.
 import { useEffect, useId, useRef, useState } from "preact/hooks";
-import { ask } from "../../api/client";
+import { ask, inWords } from "../../api/client";
 import type { QueryError } from "../../api/types";
 import { t } from "../../messages/messages";
 import { partner, tokens, toPoints, toUnits } from "../../query/tokens";
@@ -36,7 +36,7 @@ export function QueryBox(props: Props) {
 				.then((answer) => {
 					setFound(answer.completions);
 					setChosen(-1);
-					setWrong(answer.query_error ?? null);
+					setWrong(inWords(answer.query_error));
 				})
 				.catch(() => {
 					if (!abort.signal.aborted) setFound([]); // the box works without

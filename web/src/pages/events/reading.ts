@@ -1,7 +1,7 @@
 // How an entry reads in one line, and by which path a column finds its value.
 import { compact, isObject, type Json, Num, wire } from "../../api/json";
 import type { Entry } from "../../api/types";
-import { words } from "../../messages/messages";
+import { isKey, type Key, t, words } from "../../messages/messages";
 import { halves, type Part, sentenceOf, textOfParts } from "../../sentence/render";
 import { visible } from "../../sentence/visible";
 import { templates, templatesOf } from "../../state/sentences";
@@ -21,12 +21,31 @@ export function read(entry: Entry): Reading {
 	}
 	const found = known.get(entry);
 	if (found) return found;
+	if (!entry.action) return remember(entry, actOf(entry));
 	const all = sentenceOf(wire(entry), templatesOf(entry), undefined, words());
 	const parts = all.filter((p: Part) => p.kind !== "outcome");
 	const { who, what } = halves(parts, words());
-	const reading = { who, what: textOfParts(what), whole: textOfParts(all) };
+	return remember(entry, { who, what: textOfParts(what), whole: textOfParts(all) });
+}
+
+function remember(entry: Entry, reading: Reading): Reading {
 	known.set(entry, reading);
 	return reading;
+}
+
+/** What has no action: an act of the log itself, such as a hold, or the place of an entry that was removed. */
+function actOf(entry: Entry): Reading {
+	const word = (name: string) => (typeof entry[name] === "string" ? visible(entry[name]) : "");
+	const removed = word("removed");
+	if (removed) {
+		const what = `▒ ${t(removed === "erased" ? "act.erased" : "act.removed", { by: word("by") })}`;
+		return { who: "", what, whole: what };
+	}
+	const by = entry["by"] as { type?: unknown; id?: unknown } | undefined;
+	const who = by && typeof by === "object" ? visible(`${by.type} ${by.id}`) : "";
+	const act = [word("op"), word("state")].filter(Boolean).join(".");
+	const what = isKey(`act.${act}`) ? t(`act.${act}` as Key, { why: word("reason") || word("policy") }).replace(/: $/, "") : act.replace(".", " ");
+	return { who, what, whole: [who, what].filter(Boolean).join(" ") };
 }
 
 /** Received so much later or earlier than it occurred, in milliseconds, that the clocks want a look; 0: all is well. */
@@ -38,7 +57,7 @@ export function skew(entry: Entry): number {
 
 /** When it happened: the producer's time, else that of the log. */
 export function when(entry: Entry): string {
-	return entry.occurred_at ?? entry.received_at;
+	return entry.occurred_at ?? entry.received_at ?? "";
 }
 
 /** Fields of the query language that stand elsewhere in an entry. */

@@ -10,6 +10,7 @@ type Props = {
 	columns: string[];
 	zone: string;
 	selected: boolean;
+	picked: boolean;
 	focused: boolean;
 	onOpen: (id: string) => void;
 	onFocus: (index: number) => void;
@@ -26,22 +27,35 @@ export function EventRow(props: Props) {
 			class="event-row"
 			role="row"
 			aria-rowindex={index + 2}
-			aria-selected={props.selected}
+			aria-selected={props.selected || props.picked}
+			data-picked={props.picked || undefined}
 			tabIndex={props.focused ? 0 : -1}
 			data-row={index}
-			title={read(e).whole}
 			onClick={(event) => {
 				if (!getSelection()?.toString() || event.detail > 1) props.onOpen(e.id);
 			}}
 			onFocus={() => props.onFocus(index)}
 		>
 			{props.columns.map((c) => (
-				<span key={c} role="gridcell" class={`cell cell-${c.replace(/[^a-z]/g, "-")}`}>
+				<span key={c} role="gridcell" class={`cell cell-${c.replace(/[^a-z]/g, "-")}`} title={titleOf(c, row, props.zone)}>
 					{cell(c, row, props.zone)}
 				</span>
 			))}
 		</div>
 	);
+}
+
+/** The text of a cell that may be cut off, for a tooltip. It says what the cell says: readers who hear both hear it once. */
+function titleOf(column: string, row: Row, zone: string): string | undefined {
+	if (column === "time" || column === "received" || column === "proof") return undefined;
+	if (column === "who") return read(row.entry).who;
+	return column === "what" ? [read(row.entry).what, repeated(row, zone)].filter(Boolean).join(" ") : fieldText(row.entry, column);
+}
+
+/** How often the entry of a row came again, and when; "" when it did not. */
+function repeated(row: Row, zone: string): string {
+	const last = row.repeats.at(-1);
+	return last ? t("events.repeats", { n: row.repeats.length + 1, period: period(when(last), when(row.entry), zone) }) : "";
 }
 
 /** What stands in a column. A function and no component: there are hundreds of cells, and each component costs. */
@@ -76,14 +90,24 @@ function cell(column: string, row: Row, zone: string) {
 }
 
 function what(row: Row, zone: string) {
-	const { entry: e, repeats } = row;
-	const last = repeats[repeats.length - 1];
+	const e = row.entry;
+	const again = repeated(row, zone);
 	return (
 		<>
-			{e.outcome === "failure" ? <strong class="outcome">✕ {t("outcome.failed")}: </strong> : null}
-			{e.outcome === "denied" ? <strong class="outcome">⊘ {t("outcome.denied")}: </strong> : null}
+			<Outcome of={e} />
 			<bdi>{read(e).what}</bdi>
-			{last ? <span class="muted"> {t("events.repeats", { n: repeats.length + 1, period: period(when(last), when(e), zone) })}</span> : null}
+			{again ? <span class="muted"> {again}</span> : null}
 		</>
+	);
+}
+
+/** That it failed or was denied, in a sign and a word. */
+function Outcome(props: { of: Row["entry"] }) {
+	const outcome = props.of.outcome;
+	if (outcome !== "failure" && outcome !== "denied") return null;
+	return (
+		<strong class="outcome">
+			<span aria-hidden="true">{outcome === "failure" ? "✕" : "⊘"}</span> {t(outcome === "failure" ? "outcome.failed" : "outcome.denied")}:{" "}
+		</strong>
 	);
 }

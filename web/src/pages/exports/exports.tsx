@@ -7,10 +7,11 @@ import { useChange, useLoad } from "../../state/load";
 import { useUrl } from "../../state/url";
 import { Button, LinkButton } from "../../ui/button";
 import { Empty, ProblemBanner, toast } from "../../ui/notice";
-import { shortTime, span, zoneName, zoneOf } from "../../ui/time";
+import { shortTime, zoneName, zoneOf } from "../../ui/time";
 import { cancelExport, createExport, type Export, finished, getExport, listExports } from "./api";
 import { ExportDetails } from "./details";
 import { NewExportDialog } from "./form";
+import { Progress, percent } from "./progress";
 import { t } from "./texts";
 
 export default function Exports() {
@@ -66,7 +67,7 @@ export default function Exports() {
 				) : null}
 				{list.data && list.data.length > 0 ? (
 					<div class="scroll-x">
-						<table class="table">
+						<table class="table cards" aria-label={t("exports")}>
 							<thead>
 								<tr>
 									<th scope="col">{t("exports.what")}</th>
@@ -133,15 +134,17 @@ function ExportRow(props: { of: Export; zone: string; href: string; busy: boolea
 				</a>
 				<div class="muted small">{rangeOf(x, props.zone)}</div>
 			</td>
-			<td>{t(`exports.format.${x.format}`)}</td>
-			<td>
+			<td data-label={t("exports.format")}>{t(`exports.format.${x.format}`)}</td>
+			<td data-label={t("exports.state")}>
 				<ExportProgress of={x} />
 			</td>
-			<td class="tabular nowrap">{shortTime(x.created_at, props.zone)}</td>
+			<td class="tabular nowrap" data-label={t("exports.made", { zone: zoneName(props.zone) })}>
+				{shortTime(x.created_at, props.zone)}
+			</td>
 			<td>
 				<div class="line end nowrap">
 					{x.state === "ready" && x.url ? (
-						<LinkButton small icon="download" href={x.url} download>
+						<LinkButton small icon="download" href={x.url} download label={`${t("download")} ${visible(x.query) || t("exports.everything")}`}>
 							{t("download")}
 						</LinkButton>
 					) : null}
@@ -165,25 +168,9 @@ function ExportRow(props: { of: Export; zone: string; href: string; busy: boolea
 export function ExportProgress(props: { of: Export }) {
 	const x = props.of;
 	if (x.state === "ready") return <span>{t("exports.ready", { n: x.rows, size: bytes(x.bytes) })}</span>;
-	if (x.state === "failed") return <span class="danger">{t("exports.failed", { at: percent(x), error: visible(x.error ?? "") })}</span>;
+	if (x.state === "failed") return <span class="danger">{t("exports.failed", { at: percent(x.scanned, x.size), error: visible(x.error ?? "") })}</span>;
 	if (x.state !== "running") return <span class="muted">{t(`exports.state.${x.state}`)}</span>;
-	return (
-		<div class="export-progress">
-			<progress max={Math.max(x.size, 1)} value={x.scanned} aria-label={t("exports.progress")} />
-			<span class="tabular small muted">{t("exports.running", { at: percent(x), n: x.scanned, of: number(x.size), left: left(x) })}</span>
-		</div>
-	);
-}
-
-function percent(x: Export): string {
-	return `${x.size ? Math.floor((x.scanned / x.size) * 100) : 0} %`;
-}
-
-/** How much longer, going by how long it has taken so far. */
-function left(x: Export): string {
-	if (!x.started_at || x.scanned === 0) return t("exports.left.unknown");
-	const taken = Date.now() - new Date(x.started_at).getTime();
-	return t("exports.left", { time: span(Math.max(0, (taken / x.scanned) * (x.size - x.scanned))) });
+	return <Progress done={x.scanned} of={x.size} since={x.started_at} />;
 }
 
 function Details(props: { org: string; id: string; known: Export | undefined; zone: string; onClose: () => void }) {

@@ -29,7 +29,7 @@ export default function Home() {
 	}, [session.value, org]);
 	if (session.value === "here" && !org) {
 		return (
-			<Empty title={t("home.none")}>
+			<Empty page title={t("home.none")}>
 				<p>{t("home.none.about")}</p>
 			</Empty>
 		);

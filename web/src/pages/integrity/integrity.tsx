@@ -1,8 +1,8 @@
 // The Integrity page: verifies in this browser what is new since the last time, and says what stands behind it.
 import { useEffect, useRef, useState } from "preact/hooks";
 import { useRoute } from "preact-iso/router";
-import { number } from "../../messages/messages";
-import { failure, log, openLog, verifierOf } from "../../state/proof";
+import { visible } from "../../sentence/visible";
+import { failure, known, log, openLog, verifierOf } from "../../state/proof";
 import { can } from "../../state/session";
 import { useUrl } from "../../state/url";
 import { Button, LinkButton } from "../../ui/button";
@@ -10,9 +10,10 @@ import { copy } from "../../ui/copy";
 import { Empty, ProblemBanner, say } from "../../ui/notice";
 import { useLog, why } from "../../ui/proof";
 import { Time, zoneOf } from "../../ui/time";
-import type { Finding } from "../../verify/finding";
+import { exitOf, type Finding, faultOf, isFalse } from "../../verify/finding";
 import type { Memory } from "../../verify/memory";
 import type { LogInfo, Progress, RangeResult } from "../../verify/verifier";
+import { Checkpoints } from "./checkpoints";
 import { t } from "./texts";
 
 /** Findings that only a person can settle: the server shows a log or a key that nobody vouched for. */
@@ -49,7 +50,8 @@ export default function Integrity() {
 					<>
 						<Facts info={info} memory={memory} zone={zone} />
 						<Check org={org} info={info} memory={memory} onLearned={setMemory} />
-						<Checkpoints org={org} memory={memory} zone={zone} />
+						<Checkpoints org={org} signed={info.signedSize} memory={memory} zone={zone} />
+						<Failures />
 						<Independent org={org} info={info} />
 					</>
 				) : null}
@@ -116,24 +118,23 @@ function Check(props: { org: string; info: LogInfo; memory: Memory | undefined; 
 		const verifier = await verifierOf(org);
 		try {
 			const { note, findings } = await verifier.checkpoint(abort.signal);
-			const bad = findings.some((f) => changed.has(f.code) || f.code === "fork" || f.code === "signature_invalid");
 			const first = Math.min(from, note.size);
 			setProgress({ done: 0, total: note.size - first });
 			// A key that is not pinned may be vouched for by one that is: the evidence says so.
 			found = await verifier.range(first < note.size ? first : Math.max(info.minIndex, note.size - 1), note.size, note.size, setProgress, abort.signal);
-			if (bad && found.state === "verified" && findings.some((f) => !changed.has(f.code))) found = { ...found, state: "failed", findings };
+			if (exitOf(findings) === 6 && found.state === "verified") found = { ...found, state: "failed", findings };
 		} catch (error) {
 			const stopped = abort.signal.aborted;
-			const finding: Finding = { code: "unreachable", message: error instanceof Error ? error.message : String(error) };
+			const finding = faultOf(error);
 			found = {
 				from,
 				to: from,
 				done: from,
 				size: 0,
 				findings: stopped ? [] : [finding],
-				state: stopped ? "stopped" : "unknown",
+				state: stopped ? "stopped" : isFalse(finding.code) ? "failed" : "unknown",
 				removed: { pruned: 0, erased: 0, fields: 0 },
-				seq: -1,
+				seq: finding.seq ?? -1,
 				note: "",
 			};
 		}
@@ -236,39 +237,34 @@ function Outcome(props: { org: string; result: RangeResult; onLearned: (m: Memor
 	);
 }
 
-/** The checkpoints that this browser has verified. */
-function Checkpoints(props: { org: string; memory: Memory | undefined; zone: string }) {
-	const seen = props.memory?.seen ?? [];
-	if (seen.length === 0) return null;
+/** What was found false of this log, and who has acknowledged it. */
+function Failures() {
+	if (known.value.length === 0) return null;
 	return (
-		<section aria-labelledby="integrity-checkpoints">
-			<h2 id="integrity-checkpoints">{t("integrity.checkpoints")}</h2>
-			<div class="scroll-x">
-				<table class="table">
-					<thead>
-						<tr>
-							<th class="number">{t("integrity.size")}</th>
-							<th>{t("integrity.verified-at")}</th>
-							<th>{t("integrity.note")}</th>
-						</tr>
-					</thead>
-					<tbody>
-						{seen.map((c) => (
-							<tr key={c.size}>
-								<td class="number">{number(c.size)}</td>
-								<td>
-									<Time at={c.at} zone={props.zone} />
-								</td>
-								<td>
-									<Button small icon="copy" onClick={() => void copy(c.note)} label={t("integrity.copy-note", { n: c.size })}>
-										{t("proof.copy-note")}
-									</Button>
-								</td>
-							</tr>
-						))}
-					</tbody>
-				</table>
-			</div>
+		<section aria-labelledby="integrity-failures">
+			<h2 id="integrity-failures">{t("integrity.failures")}</h2>
+			<ul class="integrity-failures">
+				{known.value.map((a) => (
+					<li key={`${a.finding} ${a.seq} ${a.want} ${a.got}`}>
+						<div class={a.acknowledged ? "" : "danger"}>
+							<span aria-hidden="true">✗ </span>
+							{visible(a.detail)} <code>{a.finding}</code>
+						</div>
+						<div class="muted small">
+							{t("integrity.found")} <Time at={a.found_at} zone="UTC" />
+							{" · "}
+							{a.acknowledged ? (
+								<>
+									{t("integrity.acknowledged", { by: `${a.acknowledged.by.type} ${a.acknowledged.by.id}` })} <Time at={a.acknowledged.at} zone="UTC" />:{" "}
+									{visible(a.acknowledged.reason)}
+								</>
+							) : (
+								t("integrity.not-acknowledged")
+							)}
+						</div>
+					</li>
+				))}
+			</ul>
 		</section>
 	);
 }

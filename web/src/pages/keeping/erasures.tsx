@@ -41,10 +41,14 @@ export function Erasures(props: { org: string; zone: string }) {
 			{list.problem ? <ProblemBanner problem={list.problem} onRetry={list.again} /> : null}
 			{change.problem ? <ProblemBanner problem={change.problem} /> : null}
 			{!list.data && !list.problem ? <Skeleton width="16rem" /> : null}
-			{list.data?.length === 0 ? <Empty title={t("erasures.none")} /> : null}
+			{list.data?.length === 0 ? (
+				<Empty title={t("erasures.none")}>
+					<p class="measure">{t("erasures.none.about")}</p>
+				</Empty>
+			) : null}
 			{list.data && list.data.length > 0 ? (
 				<div class="scroll-x">
-					<table class="table">
+					<table class="table cards" aria-label={t("keeping.erasures")}>
 						<thead>
 							<tr>
 								{(["reason", "entries", "asked", "state"] as const).map((name) => (
@@ -106,12 +110,16 @@ function ErasureRow(props: { of: Erasure; zone: string; busy: boolean; onApprove
 				{visible(e.reason)}
 				<div class="mono muted">{e.id}</div>
 			</td>
-			<td class="number">{number(e.entries)}</td>
-			<td class="nowrap">
-				{dayOf(e.requested_at, props.zone)}
-				<div class="mono muted cut">{visible(e.by.id)}</div>
+			<td class="number" data-label={t("erasures.entries")}>
+				{number(e.entries)}
 			</td>
-			<td>{e.state === "done" && e.completed_at ? t("erasures.done", { day: dayOf(e.completed_at, props.zone) }) : t(`erasures.state.${e.state}`)}</td>
+			<td data-label={t("erasures.asked")}>
+				{dayOf(e.requested_at, props.zone)}
+				<div class="small mono muted">{visible(e.by.id)}</div>
+			</td>
+			<td data-label={t("erasures.state")}>
+				{e.state === "done" && e.completed_at ? t("erasures.done", { day: dayOf(e.completed_at, props.zone) }) : t(`erasures.state.${e.state}`)}
+			</td>
 			<td>
 				<div class="line end nowrap">
 					{e.state === "awaiting_approval" ? (

@@ -27,10 +27,14 @@ export function Holds(props: { org: string; zone: string }) {
 			</div>
 			{list.problem ? <ProblemBanner problem={list.problem} onRetry={list.again} /> : null}
 			{!list.data && !list.problem ? <Skeleton width="16rem" /> : null}
-			{list.data?.length === 0 ? <Empty title={t("holds.none")} /> : null}
+			{list.data?.length === 0 ? (
+				<Empty title={t("holds.none")}>
+					<p class="measure">{t("holds.none.about")}</p>
+				</Empty>
+			) : null}
 			{list.data && list.data.length > 0 ? (
 				<div class="scroll-x">
-					<table class="table">
+					<table class="table cards" aria-label={t("keeping.holds")}>
 						<thead>
 							<tr>
 								{(["reason", "query", "entries", "placed", "state"] as const).map((name) => (
@@ -85,13 +89,19 @@ function HoldRow(props: { of: Hold; zone: string; onRelease: () => void }) {
 				{visible(h.reason)}
 				<div class="mono muted">{h.id}</div>
 			</td>
-			<td class="mono">{visible(h.query) || t("holds.whole")}</td>
-			<td class="number">{h.entries}</td>
-			<td class="nowrap">
-				{dayOf(h.placed_at, props.zone)}
-				<div class="mono muted cut">{visible(h.by.id)}</div>
+			<td class="mono" data-label={t("holds.query")}>
+				{visible(h.query) || t("holds.whole")}
 			</td>
-			<td>{h.released_at ? t("holds.released", { day: dayOf(h.released_at, props.zone), reason: visible(h.released_reason ?? "") }) : t("holds.force")}</td>
+			<td class="number" data-label={t("holds.entries")}>
+				{h.entries}
+			</td>
+			<td data-label={t("holds.placed")}>
+				{dayOf(h.placed_at, props.zone)}
+				<div class="small mono muted">{visible(h.by.id)}</div>
+			</td>
+			<td data-label={t("holds.state")}>
+				{h.released_at ? t("holds.released", { day: dayOf(h.released_at, props.zone), reason: visible(h.released_reason ?? "") }) : t("holds.force")}
+			</td>
 			<td>
 				<div class="line end">
 					{h.released_at ? null : (

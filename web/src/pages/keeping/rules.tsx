@@ -45,7 +45,7 @@ function Editor(props: { org: string; zone: string; now: Retention; onSaved: (r:
 			<p class="muted measure">{t("rules.about")}</p>
 			{refused ? <ProblemBanner problem={refused} /> : null}
 			<div class="scroll-x">
-				<table class="table">
+				<table class="table cards" aria-label={t("keeping.rules")}>
 					<thead>
 						<tr>
 							<th scope="col">{t("rules.order")}</th>
@@ -108,7 +108,7 @@ function RuleRow(props: {
 	return (
 		<tr>
 			<td class="tabular">{n}</td>
-			<td>
+			<td data-label={t("rules.match")}>
 				<input
 					class="input mono"
 					aria-label={t("rules.match.of", { n })}
@@ -119,7 +119,7 @@ function RuleRow(props: {
 					onInput={(event) => props.onSet({ match: event.currentTarget.value })}
 				/>
 			</td>
-			<td>
+			<td data-label={t("rules.keep")}>
 				<input
 					class="input mono"
 					aria-label={t("rules.keep.of", { n })}
@@ -129,7 +129,7 @@ function RuleRow(props: {
 					onInput={(event) => props.onSet({ keep: event.currentTarget.value })}
 				/>
 			</td>
-			<td>
+			<td data-label={t("rules.leave")}>
 				<select
 					class="input"
 					aria-label={t("rules.leave.of", { n })}

@@ -67,7 +67,7 @@ export default function Keys() {
 				) : null}
 				{shown.length > 0 ? (
 					<div class="scroll-x">
-						<table class="table">
+						<table class="table cards" aria-label={t("keys")}>
 							<thead>
 								<tr>
 									{(["name", "scopes", "reach", "made", "used", "ends"] as const).map((name) => (
@@ -114,11 +114,15 @@ function KeyRow(props: { of: Key; zone: string; onRevoke: () => void }) {
 				{visible(k.name) || t("keys.nameless")} {mine ? <span class="badge">{t("keys.mine")}</span> : null}
 				<div class="mono muted">{k.id}</div>
 			</td>
-			<td>{k.scopes.join(", ")}</td>
-			<td>{k.org === null ? t("keys.all") : <span class="mono">{k.org}</span>}</td>
-			<td class="nowrap">{dayOf(k.created_at, props.zone)}</td>
-			<td class="nowrap">{k.last_used_at ? ago(k.last_used_at) : t("keys.never")}</td>
-			<td class="nowrap">
+			<td data-label={t("keys.scopes")}>{k.scopes.join(", ")}</td>
+			<td data-label={t("keys.reach")}>{k.org === null ? t("keys.all") : <span class="mono">{k.org}</span>}</td>
+			<td class="nowrap" data-label={t("keys.made")}>
+				{dayOf(k.created_at, props.zone)}
+			</td>
+			<td class="nowrap" data-label={t("keys.used")}>
+				{k.last_used_at ? ago(k.last_used_at) : t("keys.never")}
+			</td>
+			<td class="nowrap" data-label={t("keys.ends")}>
 				{k.revoked_at ? t("keys.revoked.at", { day: dayOf(k.revoked_at, props.zone) }) : k.expires_at ? dayOf(k.expires_at, props.zone) : t("keys.endless")}
 			</td>
 			<td>

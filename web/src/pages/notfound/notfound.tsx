@@ -9,7 +9,7 @@ export default function NotFound() {
 		document.title = `${t("notfound")} · Daybook`;
 	}, []);
 	return (
-		<Empty title={t("notfound")}>
+		<Empty page title={t("notfound")}>
 			<p>{t("notfound.about")}</p>
 			<LinkButton href="/">{t("notfound.home")}</LinkButton>
 		</Empty>

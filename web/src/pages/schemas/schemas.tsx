@@ -13,6 +13,7 @@ import { Select } from "../../ui/field";
 import { Empty, ProblemBanner, Skeleton } from "../../ui/notice";
 import { dayOf, Time, zoneOf } from "../../ui/time";
 import { type Action, bodyOf, curlOf, listActions, listVersions, partsOf, type Schema } from "./api";
+import { Count, CountNote, useCounts } from "./counts";
 import { NewVersion } from "./form";
 import { Preview, useExample } from "./preview";
 import { t } from "./texts";
@@ -47,7 +48,7 @@ export default function Schemas() {
 						<p>{t("schemas.none.about")}</p>
 					</Empty>
 				) : null}
-				{list.data && list.data.length > 0 ? <Actions list={list.data} chosen={action} zone={zone} /> : null}
+				{list.data && list.data.length > 0 ? <Actions org={org} list={list.data} chosen={action} zone={zone} /> : null}
 				{chosen ? <OneAction key={chosen.action} org={org} of={chosen} zone={zone} /> : null}
 				{action && list.data && !chosen ? <p role="status">{t("schemas.unknown", { action: visible(action) })}</p> : null}
 			</div>
@@ -67,17 +68,19 @@ export default function Schemas() {
 	);
 }
 
-function Actions(props: { list: Action[]; chosen: string; zone: string }) {
+function Actions(props: { org: string; list: Action[]; chosen: string; zone: string }) {
 	const url = useUrl();
+	const counts = useCounts(props.org);
 	return (
 		<div class="scroll-x">
-			<table class="table">
+			<table class="table cards" aria-label={t("schemas")}>
 				<thead>
 					<tr>
 						<th scope="col">{t("schemas.action")}</th>
 						<th scope="col" class="number">
 							{t("schemas.version")}
 						</th>
+						<th scope="col">{t("schemas.recent")}</th>
 						<th scope="col">{t("schemas.sentence")}</th>
 						<th scope="col">{t("schemas.updated")}</th>
 					</tr>
@@ -91,13 +94,21 @@ function Actions(props: { list: Action[]; chosen: string; zone: string }) {
 								</a>{" "}
 								{a.org === null ? <span class="badge">{t("schemas.shared")}</span> : null}
 							</td>
-							<td class="number">{a.schema.version}</td>
-							<td>{a.schema.sentence ? visible(a.schema.sentence) : <span class="muted">{t("schemas.bare")}</span>}</td>
-							<td class="nowrap">{dayOf(a.updated_at, props.zone)}</td>
+							<td class="number" data-label={t("schemas.version")}>
+								{a.schema.version}
+							</td>
+							<td class="nowrap" data-label={t("schemas.recent")}>
+								<Count org={props.org} action={a.action} of={counts.data} />
+							</td>
+							<td data-label={t("schemas.sentence")}>{a.schema.sentence ? visible(a.schema.sentence) : <span class="muted">{t("schemas.bare")}</span>}</td>
+							<td class="nowrap" data-label={t("schemas.updated")}>
+								{dayOf(a.updated_at, props.zone)}
+							</td>
 						</tr>
 					))}
 				</tbody>
 			</table>
+			<CountNote of={counts} />
 		</div>
 	);
 }

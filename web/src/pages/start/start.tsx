@@ -4,6 +4,7 @@ import { useRoute } from "preact-iso/router";
 import { api } from "../../api/client";
 import type { Entry } from "../../api/types";
 import { useLoad } from "../../state/load";
+import { loadSentences } from "../../state/sentences";
 import { can } from "../../state/session";
 import { useUrl } from "../../state/url";
 import { Button } from "../../ui/button";
@@ -46,6 +47,7 @@ export default function Start() {
 		async (signal): Promise<Entry | null> => (await api.events(org, { q: "-action:daybook.*", limit: 1 }, signal)).entries[0] ?? null,
 		[org],
 	);
+	useLoad((signal) => loadSentences(org, signal), [org]);
 	useLog(org);
 	useEffect(() => {
 		document.title = `${t("start")} · Daybook`;

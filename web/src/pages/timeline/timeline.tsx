@@ -10,6 +10,7 @@ import { number } from "../../messages/messages";
 import { writeTarget, writeValue } from "../../query/terms";
 import { visible } from "../../sentence/visible";
 import { useLoad } from "../../state/load";
+import { loadSentences } from "../../state/sentences";
 import { useUrl } from "../../state/url";
 import { Button, LinkButton } from "../../ui/button";
 import { Empty, ProblemBanner, Skeleton } from "../../ui/notice";
@@ -46,6 +47,7 @@ export default function Timeline() {
 	const search = { org, q, from, to, tz: zone === "UTC" ? "" : zone, order: "", asc: url.get("asc") === "1" };
 	const { pages, asking } = usePages(search, JSON.stringify(search), perPage);
 	pages.version.value; // everything that was read is in the page
+	useLoad((signal) => loadSentences(org, signal), [org]);
 	const log = useLoad((signal) => summary(org, signal), [org]);
 	useLog(org);
 	const name = nameOf(pages, kind, type, id);
@@ -109,6 +111,7 @@ function nameOf(pages: Pages, kind: Kind, type: string, id: string): string {
 
 function Told(props: { pages: Pages; zone: string; selected: string; onOpen: (id: string) => void }) {
 	const { pages } = props;
+	pages.version.value; // its props stay the same while pages are read
 	if (pages.loading && pages.count === 0) {
 		return (
 			<div class="page-body stack" aria-busy="true">
@@ -180,8 +183,18 @@ function Moment(props: { of: Row; zone: string; selected: boolean; onOpen: () =>
 }
 
 function Outcome(props: { of: Entry }) {
-	if (props.of.outcome === "failure") return <strong class="outcome">✕ </strong>;
-	if (props.of.outcome === "denied") return <strong class="outcome">⊘ </strong>;
+	if (props.of.outcome === "failure")
+		return (
+			<strong class="outcome" aria-hidden="true">
+				✕{" "}
+			</strong>
+		);
+	if (props.of.outcome === "denied")
+		return (
+			<strong class="outcome" aria-hidden="true">
+				⊘{" "}
+			</strong>
+		);
 	return null;
 }
 
@@ -189,7 +202,13 @@ function Outcome(props: { of: Entry }) {
 function End(props: { pages: Pages; log: Summary | undefined; whole: boolean; zone: string }) {
 	const { pages, log } = props;
 	pages.version.value;
-	if (pages.loading) return <p class="event-end muted">{t("loading")}</p>;
+	if (pages.loading) {
+		return (
+			<p class="event-end muted" aria-busy="true">
+				{t("loading")}
+			</p>
+		);
+	}
 	if (!pages.done) {
 		return (
 			<p class="event-end">

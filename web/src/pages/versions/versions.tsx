@@ -113,7 +113,7 @@ function List(props: ListProps) {
 		<section>
 			<h2>{t("versions.all", { n: all.length })}</h2>
 			<div class="scroll-x">
-				<table class="table versions-table">
+				<table class="table versions-table" aria-label={t("versions.all", { n: all.length })}>
 					<thead>
 						<tr>
 							<th scope="col">{t("versions.number")}</th>

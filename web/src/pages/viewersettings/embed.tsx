@@ -1,5 +1,6 @@
 // What a product puts into its page and its backend.
 
+import { language } from "../../messages/messages";
 import { useUrl } from "../../state/url";
 import { Button } from "../../ui/button";
 import { copy } from "../../ui/copy";
@@ -23,7 +24,7 @@ function snippet(way: Way, server: string, org: string, theme: string, lang: str
 export function Embed(props: { org: string }) {
 	const url = useUrl();
 	const way = ways.find((one) => one === url.get("way")) ?? "element";
-	const text = snippet(way, window.location.origin, props.org, url.get("theme") || "auto", url.get("lang") || "en");
+	const text = snippet(way, window.location.origin, props.org, url.get("theme") || "auto", url.get("lang") || language.value);
 	return (
 		<section class="stack wide">
 			<h2>{t("viewer.embed")}</h2>

@@ -1,6 +1,7 @@
 // The viewer itself, with a token made for it here, in the colours that somebody tries.
 import { useEffect, useRef, useState } from "preact/hooks";
 import { ask, Problem } from "../../api/client";
+import { language } from "../../messages/messages";
 import { visible } from "../../sentence/visible";
 import { against, useChange } from "../../state/load";
 import { useUrl } from "../../state/url";
@@ -42,7 +43,7 @@ export function Try(props: { org: string; origins: string[] }) {
 	const [token, setToken] = useState<Token | null>(null);
 	const change = useChange();
 	const theme = url.get("theme") || "auto";
-	const lang = url.get("lang") || "en";
+	const lang = url.get("lang") || language.value;
 	const hidden = hide
 		.split(",")
 		.map((path) => path.trim())
@@ -110,7 +111,7 @@ export function Try(props: { org: string; origins: string[] }) {
 						<Select
 							label={t("viewer.lang")}
 							value={lang}
-							onChange={(v) => url.set({ lang: v === "en" ? null : v })}
+							onChange={(v) => url.set({ lang: v === language.value ? null : v })}
 							options={[
 								["en", "English"],
 								["de", "Deutsch"],

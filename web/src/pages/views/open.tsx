@@ -20,7 +20,7 @@ export default function OpenView() {
 	if (!view.problem) return <p class="page-body muted">{t("loading")}</p>;
 	if (!(view.problem instanceof Problem) || view.problem.status !== 404) return <ProblemBanner problem={view.problem} onRetry={view.again} />;
 	return (
-		<Empty title={t("views.gone")}>
+		<Empty page title={t("views.gone")}>
 			<p class="measure">{t("views.gone.about", { slug: visible(slug) })}</p>
 			<LinkButton href={`/o/${encodeURIComponent(org)}/views`}>{t("views")}</LinkButton>
 		</Empty>

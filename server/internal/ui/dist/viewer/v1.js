@@ -1,1 +1,1 @@
-import "./viewer-PMCBYXQX.js";
+import "./viewer-PYX7EMTB.js";

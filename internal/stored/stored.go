@@ -1,0 +1,69 @@
+// Package stored reads the small binary texts that Daybook has stored itself: a version, then integers as varints, and bytes with their length
+// in front. What cannot be right is [Damage], what a later version of Daybook wrote is [ErrNewer].
+package stored
+
+import (
+	"encoding/binary"
+	"errors"
+	"fmt"
+)
+
+// ErrNewer says that a later version of Daybook wrote what was to be read.
+var ErrNewer = errors.New("daybook: made by a newer version")
+
+// Damage says that stored bytes contradict each other.
+type Damage struct{ Text string }
+
+// Error returns the text.
+func (d *Damage) Error() string { return d.Text }
+
+// Damaged returns a Damage.
+func Damaged(format string, args ...any) error { return &Damage{fmt.Sprintf(format, args...)} }
+
+// Reader reads from the front of a text. After the first thing that cannot be right it is bad, and everything it returns is zero.
+type Reader struct {
+	rest []byte
+	bad  bool
+}
+
+// Open returns a reader of what follows the version in text. The error, a Damage or ErrNewer, calls the text what.
+func Open(text []byte, version byte, what string) (Reader, error) {
+	switch {
+	case len(text) == 0:
+		return Reader{}, Damaged("%s without a byte", what)
+	case text[0] != version:
+		return Reader{}, fmt.Errorf("%s of version %d: %w", what, text[0], ErrNewer)
+	}
+	return Reader{rest: text[1:]}, nil
+}
+
+// Count reads an integer of at most most.
+func (r *Reader) Count(most int64) int64 {
+	v, n := binary.Uvarint(r.rest)
+	if n <= 0 || v > uint64(most) || r.bad {
+		r.bad = true
+		return 0
+	}
+	r.rest = r.rest[n:]
+	return int64(v)
+}
+
+// Bytes reads a length of at most most and that many bytes, which are a part of the text.
+func (r *Reader) Bytes(most int64) []byte {
+	n := r.Count(most)
+	if n > int64(len(r.rest)) {
+		r.bad = true
+	}
+	if r.bad {
+		return nil
+	}
+	b := r.rest[:n]
+	r.rest = r.rest[n:]
+	return b
+}
+
+// Refuse makes the reader bad: what was read cannot be right.
+func (r *Reader) Refuse() { r.bad = true }
+
+// End reports whether all of the text was read and nothing in it was wrong.
+func (r *Reader) End() bool { return !r.bad && len(r.rest) == 0 }

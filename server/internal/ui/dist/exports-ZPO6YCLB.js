@@ -1,1 +1,0 @@
-import{f as a,g as b,h as c,i as d}from"./chunk-QL7XXC5X.js";import"./chunk-YGEXRK37.js";import"./chunk-3SSSQ7ZF.js";import"./chunk-JDTPH6BI.js";import"./chunk-B6K42VPD.js";import"./chunk-RRW7BGQE.js";import"./chunk-3ET7A3YS.js";import"./chunk-27AJYNWI.js";import"./chunk-OCLQ4PPK.js";import"./chunk-5K65CRL6.js";export{d as ExportProgress,c as bytes,a as default,b as rangeOf};

@@ -50,10 +50,10 @@ func drawForms(t *rapid.T, es []packed) {
 func everyForm() []byte {
 	return packBlock(&Head{LogID: [10]byte{1, 2}, Epoch: 3}, []packed{
 		{seq: 256, received: 5, id: ID{1, 2, 3, 4, 5, 6, 7, 8}, secret: [16]byte{9}, idAt: 8, body: []byte(`{"id":"","a":1}`)},
-		{seq: 257, form: formHash, leaf: tlog.Hash{7}, body: appendTombstone(nil, RemovedByRetention, "90d")},
-		{seq: 258, received: 7, id: ID{1, 2, 3, 4, 5, 7, 8}, form: formLeaf, root: tlog.Hash{6}, body: appendTombstone(nil, RemovedByErasure, "ers_1")},
+		{seq: 257, form: formHash, leaf: tlog.Hash{7}, body: tombstoneOf(RemovedByRetention, "90d")},
+		{seq: 258, received: 7, id: ID{1, 2, 3, 4, 5, 7, 8}, form: formLeaf, root: tlog.Hash{6}, body: tombstoneOf(RemovedByErasure, "ers_1")},
 		{seq: 259, form: formNone},
-		{seq: 260, received: 9, id: ID{1, 2, 3, 4, 5, 8}, form: formFields, body: appendFields(nil, []leaf.Field{{Withheld: true, Commitment: [32]byte{5}}})},
+		{seq: 260, received: 9, id: ID{1, 2, 3, 4, 5, 8}, form: formFields, body: fieldsBody([]leaf.Field{{Withheld: true, Commitment: [32]byte{5}}})},
 	})
 }
 

@@ -59,7 +59,7 @@ func TestSearch_of_a_damaged_log(t *testing.T) {
 			if c.as == nil {
 				bad = &spoiled{Store: s, blocks: func(m *daybook.BlockMeta) bool { return m.First != 512 }}
 			}
-			b := open(t, bad, daybook.Options{})
+			b := open(t, bad, daybook.Options{Now: newClock().now})
 			ctx := t.Context()
 			for _, q := range []daybook.EventQuery{{}, {Asc: true}, {Order: daybook.OrderOccurred}, {Order: daybook.OrderOccurred, Asc: true}} {
 				q.Org, q.Limit = "org_a", daybook.MaxLimit

@@ -157,7 +157,7 @@ func (w *ExcerptWriter) AddHashes(first int64, hs []tlog.Hash) error {
 			continue
 		}
 		w.grow(seq, h)
-		p := packed{seq: seq, form: formHash, leaf: h, body: appendTombstone(nil, LeftOut, "")}
+		p := packed{seq: seq, form: formHash, leaf: h, body: tombstoneOf(LeftOut, "")}
 		if err := w.put(&p); err != nil {
 			return err
 		}
@@ -173,9 +173,9 @@ func (e *ExcerptEntry) packed() (packed, error) {
 	case e.Payload != nil:
 		p.secret, p.body = e.Secret, slices.Clone(e.Payload)
 	case e.Fields != nil:
-		p.form, p.body = formFields, appendFields(nil, e.Fields)
+		p.form, p.body = formFields, fieldsBody(e.Fields)
 	default:
-		p.form, p.root, p.body = formLeaf, tlog.Hash(l.Root), appendTombstone(nil, RemovedByRetention, "")
+		p.form, p.root, p.body = formLeaf, tlog.Hash(l.Root), tombstoneOf(RemovedByRetention, "")
 	}
 	if len(p.body) > maxBlockBytes {
 		return p, damaged("entry %d is too large to be kept", l.Seq)

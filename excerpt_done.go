@@ -93,7 +93,7 @@ func (w *ExcerptWriter) explain(e *packed, acts []*control) error {
 			}
 			break
 		}
-		e.body = appendTombstone(nil, why, by)
+		e.body = tombstoneOf(why, by)
 	case formFields:
 		fs, err := readFields(e.body)
 		if err != nil {
@@ -104,7 +104,7 @@ func (w *ExcerptWriter) explain(e *packed, acts []*control) error {
 				fs[i].Type = fieldLeftOut
 			}
 		}
-		e.body = appendFields(nil, fs)
+		e.body = fieldsBody(fs)
 	}
 	return nil
 }

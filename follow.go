@@ -338,10 +338,7 @@ func (s *shard) dropFolded() {
 	if len(s.commits) == 0 {
 		s.tailSince, s.removes = 0, false
 	}
-	select {
-	case s.room <- struct{}{}:
-	default:
-	}
+	s.madeRoom()
 }
 
 // forgetLog drops everything that was read of the blocks of a log.

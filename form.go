@@ -53,9 +53,9 @@ func (w Why) String() string {
 	return ""
 }
 
-// appendTombstone adds the body of an entry of formLeaf or formHash: why it is gone, and the erasure or rule that removed it.
-func appendTombstone(dst []byte, why Why, by string) []byte {
-	return append(append(dst, byte(why)), by...)
+// tombstoneOf returns the body of an entry of formLeaf or formHash: why it is gone, and the erasure or rule that removed it.
+func tombstoneOf(why Why, by string) []byte {
+	return append([]byte{byte(why)}, by...)
 }
 
 // tombstone says why p, of which no payload is left, is gone, and the erasure or rule that removed it, if that is known.
@@ -82,11 +82,11 @@ func errPruned(format string, args ...any) error {
 	return &Error{Code: CodeGone, Rule: "pruned", Message: fmt.Sprintf(format, args...)}
 }
 
-// appendFields adds the body of an entry of formFields: uvarint number of fields, then of each its type, salt, path and value, the
+// fieldsBody returns the body of an entry of formFields: uvarint number of fields, then of each its type, salt, path and value, the
 // lengths as uvarints, or, for an erased one, 0, its commitment and the path it had, which is empty when names are not kept. One that an
 // excerpt leaves out has fieldLeftOut for that 0; no store holds it.
-func appendFields(dst []byte, fs []leaf.Field) []byte {
-	dst = binary.AppendUvarint(dst, uint64(len(fs)))
+func fieldsBody(fs []leaf.Field) []byte {
+	dst := binary.AppendUvarint(nil, uint64(len(fs)))
 	for i := range fs {
 		f := &fs[i]
 		if f.Withheld {
@@ -371,7 +371,7 @@ func (p *packed) erase(d *leaf.Doc, fields []int, names bool, why Why, by string
 		fs[i], changed = f, true
 	}
 	if changed {
-		out.form, out.secret, out.idAt, out.body = formFields, [16]byte{}, 0, appendFields(nil, fs)
+		out.form, out.secret, out.idAt, out.body = formFields, [16]byte{}, 0, fieldsBody(fs)
 	}
 	return out, changed, nil
 }
@@ -385,7 +385,7 @@ func (p *packed) reduce(d *leaf.Doc, form byte, why Why, by string) (out packed,
 	if err != nil {
 		return *p, false, err
 	}
-	out = packed{seq: p.seq, kind: p.kind, form: form, body: appendTombstone(nil, why, by)}
+	out = packed{seq: p.seq, kind: p.kind, form: form, body: tombstoneOf(why, by)}
 	if form == formLeaf {
 		out.id, out.received, out.root = p.id, p.received, tlog.Hash(l.Root)
 	} else {

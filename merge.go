@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"math"
 	"math/rand/v2"
 	"sync"
 	"sync/atomic"
@@ -148,7 +149,7 @@ func (m *merger) step(ctx context.Context) (worked bool, err error) {
 	for _, s := range m.b.shards {
 		if again || s.due(&m.b.o, now) {
 			worked = true
-			err = errors.Join(err, m.mergeTail(ctx, s)) // one shard does not hold up another
+			err = errors.Join(err, m.mergePart(ctx, s, m.b.o.TailBytes)) // one shard does not hold up another
 		}
 	}
 	m.again = err != nil
@@ -261,14 +262,19 @@ func (s *shard) intact() bool {
 	return true
 }
 
-// mergeTail folds everything that s has in its tail, and drops the commits. A crash between two slices leaves some logs folded and
+// mergeTail folds everything that s has in its tail, and drops the commits.
+func (m *merger) mergeTail(ctx context.Context, s *shard) error {
+	return m.mergePart(ctx, s, math.MaxInt64)
+}
+
+// mergePart is mergeTail of the oldest commits, about so many bytes of them. A crash between two slices leaves some logs folded and
 // the commits in place: the next start, like the next cut, goes on from each log's head. A crash between the last slice and the trim
 // leaves commits that hold nothing new.
-func (m *merger) mergeTail(ctx context.Context, s *shard) error {
+func (m *merger) mergePart(ctx context.Context, s *shard, bytes int64) error {
 	if err := m.refresh(ctx); err != nil {
 		return err
 	}
-	logs, through := s.cutTail()
+	logs, through := s.cutTail(bytes)
 	if through == 0 {
 		return nil
 	}

@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"sync/atomic"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -391,5 +392,66 @@ func TestMergerRun(t *testing.T) {
 				w.check(t, b, u, true)
 			})
 		}
+	})
+}
+
+// oneByOne is a store whose Replace waits to be let.
+type oneByOne struct {
+	*storetest.MemoryStore
+	let chan struct{}
+}
+
+func (o *oneByOne) Replace(ctx context.Context, swaps []daybook.Swap) error {
+	select {
+	case <-o.let:
+	case <-ctx.Done():
+		return ctx.Err()
+	}
+	return o.MemoryStore.Replace(ctx, swaps)
+}
+
+// Who records more than can be merged waits for each piece of the merger's work, not for all of it.
+func TestMerger_room(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		const tail, logs = 64 << 10, 80
+		s := &oneByOne{storetest.Memory(), make(chan struct{})}
+		b := open(t, s, daybook.Options{TailBytes: tail})
+		w := newWriter(1)
+		var recorded atomic.Int64
+		done := make(chan struct{})
+		go func() {
+			defer close(done)
+			for i := range 8 * logs {
+				w.record(t, b, daybook.OrgID(fmt.Sprintf("org_%d", i%logs)), 3)
+				recorded.Add(1)
+			}
+		}()
+		pieces := 0
+		for before := int64(0); ; pieces++ {
+			time.Sleep(time.Minute) // however long
+			synctest.Wait()
+			now := recorded.Load()
+			if st := b.Stats(); st.TailBytes > 3*tail+tail/2 {
+				t.Errorf("a tail of %d bytes", st.TailBytes)
+			}
+			if now == 8*logs {
+				break
+			}
+			if pieces > 0 && now == before {
+				t.Errorf("%d requests were recorded before piece %d of the merger's work, and none after", now, pieces)
+			}
+			before = now
+			s.let <- struct{}{}
+		}
+		if pieces < 10 {
+			t.Errorf("the merger made room in %d pieces", pieces)
+		}
+		close(s.let)
+		<-done
+		if err := b.Settle(t.Context()); err != nil {
+			t.Fatal(err)
+		}
+		w.check(t, b, s.MemoryStore, true)
 	})
 }

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"runtime"
 	"slices"
 	"sync"
 	"time"
@@ -38,7 +39,7 @@ type shard struct {
 	mark        int64 // the Moved that they are as new as
 	skips       int   // how often commits were gone before they were seen
 	tailBytes   int64
-	cutBytes    int64 // of tailBytes, what the merger has cut and is folding
+	foldedBytes int64 // of tailBytes, what is in blocks already: it goes with the last of its commit
 	tailEntries int
 	removes     bool          // something that no cut has seen is to be removed
 	tailSince   int64         // when the oldest commit that no cut has seen came; 0: none
@@ -164,6 +165,7 @@ func (s *shard) run() {
 	var jobs []*job
 	for {
 		s.answerAsked()
+		runtime.Gosched() // who was answered, and who is on its way into the queue, goes first: the next commit holds more
 		jobs = s.take(jobs[:0])
 		if len(jobs) > 0 {
 			s.commit(jobs)
@@ -218,15 +220,17 @@ func (s *shard) answerAsked() {
 	}
 }
 
-// waitForRoom slows admission while the merger is behind: the further the part of the tail that it has not cut is over its soft
-// bound, the longer. At the hard bound it waits until the merger has made room; meanwhile the queue fills, and add refuses what does
-// not fit. So a tail holds at most the part being folded, of about TailBytes, and one and a half times TailBytes.
+// waitForRoom slows admission while the merger is behind: the further what is in no block is over its soft bound, the longer. At the hard
+// bound, twice TailBytes, it waits until the merger, of whatever process, has folded some of it; meanwhile the queue fills, and
+// add refuses what does not fit. So who records more than can be merged waits often and little, not once for a whole tail, and a tail
+// holds at most one TailBytes more, which is folded and waits to be trimmed with the rest of its cut.
 func (s *shard) waitForRoom() {
-	soft, span := s.b.o.TailBytes+s.b.o.TailBytes/4, s.b.o.TailBytes/4+1
+	span := s.b.o.TailBytes/4 + 1
+	soft := 2*s.b.o.TailBytes - span
 	for {
 		s.answerAsked() // who follows other processes makes room too
 		s.mu.RLock()
-		over := s.tailBytes - s.cutBytes - soft
+		over := s.tailBytes - s.foldedBytes - soft
 		s.mu.RUnlock()
 		if over <= 0 {
 			return

@@ -1,6 +1,7 @@
 package daybook
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 	"slices"
@@ -33,7 +34,7 @@ func (p *packed) text(dst []byte) []byte {
 	return append(dst, p.body[p.idAt-1:]...)
 }
 
-// tailCommit is one commit in memory. It is immutable once published.
+// tailCommit is one commit in memory. It is immutable once published, but for folded.
 type tailCommit struct {
 	n       CommitNo
 	id      [16]byte
@@ -41,6 +42,7 @@ type tailCommit struct {
 	entries []tailEntry
 	bodies  []byte
 	keys    []KeyRef
+	folded  int64 // of bytes, what is in blocks; guarded by the mu of its shard
 }
 
 // commitRun is the neighbouring entries that one commit adds to one log.
@@ -61,8 +63,11 @@ type tailEntry struct {
 	state    byte // as stored: bits 0–2 form, 3 backslash, 4–7 kind
 }
 
+// entryBytes is what an entry weighs beside its body.
+const entryBytes = 96
+
 // bytes is what c weighs against the tail's limits.
-func (c *tailCommit) bytes() int64 { return int64(len(c.bodies)) + int64(len(c.entries))*96 }
+func (c *tailCommit) bytes() int64 { return int64(len(c.bodies)) + int64(len(c.entries))*entryBytes }
 
 // tailRun is a run of consecutive entries of one log, within one commit.
 type tailRun struct {
@@ -74,6 +79,14 @@ type tailRun struct {
 func (r tailRun) first() int64 { return r.seq }
 func (r tailRun) len() int     { return r.count }
 func (r tailRun) end() int64   { return r.seq + int64(r.count) }
+
+// bytes is what the entries of r below seq weigh.
+func (r tailRun) bytes(seq int64) (n int64) {
+	for i := range r.c.entries[r.at : r.at+int(min(seq, r.end())-r.seq)] {
+		n += int64(r.c.entries[r.at+i].len) + entryBytes
+	}
+	return n
+}
 
 // entry returns the i-th entry of r.
 func (r tailRun) entry(i int) packed {
@@ -212,6 +225,7 @@ func (s *shard) addLog(h Head) *logTail {
 
 // publish adds a durable commit to the tail. The caller holds mu and wakes readers.
 func (s *shard) publish(c *tailCommit) {
+	c.folded = c.bytes()
 	for _, r := range c.runs {
 		t := s.logs[r.log]
 		if t == nil {
@@ -223,6 +237,7 @@ func (s *shard) publish(c *tailCommit) {
 		}
 		run = run.from(t.head.Packed)
 		t.runs = append(t.runs, run)
+		c.folded -= run.bytes(run.end())
 		for i := range run.count {
 			if e := &c.entries[run.at+i]; e.state>>stateKind == KindControl {
 				t.controls = run.seq + int64(i) + 1
@@ -235,6 +250,7 @@ func (s *shard) publish(c *tailCommit) {
 	s.commits = append(s.commits, c)
 	s.last = c.n
 	s.tailBytes += c.bytes()
+	s.foldedBytes += c.folded
 	s.tailEntries += len(c.entries)
 	if s.tailSince == 0 {
 		s.tailSince = s.b.now()
@@ -247,21 +263,31 @@ type cutLog struct {
 	runs []tailRun // ascending, from head.Packed
 }
 
-// cutTail returns everything committed and not folded, and the last commit of it; 0: there is nothing to merge. The tail stays
-// as it is until setFolded and trimmed.
-func (s *shard) cutTail() (logs []cutLog, through CommitNo) {
+// cutTail returns what was committed and is not folded, of the oldest commits of about so many bytes, and the last of those; 0: there is
+// nothing to merge. The tail stays as it is until setFolded and trimmed.
+func (s *shard) cutTail(bytes int64) (logs []cutLog, through CommitNo) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
+	if s.last > s.merged {
+		through = s.last
+	}
+	whole := s.tailBytes-bytes <= bytes/4 // what is left would be little
+	for i := 0; !whole && bytes > 0; i++ {
+		bytes -= s.commits[i].bytes()
+		through = s.commits[i].n
+	}
 	for _, t := range s.logs {
-		if len(t.runs) > 0 {
-			logs = append(logs, cutLog{head: t.head, runs: slices.Clip(t.runs)})
+		n := len(t.runs)
+		if !whole {
+			n, _ = slices.BinarySearchFunc(t.runs, through, func(r tailRun, through CommitNo) int { return cmp.Or(cmp.Compare(r.c.n, through), -1) })
+		}
+		if n > 0 {
+			logs = append(logs, cutLog{head: t.head, runs: slices.Clip(t.runs[:n])})
 		}
 	}
 	slices.SortFunc(logs, func(a, b cutLog) int { return int(a.head.Log - b.head.Log) })
-	s.tailSince, s.removes = 0, false
-	s.cutBytes = s.tailBytes
-	if s.last > s.merged {
-		through = s.last
+	if whole {
+		s.tailSince, s.removes = 0, false
 	}
 	return logs, through
 }
@@ -285,6 +311,15 @@ func (s *shard) setFolded(h Head) {
 	if t := s.logs[h.Log]; t != nil {
 		s.setHead(t, h)
 	}
+	s.madeRoom()
+}
+
+// madeRoom wakes a sequencer that waits for room.
+func (s *shard) madeRoom() {
+	select {
+	case s.room <- struct{}{}:
+	default:
+	}
 }
 
 // setHead is setFolded of t, unless that is known, or more. The caller holds mu.
@@ -295,6 +330,11 @@ func (s *shard) setHead(t *logTail, h Head) {
 	}
 	kept := make([]tailRun, 0, 4)
 	for _, r := range t.runs {
+		if r.seq < h.Packed {
+			folded := r.bytes(h.Packed)
+			r.c.folded += folded
+			s.foldedBytes += folded
+		}
 		if r.end() > h.Packed {
 			kept = append(kept, r.from(h.Packed))
 		}
@@ -311,13 +351,9 @@ func (s *shard) trimmed(through CommitNo) {
 		i++
 	}
 	s.letGo(i)
-	s.cutBytes = 0
 	s.merged = max(s.merged, through)
 	s.mu.Unlock()
-	select {
-	case s.room <- struct{}{}:
-	default:
-	}
+	s.madeRoom()
 }
 
 // letGo drops the oldest n commits from memory. The caller holds mu.
@@ -328,7 +364,7 @@ func (s *shard) letGo(n int) {
 	for _, c := range s.commits[:n] {
 		s.tailBytes -= c.bytes()
 		s.tailEntries -= len(c.entries)
-		s.cutBytes = max(0, s.cutBytes-c.bytes())
+		s.foldedBytes -= c.folded
 	}
 	s.commits = slices.Clone(s.commits[n:])
 }

@@ -17,6 +17,7 @@ import (
 	"time"
 
 	"github.com/daybook-audit/daybook"
+	"github.com/daybook-audit/daybook/internal/pointer"
 )
 
 // A Finder looks into the log: a *daybook.Book or a *client.Client.
@@ -63,7 +64,7 @@ func (a *Activity) Log(ctx context.Context, action, subjectType, subjectID, caus
 		return err
 	}
 	for _, key := range slices.Sorted(maps.Keys(changes)) {
-		c := daybook.Change{Path: pointer(key)}
+		c := daybook.Change{Path: "/" + pointer.Step(key)}
 		if both, ok := pair(changes[key]); ok {
 			c.Old, c.New = value(both["old"]), value(both["new"])
 		} else {
@@ -199,7 +200,7 @@ func difference(before, after map[string]any) (daybook.Changes, error) {
 				continue
 			}
 		}
-		c := daybook.Change{Path: pointer(key)}
+		c := daybook.Change{Path: "/" + pointer.Step(key)}
 		if had {
 			c.Old = value(was)
 		}
@@ -209,11 +210,6 @@ func difference(before, after map[string]any) (daybook.Changes, error) {
 		out = append(out, c)
 	}
 	return out, nil
-}
-
-// pointer returns the JSON pointer of a member.
-func pointer(key string) string {
-	return "/" + strings.ReplaceAll(strings.ReplaceAll(key, "~", "~0"), "/", "~1")
 }
 
 // Filter says which activity is asked for; zero fields match everything.

@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"github.com/daybook-audit/daybook"
+	"github.com/daybook-audit/daybook/internal/pointer"
 	"github.com/daybook-audit/daybook/query"
 )
 
@@ -281,7 +282,7 @@ func (f *found) changes() json.RawMessage {
 	for _, c := range f.event.Changes {
 		name := strings.TrimPrefix(c.Path, "/")
 		if !strings.Contains(name, "/") {
-			name = strings.ReplaceAll(strings.ReplaceAll(name, "~1", "/"), "~0", "~")
+			name = pointer.Name(name)
 		}
 		out[name] = sides{plain(c.Old), plain(c.New)}
 	}

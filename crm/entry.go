@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"github.com/daybook-audit/daybook"
+	"github.com/daybook-audit/daybook/internal/pointer"
 )
 
 // Entry is one action as readers see it. Its JSON is the entity of the audit log, with what is ours behind it.
@@ -148,7 +149,7 @@ func changedFields(changes daybook.Changes) json.RawMessage {
 	var is []field
 	differs := map[string]bool{}
 	for _, c := range changes {
-		name := strings.NewReplacer("~1", "/", "~0", "~").Replace(strings.TrimPrefix(c.Path, "/"))
+		name := pointer.Name(strings.TrimPrefix(c.Path, "/"))
 		text, err := c.New.MarshalJSON()
 		if err != nil || c.Path == "" {
 			continue

@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"github.com/daybook-audit/daybook"
+	"github.com/daybook-audit/daybook/internal/pointer"
 	"github.com/daybook-audit/daybook/leaf"
 )
 
@@ -206,7 +207,7 @@ func differenceOf(previous, current json.RawMessage, changes daybook.Changes) (j
 			break
 		}
 		name, _, _ := strings.Cut(c.Path[1:], "/")
-		differs[strings.NewReplacer("~1", "/", "~0", "~").Replace(name)] = true
+		differs[pointer.Name(name)] = true
 	}
 	if len(differs) == 0 {
 		return Difference(previous, current)

@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"github.com/daybook-audit/daybook"
+	"github.com/daybook-audit/daybook/internal/pointer"
 	"github.com/daybook-audit/daybook/query"
 )
 
@@ -190,7 +191,7 @@ func (f *Filter) conditions(r *Registry) ([]string, error) {
 		}
 	}
 	for _, name := range f.Changed {
-		parts = append(parts, "changed:"+literal("/"+strings.NewReplacer("~", "~0", "/", "~1").Replace(name)))
+		parts = append(parts, "changed:"+literal("/"+pointer.Step(name)))
 	}
 	if f.IsImpersonated != nil {
 		part := "has:via"

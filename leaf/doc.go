@@ -58,8 +58,7 @@ type Doc struct {
 	keys    []sortKey
 	order   []int // in which the fields before the last Sort came out
 	sorted  []field
-	hash    hasher
-	message []byte // of salts, or of one commitment
+	message []byte // of one commitment
 	commits []byte // of the root
 }
 

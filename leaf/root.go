@@ -106,29 +106,23 @@ func (d *Doc) Root(secret *[16]byte) [32]byte {
 	var pair [32]byte
 	for i := range d.fields {
 		if i%2 == 0 {
-			d.message = padded(appendSalts(d.message[:0], secret, i/2))
-			pair = d.hash.sum(d.message)
+			pair = salts(secret, i/2)
 		}
 		f := &d.fields[i]
 		d.message = appendField(d.message[:0], pair[i%2*16:i%2*16+16], d.arena[f.path:f.pathEnd], f.kind, d.Value(i))
-		d.message = padded(d.message)
-		c := d.hash.sum(d.message)
+		c := sha256.Sum256(d.message)
 		d.commits = append(d.commits, c[:]...)
 	}
-	d.commits = padded(d.commits)
-	return d.hash.sum(d.commits)
+	return sha256.Sum256(d.commits)
 }
 
 // salts returns the salts of fields 2k and 2k+1.
 func salts(secret *[16]byte, k int) [32]byte {
 	var b [19]byte
-	return sha256.Sum256(appendSalts(b[:0], secret, k))
-}
-
-// appendSalts appends what the salts of fields 2k and 2k+1 are the hash of.
-func appendSalts(dst []byte, secret *[16]byte, k int) []byte {
-	dst = append(append(dst, tagSalts), secret[:]...)
-	return binary.BigEndian.AppendUint16(dst, uint16(k))
+	b[0] = tagSalts
+	copy(b[1:], secret[:])
+	binary.BigEndian.PutUint16(b[17:], uint16(k))
+	return sha256.Sum256(b[:])
 }
 
 // appendField appends what the commitment to a field is the hash of.

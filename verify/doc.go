@@ -14,6 +14,7 @@
 //	control.go  control entries, and what they allow to be missing
 //	times.go    the order of times
 //	anchor.go   anchors
+//	copy.go     hands on what a bundle shows
 //	proof.go    a .tlog-proof
 //	policy.go, state.go, line.go  witnesses, memory, strict JSON
 //

@@ -5,6 +5,7 @@ import (
 	"strings"
 	"unicode/utf8"
 
+	"github.com/daybook-audit/daybook/internal/pointer"
 	"github.com/daybook-audit/daybook/internal/spelling"
 )
 
@@ -199,7 +200,7 @@ func (p *parser) named(from int, name string) (piece, error) {
 		return piece{what: w, all: w == changed}, nil
 	}
 	if path, ok := strings.CutPrefix(name, "changed:"); ok {
-		if !pointer(path) {
+		if path == "" || !pointer.Valid(path) {
 			return piece{}, p.fail("bad_path", from, p.at-from, `After "changed:" stands the path of a change, such as /amount; in a name ~0 is "~" and ~1 is "/".`)
 		}
 		return piece{what: changed, text: path}, nil
@@ -225,19 +226,6 @@ func suggest(name string) string {
 		return " Did you mean {" + best + "}?"
 	}
 	return " There are {" + strings.Join(names, "}, {") + "}."
-}
-
-// pointer reports whether path is an RFC 6901 pointer to something in a document.
-func pointer(path string) bool {
-	if !strings.HasPrefix(path, "/") {
-		return false
-	}
-	for i := 0; i < len(path); i++ {
-		if path[i] == '~' && (i+1 == len(path) || path[i+1] != '0' && path[i+1] != '1') {
-			return false
-		}
-	}
-	return true
 }
 
 // memberNames cuts a.b."c.d" into its names.

@@ -7,6 +7,7 @@ import (
 	"strings"
 
 	"github.com/daybook-audit/daybook"
+	"github.com/daybook-audit/daybook/internal/pointer"
 )
 
 // changed names what changed: "amount and 3 more".
@@ -32,7 +33,7 @@ func named(path string, more int) string {
 
 // unescape undoes the escapes of RFC 6901 in a path for people.
 func unescape(path string) string {
-	return strings.ReplaceAll(strings.ReplaceAll(path, "~1", "/"), "~0", "~")
+	return pointer.Name(path)
 }
 
 // changedAt is the change of path itself, "1,200.00 → 1,450.00", else the names of what changed below it.
@@ -83,7 +84,7 @@ func (w *writer) meta(keys []string) string {
 		var path strings.Builder
 		path.WriteString("/metadata")
 		for _, key := range keys {
-			path.WriteString("/" + strings.ReplaceAll(strings.ReplaceAll(key, "~", "~0"), "/", "~1"))
+			path.WriteString("/" + pointer.Step(key))
 		}
 		return w.or("", path.String())
 	}

@@ -105,8 +105,12 @@ func modules() ([]string, error) {
 func (t *tally) module(dir string, args []string, out io.Writer) error {
 	cmd := exec.Command("go", append(append([]string{"test", "-json"}, args...), "./...")...)
 	cmd.Dir = dir
+	cmd.Env = os.Environ()
+	if os.Getenv("GORACE") == "" { // else each test binary, and each process that it starts, sleeps for a second before it exits
+		cmd.Env = append(cmd.Env, "GORACE=atexit_sleep_ms=0")
+	}
 	if dir == tools {
-		cmd.Env = append(os.Environ(), "GOWORK=off")
+		cmd.Env = append(cmd.Env, "GOWORK=off")
 	}
 	var stderr bytes.Buffer
 	cmd.Stderr = &stderr

@@ -124,7 +124,7 @@ func (f *fleet) command(args ...string) *exec.Cmd {
 	}
 	cmd := exec.Command(program, args...)
 	cmd.Dir = f.dir
-	cmd.Env = append([]string{"PATH=" + os.Getenv("PATH"), "HOME=" + f.dir, "DAYBOOK_TEST_CHILD=node", "DAYBOOK_TEST_SKEW=0s"}, f.settings...)
+	cmd.Env = append([]string{"PATH=" + os.Getenv("PATH"), "HOME=" + f.dir, "GORACE=" + raceEnv["GORACE"], "DAYBOOK_TEST_CHILD=node", "DAYBOOK_TEST_SKEW=0s"}, f.settings...)
 	return cmd
 }
 

@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"log/slog"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/daybook-audit/daybook"
@@ -27,6 +28,7 @@ type keeping struct {
 	eraser *control.Eraser // of organizations
 
 	late control.Overdue
+	turn atomic.Bool // the background work of all is this process's
 
 	stop context.CancelFunc
 	jobs sync.WaitGroup
@@ -52,6 +54,8 @@ func (k *keeping) start(m *Main, retentions *control.Retentions, also *control.E
 		// Its error is that of ctx: whoever waits for the turn ends with the server.
 		_ = m.book.Alone(ctx, "background", func(ctx context.Context) error {
 			m.Logger.LogAttrs(ctx, slog.LevelDebug, "the background work is this process's")
+			k.turn.Store(true)
+			defer k.turn.Store(false)
 			var work sync.WaitGroup
 			work.Go(func() { job.Run(ctx) })
 			work.Go(func() { k.late.Run(ctx) })

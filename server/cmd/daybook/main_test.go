@@ -33,10 +33,19 @@ func TestMain(m *testing.M) {
 	if child, ok := children[os.Getenv("DAYBOOK_TEST_CHILD")]; ok {
 		os.Exit(child())
 	}
+	for name, value := range raceEnv {
+		if err := os.Setenv(name, value); err != nil {
+			panic(err)
+		}
+	}
 	testscript.Main(m, map[string]func(){
 		"daybook": func() { main() },
 	})
 }
+
+// raceEnv is for every process that tests start: with the race detector a program otherwise sleeps for a second before it exits, and there
+// are hundreds of them.
+var raceEnv = map[string]string{"GORACE": "atexit_sleep_ms=0"}
 
 // TestStories runs testdata/*.txtar: one user's job each, through the real program.
 func TestStories(t *testing.T) {
@@ -48,6 +57,9 @@ func TestStories(t *testing.T) {
 			env.Setenv("HOME", env.WorkDir)
 			env.Setenv("NO_COLOR", "")
 			env.Setenv("TZ", "UTC")
+			for name, value := range raceEnv {
+				env.Setenv(name, value)
+			}
 			verifier, err := filepath.Abs("../../../docs/verify/verify.py")
 			env.Setenv("VERIFY_PY", verifier)
 			return err

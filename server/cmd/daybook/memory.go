@@ -15,8 +15,8 @@ import (
 const (
 	collectAt   = 400
 	leastMemory = 140 << 20
-	mostMemory  = 220 << 20
-	besideTail  = 90 << 20 // what is to be had beside the tail
+	mostMemory  = 256 << 20
+	besideTail  = 120 << 20 // what is to be had beside the tail
 	connection  = 24 << 10 // what one costs that does nothing: its goroutine's stack and its buffers
 	free        = 500      // so many connections are paid for by the least
 )

@@ -34,7 +34,7 @@ func newRoot(e *env) *cobra.Command {
 		&cobra.Group{ID: "keep", Title: "TAKE OUT, KEEP, REMOVE"}, &cobra.Group{ID: "manage", Title: "MANAGE"},
 	)
 	for group, commands := range map[string][]*cobra.Command{
-		"run":    {newServe(e), newDev(e), newConfig(e), newDoctor(e), newBackup(e), newRestore(e), newFsck(e), newRecover(e), newBench(e)},
+		"run":    {newServe(e), newDev(e), newConfig(e), newDoctor(e), newBackup(e), newRestore(e), newFsck(e), newRecover(e), newUI(e), newBench(e)},
 		"log":    {newRecord(e), newEvents(e), newTail(e), newShow(e), newHistory(e), newQuery(e), newImport(e)},
 		"prove":  {newVerify(e), newMonitor(e), newCheckpoint(e)},
 		"keep":   {newExport(e), newRetention(e), newHold(e), newErase(e)},

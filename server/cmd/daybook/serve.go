@@ -181,6 +181,7 @@ func (m *Main) handler(ctx context.Context) (*api.Server, error) {
 		d.Metrics.Watch(m.book.Stats)
 		d.Metrics.WatchAudit(m.audit.Stats)
 		d.Metrics.WatchErasures(m.keep.late.Count)
+		d.Metrics.WatchTurn(m.keep.turn.Load)
 	}
 	origin := auth.Origin{Public: c.PublicURL, Proxies: proxies}
 	if d.Sessions, err = m.auth.NewSessions(control.NewSessions(m.store, m.Now), origin); err != nil {

@@ -194,7 +194,7 @@ func TestMetrics(t *testing.T) {
 	}
 	gauges := []string{
 		"daybook_queue_bytes", "daybook_tail_entries", "daybook_tail_bytes", "daybook_merge_lag_commits", "daybook_merge_debt_entries", "daybook_open_logs", "daybook_frozen_logs",
-		"daybook_self_audit_waiting", "daybook_removals_pending", "daybook_self_audit_lost_total", "daybook_erasures_overdue",
+		"daybook_self_audit_waiting", "daybook_removals_pending", "daybook_self_audit_lost_total", "daybook_erasures_overdue", "daybook_background",
 	}
 	for _, name := range regexp.MustCompile(`daybook_[a-z_]+`).FindAllString(string(page), -1) {
 		value, ok := served[name]

@@ -47,6 +47,8 @@ type Deps struct {
 	// BackupsKept is how long backups are kept, for the certificate of an erasure; 0: it is not known.
 	BackupsKept time.Duration
 
+	Offline *Offline // nil: the log is the server's own. Set: the Book is of an excerpt, and Exports, Audit and the like may be nil
+
 	Doors   []auth.Door
 	Console *ui.Console // nil: there is none
 	Metrics *Metrics    // nil: /metrics is 404

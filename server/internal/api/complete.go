@@ -12,6 +12,7 @@ import (
 	"time"
 
 	"github.com/daybook-audit/daybook"
+	"github.com/daybook-audit/daybook/internal/pointer"
 	"github.com/daybook-audit/daybook/query"
 )
 
@@ -232,7 +233,7 @@ func (s *sample) add(e *daybook.Entry) {
 	}
 	for _, change := range v.Changes {
 		name, _, _ := strings.Cut(strings.TrimPrefix(change.Path, "/"), "/")
-		s.count("changed", strings.NewReplacer("~1", "/", "~0", "~").Replace(name), "")
+		s.count("changed", pointer.Name(name), "")
 	}
 	for key, value := range v.Metadata {
 		if s.metaKeys == nil {

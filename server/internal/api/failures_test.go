@@ -136,8 +136,9 @@ func TestDamagedBlock(t *testing.T) {
 		if page.Searched.Complete || page.Searched.Reason != "damaged" || len(d) != 1 || d[0].From != 0 || d[0].To != 512 || d[0].Check != "block" || d[0].Finding != "block_damaged" {
 			t.Errorf("%s: %+v", path, page.Searched)
 		}
-		if strings.HasPrefix(path, "/v1/events") && (len(page.Entries) != 88 || page.NextCursor != nil) {
-			t.Errorf("%s: %d entries", path, len(page.Entries))
+		whole := slices.DeleteFunc(page.Entries, func(e struct{ Seq int64 }) bool { return e.Seq >= 600 }) // the looks themselves
+		if strings.HasPrefix(path, "/v1/events") && (len(whole) != 88 || page.NextCursor != nil) {
+			t.Errorf("%s: %d entries", path, len(whole))
 		}
 	}
 	for _, path := range []string{"/v1/organizations/org_acme/log/evidence?from=0&to=10", "/v1/organizations/org_acme/log/inclusion?seq=3", "/v1/events/csv?asc=true", "/v1/events/evt_01m7z7rs1affyad5cmxxj94a70"} {

@@ -38,6 +38,7 @@ type identity struct {
 	Version  string        `json:"version" doc:"The version of the server." example:"0.1.0"`
 	Session  *shownSession `json:"session,omitempty" doc:"Of somebody signed in. Absent: the key itself was shown."`
 	Instance instanceFacts `json:"instance" doc:"What this server can do."`
+	Offline  *Offline      `json:"offline,omitempty" doc:"Only of daybook ui --bundle: the file that is shown, and nothing else."`
 }
 
 // shownSession is a session as its owner sees it.
@@ -175,7 +176,7 @@ func whoami(c *call) error {
 	if err != nil {
 		return err
 	}
-	shown := identity{Key: showKey(c.principal.Key), Version: c.s.Version, Instance: instanceFacts{
+	shown := identity{Key: showKey(c.principal.Key), Version: c.s.Version, Offline: c.s.Offline, Instance: instanceFacts{
 		URL: c.s.Origin.URL(c.r), Signing: keys.Clock != "", Recorded: c.s.Audit != nil, Sessions: c.s.Sessions != nil, Backup: c.s.Backup != nil,
 	}}
 	if s := c.principal.Session; s != nil {

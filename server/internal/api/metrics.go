@@ -27,6 +27,7 @@ type Metrics struct {
 	clocks   drift
 	name     string       // of this process
 	overdue  func() int64 // set by WatchErasures; nil: nobody looks
+	turn     func() bool  // set by WatchTurn; nil: not known
 }
 
 // NewMetrics returns metrics of one server.
@@ -143,6 +144,18 @@ func (m *Metrics) WatchErasures(overdue func() int64) {
 	m.overdue = overdue
 	m.registry.MustRegister(prometheus.NewGaugeFunc(prometheus.GaugeOpts{Name: "daybook_erasures_overdue", Help: "Erasures that are not carried out 24 hours after they were asked for."},
 		func() float64 { return float64(overdue()) }))
+}
+
+// WatchTurn adds whether this process does the background work of all that share the store: retention, and the checks that repeat.
+func (m *Metrics) WatchTurn(turn func() bool) {
+	m.turn = turn
+	m.registry.MustRegister(prometheus.NewGaugeFunc(prometheus.GaugeOpts{Name: "daybook_background", Help: "1: this process does the background work of all nodes."},
+		func() float64 {
+			if turn() {
+				return 1
+			}
+			return 0
+		}))
 }
 
 func (m *Metrics) serve(c *call) { m.handler.ServeHTTP(c, c.r) }

@@ -44,6 +44,7 @@ type nodeLoad struct {
 	MergeDebt     int64   `json:"merge_debt" doc:"Entries in blocks that are still to be merged into larger ones."`
 	Removals      int64   `json:"removals" doc:"Erasures and removals by retention that are not carried out."`
 	Overdue       int64   `json:"erasures_overdue" doc:"Of them, erasures that are not carried out 24 hours after they were asked for, as far as this process looks."`
+	Background    *bool   `json:"background,omitempty" doc:"This process does the background work of all that share the store: retention, and the checks that repeat. Absent: not known."`
 	Clocks        *clocks `json:"clocks,omitempty" doc:"How the clocks of producers stand to this one. Absent: nobody said when an event occurred."`
 	OpenLogs      int     `json:"open_logs"`
 	FrozenLogs    int     `json:"frozen_logs" doc:"In which nothing is recorded: damaged, rolled back or forked."`
@@ -172,6 +173,9 @@ func getInstance(c *call) error {
 		}
 		m.pace.read(shown.Node, c.s.now())
 		shown.Node.Name, shown.Node.Clocks = m.name, m.clocks.read(c.s.now())
+		if m.turn != nil {
+			shown.Node.Background = new(m.turn())
+		}
 		if m.overdue != nil {
 			shown.Node.Overdue = m.overdue()
 		}

@@ -211,6 +211,9 @@ func (rt *route) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 
 // serve checks who asks, for which organization and with which parameters, in this order, and then asks the handler.
 func (rt *route) serve(c *call) error {
+	if err := c.refuseOffline(); err != nil {
+		return err
+	}
 	if !rt.open {
 		if err := c.authenticate(rt.scopes); err != nil {
 			c.refused(err)

@@ -102,7 +102,7 @@ type entry struct {
 	OccurredAt string   `json:"occurred_at,omitempty" format:"date-time" doc:"As sent; that of received_at when the producer sent none."`
 	Erased     []string `json:"erased_fields,omitempty" doc:"JSON pointers of the fields that were erased, as far as their names were kept; there only if some were." example:"[\"/actor/email\"]"`
 	Flags      []string `json:"flags,omitempty" doc:"What was found wrong when it was recorded: schema_violation, schema_missing. There only if something was." example:"[\"schema_violation\"]"`
-	Removed    string   `json:"removed,omitempty" enum:"erased,retention" doc:"Nothing of the entry is left but its place, id, time and leaf hash: it was erased, or its time had passed. Retention may have left neither id nor time, or not even the hash."`
+	Removed    string   `json:"removed,omitempty" enum:"erased,retention,left_out" doc:"Nothing of the entry is left but its place, id, time and leaf hash: it was erased, or its time had passed. Retention may have left neither id nor time, or not even the hash. left_out: the log has it, the file that is shown has not."`
 	Op         string   `json:"op,omitempty" doc:"Of an entry that the log itself made: erase, prune, hold, key, epoch. Its further members: docs/reference/integrity.md." example:"hold"`
 	By         any      `json:"by,omitempty" doc:"With removed: the erasure, or the rule of retention. With op: who is responsible, by type and id."`
 	Action     string   `json:"action,omitempty" doc:"This and every further member are those that were recorded." example:"invoice.updated"`

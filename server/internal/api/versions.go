@@ -40,7 +40,7 @@ type versionedBy struct {
 type versionList struct {
 	Versions []version `json:"versions" nullable:"false" doc:"Newest first."`
 	Exact    bool      `json:"exact" doc:"The history is whole: it begins with the creation, and each event begins where the one before has ended."`
-	Reason   string    `json:"reason,omitempty" enum:"no_creation,gap,erased,too_many" doc:"Why it is not. no_creation: the log does not hold how it began, because retention has removed that or nobody recorded it. gap: an event between two others is missing. erased: an erasure has taken values. too_many: there are more than 2,000; these are the first."`
+	Reason   string    `json:"reason,omitempty" enum:"no_creation,gap,erased,too_many,left_out" doc:"Why it is not. no_creation: the log does not hold how it began, because retention has removed that or nobody recorded it. gap: an event between two others is missing. erased: an erasure has taken values. too_many: there are more than 2,000; these are the first. left_out: of a file from which something was left out."`
 	Compared *compared `json:"compared,omitempty" doc:"With a and b: what they differ in."`
 }
 
@@ -118,6 +118,9 @@ func (c *call) readHistory() (*history, error) {
 			}
 		}
 		if page.NextCursor == "" {
+			if o := c.s.Offline; o != nil && (o.Filtered || len(o.Mask) > 0) {
+				h.because("left_out")
+			}
 			return h, nil
 		}
 		if len(h.versions) >= maxVersions {

@@ -291,6 +291,9 @@ func (c *call) asSeen(e *daybook.Entry) *daybook.Entry {
 func (c *call) appendEntry(dst []byte, e *daybook.Entry) []byte {
 	hidden := c.hidden()
 	dst = c.asSeen(e).AppendJSON(dst)
+	if e.Masked > 0 && c.s.Offline != nil {
+		hidden = c.s.Offline.Mask
+	}
 	if len(hidden) == 0 || e.Removed != daybook.NotRemoved {
 		return dst
 	}

@@ -9,6 +9,7 @@ import (
 	"strings"
 
 	"github.com/daybook-audit/daybook"
+	"github.com/daybook-audit/daybook/internal/pointer"
 )
 
 // maxHidden is how many fields can be withheld from one viewer.
@@ -82,7 +83,7 @@ func covered(pointers []string, field string) bool {
 
 // without removes what steps lead to.
 func without(v any, steps []string) {
-	name, last := strings.NewReplacer("~1", "/", "~0", "~").Replace(steps[0]), len(steps) == 1
+	name, last := pointer.Name(steps[0]), len(steps) == 1
 	switch v := v.(type) {
 	case map[string]any:
 		for key, inner := range v {

@@ -11,6 +11,8 @@ import (
 
 	"github.com/santhosh-tekuri/jsonschema/v6"
 	"github.com/santhosh-tekuri/jsonschema/v6/kind"
+
+	"github.com/daybook-audit/daybook/internal/pointer"
 )
 
 // Violation is one thing that is wrong with an event, in the words of Ajv, the validator that most producers know.
@@ -71,7 +73,7 @@ func (v *violations) collect(err *jsonschema.ValidationError, instance, schema s
 	}
 }
 
-func escaped(token string) string { return strings.NewReplacer("~", "~0", "/", "~1").Replace(token) }
+func escaped(token string) string { return pointer.Step(token) }
 
 type words struct {
 	keyword string

@@ -76,7 +76,30 @@ export type Key = {
 	last_used_at: string | null;
 	revoked_at: string | null;
 };
-export type Whoami = Key & { version: string };
+/** The file that daybook ui --bundle shows, and how verifying it went when it was opened. */
+export type Offline = {
+	file: string;
+	origin: string;
+	from: number;
+	to: number;
+	size: number;
+	first_at: string | null;
+	last_at: string | null;
+	signed_at: string | null;
+	key: string;
+	filtered: boolean;
+	filter: string;
+	mask: string[];
+	shown: number;
+	hashed: number;
+	removed: number;
+	withheld: number;
+	verdict: "proved" | "unverified" | "false";
+	findings: { code: string; line?: number; seq: number | null; message: string }[];
+	more: number;
+	notes: string[];
+};
+export type Whoami = Key & { version: string; offline?: Offline };
 
 /** What is wrong with a query; pos and len count code points. */
 export type QueryError = { code: string; pos: number; len: number; message: string; hint: string; suggestions: string[] | null };

@@ -3,9 +3,11 @@ import german from "../sentence/words.de.json";
 import admin from "./de/admin.json";
 import event from "./de/event.json";
 import exports from "./de/exports.json";
+import failure from "./de/failure.json";
 import integrity from "./de/integrity.json";
 import keeping from "./de/keeping.json";
 import keys from "./de/keys.json";
+import offline from "./de/offline.json";
 import schemas from "./de/schemas.json";
 import start from "./de/start.json";
 import timeline from "./de/timeline.json";
@@ -22,9 +24,11 @@ const de: Language = {
 		...admin,
 		...event,
 		...exports,
+		...failure,
 		...integrity,
 		...keeping,
 		...keys,
+		...offline,
 		...schemas,
 		...start,
 		...timeline,

@@ -3,7 +3,7 @@ import type { ComponentChildren } from "preact";
 import { useLocation } from "preact-iso/router";
 import { type Key, languages, t } from "../messages/messages";
 import { chosenLanguage, density, lists, shortcuts, speakChosen, theme } from "../state/prefs";
-import { can, orgNames, orgs, signOut, whoami } from "../state/session";
+import { can, offline, orgNames, orgs, signOut, whoami } from "../state/session";
 import { Button } from "../ui/button";
 import { Icon, type IconName } from "../ui/icon";
 import { Menu, MenuRow } from "../ui/menu";
@@ -25,7 +25,16 @@ export function areaOf(path: string): Area {
 	return { org, place };
 }
 
-type Place = { id: string; text: Key; icon: IconName; scope: string; key?: string; href: (org: string) => string; manage?: boolean };
+type Place = {
+	id: string;
+	text: Key;
+	icon: IconName;
+	scope: string;
+	key?: string;
+	href: (org: string) => string;
+	manage?: boolean /** The server keeps it. */;
+	kept?: boolean;
+};
 
 const within = (path: string) => (org: string) => `/o/${encodeURIComponent(org)}/${path}`;
 
@@ -33,8 +42,8 @@ const within = (path: string) => (org: string) => `/o/${encodeURIComponent(org)}
 export const places: Place[] = [
 	{ id: "events", text: "nav.events", icon: "list", scope: "read", key: "e", href: within("events") },
 	{ id: "timelines", text: "nav.timelines", icon: "history", scope: "read", key: "t", href: within("timelines") },
-	{ id: "views", text: "nav.views", icon: "star", scope: "read", href: within("views") },
-	{ id: "exports", text: "nav.exports", icon: "download", scope: "export", key: "x", href: within("exports") },
+	{ id: "views", text: "nav.views", icon: "star", scope: "read", kept: true, href: within("views") },
+	{ id: "exports", text: "nav.exports", icon: "download", scope: "export", kept: true, key: "x", href: within("exports") },
 	{ id: "settings/schemas", text: "nav.schemas", icon: "braces", scope: "manage", href: within("settings/schemas"), manage: true },
 	{ id: "settings/retention", text: "nav.keeping", icon: "archive", scope: "manage", href: within("settings/retention"), manage: true },
 	{ id: "settings/keys", text: "nav.keys", icon: "key-round", scope: "manage", href: within("settings/keys"), manage: true },
@@ -45,7 +54,7 @@ export const places: Place[] = [
 export function Rail(props: { area: Area; menu: ComponentChildren; onHelp: () => void }) {
 	const { org, place } = props.area;
 	const row = (p: Place) =>
-		can(p.scope) && org ? (
+		can(p.scope) && org && !(p.kept && offline.value) ? (
 			<li key={p.id}>
 				<a class="rail-link" href={p.href(org)} title={t(p.text)} aria-current={place === p.id ? "page" : undefined}>
 					<Icon name={p.icon} />

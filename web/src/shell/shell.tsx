@@ -1,13 +1,14 @@
 // The frame of every page behind the sign-in: rail, banners, the sign-in over a page whose session ended.
-import type { ComponentChildren } from "preact";
+import type { ComponentChildren, ComponentType } from "preact";
 import { useEffect, useRef, useState } from "preact/hooks";
 import { useLocation } from "preact-iso/router";
+import type { Offline as File } from "../api/types";
 import { t } from "../messages/messages";
 import type FailureBanner from "../pages/failure/banner";
 import NotFound from "../pages/notfound/notfound";
 import { SignInForm } from "../pages/signin/form";
 import { alarms } from "../state/proof";
-import { findOrg, noOrg, openSession, orgs, session } from "../state/session";
+import { findOrg, noOrg, offline, openSession, orgs, session } from "../state/session";
 import { Button } from "../ui/button";
 import { Dialog } from "../ui/dialog";
 import { Banner } from "../ui/notice";
@@ -56,6 +57,7 @@ export function Shell(props: { children: ComponentChildren }) {
 				menu={<Button class="rail-toggle" kind="plain" icon="menu" label={t("menu")} expanded={open} onClick={() => setOpen(!open)} />}
 			/>
 			<main id="main" tabIndex={-1} ref={main}>
+				<Label />
 				{known && area.org && alarms.value.length > 0 ? <Failure org={area.org} /> : null}
 				{session.value === "unreachable" ? (
 					<Banner kind="danger">
@@ -79,6 +81,16 @@ export function Shell(props: { children: ComponentChildren }) {
 			) : null}
 		</div>
 	);
+}
+
+/** What a file is that is shown in place of a server's log. It comes when there is one: who looks at a server never loads it. */
+function Label() {
+	const file = offline.value;
+	const [Offline, setOffline] = useState<ComponentType<{ of: File }>>();
+	useEffect(() => {
+		if (file) void import("../pages/offline/offline").then((m) => setOffline(() => m.default));
+	}, [file]);
+	return file && Offline ? <Offline of={file} /> : null;
 }
 
 /** What stands over a log that is not what it was: it is loaded when it is needed. */

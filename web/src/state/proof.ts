@@ -8,6 +8,7 @@ import type { Failure, Store } from "../verify/memory";
 import { recall } from "../verify/memory";
 import { chunks, logInfo } from "../verify/server";
 import type { LogInfo, Result, Server, State, Verifier } from "../verify/verifier";
+import { offline } from "./session";
 
 /** What is known of the log of the organization that the page shows. */
 export const log = signal<{ org: string; info: LogInfo | null }>({ org: "", info: null });
@@ -35,21 +36,41 @@ export type Alarm = {
 /** What the server knows to be false of the log, and who has acknowledged it. */
 export const known = signal<Alarm[]>([]);
 
+/** Those that concern most of the log first. */
+const worst = (all: Alarm[]) => all.sort((a, b) => (a.seq < 0 ? 1 : b.seq < 0 ? -1 : a.seq - b.seq));
+
 /** What nobody has acknowledged yet: the banner over every page of the organization. */
 export const alarms = computed<Alarm[]>(() => {
 	const open = known.value.filter((a) => !a.acknowledged);
 	const f = failure.value;
 	const first = f?.findings[0];
-	if (!f || !first || known.value.some((a) => a.finding === first.code && a.seq === f.seq && a.want === first.want && a.got === first.got)) return open;
+	if (!f || !first || known.value.some((a) => a.finding === first.code && a.seq === f.seq && a.want === first.want && a.got === first.got)) return worst(open);
 	const { code, message, want, got } = first;
-	return [{ check: checkOf(code), finding: code, seq: f.seq, ...(want ? { want } : {}), ...(got ? { got } : {}), detail: message, found_at: f.at }, ...open];
+	return worst([
+		{ check: checkOf(code), finding: code, seq: f.seq, ...(want ? { want } : {}), ...(got ? { got } : {}), detail: message, found_at: f.at },
+		...open,
+	]);
 });
 
-/** The first entry from which on nothing is what it was; infinite: none is known. */
-const falseFrom = computed(() => Math.min(...[failure.value, ...alarms.value].map((a) => (a && a.seq >= 0 ? a.seq : Number.POSITIVE_INFINITY))));
+/** The first entry from which on nothing is what it was, by this browser, the server, or the program that opened a file; infinite: none is known. */
+const falseFrom = computed(() => {
+	const file = offline.value;
+	const found = file?.verdict === "false" ? (file.findings.find((one) => one.seq !== null)?.seq ?? -1) : -1;
+	const seqs = [failure.value?.seq ?? -1, found, ...alarms.value.map((a) => a.seq)];
+	return Math.min(...seqs.map((seq) => (seq >= 0 ? seq : Number.POSITIVE_INFINITY)));
+});
+
+/** Where the page remembers what it verified of a file: another file of that log may come at the same address. */
+const page = new Map<string, string>();
+const ofPage: Store = {
+	getItem: (key) => page.get(key) ?? null,
+	setItem: (key, value) => void page.set(key, value),
+	removeItem: (key) => void page.delete(key),
+};
 
 /** Where this browser remembers; undefined where that is forbidden. */
 export function shelf(): Store | undefined {
+	if (offline.value) return ofPage;
 	try {
 		return localStorage;
 	} catch {

@@ -15,6 +15,9 @@ export function can(scope: string): boolean {
 	return whoami.value?.scopes.includes(scope) ?? false;
 }
 
+/** The file that is shown in place of a server's log; undefined: none is. */
+export const offline = computed(() => whoami.value?.offline);
+
 /** Names of organizations by id. */
 export const orgNames = computed(() => new Map(orgs.value.map((o) => [o.id, o.name || o.id])));
 

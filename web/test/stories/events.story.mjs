@@ -195,7 +195,7 @@ export default [
 			await rows();
 			await page.click(".page-head button:has-text('Save')");
 			await page.fill("dialog[open].dialog input", `Denied ${theme}`);
-			await page.click("dialog[open].dialog .dialog-foot button");
+			await page.click("dialog[open].dialog .dialog-foot .primary");
 			await page.waitForSelector(".toast");
 			const { views } = await api("GET", "/v1/views");
 			const saved = views.find((v) => v.name === `Denied ${theme}`);

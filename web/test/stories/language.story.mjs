@@ -81,6 +81,7 @@ export default [
 			await page.click(".rail-foot .button >> nth=2");
 			await page.click(".menu-row >> text=Deutsch");
 			await page.waitForSelector("h1 >> text=Ereignisse");
+			await page.waitForSelector(".event-row >> text=geändert"); // rows that are shown already, too
 			await page.reload();
 			await rows();
 			await page.waitForSelector(".event-head >> text=Nachweis");

@@ -97,15 +97,4 @@ export default [
 			await page.waitForSelector(".empty");
 		},
 	},
-	{
-		name: "phone",
-		fast: false,
-		viewport: { width: 390, height: 844 },
-		async run({ api, open, page, theme, expect }) {
-			const action = await registered(api, theme, "phone");
-			await open(`/o/org_acme/settings/schemas?action=${action}`);
-			await page.waitForSelector(".schema-preview li");
-			expect(!(await page.evaluate(() => document.documentElement.scrollWidth > innerWidth)), "the page scrolls sideways");
-		},
-	},
 ];

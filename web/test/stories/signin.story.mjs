@@ -21,14 +21,6 @@ export default [
 		},
 	},
 	{
-		name: "page",
-		anonymous: true,
-		failures: ["/v1/whoami"],
-		async run({ open }) {
-			await open("/signin?next=//evil.example/");
-		},
-	},
-	{
 		name: "ended",
 		failures: ["/v1/"],
 		async run({ page, open, rows, expect, key, context }) {

@@ -84,6 +84,15 @@ export default [
 					await verify(page, server);
 					expect((await page.locator(".integrity-outcome .proof-say.failed").count()) === 1, "a damaged store is not red");
 					await shot("integrity");
+					// An export that is made now says so.
+					const made = await page.request.post(`${server.url}/v1/exports`, {
+						data: { format: "csv", query: `seq:0..${bad.first - 1}` },
+						headers: { "Daybook-Org": org, Origin: server.url },
+					});
+					expect(made.status() === 201, `export: ${made.status()} ${await made.text()}`);
+					await go(page, server, "/exports");
+					await page.waitForSelector(`td .danger >> text=integrity failed at entry ${bad.first}`);
+					await verify(page, server);
 					// Who manages acknowledges it, for everybody.
 					await page.click(".failure-banner button:has-text('Acknowledge')");
 					await page.fill("dialog[open] textarea", "ticket 118: the disk is replaced");
@@ -100,6 +109,35 @@ export default [
 					await there.waitForSelector(".integrity-failures >> text=ticket 118");
 					expect((await there.locator(".failure-banner").count()) === 0, "the banner is there for another browser");
 					await other.close();
+				},
+			);
+		},
+	},
+	{
+		name: "phone",
+		fast: false,
+		failures,
+		viewport: { width: 390, height: 844 },
+		async run({ page, program, expect, shot }) {
+			await tampered(
+				program,
+				org,
+				(file, { info }) => {
+					for (const bad of blocks(file, info.origin).slice(2, 4)) file[bad.at + 100] ^= 1;
+				},
+				async (server) => {
+					await enter(page, server);
+					await go(page, server, "/events?range=all&all=1&q=seq:1000..2060");
+					await page.waitForSelector(".event-row[data-row]");
+					await banner(page);
+					await shot("events");
+					await verify(page, server);
+					const wide = await page.evaluate(() => document.documentElement.scrollWidth);
+					expect(wide <= 390, `the page is ${wide} wide`);
+					await shot("integrity");
+					await page.click(".failure-banner button:has-text('Acknowledge')");
+					await page.waitForSelector("dialog[open] textarea");
+					await shot("dialog");
 				},
 			);
 		},

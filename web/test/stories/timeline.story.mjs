@@ -41,15 +41,4 @@ export default [
 			await page.waitForSelector(".banner.danger");
 		},
 	},
-	{
-		name: "phone",
-		fast: false,
-		viewport: { width: 390, height: 844 },
-		async run({ api, open, page, expect }) {
-			const { entries } = await api("GET", "/v1/events?q=has:changed+action:invoice.*&limit=1");
-			await open(`/o/org_acme/targets/${encodeURIComponent(entries[0].targets[0].type)}/${encodeURIComponent(entries[0].targets[0].id)}?from=now-90d`);
-			await page.waitForSelector(".timeline-scroll li, .timeline-scroll article");
-			expect(!(await page.evaluate(() => document.documentElement.scrollWidth > innerWidth)), "the page scrolls sideways");
-		},
-	},
 ];

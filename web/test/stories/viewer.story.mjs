@@ -1,4 +1,5 @@
 import { createServer } from "node:http";
+import { hostile } from "./hostile.mjs";
 
 /** A product with a page of its own, a strict policy, and a backend that makes tokens. */
 async function host({ api, url }, org, more = {}) {
@@ -109,11 +110,23 @@ export default [
 	{
 		name: "frame",
 		async run(kit) {
-			const { page, expect } = kit;
+			const { api, page, expect } = kit;
+			const events = hostile.map((text) => ({
+				action: "hostile.tried",
+				actor: { type: "user", id: text.slice(0, 200), name: text },
+				targets: [{ type: "thing", id: text.slice(0, 200), name: text }],
+				changes: [{ path: "/note", old: text, new: `${text}!` }],
+			}));
+			await api("POST", "/v1/events", events, "org_initech");
 			const product = await host(kit, "org_initech", { frame: true });
 			try {
 				await page.goto(product.origin);
-				await page.frameLocator("iframe").locator("daybook-viewer .row").first().waitFor();
+				await page.frameLocator("iframe").locator("daybook-viewer .row").nth(5).waitFor();
+				const made = await page
+					.frameLocator("iframe")
+					.locator("daybook-viewer")
+					.evaluate((el) => [el.shadowRoot.querySelectorAll("script, img, style, iframe").length, el.scrollWidth > el.clientWidth + 1]);
+				expect(made[0] === 0 && !made[1], `the viewer made ${made[0]} elements of text, or grew wider: ${made[1]}`);
 				await page.waitForFunction(() => Number(document.querySelector("iframe").height) > 200);
 				expect((await page.evaluate(() => window.said)).includes("daybook:ready"), "the frame did not ask");
 			} finally {

@@ -48,16 +48,4 @@ export default [
 			await page.waitForSelector(".field-error >> nth=1");
 		},
 	},
-	{
-		name: "phone",
-		fast: false,
-		viewport: { width: 390, height: 844 },
-		async run({ api, open, page, theme, expect }) {
-			const org = await fresh(api, theme, "phone");
-			await open(`/o/${org}/settings/viewer`);
-			await page.click("text=Show the viewer");
-			await page.waitForSelector("daybook-viewer .row >> text=Ada Byron");
-			expect(!(await page.evaluate(() => document.documentElement.scrollWidth > innerWidth)), "the page scrolls sideways");
-		},
-	},
 ];

@@ -13,6 +13,7 @@ import (
 	"time"
 
 	"github.com/daybook-audit/daybook"
+	"github.com/daybook-audit/daybook/internal/pointer"
 	"github.com/daybook-audit/daybook/internal/rawjson"
 	"github.com/daybook-audit/daybook/leaf"
 )
@@ -62,7 +63,7 @@ func decode(doc *leaf.Doc, text []byte, project string) (in incoming, broken []v
 func invalidJSON(e *leaf.Error) violation {
 	what := e.Message
 	if e.Code == leaf.DuplicateKey {
-		what = "duplicate member " + strconv.Quote(strings.NewReplacer("~1", "/", "~0", "~").Replace(e.Pointer[strings.LastIndexByte(e.Pointer, '/')+1:]))
+		what = "duplicate member " + strconv.Quote(pointer.Name(e.Pointer[strings.LastIndexByte(e.Pointer, '/')+1:]))
 	}
 	return violation{Message: fmt.Sprintf("Invalid JSON: %s at byte %d.", what, e.Offset), Violation: "invalid"}
 }

@@ -29,6 +29,7 @@ export type Node = {
 	merge_debt: number;
 	removals: number;
 	erasures_overdue: number;
+	background?: boolean;
 	clocks?: Clocks;
 	open_logs: number;
 	frozen_logs: number;

@@ -111,6 +111,12 @@ function NodeFacts(props: { of: Node }) {
 					<dd class="mono">{visible(node.name)}</dd>
 				</>
 			) : null}
+			{node.background === undefined ? null : (
+				<>
+					<dt>{t("admin.background")}</dt>
+					<dd>{t(node.background ? "admin.background.here" : "admin.background.there")}</dd>
+				</>
+			)}
 			<dt>{t("admin.queue")}</dt>
 			<dd>{t("admin.queue.n", { size: bytes(node.queue_bytes), n: node.tail_entries })}</dd>
 			<dt>{t("admin.removals")}</dt>

@@ -8,6 +8,7 @@ import { summary } from "../../api/logs";
 import { number, t } from "../../messages/messages";
 import { useLoad } from "../../state/load";
 import { loadSentences } from "../../state/sentences";
+import { offline } from "../../state/session";
 import { useUrl } from "../../state/url";
 import { Button } from "../../ui/button";
 import { Dialog } from "../../ui/dialog";
@@ -44,9 +45,9 @@ export default function Events() {
 	const [q, from, to, tz, all, sel] = [url.get("q"), url.get("from"), url.get("to"), url.get("tz"), url.get("all"), url.get("sel")];
 	const zone = zoneOf(tz);
 	const named = from !== "" || to !== "" || url.get("range") === "all";
-	const since = from || (named ? "" : firstRange);
+	const since = from || (named || offline.value ? "" : firstRange);
 	useEffect(() => {
-		if (!named) url.set({ from: firstRange });
+		if (!named) url.set(offline.value ? { range: "all" } : { from: firstRange });
 		document.title = `${t("events")} · Daybook`;
 	}, [named]);
 
@@ -76,7 +77,7 @@ export default function Events() {
 	const [exporting, setExporting] = useState(false);
 	const [narrowing, setNarrowing] = useState(false);
 	const [saving, setSaving] = useState(false);
-	const liveAllowed = search.order !== "occurred" && !search.asc && to === "";
+	const liveAllowed = !offline.value && search.order !== "occurred" && !search.asc && to === "";
 	const live = useLive({ on: url.get("live") === "1" && liveAllowed, pages, list, onOverrun: () => setRound(round + 1) });
 
 	const setRange = (f: string, u: string) => url.set({ from: f, to: u, range: f || u ? null : "all", zoom: null }, true);
@@ -183,7 +184,13 @@ export default function Events() {
 								</button>
 							) : null
 						}
-						edge={oldest && oldest.seq > 0 ? t("events.edge", { day: dayOf(oldest.received_at, zone) }) : t(hidden ? "events.begin.hidden" : "events.begin")}
+						edge={
+							offline.value
+								? t("events.edge.file")
+								: oldest && oldest.seq > 0
+									? t("events.edge", { day: dayOf(oldest.received_at, zone) })
+									: t(hidden ? "events.begin.hidden" : "events.begin")
+						}
 					/>
 				)}
 				{sel ? <EventDrawer org={org} id={sel} zone={zone} pages={pages} url={url} /> : null}

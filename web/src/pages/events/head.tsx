@@ -1,7 +1,7 @@
 // The head of the list: what of the log is checkpointed, live, columns, order, export.
 import type { Summary } from "../../api/logs";
 import { number, t } from "../../messages/messages";
-import { can } from "../../state/session";
+import { can, offline } from "../../state/session";
 import type { UrlState } from "../../state/url";
 import { Button } from "../../ui/button";
 import type { IconName } from "../../ui/icon";
@@ -15,27 +15,32 @@ type Props = { url: UrlState; summary: Summary | undefined; zone: string; live: 
 export function Head(props: Props) {
 	const { url } = props;
 	const on = url.get("live") === "1";
+	const file = offline.value;
 	const toggleLive = () => url.set({ live: on ? null : "1" }, true);
 	return (
 		<div class="page-head">
 			<h1>{t("events")}</h1>
 			<Checkpoint summary={props.summary} zone={props.zone} />
 			<span class="spacer" />
-			<Button
-				icon={on ? "pause" : "radio"}
-				pressed={on}
-				disabled={!props.liveAllowed && !on}
-				title={props.liveAllowed ? "" : t("live.not")}
-				class={props.live === "paused" ? "live-paused" : ""}
-				onClick={toggleLive}
-			>
-				{props.live === "paused" ? t("live.paused") : t("live")}
-			</Button>
+			{file ? null : (
+				<Button
+					icon={on ? "pause" : "radio"}
+					pressed={on}
+					disabled={!props.liveAllowed && !on}
+					title={props.liveAllowed ? "" : t("live.not")}
+					class={props.live === "paused" ? "live-paused" : ""}
+					onClick={toggleLive}
+				>
+					{props.live === "paused" ? t("live.paused") : t("live")}
+				</Button>
+			)}
 			<ViewMenu url={url} zone={props.zone} />
-			<Button class="page-act" icon="save" onClick={props.onSave}>
-				{t("save")}
-			</Button>
-			{can("export") ? (
+			{file ? null : (
+				<Button class="page-act" icon="save" onClick={props.onSave}>
+					{t("save")}
+				</Button>
+			)}
+			{can("export") && !file ? (
 				<Button class="page-act" icon="download" onClick={props.onExport}>
 					{t("export")}
 				</Button>

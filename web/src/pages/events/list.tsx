@@ -38,10 +38,6 @@ export function EventList(props: Props) {
 	const list = useRef<HTMLDivElement>(null);
 	const waiting = pages.loading && pages.count === 0;
 	const table = lists.value === "table";
-	const { org } = pages.search;
-	useEffect(() => {
-		if (pages.damaged.length > 0) void openLog(org).catch(() => undefined); // the server knows of it now: the banner shows
-	}, [org, pages.damaged.length]);
 	const row = (i: number) => (
 		<EventRow
 			index={i}
@@ -61,12 +57,7 @@ export function EventList(props: Props) {
 	return (
 		<div class={`event-list ${table ? "plain" : ""}`} ref={list}>
 			{props.above}
-			{pages.damaged.map((d) => (
-				<p class="event-gap" role="status" key={d.detail}>
-					<span aria-hidden="true">✗ </span>
-					{t("events.damaged", { what: d.detail })} <code>{d.finding}</code>
-				</p>
-			))}
+			<Gaps pages={pages} />
 			<div
 				class="event-grid"
 				role="grid"
@@ -110,6 +101,24 @@ export function EventList(props: Props) {
 	);
 }
 
+/** What is missing in the list because the store is damaged there. */
+export function Gaps(props: { pages: Pages }) {
+	const { damaged, search } = props.pages;
+	useEffect(() => {
+		if (damaged.length > 0) void openLog(search.org).catch(() => undefined); // the server knows of it now: the banner shows
+	}, [search.org, damaged.length]);
+	return (
+		<>
+			{damaged.map((d) => (
+				<p class="event-gap" role="status" key={d.detail}>
+					<span aria-hidden="true">✗ </span>
+					{t("events.damaged", { what: d.detail })} <code>{d.finding}</code>
+				</p>
+			))}
+		</>
+	);
+}
+
 /** What follows the last row: more on its way, the server stopped looking, or the edge of what is kept. */
 function End(props: { pages: Pages; edge: ComponentChildren; table: boolean }) {
 	return (
@@ -141,7 +150,7 @@ function EndText(props: { pages: Pages; edge: ComponentChildren; table: boolean 
 			</p>
 		);
 	}
-	if (pages.done) return <p class="event-end muted small">{props.edge}</p>;
+	if (pages.done) return <p class="event-end muted small">{pages.damaged.length > 0 ? t("events.begin.damaged") : props.edge}</p>;
 	if (!props.table) return null;
 	return (
 		<p class="event-end">

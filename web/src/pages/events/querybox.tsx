@@ -91,6 +91,8 @@ export function QueryBox(props: Props) {
 	};
 	const first = found[0];
 	const shown = wrong && !(found.length > 0 && chosen < 0 && wrong.code === "missing_value") ? wrong : null;
+	/** Under the word that is completed, as far as the list fits there. */
+	const below = `min(max(0px, calc(${first?.from ?? 0} * 1ch - ${scrolled}px)), calc(100% - 16rem))`;
 	return (
 		<search class="query">
 			<div class="query-box">
@@ -131,7 +133,7 @@ export function QueryBox(props: Props) {
 					id={`${id}-list`}
 					aria-label={t("query.completions")}
 					hidden={found.length === 0}
-					style={{ insetInlineStart: `min(max(0px, calc(${first?.from ?? 0} * 1ch - ${scrolled}px)), calc(100% - 16rem))` }}
+					style={{ insetInlineStart: below, maxWidth: `calc(100% - ${below})` }}
 				>
 					{found.map((c, i) => (
 						<li

@@ -39,9 +39,12 @@ export default function SaveDialog(props: { org: string; onClose: () => void }) 
 			title={t("view.save")}
 			onClose={props.onClose}
 			foot={
-				<Button kind="primary" onClick={save}>
-					{t("save")}
-				</Button>
+				<>
+					<Button onClick={props.onClose}>{t("cancel")}</Button>
+					<Button kind="primary" onClick={save}>
+						{t("save")}
+					</Button>
+				</>
 			}
 		>
 			{problem ? <ProblemBanner problem={problem} onRetry={save} /> : null}

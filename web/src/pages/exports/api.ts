@@ -18,6 +18,8 @@ export type Export = {
 	bytes: number;
 	sha256: string | null;
 	left_out: { columns: string[]; entries: number; erased_entries: number; erased_fields: number; mask?: string[] };
+	/** What was found false of the log and nobody had acknowledged when it was made. */
+	warning?: string;
 	by: string;
 	error: string | null;
 	url: string | null;

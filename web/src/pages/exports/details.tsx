@@ -79,6 +79,7 @@ function Facts(props: { of: Export; zone: string }) {
 					</>
 				) : null}
 			</dl>
+			{x.warning ? <p class="danger">✗ {t("exports.warning", { what: visible(x.warning) })}</p> : null}
 			<p class="muted">{leftOut(x)}</p>
 			{x.state === "ready" && check ? (
 				<div>

@@ -137,6 +137,7 @@ function ExportRow(props: { of: Export; zone: string; href: string; busy: boolea
 			<td data-label={t("exports.format")}>{t(`exports.format.${x.format}`)}</td>
 			<td data-label={t("exports.state")}>
 				<ExportProgress of={x} />
+				{x.warning ? <div class="danger small">✗ {t("exports.warning", { what: visible(x.warning) })}</div> : null}
 			</td>
 			<td class="tabular nowrap" data-label={t("exports.made", { zone: zoneName(props.zone) })}>
 				{shortTime(x.created_at, props.zone)}

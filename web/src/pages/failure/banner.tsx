@@ -6,7 +6,7 @@ import { number } from "../../messages/messages";
 import { visible } from "../../sentence/visible";
 import { useChange } from "../../state/load";
 import { type Alarm, alarms, log, openLog } from "../../state/proof";
-import { can } from "../../state/session";
+import { can, offline } from "../../state/session";
 import { Button, LinkButton } from "../../ui/button";
 import { copy } from "../../ui/copy";
 import { Dialog } from "../../ui/dialog";
@@ -25,7 +25,8 @@ export default function FailureBanner(props: { org: string }) {
 	if (!first) return null;
 	const own = first.by?.type === "system";
 	const line = commandOf(org, own);
-	const bundle = `/v1/organizations/${encodeURIComponent(org)}/log/bundle`;
+	// Of a damaged store only what stands before the damage can be evidence.
+	const bundle = `/v1/organizations/${encodeURIComponent(org)}/log/bundle${own && first.seq > 0 ? `?to=${first.seq}` : ""}`;
 	return (
 		<section class="failure-banner" role="alert" aria-labelledby="failure-title">
 			<h2 id="failure-title">
@@ -36,7 +37,9 @@ export default function FailureBanner(props: { org: string }) {
 						? t("failure.store")
 						: first.check === "consistency"
 							? t("failure.whole")
-							: t("failure.tree")}
+							: first.check === "signature"
+								? t("failure.signature")
+								: t("failure.tree")}
 			</h2>
 			<p>
 				{visible(first.detail)} <code>{first.finding}</code>
@@ -55,12 +58,12 @@ export default function FailureBanner(props: { org: string }) {
 			</dl>
 			<div class="line">
 				{all.length > 1 ? <a href={`/o/${encodeURIComponent(org)}/integrity`}>{t("failure.more", { n: all.length - 1 })}</a> : null}
-				{can("export") ? (
+				{can("export") && !offline.value && (!own || first.seq !== 0) ? (
 					<LinkButton icon="download" href={bundle} download={`${org}.daybook`}>
 						{t("failure.bundle")}
 					</LinkButton>
 				) : null}
-				{can("manage") ? <Button onClick={() => setAsking(true)}>{t("failure.acknowledge")}</Button> : <span>{t("failure.who")}</span>}
+				{can("manage") ? <Button onClick={() => setAsking(true)}>{t("failure.acknowledge")}</Button> : offline.value ? null : <span>{t("failure.who")}</span>}
 			</div>
 			{asking ? <Acknowledge org={org} of={all} onClose={() => setAsking(false)} /> : null}
 		</section>
@@ -79,6 +82,7 @@ function Fact(props: { name: string; children: preact.ComponentChildren }) {
 /** What to type to check without this page: the operator's check of the store, or anybody's of the log. */
 function commandOf(org: string, own: boolean): string {
 	const vkey = log.value.org === org ? log.value.info?.keys.at(-1)?.vkey : undefined;
+	if (offline.value) return `daybook verify '${offline.value.file}' --vkey ${vkey ?? "VKEY"}`;
 	return own ? "daybook fsck" : `daybook verify --org ${org} --full --vkey ${vkey ?? "VKEY"}`;
 }
 

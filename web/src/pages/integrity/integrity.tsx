@@ -3,7 +3,7 @@ import { useEffect, useRef, useState } from "preact/hooks";
 import { useRoute } from "preact-iso/router";
 import { visible } from "../../sentence/visible";
 import { failure, known, log, openLog, verifierOf } from "../../state/proof";
-import { can } from "../../state/session";
+import { can, offline } from "../../state/session";
 import { useUrl } from "../../state/url";
 import { Button, LinkButton } from "../../ui/button";
 import { copy } from "../../ui/copy";
@@ -89,7 +89,7 @@ function Facts(props: { info: LogInfo; memory: Memory | undefined; zone: string 
 					</dd>
 				</div>
 			) : null}
-			{info.minIndex > 0 ? (
+			{info.minIndex > 0 && !offline.value ? (
 				<div>
 					<dt>{t("integrity.removed")}</dt>
 					<dd>{t("integrity.min-index", { n: info.minIndex })}</dd>
@@ -107,7 +107,9 @@ function Check(props: { org: string; info: LogInfo; memory: Memory | undefined; 
 	const running = useRef<AbortController | null>(null);
 	useEffect(() => () => running.current?.abort(), [org]);
 	const known = memory?.checked && memory.checked.from <= info.minIndex ? memory.checked.to : info.minIndex;
-	const fresh = Math.max(0, info.size - known);
+	const file = offline.value;
+	const last = file?.to ?? info.size; // a file may end before the tree that it is proved in
+	const fresh = Math.max(0, last - known);
 
 	async function run(from: number) {
 		const abort = new AbortController();
@@ -118,10 +120,11 @@ function Check(props: { org: string; info: LogInfo; memory: Memory | undefined; 
 		const verifier = await verifierOf(org);
 		try {
 			const { note, findings } = await verifier.checkpoint(abort.signal);
-			const first = Math.min(from, note.size);
-			setProgress({ done: 0, total: note.size - first });
+			const end = file?.to ?? note.size;
+			const first = Math.min(from, end);
+			setProgress({ done: 0, total: end - first });
 			// A key that is not pinned may be vouched for by one that is: the evidence says so.
-			found = await verifier.range(first < note.size ? first : Math.max(info.minIndex, note.size - 1), note.size, note.size, setProgress, abort.signal);
+			found = await verifier.range(first < end ? first : Math.max(info.minIndex, end - 1), end, note.size, setProgress, abort.signal);
 			if (exitOf(findings) === 6 && found.state === "verified") found = { ...found, state: "failed", findings };
 		} catch (error) {
 			const stopped = abort.signal.aborted;
@@ -158,11 +161,7 @@ function Check(props: { org: string; info: LogInfo; memory: Memory | undefined; 
 				) : (
 					<>
 						<Button kind="primary" icon="shield-check" onClick={() => void run(known)}>
-							{known > info.minIndex
-								? fresh > 0
-									? t("integrity.new", { n: fresh })
-									: t("integrity.again")
-								: t("integrity.all", { n: info.size - info.minIndex })}
+							{known > info.minIndex ? (fresh > 0 ? t("integrity.new", { n: fresh }) : t("integrity.again")) : t("integrity.all", { n: last - info.minIndex })}
 						</Button>
 						{known > info.minIndex ? <Button onClick={() => void run(info.minIndex)}>{t("integrity.from-start")}</Button> : null}
 					</>
@@ -181,7 +180,9 @@ function Check(props: { org: string; info: LogInfo; memory: Memory | undefined; 
 }
 
 function sentence(r: RangeResult): string {
-	if (r.state === "verified") return t("integrity.verified", { from: r.from, to: r.to - 1, size: r.size });
+	const f = offline.value;
+	if (r.state === "verified")
+		return t(f && (f.filtered || f.mask.length > 0) ? "integrity.verified.part" : "integrity.verified", { from: r.from, to: r.to - 1, size: r.size });
 	if (r.state === "stopped") return t("integrity.stopped", { n: r.done - r.from });
 	if (r.state === "failed") return r.seq >= 0 ? t("failure.at", { seq: r.seq }) : t("failure.whole");
 	return t("proof.say.unknown", { why: why(r.findings) });
@@ -272,16 +273,17 @@ function Failures() {
 /** How to check without trusting this page. */
 function Independent(props: { org: string; info: LogInfo }) {
 	const vkey = props.info.keys.at(-1)?.vkey ?? "VKEY";
-	const line = `daybook verify --org ${props.org} --vkey ${vkey}`;
+	const file = offline.value;
+	const line = file ? `daybook verify '${file.file}' --vkey '${vkey}'` : `daybook verify --org ${props.org} --vkey ${vkey}`;
 	return (
 		<section aria-labelledby="integrity-elsewhere">
 			<h2 id="integrity-elsewhere">{t("integrity.elsewhere")}</h2>
-			<p>{t("integrity.elsewhere.about")}</p>
+			<p>{t(file ? "integrity.elsewhere.file" : "integrity.elsewhere.about")}</p>
 			<div class="line">
 				<code class="integrity-line">{line}</code>
 				<Button small icon="copy" label={t("integrity.copy-line")} onClick={() => void copy(line)} />
 			</div>
-			{can("export") ? (
+			{can("export") && !file ? (
 				<LinkButton icon="download" href={`/v1/organizations/${encodeURIComponent(props.org)}/log/bundle`} download={`${props.org}.daybook`}>
 					{t("integrity.bundle")}
 				</LinkButton>

@@ -179,7 +179,7 @@ function Text(props: { org: string; of: Schema }) {
 	});
 	return (
 		<div class="stack wide">
-			<pre class="command">{parts.split("\n").map(visible).join("\n")}</pre>
+			{parts === "{}" ? <p class="muted">{t("schemas.shapeless")}</p> : <pre class="command">{parts.split("\n").map(visible).join("\n")}</pre>}
 			<div class="line">
 				<Button small icon="copy" onClick={() => void copy(parts)}>
 					{t("schemas.copy")}

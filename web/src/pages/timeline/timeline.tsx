@@ -11,6 +11,7 @@ import { writeTarget, writeValue } from "../../query/terms";
 import { visible } from "../../sentence/visible";
 import { useLoad } from "../../state/load";
 import { loadSentences } from "../../state/sentences";
+import { offline } from "../../state/session";
 import { useUrl } from "../../state/url";
 import { Button, LinkButton } from "../../ui/button";
 import { Empty, ProblemBanner, Skeleton } from "../../ui/notice";
@@ -19,6 +20,7 @@ import { clock, dayOf, zoneOf } from "../../ui/time";
 import { Inline } from "../event/changes";
 import type { Row } from "../events/fold";
 import { effective, hides } from "../events/hidden";
+import { Gaps } from "../events/list";
 import { type Pages, perPage } from "../events/pages";
 import { RangeMenu, ZoneMenu } from "../events/range";
 import { read, when } from "../events/reading";
@@ -83,6 +85,7 @@ export default function Timeline() {
 			{problem ? <ProblemBanner problem={problem} onRetry={() => pages.retry()} /> : null}
 			<div class="events-body">
 				<div class="timeline-scroll">
+					<Gaps pages={pages} />
 					{pages.done && pages.count === 0 ? (
 						<Empty title={t("timeline.none")}>
 							<p>{t("timeline.none.about")}</p>
@@ -219,11 +222,13 @@ function End(props: { pages: Pages; log: Summary | undefined; whole: boolean; zo
 			</p>
 		);
 	}
+	if (pages.damaged.length > 0) return <p class="event-end muted small">{t("events.begin.damaged")}</p>;
 	if (!props.whole || !log || pages.count === 0) return null;
+	const file = offline.value; // of what was left out of it, or came later, nothing is known
 	const cut = log.oldest !== undefined && log.oldest.seq > 0;
 	return (
 		<p class="event-end muted small">
-			{cut && log.oldest ? t("timeline.incomplete", { day: dayOf(log.oldest.received_at, props.zone) }) : t("timeline.exact")}
+			{file ? t("timeline.file") : cut && log.oldest ? t("timeline.incomplete", { day: dayOf(log.oldest.received_at, props.zone) }) : t("timeline.exact")}
 		</p>
 	);
 }

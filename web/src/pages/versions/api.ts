@@ -21,7 +21,7 @@ export type Version = {
 export type Versions = {
 	versions: Version[];
 	exact: boolean;
-	reason?: "no_creation" | "gap" | "erased" | "too_many";
+	reason?: "no_creation" | "gap" | "erased" | "too_many" | "left_out";
 	compared?: { a: number; b: number; changes: Change[] };
 };
 

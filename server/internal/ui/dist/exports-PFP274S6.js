@@ -1,1 +1,0 @@
-import{g as a,h as b,i as c,j as d}from"./chunk-7U5K77UF.js";import"./chunk-AZIZDRVU.js";import"./chunk-TRBPUGHT.js";import"./chunk-BESHU3PY.js";import"./chunk-2BWXIQM3.js";import"./chunk-B6K42VPD.js";import"./chunk-ENSGP4J7.js";import"./chunk-WUZPPNIC.js";import"./chunk-T6ULU55Q.js";import"./chunk-5K65CRL6.js";export{d as ExportProgress,c as bytes,a as default,b as rangeOf};

@@ -2,7 +2,7 @@
 import { useEffect, useRef, useState } from "preact/hooks";
 import { Problem } from "../api/client";
 
-/** An answer that is waited for, there, or refused. Old data stays while it is asked again. */
+/** An answer that is waited for, there, or refused. What was answered before stays while the same is asked again. */
 export type Loaded<T> = {
 	data: T | undefined;
 	problem: unknown;
@@ -13,24 +13,27 @@ export type Loaded<T> = {
 	show: (data: T) => void;
 };
 
-/** Asks when the page is shown and whenever deps change; what was asked before is cancelled. With every, asks again after so many milliseconds, as long as the page is in sight. */
-export function useLoad<T>(load: (signal: AbortSignal) => Promise<T>, deps: unknown[], every = 0): Loaded<T> {
-	const [state, setState] = useState<{ data: T | undefined; problem: unknown; loading: boolean; of: string }>({
-		data: undefined,
-		problem: null,
-		loading: true,
-		of: "",
-	});
+/** every: asks again after so many milliseconds, as long as the page is in sight. keep: the answer to the question before stays until the next is there. */
+export type LoadOptions = { every?: number; keep?: boolean };
+
+type Answer<T> = { data: T | undefined; problem: unknown; loading: boolean; of: string; dataOf: string };
+
+/** Asks when the page is shown and whenever deps change; what was asked before is cancelled. */
+export function useLoad<T>(load: (signal: AbortSignal) => Promise<T>, deps: unknown[], { every = 0, keep = false }: LoadOptions = {}): Loaded<T> {
+	const of = JSON.stringify(deps);
+	const [state, setState] = useState<Answer<T>>({ data: undefined, problem: null, loading: true, of, dataOf: "" });
 	const [round, setRound] = useState(0);
 	const latest = useRef(load);
 	latest.current = load;
-	const of = JSON.stringify(deps);
 	useEffect(() => {
 		const stop = new AbortController();
-		setState((was) => ({ data: was.of === of ? was.data : undefined, problem: was.of === of ? was.problem : null, loading: true, of }));
+		setState((was) => {
+			if (was.loading && was.of === of) return was;
+			return { data: keep || was.dataOf === of ? was.data : undefined, dataOf: was.dataOf, problem: was.of === of ? was.problem : null, loading: true, of };
+		});
 		latest.current(stop.signal).then(
-			(data) => !stop.signal.aborted && setState({ data, problem: null, loading: false, of }),
-			(problem: unknown) => !stop.signal.aborted && setState((was) => ({ ...was, problem, loading: false })),
+			(data) => !stop.signal.aborted && setState({ data, dataOf: of, problem: null, loading: false, of }),
+			(problem: unknown) => !stop.signal.aborted && setState((was) => ({ ...was, data: was.dataOf === of ? was.data : undefined, problem, loading: false })),
 		);
 		return () => stop.abort();
 	}, [of, round]);
@@ -39,7 +42,14 @@ export function useLoad<T>(load: (signal: AbortSignal) => Promise<T>, deps: unkn
 		const timer = setInterval(() => document.visibilityState === "visible" && setRound((n) => n + 1), every);
 		return () => clearInterval(timer);
 	}, [every]);
-	return { ...state, again: () => setRound((n) => n + 1), show: (data) => setState({ data, problem: null, loading: false, of }) };
+	const { data, problem, loading } = state;
+	return {
+		data,
+		problem,
+		loading,
+		again: () => setRound((n) => n + 1),
+		show: (shown) => setState({ data: shown, dataOf: of, problem: null, loading: false, of }),
+	};
 }
 
 /** A change under way: busy while it is, problem when it was refused. */

@@ -12,8 +12,10 @@ type Props = {
 	attributes?: InputHTMLAttributes<HTMLInputElement>;
 };
 
-/** A labelled text field with its note and its error. */
-export function Field(props: Props) {
+/** What an input needs to be known by its label, its note and its error. */
+type Told = { id: string; "aria-invalid": "true" | undefined; "aria-describedby": string | undefined };
+
+function Labelled(props: { label: string; note?: string | undefined; error?: string | undefined; children: (told: Told) => ComponentChildren }) {
 	const id = useId();
 	const described = [props.error ? `${id}-error` : "", props.note ? `${id}-note` : ""].filter(Boolean).join(" ");
 	return (
@@ -21,16 +23,7 @@ export function Field(props: Props) {
 			<label class="field-label" for={id}>
 				{props.label}
 			</label>
-			<input
-				{...props.attributes}
-				id={id}
-				ref={props.inputRef ?? null}
-				class={`input ${props.mono ? "mono" : ""}`}
-				value={props.value}
-				aria-invalid={props.error ? "true" : undefined}
-				aria-describedby={described || undefined}
-				onInput={(event) => props.onInput(event.currentTarget.value)}
-			/>
+			{props.children({ id, "aria-invalid": props.error ? "true" : undefined, "aria-describedby": described || undefined })}
 			{props.error ? (
 				<p class="field-error" id={`${id}-error`}>
 					{props.error}
@@ -45,36 +38,39 @@ export function Field(props: Props) {
 	);
 }
 
+/** A labelled text field with its note and its error. */
+export function Field(props: Props) {
+	return (
+		<Labelled label={props.label} note={props.note} error={props.error}>
+			{(told) => (
+				<input
+					{...props.attributes}
+					{...told}
+					ref={props.inputRef ?? null}
+					class={`input ${props.mono ? "mono" : ""}`}
+					value={props.value}
+					onInput={(event) => props.onInput(event.currentTarget.value)}
+				/>
+			)}
+		</Labelled>
+	);
+}
+
 /** A labelled text of several lines, with its note and its error. */
 export function Area(props: { label: string; value: string; rows: number; onInput: (value: string) => void; note?: string; error?: string }) {
-	const id = useId();
-	const described = [props.error ? `${id}-error` : "", props.note ? `${id}-note` : ""].filter(Boolean).join(" ");
 	return (
-		<div class="field">
-			<label class="field-label" for={id}>
-				{props.label}
-			</label>
-			<textarea
-				id={id}
-				class="input mono"
-				rows={props.rows}
-				spellcheck={false}
-				value={props.value}
-				aria-invalid={props.error ? "true" : undefined}
-				aria-describedby={described || undefined}
-				onInput={(event) => props.onInput(event.currentTarget.value)}
-			/>
-			{props.error ? (
-				<p class="field-error" id={`${id}-error`}>
-					{props.error}
-				</p>
-			) : null}
-			{props.note ? (
-				<p class="field-note" id={`${id}-note`}>
-					{props.note}
-				</p>
-			) : null}
-		</div>
+		<Labelled label={props.label} note={props.note} error={props.error}>
+			{(told) => (
+				<textarea
+					{...told}
+					class="input mono"
+					rows={props.rows}
+					spellcheck={false}
+					value={props.value}
+					onInput={(event) => props.onInput(event.currentTarget.value)}
+				/>
+			)}
+		</Labelled>
 	);
 }
 

@@ -129,7 +129,12 @@ export function VirtualList(props: Props) {
 				<div role="presentation" style={{ height: `${from * height}px` }} />
 				{rows}
 			</div>
-			{props.after ? <div role="rowgroup">{props.after}</div> : null}
+			{props.after ? (
+				// Another element with every page, for one that new rows push away from under the reader's eye is a shift of the layout.
+				<div role="rowgroup" key={props.count}>
+					{props.after}
+				</div>
+			) : null}
 		</div>
 	);
 }

@@ -205,13 +205,15 @@ export default [
 	},
 	{
 		name: "export",
-		async run({ open, rows, page, expect }) {
+		async run({ open, rows, page, expect, shot }) {
 			await open("/o/org_acme/events?q=outcome:denied");
 			await rows();
 			await page.click(".page-head button:has-text('Export')");
-			await page.waitForSelector("dialog[open]");
-			await page.click("text=Make the file");
+			await page.waitForSelector("dialog[open] .choice");
+			await shot("asked");
+			await page.click("dialog[open] .button.primary");
 			await page.waitForSelector("a[download]");
+			expect(/Leaves out/.test(await page.innerText("dialog[open]")), "what the file leaves out is not said");
 			const href = await page.getAttribute("a[download]", "href");
 			const status = await page.evaluate(async (u) => (await fetch(u)).status, href);
 			expect(status === 200, `the file answers ${status}`);

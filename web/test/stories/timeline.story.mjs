@@ -13,6 +13,19 @@ export default [
 		},
 	},
 	{
+		name: "more",
+		axe: false,
+		async run({ api, open, page, expect }) {
+			const { facets } = await api("GET", "/v1/facets?fields=actor.id&q=actor.type:user&top=1");
+			await open(`/o/org_acme/actors/user/${facets["actor.id"].values[0].value}?all=1`);
+			await page.waitForSelector(".moment");
+			const before = await page.locator(".moment").count();
+			await page.click(".event-end .button");
+			await page.waitForFunction((n) => document.querySelectorAll(".moment").length > n, before);
+			expect(before <= 100, `the first page has ${before} moments`);
+		},
+	},
+	{
 		name: "unknown",
 		async run({ open, page }) {
 			await open("/o/org_acme/targets/invoice/none-such");

@@ -21,7 +21,7 @@ const EVERY = 10_000;
 
 export default function Admin() {
 	const url = useUrl();
-	const now = useLoad(getInstance, [], EVERY);
+	const now = useLoad(getInstance, [], { every: EVERY });
 	useEffect(() => {
 		document.title = `${t("admin")} · Daybook`;
 	}, []);

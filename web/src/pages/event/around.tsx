@@ -1,10 +1,10 @@
 // What was recorded just before and after: in the log, and by the same actor.
 import { ask } from "../../api/client";
 import type { Entry, Page } from "../../api/types";
+import { useLoad } from "../../state/load";
 import type { UrlState } from "../../state/url";
 import { ProblemBanner, Skeleton } from "../../ui/notice";
 import { shortTime, zoneName } from "../../ui/time";
-import { useBeside } from "../events/beside";
 import { effective } from "../events/hidden";
 import { read, when } from "../events/reading";
 import { t } from "./texts";
@@ -33,17 +33,20 @@ export function Around(props: Props) {
 
 /** The entries of one list around the one that is shown. */
 function Near(p: Props & { path: string }) {
-	const around = useBeside(async (signal) => {
-		const page = (q: string, asc: boolean) =>
-			ask<Page>(p.path, { org: p.org, params: { q: effective(q, p.entry.action?.startsWith("daybook.") ? "1" : ""), asc, limit: near }, signal });
-		const [before, after] = await Promise.all([page(`seq:<${p.entry.seq}`, false), page(`seq:>${p.entry.seq}`, true)]);
-		return [...after.entries.reverse(), p.entry, ...before.entries];
-	}, `${p.path} ${p.entry.seq}`);
-	if (around.failed) return <ProblemBanner problem={t("around.failed")} />;
-	if (!around.value) return <Skeleton width="18rem" />;
+	const around = useLoad(
+		async (signal) => {
+			const page = (q: string, asc: boolean) =>
+				ask<Page>(p.path, { org: p.org, params: { q: effective(q, p.entry.action?.startsWith("daybook.") ? "1" : ""), asc, limit: near }, signal });
+			const [before, after] = await Promise.all([page(`seq:<${p.entry.seq}`, false), page(`seq:>${p.entry.seq}`, true)]);
+			return [...after.entries.reverse(), p.entry, ...before.entries];
+		},
+		[p.path, p.entry.seq],
+	);
+	if (around.problem) return <ProblemBanner problem={t("around.failed")} />;
+	if (!around.data) return <Skeleton width="18rem" />;
 	return (
 		<ul class="near">
-			{around.value.map((e) => (
+			{around.data.map((e) => (
 				<li key={e.id} class={e.id === p.entry.id ? "near-this" : ""}>
 					<a
 						href={p.url.path.endsWith("/events") ? p.url.with({ sel: e.id }) : `/o/${encodeURIComponent(p.org)}/events/${e.id}`}

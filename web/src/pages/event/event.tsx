@@ -2,18 +2,18 @@
 
 import { useEffect } from "preact/hooks";
 import { useRoute } from "preact-iso/router";
+import { useLoad } from "../../state/load";
 import { loadSentences } from "../../state/sentences";
 import { useUrl } from "../../state/url";
 import { useLog } from "../../ui/proof";
 import { zoneOf } from "../../ui/time";
-import { useBeside } from "../events/beside";
 import { EventDetail } from "./detail";
 import { t } from "./texts";
 
 export default function EventPage() {
 	const { org = "", id = "" } = useRoute().params;
 	const url = useUrl();
-	useBeside((signal) => loadSentences(org, signal), org);
+	useLoad((signal) => loadSentences(org, signal), [org]);
 	useLog(org);
 	const events = `/o/${encodeURIComponent(org)}/events`;
 	useEffect(() => {

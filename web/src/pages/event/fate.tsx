@@ -3,11 +3,11 @@
 import { api } from "../../api/client";
 import type { Entry } from "../../api/types";
 import { visible } from "../../sentence/visible";
+import { useLoad } from "../../state/load";
 import { can } from "../../state/session";
 import { Icon } from "../../ui/icon";
 import { dayOf } from "../../ui/time";
 import { meet, readItems } from "../../verify/items";
-import { useBeside } from "../events/beside";
 import { t } from "./texts";
 
 type Act = { op: string; id: string; reason: string; at: string; over: boolean };
@@ -40,12 +40,15 @@ export function Fate(props: { org: string; entry: Entry; zone: string }) {
 	const { entry, org } = props;
 	const gone = entry.removed !== undefined || entry.erased_fields !== undefined;
 	const wanted = gone || can("manage");
-	const acts = useBeside(async (signal) => {
-		if (!wanted) return [];
-		const held = (await api.events(org, { q: `seq:${entry.seq} is:held`, limit: 1 }, signal)).entries.length > 0;
-		return gone || held ? actsOn(org, entry.seq, signal) : [];
-	}, `${org} ${entry.seq}`);
-	const found = acts.value ?? [];
+	const acts = useLoad(
+		async (signal) => {
+			if (!wanted) return [];
+			const held = (await api.events(org, { q: `seq:${entry.seq} is:held`, limit: 1 }, signal)).entries.length > 0;
+			return gone || held ? actsOn(org, entry.seq, signal) : [];
+		},
+		[org, entry.seq, wanted],
+	);
+	const found = acts.data ?? [];
 	const erasure = found.find((a) => a.op === "erase");
 	const holds = found.filter((a) => a.op === "hold" && !a.over);
 	const names = (list: string[]) => list.map(visible).join(", ");

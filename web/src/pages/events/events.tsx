@@ -6,6 +6,7 @@ import { useRoute } from "preact-iso/router";
 import { api, Problem } from "../../api/client";
 import { summary } from "../../api/logs";
 import { number, t } from "../../messages/messages";
+import { useLoad } from "../../state/load";
 import { loadSentences } from "../../state/sentences";
 import { offline } from "../../state/session";
 import { useUrl } from "../../state/url";
@@ -15,9 +16,7 @@ import { Banner, ProblemBanner, say } from "../../ui/notice";
 import { useLog } from "../../ui/proof";
 import { dayOf, zoneOf } from "../../ui/time";
 import type { ListHandle } from "../../ui/virtual";
-import { useBeside } from "./beside";
 import { columnsOf } from "./columns";
-import { ExportDialog } from "./export";
 import { Facets } from "./facets";
 import { Head } from "./head";
 import { effective, hides } from "./hidden";
@@ -28,11 +27,13 @@ import { NoMatch } from "./nomatch";
 import type { Search } from "./pages";
 import { QueryBox } from "./querybox";
 import { RangeMenu, ZoneMenu } from "./range";
-import { SaveDialog } from "./save";
 import { useLive } from "./uselive";
 import { usePages } from "./usepages";
 
+// What comes with a click.
 const EventDrawer = lazy(() => import("../event/drawer"));
+const ExportDialog = lazy(() => import("../exports/this"));
+const SaveDialog = lazy(() => import("./save"));
 
 /** The range of an address that names none. */
 const firstRange = "now-7d";
@@ -40,7 +41,7 @@ const firstRange = "now-7d";
 export default function Events() {
 	const org = useRoute().params["org"] ?? "";
 	const url = useUrl();
-	useBeside((signal) => loadSentences(org, signal), org);
+	useLoad((signal) => loadSentences(org, signal), [org]);
 	const [q, from, to, tz, all, sel] = [url.get("q"), url.get("from"), url.get("to"), url.get("tz"), url.get("all"), url.get("sel")];
 	const zone = zoneOf(tz);
 	const named = from !== "" || to !== "" || url.get("range") === "all";
@@ -64,10 +65,10 @@ export default function Events() {
 	const { pages, asking } = usePages(search, `${key} ${round}`);
 
 	const question = { q: search.q ?? "", from: search.from ?? "", to: search.to ?? "", tz: search.tz ?? "" };
-	const asked = JSON.stringify([org, question, round]);
-	const facets = useBeside((signal) => api.facets(org, { ...question, top: 64 }, signal), asked);
-	const histogram = useBeside((signal) => api.histogram(org, { ...question, bars: 60 }, signal), asked);
-	const log = useBeside((signal) => summary(org, signal), `${org} ${round}`);
+	// What stands beside the rows may come later than they, or not at all; what is known of the search before stays meanwhile.
+	const facets = useLoad((signal) => api.facets(org, { ...question, top: 64 }, signal), [org, question, round], { keep: true });
+	const histogram = useLoad((signal) => api.histogram(org, { ...question, bars: 60 }, signal), [org, question, round], { keep: true });
+	const log = useLoad((signal) => summary(org, signal), [org, round], { keep: true });
 
 	useLog(org);
 	const list = useRef<ListHandle>(null);
@@ -86,9 +87,9 @@ export default function Events() {
 	address.current = url;
 	// One function for all times: rows that are given another one are rendered again.
 	const open = useCallback((id: string) => address.current.set({ sel: id === address.current.get("sel") ? null : id }, true), []);
-	useEventKeys({ url, pages, list, focus, setFocus, range: { from, to, bars: histogram.value?.bars ?? [] }, open, liveAllowed, picked, pick });
+	useEventKeys({ url, pages, list, focus, setFocus, range: { from, to, bars: histogram.data?.bars ?? [] }, open, liveAllowed, picked, pick });
 
-	const count = facets.value?.count;
+	const count = facets.data?.count;
 	useEffect(() => {
 		if (count) say(t("events.count", { n: count.value }));
 	}, [count?.value]);
@@ -97,14 +98,14 @@ export default function Events() {
 	const problem = asking.outline.value.problem ?? outline.problem;
 	const queryProblem = problem instanceof Problem && problem.queryError ? problem.queryError : null;
 	const searching = asking !== pages && !problem;
-	const oldest = log.value?.oldest;
+	const oldest = log.data?.oldest;
 	const hidden = all !== "1" && hides(q);
-	const facetList = <Facets counts={facets.value} failed={facets.failed && !queryProblem} query={q} nameOf={pages.nameOf} onQuery={setQuery} />;
+	const facetList = <Facets counts={facets.data} failed={facets.problem !== null && !queryProblem} query={q} nameOf={pages.nameOf} onQuery={setQuery} />;
 	return (
 		<div class={`events ${sel ? "with-drawer" : ""}`}>
 			<Head
 				url={url}
-				summary={log.value}
+				summary={log.data}
 				zone={zone}
 				live={live.state}
 				liveAllowed={liveAllowed}
@@ -116,7 +117,7 @@ export default function Events() {
 				<RangeMenu from={since} to={to} tz={tz} onRange={setRange} />
 				<ZoneMenu tz={tz} onZone={(z) => url.set({ tz: z })} />
 			</div>
-			<Histogram counts={histogram.value} failed={histogram.failed && !queryProblem} zone={zone} end={to || new Date().toISOString()} onZoom={zoom} />
+			<Histogram counts={histogram.data} failed={histogram.problem !== null && !queryProblem} zone={zone} end={to || new Date().toISOString()} onZoom={zoom} />
 			<div class="events-line">
 				<Button small class="facets-button" icon="filter" onClick={() => setNarrowing(true)}>
 					{t("facets.open")}
@@ -154,7 +155,7 @@ export default function Events() {
 					{count ? `${number(count.value)}${count.exact ? "" : "+"} ${t("events.word", { n: count.value })}` : "\u00a0"}
 				</span>
 			</div>
-			{log.value?.state === "frozen" ? <Banner kind="warn">{t("events.frozen")}</Banner> : null}
+			{log.data?.state === "frozen" ? <Banner kind="warn">{t("events.frozen")}</Banner> : null}
 			{problem && !queryProblem ? (
 				<ProblemBanner problem={problem} onRetry={() => (asking === pages && pages.count > 0 ? pages.retry() : setRound(round + 1))} />
 			) : null}
@@ -200,7 +201,7 @@ export default function Events() {
 				</Dialog>
 			) : null}
 			{saving ? <SaveDialog org={org} onClose={() => setSaving(false)} /> : null}
-			{exporting ? <ExportDialog org={org} search={search} columns={columnsOf(url.get("cols"))} onClose={() => setExporting(false)} /> : null}
+			{exporting ? <ExportDialog org={org} search={search} onClose={() => setExporting(false)} /> : null}
 		</div>
 	);
 }

@@ -10,7 +10,7 @@ import { shortTime, zoneName } from "../../ui/time";
 import { columnName, columnsOf, columnsText, offered } from "./columns";
 import type { LiveState } from "./live";
 
-type Props = { url: UrlState; summary: Summary | null; zone: string; live: LiveState; liveAllowed: boolean; onSave: () => void; onExport: () => void };
+type Props = { url: UrlState; summary: Summary | undefined; zone: string; live: LiveState; liveAllowed: boolean; onSave: () => void; onExport: () => void };
 
 export function Head(props: Props) {
 	const { url } = props;
@@ -78,7 +78,7 @@ function More(props: { onSave: () => void; onExport: () => void }) {
 	);
 }
 
-function Checkpoint(props: { summary: Summary | null; zone: string }) {
+function Checkpoint(props: { summary: Summary | undefined; zone: string }) {
 	const s = props.summary;
 	if (!s) return null;
 	if (!s.signing) return <span class="badge">{t("checkpoint.unsigned")}</span>;

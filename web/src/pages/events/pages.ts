@@ -18,9 +18,9 @@ export type Outline = { answered: boolean; empty: boolean; problem: unknown };
 /** Rows kept on each side of the reader. */
 const near = 1200;
 
-/** Entries of the first request, so that rows come soon, and of those that follow, so that scrolling asks seldom. */
+/** Entries of the first request, so that rows come soon, and of those that follow while somebody scrolls, so that they ask seldom. */
 export const perPage = 100;
-const perMore = 400;
+export const perMore = 400;
 
 type Ask = (search: Search, cursor: string, limit: number, signal: AbortSignal) => Promise<Page>;
 
@@ -64,6 +64,7 @@ export class Pages {
 		readonly search: Search,
 		private readonly folding: boolean,
 		private readonly request: Ask = askApi,
+		private readonly following = perMore,
 	) {}
 
 	/** Reads the next page, unless one is on its way, all is read, or the reader is to say first whether to go on. */
@@ -74,7 +75,7 @@ export class Pages {
 		this.problem = null;
 		this.changed();
 		const cursor = this.next;
-		const limit = cursor ? perMore : perPage;
+		const limit = cursor ? this.following : perPage;
 		try {
 			const page = await this.request(this.search, cursor, limit, this.abort.signal);
 			const rows = this.rowsOf(page.entries);

@@ -18,7 +18,7 @@ export function searchOf(search: string): string {
 	return params.toString();
 }
 
-export function SaveDialog(props: { org: string; onClose: () => void }) {
+export default function SaveDialog(props: { org: string; onClose: () => void }) {
 	const [name, setName] = useState("");
 	const [shared, setShared] = useState(false);
 	const [first, setFirst] = useState(false);

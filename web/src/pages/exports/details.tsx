@@ -95,7 +95,7 @@ function Facts(props: { of: Export; zone: string }) {
 }
 
 /** Says what the file leaves out, or that it leaves out nothing. */
-function leftOut(x: Export): string {
+export function leftOut(x: Export): string {
 	const out: string[] = [];
 	if (x.left_out.columns.length > 0) out.push(t("exports.out.columns", { columns: x.left_out.columns.join(", ") }));
 	if (x.left_out.entries > 0) out.push(t("exports.out.entries", { n: x.left_out.entries }));

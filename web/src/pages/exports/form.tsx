@@ -3,10 +3,8 @@ import { useState } from "preact/hooks";
 import { api, Problem } from "../../api/client";
 import { number } from "../../messages/messages";
 import { against, useChange, useLoad } from "../../state/load";
-import { Button } from "../../ui/button";
-import { Dialog } from "../../ui/dialog";
+import { ActDialog } from "../../ui/act";
 import { Field, Select } from "../../ui/field";
-import { ProblemBanner } from "../../ui/notice";
 import { createExport } from "./api";
 import { t } from "./texts";
 
@@ -23,7 +21,6 @@ export function NewExportDialog(props: { org: string; query: string; from: strin
 	const zone = tz === "UTC" ? "" : tz;
 	const count = useCount(props.org, { q: query, from, to, tz: zone });
 	const at = (field: string) => against(change.problem, field);
-	const shown = ["query", "from", "to", "columns"].some((field) => at(field));
 	const submit = () =>
 		change.run(async () => {
 			const names = columns.split(",").map((name) => name.trim());
@@ -38,37 +35,21 @@ export function NewExportDialog(props: { org: string; query: string; from: strin
 			props.onMade();
 		});
 	return (
-		<Dialog
+		<ActDialog
 			title={t("exports.new")}
+			act={t(change.busy ? "exports.making" : "exports.make")}
+			change={change}
+			fields={["query", "from", "to", "columns"]}
 			onClose={props.onClose}
-			foot={
-				<>
-					<Button onClick={props.onClose}>{t("cancel")}</Button>
-					<Button kind="primary" disabled={change.busy} onClick={submit}>
-						{change.busy ? t("exports.making") : t("exports.make")}
-					</Button>
-				</>
-			}
+			onAct={submit}
 		>
-			{change.problem && !shown ? <ProblemBanner problem={change.problem} /> : null}
 			<Field label={t("query")} mono value={query} onInput={setQuery} error={at("query")} note={t("exports.query.note")} attributes={{ spellcheck: false }} />
 			<div class="pair">
 				<Field label={t("from")} mono value={from} onInput={setFrom} error={at("from")} attributes={{ placeholder: "2026-07-01" }} />
 				<Field label={t("to")} mono value={to} onInput={setTo} error={at("to")} attributes={{ placeholder: "now" }} />
 				<Select label={t("zone")} value={tz} onChange={setTz} options={zones()} />
 			</div>
-			<fieldset class="choices">
-				<legend class="field-label">{t("exports.format")}</legend>
-				{formats.map((name) => (
-					<label key={name} class="choice">
-						<input type="radio" name="format" checked={format === name} onChange={() => setFormat(name)} />
-						<span>
-							{t(`exports.format.${name}`)}
-							<span class="muted small"> {t(`exports.format.${name}.about`)}</span>
-						</span>
-					</label>
-				))}
-			</fieldset>
+			<Formats value={format} onChange={setFormat} />
 			{format === "csv" || format === "parquet" ? (
 				<Field
 					label={t("exports.columns")}
@@ -83,7 +64,25 @@ export function NewExportDialog(props: { org: string; query: string; from: strin
 			<p class="muted" role="status">
 				{count}
 			</p>
-		</Dialog>
+		</ActDialog>
+	);
+}
+
+/** The formats of a file, and what each is for. */
+export function Formats(props: { value: string; onChange: (format: string) => void }) {
+	return (
+		<fieldset class="choices">
+			<legend class="field-label">{t("exports.format")}</legend>
+			{formats.map((name) => (
+				<label key={name} class="choice">
+					<input type="radio" name="format" checked={props.value === name} onChange={() => props.onChange(name)} />
+					<span>
+						{t(`exports.format.${name}`)}
+						<span class="muted small"> {t(`exports.format.${name}.about`)}</span>
+					</span>
+				</label>
+			))}
+		</fieldset>
 	);
 }
 

@@ -5,12 +5,13 @@ import { number } from "../../messages/messages";
 import { visible } from "../../sentence/visible";
 import { against, useChange, useLoad } from "../../state/load";
 import { useUrl } from "../../state/url";
+import { ActDialog } from "../../ui/act";
 import { Button, LinkButton } from "../../ui/button";
-import { Dialog } from "../../ui/dialog";
 import { Check, Field } from "../../ui/field";
 import { Empty, ProblemBanner, Skeleton, toast } from "../../ui/notice";
 import { dayOf } from "../../ui/time";
 import { approveErasure, createErasure, type Erasing, type Erasure, type ErasurePreview, listErasures, previewErasure, withdrawErasure } from "./api";
+import { Reason } from "./reason";
 import { t } from "./texts";
 
 export function Erasures(props: { org: string; zone: string }) {
@@ -175,29 +176,20 @@ function Erase(props: { org: string; query: string; onClose: () => void; onDone:
 			props.onDone();
 		});
 	return (
-		<Dialog
+		<ActDialog
 			title={t("erasures.new")}
+			act={preview ? t("erasures.erase", { n: preview.entries }) : t("erasures.look")}
+			kind={preview ? "danger" : "primary"}
+			ready={preview ? ready : query.trim() !== ""}
+			change={change}
+			fields={["query", "paths", "reason"]}
 			onClose={props.onClose}
-			foot={
-				<>
-					<Button onClick={props.onClose}>{t("cancel")}</Button>
-					{preview ? (
-						<Button kind="danger" disabled={!ready || change.busy} onClick={erase}>
-							{t("erasures.erase", { n: preview.entries })}
-						</Button>
-					) : (
-						<Button kind="primary" disabled={change.busy || query.trim() === ""} onClick={look}>
-							{t("erasures.look")}
-						</Button>
-					)}
-				</>
-			}
+			onAct={preview ? erase : look}
 		>
-			{change.problem && !at("query") && !at("paths") && !at("reason") ? <ProblemBanner problem={change.problem} /> : null}
 			{preview ? (
 				<>
 					<Preview of={preview} held={held} />
-					<Field label={t("holds.reason")} value={reason} onInput={setReason} error={at("reason")} note={t("reason.note")} />
+					<Reason value={reason} onInput={setReason} error={at("reason")} />
 					{preview.entries > 0 && held.length === 0 ? <Field label={t("erasures.type", { n: preview.entries })} value={typed} onInput={setTyped} mono /> : null}
 					<div>
 						<button type="button" class="link-button" onClick={() => setPreview(null)}>
@@ -235,7 +227,7 @@ function Erase(props: { org: string; query: string; onClose: () => void; onDone:
 					</Check>
 				</>
 			)}
-		</Dialog>
+		</ActDialog>
 	);
 }
 

@@ -3,12 +3,13 @@ import { useState } from "preact/hooks";
 import { visible } from "../../sentence/visible";
 import { against, useChange, useLoad } from "../../state/load";
 import { useUrl } from "../../state/url";
+import { ActDialog } from "../../ui/act";
 import { Button } from "../../ui/button";
-import { Dialog } from "../../ui/dialog";
 import { Field } from "../../ui/field";
 import { Empty, ProblemBanner, Skeleton, toast } from "../../ui/notice";
 import { dayOf } from "../../ui/time";
 import { type Hold, listHolds, placeHold, releaseHold } from "./api";
+import { Reason } from "./reason";
 import { t } from "./texts";
 
 export function Holds(props: { org: string; zone: string }) {
@@ -120,32 +121,24 @@ function Place(props: { org: string; query: string; onClose: () => void; onDone:
 	const change = useChange();
 	const at = (field: string) => against(change.problem, field);
 	return (
-		<Dialog
+		<ActDialog
 			title={t("holds.new")}
+			act={t("holds.place")}
+			ready={reason.trim() !== ""}
+			change={change}
+			fields={["query", "reason"]}
 			onClose={props.onClose}
-			foot={
-				<>
-					<Button onClick={props.onClose}>{t("cancel")}</Button>
-					<Button
-						kind="primary"
-						disabled={change.busy || reason.trim() === ""}
-						onClick={() =>
-							change.run(async () => {
-								const hold = await placeHold(props.org, { query, reason });
-								toast(t("holds.done", { n: hold.entries }));
-								props.onDone();
-							})
-						}
-					>
-						{t("holds.place")}
-					</Button>
-				</>
+			onAct={() =>
+				change.run(async () => {
+					const hold = await placeHold(props.org, { query, reason });
+					toast(t("holds.done", { n: hold.entries }));
+					props.onDone();
+				})
 			}
 		>
-			{change.problem && !at("query") && !at("reason") ? <ProblemBanner problem={change.problem} /> : null}
 			<Field label={t("query")} mono value={query} onInput={setQuery} error={at("query")} note={t("holds.query.note")} attributes={{ spellcheck: false }} />
-			<Field label={t("holds.reason")} value={reason} onInput={setReason} error={at("reason")} note={t("reason.note")} />
-		</Dialog>
+			<Reason value={reason} onInput={setReason} error={at("reason")} />
+		</ActDialog>
 	);
 }
 
@@ -153,30 +146,23 @@ function ReleaseDialog(props: { org: string; of: Hold; onClose: () => void; onDo
 	const [reason, setReason] = useState("");
 	const change = useChange();
 	return (
-		<Dialog
+		<ActDialog
 			title={t("holds.release.title", { reason: visible(props.of.reason) })}
+			act={t("holds.release")}
+			kind="danger"
+			ready={reason.trim() !== ""}
+			change={change}
+			fields={["reason"]}
 			onClose={props.onClose}
-			foot={
-				<>
-					<Button onClick={props.onClose}>{t("cancel")}</Button>
-					<Button
-						kind="danger"
-						disabled={change.busy || reason.trim() === ""}
-						onClick={() =>
-							change.run(async () => {
-								await releaseHold(props.org, props.of.id, reason);
-								props.onDone();
-							})
-						}
-					>
-						{t("holds.release")}
-					</Button>
-				</>
+			onAct={() =>
+				change.run(async () => {
+					await releaseHold(props.org, props.of.id, reason);
+					props.onDone();
+				})
 			}
 		>
-			{change.problem ? <ProblemBanner problem={change.problem} /> : null}
 			<p>{t("holds.release.about")}</p>
-			<Field label={t("holds.reason")} value={reason} onInput={setReason} note={t("reason.note")} />
-		</Dialog>
+			<Reason value={reason} onInput={setReason} error={against(change.problem, "reason")} />
+		</ActDialog>
 	);
 }

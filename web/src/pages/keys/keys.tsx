@@ -7,6 +7,7 @@ import { visible } from "../../sentence/visible";
 import { against, useChange, useLoad } from "../../state/load";
 import { can, whoami } from "../../state/session";
 import { useUrl } from "../../state/url";
+import { ActDialog } from "../../ui/act";
 import { Button } from "../../ui/button";
 import { copy } from "../../ui/copy";
 import { Dialog } from "../../ui/dialog";
@@ -141,30 +142,21 @@ function Revoke(props: { of: Key; onClose: () => void; onDone: () => void }) {
 	const change = useChange();
 	const k = props.of;
 	return (
-		<Dialog
+		<ActDialog
 			title={t("keys.revoke.title", { name: visible(k.name) || k.id })}
+			act={t("keys.revoke")}
+			kind="danger"
+			change={change}
 			onClose={props.onClose}
-			foot={
-				<>
-					<Button onClick={props.onClose}>{t("cancel")}</Button>
-					<Button
-						kind="danger"
-						disabled={change.busy}
-						onClick={() =>
-							change.run(async () => {
-								await ask(`/v1/keys/${encodeURIComponent(k.id)}`, { method: "DELETE" });
-								props.onDone();
-							})
-						}
-					>
-						{t("keys.revoke")}
-					</Button>
-				</>
+			onAct={() =>
+				change.run(async () => {
+					await ask(`/v1/keys/${encodeURIComponent(k.id)}`, { method: "DELETE" });
+					props.onDone();
+				})
 			}
 		>
-			{change.problem ? <ProblemBanner problem={change.problem} /> : null}
 			<p>{t(whoami.value?.id === k.id ? "keys.revoke.mine" : "keys.revoke.about")}</p>
-		</Dialog>
+		</ActDialog>
 	);
 }
 
@@ -200,19 +192,15 @@ function NewKey(props: { org: string; onClose: () => void; onMade: () => void })
 			props.onMade();
 		});
 	return (
-		<Dialog
+		<ActDialog
 			title={t("keys.new")}
+			act={t("keys.make")}
+			ready={chosen.length > 0}
+			change={change}
+			fields={["name", "scopes"]}
 			onClose={props.onClose}
-			foot={
-				<>
-					<Button onClick={props.onClose}>{t("cancel")}</Button>
-					<Button kind="primary" disabled={change.busy || chosen.length === 0} onClick={make}>
-						{t("keys.make")}
-					</Button>
-				</>
-			}
+			onAct={make}
 		>
-			{change.problem && !at("name") && !at("scopes") ? <ProblemBanner problem={change.problem} /> : null}
 			<Field label={t("keys.name")} value={name} onInput={setName} error={at("name")} note={t("keys.name.note")} attributes={{ maxLength: 512 }} />
 			<fieldset class="choices">
 				<legend class="field-label">{t("keys.scopes")}</legend>
@@ -243,7 +231,7 @@ function NewKey(props: { org: string; onClose: () => void; onMade: () => void })
 					{t("keys.everywhere")}
 				</Check>
 			) : null}
-		</Dialog>
+		</ActDialog>
 	);
 }
 

@@ -13,7 +13,6 @@ import { ProblemBanner } from "../../ui/notice";
 import { ProofMark, useLog } from "../../ui/proof";
 import { Tabs } from "../../ui/tabs";
 import { shortTime, zoneOf } from "../../ui/time";
-import { useBeside } from "../events/beside";
 import { read, when } from "../events/reading";
 import { t } from "./texts";
 
@@ -48,7 +47,7 @@ export default function Start() {
 		async (signal): Promise<Entry | null> => (await api.events(org, { q: "-action:daybook.*", limit: 1 }, signal)).entries[0] ?? null,
 		[org],
 	);
-	useBeside((signal) => loadSentences(org, signal), org);
+	useLoad((signal) => loadSentences(org, signal), [org]);
 	useLog(org);
 	useEffect(() => {
 		document.title = `${t("start")} · Daybook`;

@@ -9,6 +9,7 @@ import { rowsOf } from "../../diff/model";
 import { number } from "../../messages/messages";
 import { writeTarget, writeValue } from "../../query/terms";
 import { visible } from "../../sentence/visible";
+import { useLoad } from "../../state/load";
 import { loadSentences } from "../../state/sentences";
 import { offline } from "../../state/session";
 import { useUrl } from "../../state/url";
@@ -17,11 +18,10 @@ import { Empty, ProblemBanner, Skeleton } from "../../ui/notice";
 import { ProofMark, useLog } from "../../ui/proof";
 import { clock, dayOf, zoneOf } from "../../ui/time";
 import { Inline } from "../event/changes";
-import { useBeside } from "../events/beside";
 import type { Row } from "../events/fold";
 import { effective, hides } from "../events/hidden";
 import { Gaps } from "../events/list";
-import type { Pages } from "../events/pages";
+import { type Pages, perPage } from "../events/pages";
 import { RangeMenu, ZoneMenu } from "../events/range";
 import { read, when } from "../events/reading";
 import { usePages } from "../events/usepages";
@@ -47,15 +47,16 @@ export default function Timeline() {
 	const own = condition(kind, type, id);
 	const q = effective(own, all);
 	const search = { org, q, from, to, tz: zone === "UTC" ? "" : zone, order: "", asc: url.get("asc") === "1" };
-	const { pages, asking } = usePages(search, JSON.stringify(search));
-	useBeside((signal) => loadSentences(org, signal), org);
-	const log = useBeside((signal) => summary(org, signal), org);
+	const { pages, asking } = usePages(search, JSON.stringify(search), perPage);
+	pages.version.value; // everything that was read is in the page
+	useLoad((signal) => loadSentences(org, signal), [org]);
+	const log = useLoad((signal) => summary(org, signal), [org]);
 	useLog(org);
 	const name = nameOf(pages, kind, type, id);
 	useEffect(() => {
 		document.title = `${name} · Daybook`;
 	}, [name]);
-	const problem = asking.problem ?? pages.problem;
+	const problem = asking.outline.value.problem ?? pages.problem;
 	const events = `/o/${encodeURIComponent(org)}/events?range=all&q=${encodeURIComponent(own)}`;
 	return (
 		<div class={`events ${sel ? "with-drawer" : ""}`}>
@@ -81,7 +82,7 @@ export default function Timeline() {
 					</button>
 				) : null}
 			</div>
-			{problem ? <ProblemBanner problem={problem} onRetry={() => void pages.more()} /> : null}
+			{problem ? <ProblemBanner problem={problem} onRetry={() => pages.retry()} /> : null}
 			<div class="events-body">
 				<div class="timeline-scroll">
 					<Gaps pages={pages} />
@@ -92,7 +93,7 @@ export default function Timeline() {
 					) : (
 						<Told pages={pages} zone={zone} selected={sel} onOpen={(one) => url.set({ sel: one === sel ? null : one }, true)} />
 					)}
-					<End pages={pages} log={log.value} whole={from === "" && to === ""} zone={zone} />
+					<End pages={pages} log={log.data} whole={from === "" && to === ""} zone={zone} />
 				</div>
 				{sel ? <EventDrawer org={org} id={sel} zone={zone} pages={pages} url={url} /> : null}
 			</div>
@@ -201,7 +202,7 @@ function Outcome(props: { of: Entry }) {
 }
 
 /** Says whether this is all there ever was. */
-function End(props: { pages: Pages; log: Summary | null; whole: boolean; zone: string }) {
+function End(props: { pages: Pages; log: Summary | undefined; whole: boolean; zone: string }) {
 	const { pages, log } = props;
 	pages.version.value;
 	if (pages.loading) {

@@ -263,7 +263,7 @@ func TestUI(t *testing.T) {
 			t.Errorf("%d erased, %d whole", len(erased), gone)
 		}
 		id := fmt.Sprint(s.search("target:invoice:42").Entries[0]["id"])
-		for _, path := range []string{"/v1/events/" + id, "/v1/events/" + id + "/around", "/v1/targets/invoice/42/events", "/v1/actors/user/usr_2/events", "/v1/targets/invoice/42/versions", "/v1/histogram", "/v1/summary", "/v1/complete?q=act&pos=3", "/v1/views", "/v1/organizations/" + s.who.Org + "/log/failures"} {
+		for _, path := range []string{"/v1/events/" + id, "/v1/events/" + id + "/around", "/v1/targets/invoice/42/events", "/v1/actors/user/usr_2/events", "/v1/targets/invoice/42/versions", "/v1/histogram", "/v1/summary", "/v1/complete?q=act&pos=3", "/v1/views", "/v1/organizations/" + s.who.Org + "/log/failures", "/v1/organizations/" + s.who.Org + "/log/checkpoints"} {
 			var any map[string]any
 			s.get(path, &any)
 		}

@@ -1,5 +1,0 @@
-<<<<<<<< HEAD:server/internal/ui/dist/chunk-VYLBE47U.js
-import{a}from"./chunk-YDG2EWBK.js";import{D as t}from"./chunk-IFOSDKV3.js";function s(n,e,r,o){let i=`/o/${encodeURIComponent(n)}/targets/${encodeURIComponent(e)}/${encodeURIComponent(r)}`;return o==="all"?i:`${i}/versions`}function g(n){return t("nav",{class:"page-tabs","aria-label":a("timeline.pages"),children:["all","versions"].map(e=>t("a",{href:s(n.org,n.type,n.id,e),"aria-current":e===n.at?"page":void 0,children:a(e==="all"?"timeline.all":"timeline.versions")},e))})}export{s as a,g as b};
-========
-import{a}from"./chunk-GJG5SX7K.js";import{D as t}from"./chunk-XQ4SQCSE.js";function s(n,e,r,o){let i=`/o/${encodeURIComponent(n)}/targets/${encodeURIComponent(e)}/${encodeURIComponent(r)}`;return o==="all"?i:`${i}/versions`}function g(n){return t("nav",{class:"page-tabs","aria-label":a("timeline.pages"),children:["all","versions"].map(e=>t("a",{href:s(n.org,n.type,n.id,e),"aria-current":e===n.at?"page":void 0,children:a(e==="all"?"timeline.all":"timeline.versions")},e))})}export{s as a,g as b};
->>>>>>>> uispeed:server/internal/ui/dist/chunk-3BOX6G32.js

@@ -154,7 +154,7 @@ export default function Events() {
 					{count ? `${number(count.value)}${count.exact ? "" : "+"} ${t("events.word", { n: count.value })}` : "\u00a0"}
 				</span>
 			</div>
-			{log.value?.state === "frozen" ? <Banner kind="warn">{t("events.frozen")}</Banner> : null}
+			{log.value?.state === "frozen" && !offline.value ? <Banner kind="warn">{t("events.frozen")}</Banner> : null}
 			{problem && !queryProblem ? (
 				<ProblemBanner problem={problem} onRetry={() => (asking === pages && pages.count > 0 ? pages.retry() : setRound(round + 1))} />
 			) : null}

@@ -41,6 +41,7 @@ type ExcerptHead struct {
 	Vkey, ClockVkey string // the second may be empty
 	From, To, Size  int64
 	Note            []byte      // the checkpoint of Size
+	Signed          int64       // when that was signed, µs since 1970; 0: it is not known
 	Left, Right     []tlog.Hash // the range proof
 
 	// Filtered says that entries were left out, those that Filter does not find; Mask which fields were.

@@ -36,7 +36,7 @@ func (w *ExcerptWriter) Done() (*Excerpt, error) {
 			x.head.LastReceived = max(x.head.LastReceived, r.Max)
 		}
 	}
-	x.note.At = x.head.LastReceived
+	x.note.At = cmp.Or(x.is.Signed, x.head.LastReceived)
 	for day, counts := range w.days {
 		x.slips = append(x.slips, Slip{SlipKey: SlipKey{Kind: slipDay, B: day}, Bytes: counts.Encode()})
 	}

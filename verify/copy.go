@@ -1,6 +1,8 @@
 package verify
 
 import (
+	"time"
+
 	"golang.org/x/mod/sumdb/tlog"
 
 	"github.com/daybook-audit/daybook/leaf"
@@ -30,6 +32,7 @@ type Head struct {
 	Mask                        []string
 	Info                        []byte      // a JSON object, or nil: what its maker says of it; nothing proves it
 	Note                        string      // the checkpoint
+	Signed                      time.Time   // by the log's own clock; zero: the header names none, or it did not sign
 	Left, Right                 []tlog.Hash // the range proof
 }
 
@@ -39,7 +42,7 @@ func (b *bundle) copyHead(left, right []tlog.Hash) {
 	}
 	h := Head{
 		Origin: b.head.origin, Vkey: b.head.key.String(), From: b.head.from, To: b.head.to, Size: b.head.size,
-		Filtered: b.rep.Filtered, Filter: b.head.filter, Mask: b.head.mask, Info: b.head.info, Note: b.note.String(), Left: left, Right: right,
+		Filtered: b.rep.Filtered, Filter: b.head.filter, Mask: b.head.mask, Info: b.head.info, Note: b.note.String(), Signed: b.rep.Signed, Left: left, Right: right,
 	}
 	if b.head.clock != nil {
 		h.ClockVkey = b.head.clock.String()

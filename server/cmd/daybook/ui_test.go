@@ -17,6 +17,7 @@ import (
 	"regexp"
 	"slices"
 	"strings"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -37,8 +38,8 @@ type evidenceMaker struct {
 // newEvidenceMaker records n events, of which those of usr_3 lose their names and the third of usr_4 everything.
 func newEvidenceMaker(t *testing.T, n int) *evidenceMaker {
 	t.Helper()
-	now := fixedNow()
-	clock := func() time.Time { now = now.Add(time.Millisecond); return now }
+	begin, ticks := fixedNow(), atomic.Int64{}
+	clock := func() time.Time { return begin.Add(time.Duration(ticks.Add(1)) * time.Millisecond) }
 	book, err := daybook.Open(t.Context(), storetest.Memory(), daybook.Options{
 		Now: clock, Origin: "audit.example.com", MasterKey: bytes.Repeat([]byte{7}, 32), HighWater: storetest.Marks(), TailAge: 24 * time.Hour,
 	})

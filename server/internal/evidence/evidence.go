@@ -115,8 +115,13 @@ type copier struct {
 // Begin implements [verify.Copier].
 func (c *copier) Begin(h verify.Head) {
 	c.file.Head, c.file.Org = h, orgOf(&h)
+	signed := int64(0)
+	if !h.Signed.IsZero() {
+		signed = h.Signed.UnixMicro()
+	}
 	c.w, c.err = daybook.NewExcerptWriter(daybook.ExcerptHead{
-		Org: c.file.Org, Origin: h.Origin, Vkey: h.Vkey, ClockVkey: h.ClockVkey, From: h.From, To: h.To, Size: h.Size, Note: []byte(h.Note),
+		Signed: signed,
+		Org:    c.file.Org, Origin: h.Origin, Vkey: h.Vkey, ClockVkey: h.ClockVkey, From: h.From, To: h.To, Size: h.Size, Note: []byte(h.Note),
 		Left: h.Left, Right: h.Right, Filtered: h.Filtered, Filter: h.Filter, Mask: h.Mask,
 	})
 }

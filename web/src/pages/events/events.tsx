@@ -155,7 +155,7 @@ export default function Events() {
 					{count ? `${number(count.value)}${count.exact ? "" : "+"} ${t("events.word", { n: count.value })}` : "\u00a0"}
 				</span>
 			</div>
-			{log.data?.state === "frozen" ? <Banner kind="warn">{t("events.frozen")}</Banner> : null}
+			{log.data?.state === "frozen" && !offline.value ? <Banner kind="warn">{t("events.frozen")}</Banner> : null}
 			{problem && !queryProblem ? (
 				<ProblemBanner problem={problem} onRetry={() => (asking === pages && pages.count > 0 ? pages.retry() : setRound(round + 1))} />
 			) : null}

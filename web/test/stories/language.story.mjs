@@ -75,7 +75,7 @@ export default [
 		async run({ open, page, rows, expect, shot }) {
 			const loaded = [];
 			page.on("request", (r) => loaded.push(r.url()));
-			await open("/o/org_acme/events");
+			await open("/o/org_acme/events?q=action:invoice.updated");
 			await rows();
 			expect(!loaded.some((url) => /\/de-[^/]*\.js$/.test(url)), "German is loaded for an English reader");
 			await page.click(".rail-foot .button >> nth=2");

@@ -32,7 +32,8 @@ export function useEventKeys(p: Props): void {
 		const at = Math.max(0, Math.min(index, pages.count - 1));
 		p.setFocus(at);
 		p.list.current?.reveal(at);
-		requestAnimationFrame(() => document.querySelector<HTMLElement>(`[data-row="${at}"]`)?.focus({ preventScroll: true }));
+		// A row in sight has the focus before the next key; one that was scrolled to must be rendered first.
+		if (!focusRow(at)) requestAnimationFrame(() => focusRow(at));
 		const row = pages.row(at);
 		if (sel && row) url.set({ sel: row.entry.id });
 	};
@@ -77,7 +78,7 @@ export function useEventKeys(p: Props): void {
 			}
 			if (!sel) return unzoom(url);
 			url.set({ sel: null, tab: null }, true);
-			requestAnimationFrame(() => document.querySelector<HTMLElement>(`[data-row="${p.focus}"]`)?.focus());
+			requestAnimationFrame(() => focusRow(p.focus));
 			return true;
 		},
 		y: () => {
@@ -107,6 +108,13 @@ export function useEventKeys(p: Props): void {
 		"[": () => move(p, -1),
 		"]": () => move(p, 1),
 	});
+}
+
+/** Gives a row the focus; false: it is not in the page. */
+function focusRow(index: number): boolean {
+	const row = document.querySelector<HTMLElement>(`[data-row="${index}"]`);
+	row?.focus({ preventScroll: true });
+	return row !== null;
 }
 
 /** Copies the addresses of events, one a line. */

@@ -289,7 +289,7 @@ func (r *report) start(ctx context.Context, name, use string, more ...string) (*
 	switch name {
 	case "http":
 		args = []string{"bench", "null", "--listen", "127.0.0.1:18099"}
-	case "rows", "pgrows":
+	case "rows", "pgrows", "pgplain":
 		args = []string{"rows", "-listen", "127.0.0.1:18099", "-dir", s.dir}
 	}
 	for i, word := range more {

@@ -24,21 +24,25 @@ import (
 // layouts and nothing else. It validates less than a Book does, which is in its favour.
 type rows struct {
 	unused
-	lanes []chan *rowsJob // one writer each; an organization is always the same one's
-	done  sync.WaitGroup
-	close func() error
+	lanes  []chan *rowsJob // one writer each; an organization is always the same one's
+	gather int             // entries that a transaction takes more requests up to
+	done   sync.WaitGroup
+	close  func() error
 }
+
+// rowsGather is group commit: what waited goes in one transaction.
+const rowsGather = 16 << 10
 
 // rowsCommit makes a batch durable and fills in the places of its events. Only one call runs at a time.
 type rowsCommit func(batch []*rowsJob, heads map[daybook.OrgID]*rowsHead) error
 
-// newRows starts a writer for each commit.
-func newRows(commits []rowsCommit, closeDB func() error) *rows {
-	r := &rows{close: closeDB}
+// newRows starts a writer for each commit. With a gather of 0 each request is a transaction of its own.
+func newRows(commits []rowsCommit, gather int, closeDB func() error) *rows {
+	r := &rows{gather: gather, close: closeDB}
 	for _, commit := range commits {
 		lane := make(chan *rowsJob, 4096)
 		r.lanes = append(r.lanes, lane)
-		r.done.Go(func() { write(lane, commit) })
+		r.done.Go(func() { r.write(lane, commit) })
 	}
 	return r
 }
@@ -93,7 +97,7 @@ func openRows(path string) (*rows, error) {
 	if _, err := db.ExecContext(context.Background(), rowsSchema); err != nil {
 		return nil, fmt.Errorf("make the baseline's tables: %w", err)
 	}
-	return newRows([]rowsCommit{func(batch []*rowsJob, heads map[daybook.OrgID]*rowsHead) error { return commitRows(db, batch, heads) }}, db.Close), nil
+	return newRows([]rowsCommit{func(batch []*rowsJob, heads map[daybook.OrgID]*rowsHead) error { return commitRows(db, batch, heads) }}, rowsGather, db.Close), nil
 }
 
 // Close ends the writers.
@@ -138,12 +142,12 @@ func (r *rows) RecordJSON(ctx context.Context, org daybook.OrgID, q daybook.Requ
 	return res, nil
 }
 
-// write is a writer: one transaction for everything that waited.
-func write(jobs <-chan *rowsJob, commit rowsCommit) {
+// write is a writer: one transaction for what it gathers.
+func (r *rows) write(jobs <-chan *rowsJob, commit rowsCommit) {
 	heads := map[daybook.OrgID]*rowsHead{}
 	for j := range jobs {
 		batch, entries := []*rowsJob{j}, len(j.events)
-		for more := true; more && entries < 16<<10; {
+		for more := true; more && entries < r.gather; {
 			select {
 			case next, ok := <-jobs:
 				if more = ok; ok {

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"strconv"
 
 	"github.com/jackc/pgx/v5"
 	"github.com/jackc/pgx/v5/pgxpool"
@@ -28,9 +29,17 @@ var rowsColumnNames = []string{"org", "seq", "id", "received", "occurred", "acti
 // rowsWriters commit at the same time, each the organizations of its own: more of them were not faster on two cores.
 const rowsWriters = 4
 
+// plainWriters are as many connections as an application's pool has.
+const plainWriters = 16
+
 // openRowsPostgres is the baseline in PostgreSQL: COPY of everything that waited and the heads, in one transaction, on a connection a
-// writer.
-func openRowsPostgres(ctx context.Context, url string) (*rows, error) {
+// writer. plain is what applications do: a transaction a request.
+func openRowsPostgres(ctx context.Context, url string, plain bool) (*rows, error) {
+	writers, gather := rowsWriters, rowsGather
+	if plain {
+		writers, gather = plainWriters, 0
+		url += "&pool_max_conns=" + strconv.Itoa(plainWriters)
+	}
 	pool, err := pgxpool.New(ctx, url)
 	if err != nil {
 		return nil, err
@@ -39,7 +48,7 @@ func openRowsPostgres(ctx context.Context, url string) (*rows, error) {
 		return nil, fmt.Errorf("make the baseline's tables: %w", err)
 	}
 	var commits []rowsCommit
-	for range rowsWriters {
+	for range writers {
 		conn, err := pool.Acquire(ctx)
 		if err != nil {
 			return nil, err
@@ -48,7 +57,7 @@ func openRowsPostgres(ctx context.Context, url string) (*rows, error) {
 			return copyRows(conn.Conn(), batch, heads)
 		})
 	}
-	return newRows(commits, func() error { pool.Reset(); return nil }), nil
+	return newRows(commits, gather, func() error { pool.Reset(); return nil }), nil
 }
 
 func copyRows(conn *pgx.Conn, batch []*rowsJob, heads map[daybook.OrgID]*rowsHead) (err error) {

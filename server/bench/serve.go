@@ -27,6 +27,7 @@ func serve(args []string, stdout io.Writer) (err error) {
 	listen := flags.String("listen", "127.0.0.1:0", "address")
 	dir := flags.String("dir", "", "folder for the databases")
 	url := flags.String("postgres", "", "keep the rows in this PostgreSQL database instead of SQLite")
+	plain := flags.Bool("plain", false, "there, without group commit: a transaction a request")
 	if err := flags.Parse(args); err != nil {
 		return err
 	}
@@ -41,7 +42,7 @@ func serve(args []string, stdout io.Writer) (err error) {
 	if *url == "" {
 		book, err = openRows(filepath.Join(*dir, "rows.db"))
 	} else {
-		book, err = openRowsPostgres(ctx, *url)
+		book, err = openRowsPostgres(ctx, *url, *plain)
 	}
 	if err != nil {
 		return err

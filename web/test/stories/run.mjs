@@ -110,6 +110,10 @@ async function play(browser, state, story, theme) {
 		if (story.axe !== false) await kit.axe();
 	} catch (error) {
 		faults.push(error.stack ?? String(error));
+		for (const one of context.pages()) {
+			const shown = await one.innerText("main", { timeout: 1000 }).catch(() => "no page");
+			faults.push(`${one.url()} shows: ${shown.slice(0, 300).split("\n").join(" | ")}`);
+		}
 	}
 	await page.screenshot({ path: file("") }).catch(() => undefined);
 	await context.close();

@@ -144,7 +144,7 @@ func (f *facetSum) facets(top int) []Facet {
 
 // ofStored returns an error of stored bytes as callers of a Book know it.
 func ofStored(err error) error {
-	if d, ok := errors.AsType[*stored.Damage](err); ok {
+	if d, ok := errors.AsType[*stored.DamageError](err); ok {
 		return damaged("%s", d.Text)
 	}
 	return err

@@ -46,6 +46,7 @@ var archiving = []string{"archive_mode=on", "archive_command=mkdir -p ../archive
 
 // toCopy makes the copy while the writers write, and starts a server on it.
 func toCopy(t *testing.T, live *pgtest.Server) (during func(), restore func() *pgtest.Server) {
+	t.Helper()
 	copied := filepath.Join(live.Folder(), "copy")
 	during = func() { live.Run(t, "pg_basebackup", "-D", copied, "-c", "fast", "-X", "stream") }
 	return during, func() *pgtest.Server { return pgtest.Start(t, pgtest.Options{Data: copied}) }
@@ -53,6 +54,7 @@ func toCopy(t *testing.T, live *pgtest.Server) (during func(), restore func() *p
 
 // toPoint makes the copy before anybody writes and names the point while they do. Nobody can connect before that point is reached.
 func toPoint(t *testing.T, live *pgtest.Server) (during func(), restore func() *pgtest.Server) {
+	t.Helper()
 	copied := filepath.Join(live.Folder(), "copy")
 	live.Run(t, "pg_basebackup", "-D", copied, "-c", "fast", "-X", "stream")
 	during = func() {
@@ -60,7 +62,7 @@ func toPoint(t *testing.T, live *pgtest.Server) (during func(), restore func() *
 		live.SQL(t, "postgres", "SELECT pg_switch_wal()") // archived when the server stops in order, at the latest
 	}
 	return during, func() *pgtest.Server {
-		if err := os.WriteFile(filepath.Join(copied, "recovery.signal"), nil, 0o644); err != nil { //nolint:gosec // the server's user reads it
+		if err := os.WriteFile(filepath.Join(copied, "recovery.signal"), nil, 0o644); err != nil {
 			t.Fatal(err)
 		}
 		return pgtest.Start(t, pgtest.Options{Data: copied, Settings: []string{

@@ -162,7 +162,7 @@ func FuzzBlock(f *testing.F) {
 	f.Fuzz(func(t *testing.T, b []byte) {
 		c, err := parse(b)
 		if err != nil {
-			if _, damaged := errors.AsType[*stored.Damage](err); !damaged && !errors.Is(err, stored.ErrNewer) {
+			if _, damaged := errors.AsType[*stored.DamageError](err); !damaged && !errors.Is(err, stored.ErrNewer) {
 				t.Fatalf("facets refused with %v", err)
 			}
 			return

@@ -11,14 +11,14 @@ import (
 // ErrNewer says that a later version of Daybook wrote what was to be read.
 var ErrNewer = errors.New("daybook: made by a newer version")
 
-// Damage says that stored bytes contradict each other.
-type Damage struct{ Text string }
+// DamageError says that stored bytes contradict each other.
+type DamageError struct{ Text string }
 
 // Error returns the text.
-func (d *Damage) Error() string { return d.Text }
+func (d *DamageError) Error() string { return d.Text }
 
-// Damaged returns a Damage.
-func Damaged(format string, args ...any) error { return &Damage{fmt.Sprintf(format, args...)} }
+// Damaged returns a DamageError.
+func Damaged(format string, args ...any) error { return &DamageError{fmt.Sprintf(format, args...)} }
 
 // Reader reads from the front of a text. After the first thing that cannot be right it is bad, and everything it returns is zero.
 type Reader struct {
@@ -26,7 +26,7 @@ type Reader struct {
 	bad  bool
 }
 
-// Open returns a reader of what follows the version in text. The error, a Damage or ErrNewer, calls the text what.
+// Open returns a reader of what follows the version in text. The error, a DamageError or ErrNewer, calls the text what.
 func Open(text []byte, version byte, what string) (Reader, error) {
 	switch {
 	case len(text) == 0:
@@ -48,7 +48,7 @@ func (r *Reader) Count(most int64) int64 {
 	return int64(v)
 }
 
-// Bytes reads a length of at most most and that many bytes, which are a part of the text.
+// Bytes reads a length that is not over most, and so many bytes, which are a part of the text.
 func (r *Reader) Bytes(most int64) []byte {
 	n := r.Count(most)
 	if n > int64(len(r.rest)) {

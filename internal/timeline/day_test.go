@@ -12,7 +12,7 @@ import (
 )
 
 func damaged(err error) bool {
-	_, ok := errors.AsType[*stored.Damage](err)
+	_, ok := errors.AsType[*stored.DamageError](err)
 	return ok
 }
 

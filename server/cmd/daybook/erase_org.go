@@ -26,7 +26,11 @@ var orgPreviews = table[client.OrgErasurePreview]{
 	},
 	row: func(v *client.OrgErasurePreview) []cell {
 		return []cell{
-			{text: v.Org}, {text: strconv.Itoa(v.Epochs)}, {text: strconv.FormatInt(v.Entries, 10)}, {text: strconv.Itoa(v.Keys)}, {text: strconv.Itoa(v.Exports)},
+			{text: v.Org},
+			{text: strconv.Itoa(v.Epochs)},
+			{text: strconv.FormatInt(v.Entries, 10)},
+			{text: strconv.Itoa(v.Keys)},
+			{text: strconv.Itoa(v.Exports)},
 			{text: strings.Join(v.Holds, ", "), tone: amber},
 		}
 	},

@@ -17,8 +17,8 @@ const (
 	leastMemory = 140 << 20
 	mostMemory  = 256 << 20
 	besideTail  = 120 << 20 // what is to be had beside the tail
-	connection  = 24 << 10 // what one costs that does nothing: its goroutine's stack and its buffers
-	free        = 500      // so many connections are paid for by the least
+	connection  = 24 << 10  // what one costs that does nothing: its goroutine's stack and its buffers
+	free        = 500       // so many connections are paid for by the least
 )
 
 // tuneMemory sets the collector for a server, and reports whether the limit is the server's to move. It is for the process, so only

@@ -10,9 +10,8 @@ import (
 	"sync"
 	"testing"
 
-	"github.com/daybook-audit/daybook/server/internal/doortest"
-
 	"github.com/daybook-audit/daybook/server/internal/auth"
+	"github.com/daybook-audit/daybook/server/internal/doortest"
 )
 
 // post sends a body with the key of org_acme.

@@ -8,10 +8,9 @@ import (
 	"testing"
 	"time"
 
-	"github.com/daybook-audit/daybook/server/internal/doortest"
-
 	"github.com/daybook-audit/daybook/server/internal/auth"
 	"github.com/daybook-audit/daybook/server/internal/control"
+	"github.com/daybook-audit/daybook/server/internal/doortest"
 )
 
 // exportOf makes an export and waits until it is ready.

@@ -7,9 +7,8 @@ import (
 	"strings"
 	"testing"
 
-	"github.com/daybook-audit/daybook/server/internal/doortest"
-
 	"github.com/daybook-audit/daybook/server/internal/auth"
+	"github.com/daybook-audit/daybook/server/internal/doortest"
 )
 
 // What differs from run to run is written as what the documents show.

@@ -9,11 +9,10 @@ import (
 	"strings"
 	"testing"
 
-	"github.com/daybook-audit/daybook/server/internal/doortest"
-
 	"github.com/getkin/kin-openapi/openapi3"
 
 	"github.com/daybook-audit/daybook/server/internal/api"
+	"github.com/daybook-audit/daybook/server/internal/doortest"
 )
 
 // TestOpenAPI: a validator takes the document, and it holds every route with its parameters, scopes and answers, no more.

@@ -5,10 +5,9 @@ import (
 	"strings"
 	"testing"
 
-	"github.com/daybook-audit/daybook/server/internal/doortest"
-
 	"github.com/daybook-audit/daybook/server/internal/auth"
 	"github.com/daybook-audit/daybook/server/internal/control"
+	"github.com/daybook-audit/daybook/server/internal/doortest"
 )
 
 const invoiceSchema = `{"actor":{"metadata":{"type":"object","properties":{"role":{"type":"string"}}}},

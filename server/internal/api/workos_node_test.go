@@ -18,9 +18,8 @@ import (
 	"testing"
 	"time"
 
-	"github.com/daybook-audit/daybook/server/internal/doortest"
-
 	"github.com/daybook-audit/daybook/server/internal/auth"
+	"github.com/daybook-audit/daybook/server/internal/doortest"
 )
 
 // TestWorkOSNode runs the official client, in several major versions, against the door: it must not see that this is not WorkOS.

@@ -8,12 +8,11 @@ import (
 	"testing"
 	"time"
 
-	"github.com/daybook-audit/daybook/server/internal/doortest"
-
 	"github.com/google/go-cmp/cmp"
 
 	"github.com/daybook-audit/daybook"
 	"github.com/daybook-audit/daybook/server/internal/compat/resthapi"
+	"github.com/daybook-audit/daybook/server/internal/doortest"
 )
 
 // seed records documents of many kinds, whose notes are a to f.

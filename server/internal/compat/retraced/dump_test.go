@@ -4,9 +4,8 @@ import (
 	"strings"
 	"testing"
 
-	"github.com/daybook-audit/daybook/server/internal/doortest"
-
 	"github.com/daybook-audit/daybook/server/internal/compat/retraced"
+	"github.com/daybook-audit/daybook/server/internal/doortest"
 )
 
 // TestReadDump: nodes of the search, lines of the index and what producers sent become the same events.

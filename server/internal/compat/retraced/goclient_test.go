@@ -5,9 +5,8 @@ import (
 	"strings"
 	"testing"
 
-	"github.com/daybook-audit/daybook/server/internal/doortest"
-
 	"github.com/daybook-audit/daybook/server/internal/compat/retraced"
+	"github.com/daybook-audit/daybook/server/internal/doortest"
 )
 
 // goEvent is what Go's client sends of an event with little in it: zero times and empty strings stay.

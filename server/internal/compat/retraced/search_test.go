@@ -10,12 +10,11 @@ import (
 	"testing"
 	"time"
 
-	"github.com/daybook-audit/daybook/server/internal/doortest"
-
 	"github.com/google/go-cmp/cmp"
 
 	"github.com/daybook-audit/daybook"
 	"github.com/daybook-audit/daybook/server/internal/compat/retraced"
+	"github.com/daybook-audit/daybook/server/internal/doortest"
 )
 
 // nodeDocument is the document of the Node client with everything in its mask.

@@ -7,11 +7,10 @@ import (
 	"strings"
 	"testing"
 
-	"github.com/daybook-audit/daybook/server/internal/doortest"
-
 	"github.com/daybook-audit/daybook"
 	"github.com/daybook-audit/daybook/leaf"
 	"github.com/daybook-audit/daybook/server/internal/compat/tavivo"
+	"github.com/daybook-audit/daybook/server/internal/doortest"
 )
 
 func TestImport(t *testing.T) {

@@ -9,11 +9,10 @@ import (
 	"testing"
 	"time"
 
-	"github.com/daybook-audit/daybook/server/internal/doortest"
-
 	"github.com/google/go-cmp/cmp"
 
 	"github.com/daybook-audit/daybook"
+	"github.com/daybook-audit/daybook/server/internal/doortest"
 )
 
 // record records an event that did not come through the door.

@@ -10,11 +10,10 @@ import (
 	"testing"
 	"time"
 
-	"github.com/daybook-audit/daybook/server/internal/doortest"
-
 	"github.com/daybook-audit/daybook"
 	"github.com/daybook-audit/daybook/server/internal/compat/workos"
 	"github.com/daybook-audit/daybook/server/internal/control"
+	"github.com/daybook-audit/daybook/server/internal/doortest"
 )
 
 // serve sends a request through the routes of the door.

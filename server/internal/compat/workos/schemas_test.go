@@ -8,12 +8,11 @@ import (
 	"strings"
 	"testing"
 
-	"github.com/daybook-audit/daybook/server/internal/doortest"
-
 	"github.com/google/go-cmp/cmp"
 
 	"github.com/daybook-audit/daybook/server/internal/compat/workos"
 	"github.com/daybook-audit/daybook/server/internal/control"
+	"github.com/daybook-audit/daybook/server/internal/doortest"
 )
 
 // shown is how an answer stands in a golden file.

@@ -18,6 +18,7 @@ type LogInfo struct {
 	Root       tlog.Hash // of the tree of Size
 	ReceivedAt int64     // of the newest entry, µs; 0 when empty
 	Fault      *Damage   // why it is frozen, if what is stored of it contradicts itself, or what was signed; else nil
+	NoSpace    bool      // the store had no space for what this process was last to record: events are refused until one fits
 	MinIndex   int64     // bundles and inclusion proofs begin here: runs below were pruned with their hashes; only Book.LogInfo and Log.Info fill it in
 
 	// What is signed; only Book.LogInfo fills it in.
@@ -88,7 +89,7 @@ func (b *Book) Info(ctx context.Context, orgs ...OrgID) ([]LogInfo, error) {
 func (s *shard) infoOf(t *logTail) LogInfo {
 	s.mu.RLock()
 	defer s.mu.RUnlock()
-	info := LogInfo{Org: t.org, Exists: true, Epoch: t.epoch, State: t.head.State, Size: t.size, Root: t.tree.root(), ReceivedAt: t.received}
+	info := LogInfo{Org: t.org, Exists: true, Epoch: t.epoch, State: t.head.State, Size: t.size, Root: t.tree.root(), ReceivedAt: t.received, NoSpace: s.full.Load()}
 	if t.fault != nil || t.frozen != nil {
 		info.State = LogFrozen
 	}

@@ -8,6 +8,7 @@ import (
 	"runtime"
 	"slices"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"golang.org/x/mod/sumdb/tlog"
@@ -58,6 +59,8 @@ type shard struct {
 	stop   chan struct{} // closed by close: no commit is repeated any more
 
 	following chan struct{} // one slot: who reads what others did
+
+	full atomic.Bool // the store had no space for what was last to be committed
 
 	// Owned by run.
 	overtaken time.Time // when another process last committed before this one could, by the monotonic clock
@@ -273,6 +276,7 @@ func (s *shard) commit(jobs []*job) {
 		var exists *KeyExistsError
 		switch {
 		case err == nil:
+			s.full.Store(false)
 			s.settled(c)
 			if s.b.metrics.Commit != nil { // first: who was answered is counted
 				s.b.metrics.Commit(len(c.entries), len(row), s.b.o.Now().Sub(begin).Seconds())
@@ -325,6 +329,7 @@ func (s *shard) refusal(err error) error {
 	case errors.Is(err, ErrUnknownOutcome):
 		return err
 	case errors.Is(err, ErrNoSpace):
+		s.full.Store(true)
 		return &Error{Code: CodeOverloaded, Message: "no space is left to record; reads go on", Err: err}
 	case errors.Is(err, ErrBroken):
 		s.b.fail(err)

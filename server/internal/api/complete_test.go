@@ -1,13 +1,17 @@
 package api_test
 
 import (
+	"context"
 	"encoding/json"
 	"fmt"
 	"net/http"
 	"net/url"
 	"strings"
+	"sync/atomic"
 	"testing"
 	"time"
+
+	"github.com/daybook-audit/daybook"
 )
 
 // TestComplete: fields, words and values of the log, in the form that a query takes.
@@ -133,4 +137,42 @@ func TestSummary(t *testing.T) {
 	if a := asked(f.admin, "daybook:instance"); a.Org != "daybook:instance" || a.State != "open" {
 		t.Errorf("of the instance's own log: %+v", a)
 	}
+}
+
+// fullStore has no space while it is full.
+type fullStore struct {
+	daybook.Store
+	full atomic.Bool
+}
+
+func (s *fullStore) Append(ctx context.Context, c *daybook.Commit) error {
+	if s.full.Load() {
+		return fmt.Errorf("append: %w", daybook.ErrNoSpace)
+	}
+	return s.Store.Append(ctx, c)
+}
+
+// TestSummary_noSpace: it says so from the first event that is refused to the next one that fits.
+func TestSummary_noSpace(t *testing.T) {
+	t.Parallel()
+	store := &fullStore{}
+	f := newFixture(t, setup{store: func(s daybook.Store) daybook.Store { store.Store = s; return store }})
+	f.record(f.acme, event("a.b", ""))
+	says := func(want bool) {
+		t.Helper()
+		if w := f.do(ask{path: "/v1/summary", key: f.acme}); !strings.Contains(w.Body.String(), fmt.Sprintf(`"no_space":%t`, want)) {
+			t.Errorf("%d %s; want no_space %t", w.Code, w.Body, want)
+		}
+	}
+	says(false)
+	store.full.Store(true)
+	says(false)
+	if w := f.do(ask{method: http.MethodPost, path: "/v1/events", key: f.acme, body: event("a.b", "")}); w.Code != http.StatusInsufficientStorage {
+		t.Errorf("%d %s", w.Code, w.Body)
+	}
+	says(true)
+	store.full.Store(false)
+	says(true)
+	f.record(f.acme, event("a.b", ""))
+	says(false)
 }

@@ -14,6 +14,7 @@ type summary struct {
 	Org        daybook.OrgID      `json:"org" example:"org_acme"`
 	Name       string             `json:"name" example:"Acme"`
 	State      string             `json:"state" enum:"open,frozen,closed" doc:"frozen: reads go on, nothing is recorded."`
+	NoSpace    bool               `json:"no_space" doc:"The store had no space for what was last to be recorded: reads go on, events are refused with 507 until one fits."`
 	Epoch      int                `json:"epoch"`
 	Size       int64              `json:"size" doc:"Number of entries." example:"48192"`
 	NewestAt   *stamp             `json:"newest_at" format:"date-time" doc:"When the newest was received; null: there is none."`
@@ -56,7 +57,7 @@ func getSummary(c *call) error {
 		return err
 	}
 	info := infos[0]
-	shown := summary{Org: c.org, State: logStates[info.State], Epoch: info.Epoch, Size: info.Size}
+	shown := summary{Org: c.org, State: logStates[info.State], NoSpace: info.NoSpace, Epoch: info.Epoch, Size: info.Size}
 	org, err := c.s.Orgs.Get(ctx, c.org)
 	if err != nil && !errors.Is(err, control.ErrNotFound) { // the instance's own log has no organization
 		return err

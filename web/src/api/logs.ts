@@ -9,6 +9,7 @@ export type Summary = {
 	org: string;
 	name: string;
 	state: string;
+	no_space: boolean;
 	epoch: number;
 	size: number;
 	newest_at: string | null;

@@ -81,6 +81,10 @@ export default [
 			await page.waitForSelector(".event-end >> text=Events before 22 Aug 2026 were removed by retention.");
 			await page.waitForSelector(".banner >> text=Reading only");
 			await shot("frozen");
+			await page.unroute("**/v1/summary**");
+			await bend(page, "**/v1/summary**", (s) => ({ ...s, no_space: true }));
+			await page.reload();
+			await page.waitForSelector(".banner >> text=no space left to record");
 		},
 	},
 	{

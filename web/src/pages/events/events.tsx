@@ -156,6 +156,7 @@ export default function Events() {
 				</span>
 			</div>
 			{log.data?.state === "frozen" && !offline.value ? <Banner kind="warn">{t("events.frozen")}</Banner> : null}
+			{log.data?.no_space ? <Banner kind="warn">{t("events.full")}</Banner> : null}
 			{problem && !queryProblem ? (
 				<ProblemBanner problem={problem} onRetry={() => (asking === pages && pages.count > 0 ? pages.retry() : setRound(round + 1))} />
 			) : null}

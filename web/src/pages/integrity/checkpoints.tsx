@@ -45,7 +45,7 @@ export function Checkpoints(props: Props) {
 			<p class="muted">{t("integrity.checkpoints.about")}</p>
 			{problem ? <ProblemBanner problem={problem} onRetry={() => void load("")} /> : null}
 			<div class="scroll-x">
-				<table class="table">
+				<table class="table cards" aria-label={t("integrity.checkpoints")}>
 					<thead>
 						<tr>
 							<th scope="col">{t("integrity.proof")}</th>
@@ -90,14 +90,18 @@ function Checkpoint(props: Props & { row: Row; path: string }) {
 	}
 	return (
 		<tr>
-			<td>
+			<td class="tabular" data-label={t("integrity.proof")}>
 				<span class={`proof-mark ${state.mark}`} role="img" aria-label={state.text} title={state.text}>
 					{busy ? "…" : state.glyph}
 				</span>
 				{state.mark === "failed" || state.mark === "unknown" ? <span class={state.mark === "failed" ? "danger" : "muted"}> {state.text}</span> : null}
 			</td>
-			<td class="number">{number(row.size)}</td>
-			<td class="tabular nowrap">{shortTime(row.signed_at, props.zone)}</td>
+			<td class="number" data-label={t("integrity.size")}>
+				{number(row.size)}
+			</td>
+			<td class="tabular nowrap" data-label={t("integrity.signed-at", { zone: zoneName(props.zone) })}>
+				{shortTime(row.signed_at, props.zone)}
+			</td>
 			<td>
 				<div class="line end nowrap">
 					{row.damaged ? null : (

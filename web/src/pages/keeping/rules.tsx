@@ -71,7 +71,7 @@ function Editor(props: { org: string; zone: string; now: Retention; onSaved: (r:
 							/>
 						))}
 						<tr>
-							<td class="muted">{rules.length + 1}</td>
+							<td class="tabular muted">{rules.length + 1}</td>
 							<td colSpan={4} class="muted">
 								{t("rules.else")}
 							</td>

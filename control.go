@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 
+	"github.com/daybook-audit/daybook/internal/rawjson"
 	"github.com/daybook-audit/daybook/leaf"
 )
 
@@ -96,7 +97,7 @@ func (q *recording) acceptControls(texts [][]byte) error {
 	d := leaf.Get()
 	defer leaf.Put(d)
 	for i, text := range texts {
-		text = compacted(text)
+		text = rawjson.Compact(text)
 		if err := d.Read(text); err != nil {
 			return fmt.Errorf("control entry %d of %d: %w", i+1, len(texts), refusedText(err))
 		}

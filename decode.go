@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"time"
 
+	"github.com/daybook-audit/daybook/internal/rawjson"
 	"github.com/daybook-audit/daybook/leaf"
 )
 
@@ -38,7 +39,7 @@ func accept(d *leaf.Doc, text []byte, reserved bool) (accepted, error) {
 		return a, nil
 	}
 	if broken(text) {
-		text = compacted(text)
+		text = rawjson.Compact(text)
 	}
 	if met&mustRewrite == 0 {
 		a, _, err = read(d, text, reserved)
@@ -83,8 +84,8 @@ func broken(text []byte) bool {
 // context.ip, and without an id or occurred_at that is null. It is a pure function of text.
 func rewritten(text []byte, most int) ([]byte, error) {
 	var before, after json.RawMessage
-	for name, value := range members(text) {
-		switch unquoted(name) {
+	for name, value := range rawjson.Each(text) {
+		switch rawjson.Text(name) {
 		case "before":
 			before = notNull(value)
 		case "after":
@@ -98,8 +99,8 @@ func rewritten(text []byte, most int) ([]byte, error) {
 	out := make([]byte, 0, len(text)+64)
 	out = append(out, '{')
 	placed := len(changes) == 0
-	for name, value := range members(text) {
-		switch unquoted(name) {
+	for name, value := range rawjson.Each(text) {
+		switch rawjson.Text(name) {
 		case "id", "occurred_at":
 			if notNull(value) == nil {
 				continue
@@ -127,15 +128,15 @@ func rewritten(text []byte, most int) ([]byte, error) {
 // rewrittenContext returns the context raw with the name location replaced by ip, and without one of the two that is null.
 func rewrittenContext(raw []byte) []byte {
 	named := false
-	for name, value := range members(raw) {
-		named = named || unquoted(name) == "location" && notNull(value) != nil
+	for name, value := range rawjson.Each(raw) {
+		named = named || rawjson.Text(name) == "location" && notNull(value) != nil
 	}
 	if notNull(raw) == nil {
 		return raw
 	}
 	out := []byte{'{'}
-	for name, value := range members(raw) {
-		switch unquoted(name) {
+	for name, value := range rawjson.Each(raw) {
+		switch rawjson.Text(name) {
 		case "location":
 			if notNull(value) == nil {
 				continue

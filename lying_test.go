@@ -67,7 +67,7 @@ func TestLyingStore(t *testing.T) {
 // A store that answers a commit and forgets it must be noticed: else TestLyingStore would notice nothing.
 func TestLyingStore_notices(t *testing.T) {
 	t.Parallel()
-	l := lie{load: load(1), plan: storetest.Once(storetest.StepAppend, 5, storetest.Lost)}
+	l := lie{load: load(1), plan: storetest.Once(storetest.StepAppend, 2, storetest.Lost)}
 	h, memory := storetest.NewHistory(l.load), storetest.Memory()
 	b := open(t, storetest.Faulty(memory, l.plan), lyingOptions)
 	l.write(t, b, h, 16)

@@ -7,6 +7,8 @@ import (
 	"strconv"
 	"strings"
 	"unicode"
+
+	"github.com/daybook-audit/daybook/internal/rawjson"
 )
 
 // A Redactor sees every value of an event before it is recorded, each object and list before what is in it; path is an RFC 6901
@@ -176,11 +178,11 @@ func (x *redaction) value(dst []byte, path string, raw []byte) []byte {
 	switch raw[0] {
 	case '{':
 		dst = append(dst, '{')
-		for name, value := range members(raw) {
+		for name, value := range rawjson.Each(raw) {
 			mark := len(dst)
 			dst = append(append(comma(dst), name...), ':')
 			start := len(dst)
-			if dst = x.value(dst, path+"/"+escaped(unquoted(name)), value); len(dst) == start {
+			if dst = x.value(dst, path+"/"+escaped(rawjson.Text(name)), value); len(dst) == start {
 				dst = dst[:mark]
 			}
 		}
@@ -188,7 +190,7 @@ func (x *redaction) value(dst []byte, path string, raw []byte) []byte {
 	case '[':
 		dst = append(dst, '[')
 		i := 0
-		for value := range elements(raw) {
+		for value := range rawjson.Elements(raw) {
 			mark := len(dst)
 			dst = comma(dst)
 			start := len(dst)
@@ -204,7 +206,7 @@ func (x *redaction) value(dst []byte, path string, raw []byte) []byte {
 
 // fitting returns what stands for raw at path when a Redactor returned kept.
 func fitting(path string, raw, kept []byte) []byte {
-	kept = compacted(kept)
+	kept = rawjson.Compact(kept)
 	free := freeData(path)
 	switch {
 	case len(kept) == 0:

@@ -9,6 +9,7 @@ import (
 
 	"golang.org/x/mod/sumdb/tlog"
 
+	"github.com/daybook-audit/daybook/internal/rawjson"
 	"github.com/daybook-audit/daybook/leaf"
 )
 
@@ -102,8 +103,8 @@ func (q *recording) refuseUnfit() error {
 // readStamped reads text, an accepted event, again with a version and with flags; 0 and nil: without.
 func readStamped(d *leaf.Doc, text []byte, version int, flags []byte) (accepted, error) {
 	out := []byte{'{'}
-	for name, value := range members(text) {
-		if version == 0 || unquoted(name) != "version" { // it is null
+	for name, value := range rawjson.Each(text) {
+		if version == 0 || rawjson.Text(name) != "version" { // it is null
 			out = append(append(append(comma(out), name...), ':'), value...)
 		}
 	}
@@ -134,8 +135,8 @@ func sameButStamps(d *leaf.Doc, p *pending, e *packed, root tlog.Hash) (bool, er
 		return false, fmt.Errorf("read the stored entry: %w", err)
 	}
 	version, flags := 0, []byte(nil)
-	for name, value := range members(body) {
-		switch unquoted(name) {
+	for name, value := range rawjson.Each(body) {
+		switch rawjson.Text(name) {
 		case flagsName:
 			flags = value
 		case "version":
@@ -144,8 +145,8 @@ func sameButStamps(d *leaf.Doc, p *pending, e *packed, root tlog.Hash) (bool, er
 			}
 		}
 	}
-	for name, value := range members(sent) {
-		if unquoted(name) == "version" && notNull(value) != nil {
+	for name, value := range rawjson.Each(sent) {
+		if rawjson.Text(name) == "version" && notNull(value) != nil {
 			version = 0 // the producer's own
 		}
 	}

@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"strconv"
 
 	"github.com/jackc/pgx/v5"
 	"github.com/jackc/pgx/v5/pgxpool"
@@ -38,9 +37,13 @@ func openRowsPostgres(ctx context.Context, url string, plain bool) (*rows, error
 	writers, gather := rowsWriters, rowsGather
 	if plain {
 		writers, gather = plainWriters, 0
-		url += "&pool_max_conns=" + strconv.Itoa(plainWriters)
 	}
-	pool, err := pgxpool.New(ctx, url)
+	config, err := pgxpool.ParseConfig(url)
+	if err != nil {
+		return nil, err
+	}
+	config.MaxConns = max(config.MaxConns, int32(writers))
+	pool, err := pgxpool.NewWithConfig(ctx, config)
 	if err != nil {
 		return nil, err
 	}

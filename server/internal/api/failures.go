@@ -171,10 +171,10 @@ func acknowledgeFailures(c *call) error {
 		return invalid("invalid_value", "/failures", "failures has 1 to 100 elements.")
 	}
 	some := make([]control.Failure, 0, len(in.Failures))
-	for _, f := range in.Failures {
+	for i, f := range in.Failures {
 		one := control.Failure{Epoch: f.Epoch, Check: f.Check, Finding: f.Finding, Seq: f.Seq, Size: f.Size, Want: f.Want, Got: f.Got, Detail: f.Detail}
-		if err := one.Valid(); err != nil {
-			return err
+		if wrong, ok := errors.AsType[*daybook.Error](one.Valid()); ok {
+			return invalid(wrong.Rule, "/failures/"+itoa(i)+wrong.Field, "%s", wrong.Message)
 		}
 		some = append(some, one)
 	}

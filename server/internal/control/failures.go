@@ -110,17 +110,31 @@ func (f *Failure) id() string {
 	return hex.EncodeToString(sum[:12])
 }
 
-// Valid refuses what is no failure: an *Error of CodeInvalid.
+// Valid refuses what is no failure: an *Error of CodeInvalid whose Field is the member that is wrong.
 func (f *Failure) Valid() error {
-	for name, text := range map[string]string{"check": f.Check, "finding": f.Finding, "want": f.Want, "got": f.Got, "detail": f.Detail} {
-		if len(text) > maxFailureText || !utf8.ValidString(text) || (name == "check" || name == "finding") && (text == "" || strings.Trim(text, "abcdefghijklmnopqrstuvwxyz_") != "") {
-			return &daybook.Error{Code: daybook.CodeInvalid, Rule: "invalid_value", Field: "/failures", Message: fmt.Sprintf("%s of a failure is a text of at most %d bytes; check and finding are words.", name, maxFailureText)}
+	for _, one := range []struct{ member, text string }{{"check", f.Check}, {"finding", f.Finding}} {
+		if one.text == "" || strings.Trim(one.text, "abcdefghijklmnopqrstuvwxyz_") != "" {
+			return invalidFailure(one.member, "a word of a–z and _")
 		}
 	}
-	if f.Seq < -1 || f.Size < 0 || f.Epoch < 0 {
-		return &daybook.Error{Code: daybook.CodeInvalid, Rule: "invalid_value", Field: "/failures", Message: "seq, size and epoch of a failure are places of a log."}
+	for _, one := range []struct{ member, text string }{{"check", f.Check}, {"finding", f.Finding}, {"want", f.Want}, {"got", f.Got}, {"detail", f.Detail}} {
+		if len(one.text) > maxFailureText || !utf8.ValidString(one.text) {
+			return invalidFailure(one.member, fmt.Sprintf("a text of at most %d bytes", maxFailureText))
+		}
+	}
+	switch {
+	case f.Seq < -1:
+		return invalidFailure("seq", "a place of a log, or -1")
+	case f.Size < 0:
+		return invalidFailure("size", "the size of a tree, or 0")
+	case f.Epoch < 0:
+		return invalidFailure("epoch", "0 or more")
 	}
 	return nil
+}
+
+func invalidFailure(member, is string) error {
+	return &daybook.Error{Code: daybook.CodeInvalid, Rule: "invalid_value", Field: "/" + member, Message: member + " is " + is + "."}
 }
 
 // List returns what was found of org, newest first.

@@ -65,7 +65,7 @@ type Options struct {
 	Schemas Schemas
 
 	MaxQueueBytes     int64         // of requests that wait for the sequencer, default 32 MiB; beyond it CodeOverloaded
-	CommitTimeout     time.Duration // after which a commit of unknown outcome is answered as such, default 30 s
+	CommitTimeout     time.Duration // after which a commit of unknown outcome is answered as such, and who waits behind it CodeOverloaded, default 30 s
 	IdempotencyWindow time.Duration // for which an idempotency key is kept, default 7 days, at least 24 h
 
 	TailBytes   int64         // of commits in memory at which the merger cuts, default 48 MiB

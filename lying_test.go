@@ -7,6 +7,7 @@ import (
 	"math/rand/v2"
 	"os"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -148,6 +149,65 @@ func TestLyingStore_keyBeforeEntries(t *testing.T) {
 		}
 		if d := first.Receipts[0].Duplicate; d == second.Receipts[0].Duplicate || first.Receipts[1].Seq != second.Receipts[1].Seq {
 			t.Errorf("got %+v and %+v", first.Receipts, second.Receipts)
+		}
+		if err := b.Close(); err != nil {
+			t.Error(err)
+		}
+	})
+}
+
+// deaf is a store that does not answer for a while.
+type deaf struct {
+	daybook.Store
+	down *atomic.Bool
+}
+
+func (d deaf) Append(ctx context.Context, c *daybook.Commit) error {
+	if d.down.Load() {
+		return daybook.ErrUnreachable
+	}
+	return d.Store.Append(ctx, c)
+}
+
+// Who waits behind a commit of unknown outcome is told in time too: nothing of theirs was recorded. When the store answers again, the
+// commit is settled and recording goes on.
+func TestLyingStore_waitersAreRefused(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		var down atomic.Bool
+		b, err := daybook.Open(t.Context(), deaf{storetest.Memory(), &down}, daybook.Options{CommitTimeout: 3 * time.Second})
+		if err != nil {
+			t.Fatal(err)
+		}
+		record(t, b, "org_a", daybook.Request{Events: texts(0, 1)})
+		down.Store(true)
+		begin := time.Now()
+		answers := make([]error, 4)
+		for round := range 2 { // the second one comes when the store has been deaf for long
+			var calls sync.WaitGroup
+			for i := range 2 {
+				calls.Go(func() {
+					_, err := b.RecordJSON(t.Context(), "org_a", daybook.Request{Events: texts(1+2*round+i, 1)})
+					answers[2*round+i] = err
+				})
+				synctest.Wait() // the first of all is sent; the others wait behind it
+			}
+			calls.Wait()
+		}
+		if took := time.Since(begin); took > 4*time.Second {
+			t.Errorf("it took %s", took)
+		}
+		if !errors.Is(answers[0], daybook.ErrUnknownOutcome) {
+			t.Errorf("what was sent: %v", answers[0])
+		}
+		for i, err := range answers[1:] {
+			if daybook.CodeOf(err) != daybook.CodeOverloaded || errors.Is(err, daybook.ErrUnknownOutcome) {
+				t.Errorf("call %d, which waited: %v", 1+i, err)
+			}
+		}
+		down.Store(false)
+		if rs := record(t, b, "org_a", daybook.Request{Events: texts(9, 1)}); rs[0].Seq != 2 {
+			t.Errorf("the next event is entry %d: what was sent is entry 1, and nothing of who waited is there", rs[0].Seq)
 		}
 		if err := b.Close(); err != nil {
 			t.Error(err)

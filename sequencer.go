@@ -405,7 +405,7 @@ func (s *shard) storeCommit(c *tailCommit, row []byte) *Commit {
 
 // settle returns err, what the store answered to commit, once it tells what became of it. While the outcome is unknown it holds the shard and
 // repeats the same commit, which is safe: the store answers a commit that it has by its id. After CommitTimeout the callers are told that the
-// outcome is unknown.
+// outcome is unknown, and from then on whoever waits behind them is refused.
 func (s *shard) settle(commit *Commit, err error, jobs []*job) error {
 	if known(err) {
 		return err
@@ -416,6 +416,7 @@ func (s *shard) settle(commit *Commit, err error, jobs []*job) error {
 	defer deadline.Stop()
 	again := time.NewTicker(100 * time.Millisecond)
 	defer again.Stop()
+	late := false
 	for {
 		select {
 		case <-s.stop:
@@ -424,6 +425,7 @@ func (s *shard) settle(commit *Commit, err error, jobs []*job) error {
 			for _, j := range jobs {
 				j.answer(fmt.Errorf("%w: %w", ErrUnknownOutcome, err))
 			}
+			late = true
 		case <-again.C:
 			if err = s.b.store.Append(context.Background(), commit); known(err) {
 				if errors.Is(err, ErrBroken) {
@@ -432,8 +434,22 @@ func (s *shard) settle(commit *Commit, err error, jobs []*job) error {
 				}
 				return err
 			}
+			if late {
+				s.turnAway()
+			}
 		}
 	}
+}
+
+// turnAway refuses everything in the queue: the store does not answer, and nobody knows for how long.
+func (s *shard) turnAway() {
+	s.qmu.Lock()
+	defer s.qmu.Unlock()
+	for _, j := range s.queue {
+		j.answer(&Error{Code: CodeOverloaded, Message: "the store does not answer; nothing was recorded, try again"})
+	}
+	clear(s.queue)
+	s.queue, s.queued = s.queue[:0], 0
 }
 
 // known reports whether err tells if the commit was written.

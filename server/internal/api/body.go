@@ -26,14 +26,18 @@ type bodyBuffer struct {
 
 const smallBody = 32 << 10
 
-var largeBodies = sync.Pool{New: func() any { b := make([]byte, 0, 8*smallBody); return &b }}
+const largeBody = 8 * smallBody
+
+// largeBodies has buffers of largeBody. None that has grown comes back: whoever borrowed it next would take room for all of it, however
+// little has arrived.
+var largeBodies = sync.Pool{New: func() any { b := make([]byte, 0, largeBody); return &b }}
 
 func (b *bodyBuffer) release() {
-	if b.large != nil {
+	if b.large != nil && cap(*b.large) == largeBody {
 		*b.large = (*b.large)[:0]
 		largeBodies.Put(b.large)
-		b.large = nil
 	}
+	b.large = nil
 	if b.held > 0 {
 		b.room.give(b.held)
 		b.held = 0

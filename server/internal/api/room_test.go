@@ -3,6 +3,7 @@ package api_test
 import (
 	"context"
 	"encoding/json"
+	"fmt"
 	"io"
 	"net/http"
 	"net/http/httptest"
@@ -75,13 +76,23 @@ func TestAtWork(t *testing.T) {
 func TestRoomForBodies(t *testing.T) {
 	t.Parallel()
 	f := newFixture(t, setup{deps: func(d *api.Deps) { d.Limits.Bodies = 400 << 10 }})
+	other := newFixture(t, setup{})
+	for range 8 { // however large those were that came before, also to another server of this process
+		if w := other.do(ask{method: "POST", path: "/v1/events", key: other.acme, body: "[" + strings.Repeat(" ", 2<<20) + event("a.b", "") + "]"}); w.Code != http.StatusCreated {
+			t.Fatalf("%d %s", w.Code, w.Body)
+		}
+	}
 	small := ask{method: "POST", path: "/v1/events", key: f.acme, body: event("a.b", "")}
 	large := ask{method: "POST", path: "/v1/events", key: f.acme, body: event("a.b", metadata(90<<10))}
 	read, slow := io.Pipe()
 	done := make(chan *httptest.ResponseRecorder, 1)
 	r := small.request(t.Context())
 	r.Body, r.ContentLength = read, -1
-	go func() { done <- f.send(r) }()
+	go func() {
+		w := f.send(r)
+		_ = read.CloseWithError(fmt.Errorf("answered with %d: %s", w.Code, w.Body)) // nobody reads any more
+		done <- w
+	}()
 	if _, err := io.WriteString(slow, strings.Repeat(" ", 60<<10)); err != nil { // returns when it has been read
 		t.Fatal(err)
 	}

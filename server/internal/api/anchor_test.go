@@ -107,7 +107,7 @@ func TestAnchorTiles(t *testing.T) {
 		h.SetAuthorizationHeader("Bearer " + f.acme)
 		return h
 	}
-	ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
+	ctx, cancel := context.WithTimeout(t.Context(), patience)
 	defer cancel()
 	if err := fsck.New(verifier.Name(), verifier, fetcher(), anchorLeafHashes, fsck.Opts{N: 8}).Check(ctx); err != nil {
 		t.Errorf("tessera's fsck: %v", err)

@@ -18,6 +18,9 @@ import (
 	"github.com/daybook-audit/daybook/server/internal/api"
 )
 
+// patience is how long a test waits for what a quiet machine does at once.
+const patience = 3 * time.Minute
+
 // stream is a live tail being read.
 type stream struct {
 	t    testing.TB
@@ -28,7 +31,7 @@ type stream struct {
 
 func (f *fixture) tail(url, key string, header ...string) *stream {
 	f.t.Helper()
-	ctx, cancel := context.WithTimeout(f.t.Context(), 30*time.Second)
+	ctx, cancel := context.WithTimeout(f.t.Context(), patience)
 	r, err := http.NewRequestWithContext(ctx, http.MethodGet, url, nil)
 	if err != nil {
 		f.t.Fatal(err)
@@ -195,7 +198,7 @@ func TestTailEndsAtShutdown(t *testing.T) {
 	server.Config = f.server.HTTPServer()
 	server.Start()
 	s := f.tail(server.URL+"/v1/events/tail", f.acme)
-	ctx, cancel := context.WithTimeout(t.Context(), 10*time.Second)
+	ctx, cancel := context.WithTimeout(t.Context(), patience)
 	defer cancel()
 	if err := server.Config.Shutdown(ctx); err != nil {
 		t.Errorf("shutdown waited for the tail: %v", err)

@@ -160,7 +160,7 @@ func TestTiles(t *testing.T) {
 	const entries = 70_000
 	l := serveLog(t, entries)
 	t.Cleanup(http.DefaultClient.CloseIdleConnections)
-	ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
+	ctx, cancel := context.WithTimeout(t.Context(), patience)
 	defer cancel()
 	said := &logged{}
 	klog.LogToStderr(false)

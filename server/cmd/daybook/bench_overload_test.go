@@ -5,7 +5,6 @@ import (
 	"context"
 	"encoding/json"
 	"fmt"
-	"log/slog"
 	"net/http"
 	"path/filepath"
 	"strings"
@@ -27,7 +26,7 @@ func TestOverload(t *testing.T) {
 		t.Fatal(err)
 	}
 	c.DB, c.Listen, c.QueueBytes = filepath.Join(t.TempDir(), "daybook.db"), "127.0.0.1:0", 1<<20 // room for a few large bodies
-	m, key := &Main{Config: c, Logger: slog.New(slog.DiscardHandler), Now: time.Now}, ""
+	m, key := &Main{Config: c, Logger: loggerFor(t), Now: time.Now}, ""
 	m.Prepare = func(ctx context.Context, docs daybook.Documents) (err error) {
 		_, key, err = control.NewKeys(docs, time.Now).Create(ctx, control.NewKey{Name: "test", Scopes: auth.All.Words()})
 		return err

@@ -89,6 +89,5 @@ func TestCRMOverHTTP(t *testing.T) {
 	if status, _, answer := axios(t, s.url, "POST /v1/crm/enums/actions", strings.TrimSpace(secret), `{"name":"lead.merge"}`); status != 201 || string(answer) != `{"value":22,"name":"lead.merge"}` {
 		t.Errorf("%d %s", status, answer)
 	}
-	s.stop(errTerminated)
-	<-s.code
+	s.end(errTerminated)
 }

@@ -3,9 +3,7 @@
 package main
 
 import (
-	"bufio"
 	"context"
-	"encoding/json"
 	"fmt"
 	"io"
 	"log/slog"
@@ -73,27 +71,9 @@ type fleetNode struct {
 	skew    time.Duration
 	cmd     *exec.Cmd
 	url     *url.URL
-	said    *syncBuffer
+	said    *said
 	exited  chan struct{} // closed when it has ended
 	healthy atomic.Bool
-}
-
-// syncBuffer keeps what a node says; it may be read while the node speaks.
-type syncBuffer struct {
-	mu   sync.Mutex
-	text strings.Builder
-}
-
-func (b *syncBuffer) add(line string) {
-	b.mu.Lock()
-	defer b.mu.Unlock()
-	b.text.WriteString(line + "\n")
-}
-
-func (b *syncBuffer) String() string {
-	b.mu.Lock()
-	defer b.mu.Unlock()
-	return b.text.String()
 }
 
 // newFleet makes a key in the database db and a balancer without nodes.
@@ -133,24 +113,15 @@ func (f *fleet) start(name string, skew time.Duration, settings ...string) (*fle
 	f.t.Helper()
 	cmd := f.command("serve")
 	cmd.Env = append(append(cmd.Env, "DAYBOOK_NODE="+name, "DAYBOOK_TEST_SKEW="+skew.String()), settings...)
-	stderr, err := cmd.StderrPipe()
-	if err != nil {
-		f.t.Fatal(err)
-	}
-	if err := cmd.Start(); err != nil {
-		f.t.Fatal(err)
-	}
-	n := &fleetNode{name: name, skew: skew, cmd: cmd, said: &syncBuffer{}, exited: make(chan struct{})}
+	n := &fleetNode{name: name, skew: skew, cmd: cmd, said: saidOf(f.t, name), exited: make(chan struct{})}
 	listens := make(chan string, 1)
+	n.said.until(listens)
+	cmd.Stderr = n.said
+	if err := cmd.Start(); err != nil {
+		f.t.Error(err)
+		return nil, ""
+	}
 	go func() {
-		lines := bufio.NewScanner(stderr)
-		for lines.Scan() {
-			n.said.add(lines.Text())
-			var line struct{ Msg, URL string }
-			if json.Unmarshal(lines.Bytes(), &line) == nil && line.Msg == "listening" {
-				listens <- line.URL
-			}
-		}
 		_ = cmd.Wait() // its state says how it ended
 		close(n.exited)
 	}()
@@ -160,10 +131,15 @@ func (f *fleet) start(name string, skew time.Duration, settings ...string) (*fle
 	})
 	select {
 	case address := <-listens:
+		var err error
 		if n.url, err = url.Parse(address); err != nil {
-			f.t.Fatal(err)
+			f.t.Error(err)
+			return nil, address
 		}
 	case <-n.exited:
+		return nil, n.said.String()
+	case <-time.After(patience):
+		f.t.Errorf("%s does not listen after %s", name, patience)
 		return nil, n.said.String()
 	}
 	n.healthy.Store(true)
@@ -190,7 +166,11 @@ func (f *fleet) end(n *fleetNode, how syscall.Signal) {
 	if err := n.cmd.Process.Signal(how); err != nil {
 		f.t.Error(err)
 	}
-	<-n.exited
+	select {
+	case <-n.exited:
+	case <-time.After(patience):
+		f.t.Fatalf("%s has not ended %s after %s", n.name, patience, how)
+	}
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	for i, other := range f.nodes {
@@ -201,7 +181,8 @@ func (f *fleet) end(n *fleetNode, how syscall.Signal) {
 	}
 }
 
-// balance gives each request to the next node that answered when it was last asked whether it is ready.
+// balance gives each request to the next node that answered when it was last asked whether it is ready. Where none did, as on a machine
+// too busy for any to answer in time, it asks the next one all the same.
 func (f *fleet) balance() http.Handler {
 	var turn atomic.Int64
 	stop := make(chan struct{})
@@ -236,6 +217,10 @@ func (f *fleet) balance() http.Handler {
 					r.SetURL(n.url)
 					return
 				}
+			}
+			if len(nodes) > 0 {
+				r.SetURL(nodes[int(turn.Add(1))%len(nodes)].url)
+				return
 			}
 			r.SetURL(&url.URL{Scheme: "http", Host: "127.0.0.1:1"}) // nobody is there
 		},

@@ -53,6 +53,10 @@ func stormy(t *testing.T, skews []time.Duration, rounds int) {
 	random := seeded(t)
 	server := pgtest.Shared(t)
 	f := newFleet(t, server.New(t), "DAYBOOK_HIGHWATER="+server.New(t), "DAYBOOK_AUDIT_READS=off")
+	ctx, stop := context.WithCancel(t.Context())
+	var work sync.WaitGroup
+	t.Cleanup(work.Wait) // after the nodes were killed: nobody waits for one of them
+	t.Cleanup(stop)
 	nodes, said := make([]*fleetNode, len(skews)), make([]string, len(skews))
 	var starts sync.WaitGroup
 	for i, skew := range skews { // all at once, on a store without a master key
@@ -65,9 +69,6 @@ func stormy(t *testing.T, skews []time.Duration, rounds int) {
 		}
 	}
 	history := storetest.NewHistory(storetest.Load{Seed: random.Uint64(), Start: time.Now().UnixMicro(), Writers: 4, Orgs: 3})
-	ctx, stop := context.WithCancel(t.Context())
-	defer stop()
-	var work sync.WaitGroup
 	for w := range history.Load.Writers {
 		work.Go(func() { f.write(ctx, history, w) })
 	}
@@ -76,8 +77,13 @@ func stormy(t *testing.T, skews []time.Duration, rounds int) {
 	tail := f.follow(ctx, &work, "org_0")
 
 	busy := func(more int) { // until so many calls more were acknowledged
-		for begin := history.Acknowledged(); history.Acknowledged() < begin+more && t.Context().Err() == nil; {
-			<-f.answered
+		t.Helper()
+		for begin, limit := history.Acknowledged(), time.After(patience); history.Acknowledged() < begin+more; {
+			select {
+			case <-f.answered:
+			case <-limit:
+				t.Fatalf("%d calls of %d were acknowledged in %s", history.Acknowledged()-begin, more, patience)
+			}
 		}
 	}
 	busy(30)
@@ -129,13 +135,13 @@ func (f *fleet) write(ctx context.Context, h *storetest.History, writer int) {
 			// What was sent is waited for: it may be recorded after the test has ended its load.
 			res, err := c.RecordJSON(context.WithoutCancel(ctx), client.Request{Org: call.Org, Events: call.Request.Events, Key: call.Request.Key, Partial: call.Request.Partial})
 			a := call.Answer(daybook.Result{Receipts: res.Receipts}, err)
-			select {
-			case f.answered <- struct{}{}:
-			default:
-			}
 			if err := h.Add(a); err != nil {
 				f.t.Error(err)
 				return
+			}
+			select {
+			case f.answered <- struct{}{}:
+			default:
 			}
 			if a.Answered() || !call.Repeatable && !a.Nothing {
 				break
@@ -350,14 +356,11 @@ func TestNodes(t *testing.T) {
 	if status, text := f.ask(on(a), "DELETE", "/v1/keys/"+id, "", ""); status/100 != 2 {
 		t.Fatalf("revoke: %d %s", status, text)
 	}
-	revoked := time.Now()
-	for status != http.StatusUnauthorized {
-		if status, text = mine.ask(on(b), "GET", "/v1/events", "", ""); time.Since(revoked) > 5*time.Second {
-			t.Fatalf("a revoked key opens the other node: %d %s", status, text)
+	for revoked := time.Now(); status != http.StatusUnauthorized; { // however long an answer takes, it counts when it was asked for
+		asked := time.Since(revoked)
+		if status, text = mine.ask(on(b), "GET", "/v1/events", "", ""); status != http.StatusUnauthorized && asked > 2*time.Second {
+			t.Fatalf("a key opens the other node %s after it was revoked: %d %s", asked, status, text)
 		}
-	}
-	if took := time.Since(revoked); took > 3*time.Second { // a second, and what a busy machine adds
-		t.Errorf("the other node heard of it after %s", took)
 	}
 
 	// An export that one node makes is fetched from the other.
@@ -366,8 +369,8 @@ func TestNodes(t *testing.T) {
 		t.Fatalf("export: %d %s", status, text)
 	}
 	export := valueAfter(t, text, `"id":"`)
-	for !strings.Contains(text, `"state":"ready"`) {
-		if status, text = f.ask(on(b), "GET", "/v1/exports/"+export, "org_acme", ""); status != http.StatusOK || strings.Contains(text, `"failed"`) {
+	for begin := time.Now(); !strings.Contains(text, `"state":"ready"`); {
+		if status, text = f.ask(on(b), "GET", "/v1/exports/"+export, "org_acme", ""); status != http.StatusOK || strings.Contains(text, `"failed"`) || time.Since(begin) > patience {
 			t.Fatalf("export: %d %s", status, text)
 		}
 	}

@@ -6,7 +6,6 @@ import (
 	"context"
 	"flag"
 	"io"
-	"log/slog"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -111,7 +110,7 @@ func serverFor(t fataler, db, origin string) (m *Main, key string) {
 		t.Fatalf("configuration: %v", err)
 	}
 	c.DB, c.Listen, c.AuditReads = db, "127.0.0.1:0", "off" // looks come when they come; audit.txtar has them on
-	m = &Main{Config: c, Logger: slog.New(slog.DiscardHandler), Now: time.Now, Origin: origin}
+	m = &Main{Config: c, Logger: loggerFor(t), Now: time.Now, Origin: origin}
 	m.Prepare = func(ctx context.Context, docs daybook.Documents) (err error) {
 		_, key, err = control.NewKeys(docs, time.Now).Create(ctx, control.NewKey{Name: "test", Scopes: auth.All.Words()})
 		return err

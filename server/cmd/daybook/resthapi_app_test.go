@@ -95,6 +95,5 @@ func TestRestHapiApplication(t *testing.T) {
 	if diff := cmp.Diff(want, page.Docs); diff != "" {
 		t.Errorf("(-want +got):\n%s", diff)
 	}
-	s.stop(errTerminated)
-	<-s.code
+	s.end(errTerminated)
 }

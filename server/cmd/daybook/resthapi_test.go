@@ -62,8 +62,7 @@ func TestRestHapi(t *testing.T) {
 			t.Errorf("%s: %d %s %v", tt.name, answer.StatusCode, text, err)
 		}
 	}
-	s.stop(errTerminated)
-	<-s.code
+	s.end(errTerminated)
 	if out, errs, code := runHere(t, "", "fsck", "--db", db); code != exitDone {
 		t.Errorf("fsck: %d %s %s", code, out, errs)
 	}
@@ -104,6 +103,5 @@ func TestRestHapiRefusesToStart(t *testing.T) {
 	if err := answer.Body.Close(); err != nil || answer.StatusCode != http.StatusNotFound {
 		t.Errorf("the door is closed: %d %v", answer.StatusCode, err)
 	}
-	s.stop(errTerminated)
-	<-s.code
+	s.end(errTerminated)
 }

@@ -40,8 +40,7 @@ func TestRollback_postgres(t *testing.T) {
 		t.Helper()
 		server := serve(t, map[string]string{"DAYBOOK_AUDIT_READS": "off"}, flags...)
 		what(server.url)
-		server.stop(errTerminated)
-		if code := <-server.code; code != exitTerminated {
+		if code := server.end(errTerminated); code != exitTerminated {
 			t.Errorf("exit %d", code)
 		}
 	}

@@ -4,7 +4,6 @@ import (
 	"bytes"
 	"context"
 	"encoding/json"
-	"log/slog"
 	"os"
 	"path/filepath"
 	"slices"
@@ -40,7 +39,7 @@ func TestWhoLooked(t *testing.T) {
 			t.Fatal(err)
 		}
 		c.DB, c.Listen = db, "127.0.0.1:0"
-		m := &Main{Config: c, Settings: settings, Logger: slog.New(slog.DiscardHandler), Now: time.Now}
+		m := &Main{Config: c, Settings: settings, Logger: loggerFor(t), Now: time.Now}
 		if err := m.Run(context.Background()); err != nil {
 			t.Fatal(err)
 		}
@@ -136,7 +135,7 @@ func TestVerifyStore(t *testing.T) {
 	}
 	c.DB, c.Listen, c.BootstrapKey = db, "127.0.0.1:0", ""
 	start := func() *Main {
-		m := &Main{Config: c, Settings: settings, Logger: slog.New(slog.DiscardHandler), Now: time.Now}
+		m := &Main{Config: c, Settings: settings, Logger: loggerFor(t), Now: time.Now}
 		if err := m.Run(context.Background()); err != nil {
 			t.Fatal(err)
 		}

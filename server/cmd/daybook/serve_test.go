@@ -1,14 +1,12 @@
 package main
 
 import (
-	"bufio"
 	"bytes"
 	"context"
 	"crypto/ecdsa"
 	"crypto/elliptic"
 	"crypto/rand"
 	"crypto/x509"
-	"encoding/json"
 	"encoding/pem"
 	"fmt"
 	"io"
@@ -27,6 +25,7 @@ import (
 
 // served is a `daybook serve` in this process.
 type served struct {
+	t    *testing.T
 	url  string
 	said string // its log up to where it listens
 	stop context.CancelCauseFunc
@@ -37,26 +36,34 @@ type served struct {
 func serve(t *testing.T, vars map[string]string, args ...string) *served {
 	t.Helper()
 	ctx, stop := context.WithCancelCause(t.Context())
-	in, out := io.Pipe()
-	s := &served{stop: stop, code: make(chan int, 1)}
+	s := &served{t: t, stop: stop, code: make(chan int, 1)}
+	log, listens := saidOf(t, "the server"), make(chan string, 1)
+	log.until(listens)
 	go func() {
-		code := run(ctx, append([]string{"serve", "--listen", "127.0.0.1:0"}, args...), nil, io.Discard, out, func(name string) string { return vars[name] })
-		out.Close() //nolint:errcheck // a pipe's never fails
-		s.code <- code
+		s.code <- run(ctx, append([]string{"serve", "--listen", "127.0.0.1:0"}, args...), nil, io.Discard, log, func(name string) string { return vars[name] })
 	}()
-	lines := bufio.NewScanner(in)
-	var said strings.Builder
-	for lines.Scan() {
-		said.WriteString(lines.Text() + "\n")
-		var line struct{ Msg, URL string }
-		if json.Unmarshal(lines.Bytes(), &line) == nil && line.Msg == "listening" {
-			s.url, s.said = line.URL, said.String()
-			go io.Copy(io.Discard, in) //nolint:errcheck // what it logs from here on
-			return s
-		}
+	select {
+	case s.url = <-listens:
+		s.said = log.String()
+	case code := <-s.code:
+		t.Fatalf("it never listened: exit %d", code)
+	case <-time.After(patience):
+		t.Fatalf("it does not listen after %s", patience)
 	}
-	t.Fatalf("it never listened: exit %d\n%s", <-s.code, said.String())
-	return nil
+	return s
+}
+
+// end stops the server, says why, and returns its exit code.
+func (s *served) end(why error) int {
+	s.t.Helper()
+	s.stop(why)
+	select {
+	case code := <-s.code:
+		return code
+	case <-time.After(patience):
+		s.t.Fatalf("it has not ended %s after it was stopped", patience)
+		return 0
+	}
 }
 
 // TestServe: a first key from the environment, TLS from files, what was acknowledged is there after the next start, and the exit
@@ -89,8 +96,7 @@ func TestServe(t *testing.T) {
 	if _, errs, code := do(s.url, "whoami"); code != exitFailed || !strings.Contains(errs, "certificate") {
 		t.Errorf("an unknown certificate authority: exit %d: %s", code, errs)
 	}
-	s.stop(errTerminated)
-	if code := <-s.code; code != exitTerminated {
+	if code := s.end(errTerminated); code != exitTerminated {
 		t.Errorf("stopped by SIGTERM: exit %d", code)
 	}
 
@@ -105,8 +111,7 @@ func TestServe(t *testing.T) {
 	if _, errs, code := do(s.url, "key", "create", "--db", db, "--all-orgs", "--scopes", "read"); code != exitFailed || !strings.Contains(errs, "in use") {
 		t.Errorf("a second process may not write: exit %d: %s", code, errs)
 	}
-	s.stop(errInterrupted)
-	if code := <-s.code; code != exitInterrupted {
+	if code := s.end(errInterrupted); code != exitInterrupted {
 		t.Errorf("interrupted: exit %d", code)
 	}
 
@@ -127,8 +132,7 @@ func TestServeWithoutKey(t *testing.T) {
 	db := filepath.Join(t.TempDir(), "daybook.db")
 	for _, keys := range []int{0, 1} {
 		s := serve(t, nil, "--db", db)
-		s.stop(errInterrupted)
-		if code := <-s.code; code != exitInterrupted {
+		if code := s.end(errInterrupted); code != exitInterrupted {
 			t.Fatalf("exit %d", code)
 		}
 		how := "daybook key create --db " + db + " --all-orgs"

@@ -7,7 +7,6 @@ import (
 	"encoding/json"
 	"fmt"
 	"io/fs"
-	"log/slog"
 	"os"
 	"path/filepath"
 	"slices"
@@ -122,7 +121,7 @@ func (x *tampered) server(folder string, now func() time.Time) *Main {
 	}
 	c.DB, c.Listen, c.AuditReads = x.in.address(x, folder), "127.0.0.1:0", "off"
 	c.MasterKeyFile = filepath.Join(x.dir, "master.key")
-	m := &Main{Config: c, Logger: slog.New(slog.DiscardHandler), Now: now, Origin: "audit.example.com"}
+	m := &Main{Config: c, Logger: loggerFor(x.t), Now: now, Origin: "audit.example.com"}
 	m.Prepare = func(ctx context.Context, docs daybook.Documents) (err error) {
 		if err := control.NewOrgs(docs, now).Ensure(ctx, "org_acme"); err != nil {
 			return err

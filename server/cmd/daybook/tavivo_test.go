@@ -77,8 +77,7 @@ func TestTavivo(t *testing.T) {
 	if status != 200 || !strings.Contains(string(answer), `"edited":{"enabled":false}`) || strings.Count(string(answer), `"eventId"`) != 1 {
 		t.Errorf("reading: %d %s", status, answer)
 	}
-	s.stop(errTerminated)
-	<-s.code
+	s.end(errTerminated)
 }
 
 // TestTavivoSecretFile: the file wins; one that is missing stops the start; without the door nothing answers.
@@ -98,8 +97,7 @@ func TestTavivoSecretFile(t *testing.T) {
 			t.Errorf("a token of %q: %d", secret, status)
 		}
 	}
-	s.stop(errTerminated)
-	<-s.code
+	s.end(errTerminated)
 	if _, errs, code := runHere(t, "", "serve", "--listen", "127.0.0.1:0", "--db", filepath.Join(dir, "daybook.db"), "--tavivo-jwt-secret-file", path+".none"); code != exitFailed || !strings.Contains(errs, "tavivo_jwt_secret_file") {
 		t.Errorf("a file that is missing: exit %d, %s", code, errs)
 	}
@@ -107,8 +105,7 @@ func TestTavivoSecretFile(t *testing.T) {
 	if status, header, _ := axios(t, s.url, "GET /logs", tavivoToken("other"), ""); status != 404 || header.Get("Content-Type") != "application/problem+json" {
 		t.Errorf("the door is closed: %d %v", status, header)
 	}
-	s.stop(errTerminated)
-	<-s.code
+	s.end(errTerminated)
 }
 
 // tavivoToken is the service token of ta-vivo-api: it says its name, and lasts.

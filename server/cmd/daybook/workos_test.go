@@ -67,7 +67,6 @@ func TestWorkOSSettings(t *testing.T) {
 				t.Errorf("%s %s %s: %d %s %v", c.method, c.path, c.body, res.StatusCode, text, err)
 			}
 		}
-		s.stop(errors.New("enough"))
-		<-s.code
+		s.end(errors.New("enough"))
 	}
 }

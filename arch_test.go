@@ -36,7 +36,7 @@ var arch = []archModule{
 	{dir: "", lines: [][]string{
 		{
 			"internal/durable", "internal/typeid", "internal/spelling", "internal/appsql", "internal/pgtest", "internal/pointer", "internal/rawjson",
-			"internal/checkpoint", "internal/merkle", "internal/stored",
+			"internal/checkpoint", "internal/merkle", "internal/stored", "internal/cursor",
 		},
 		{"leaf", "internal/difference", "internal/anchors", "internal/timeline"},
 		{"query", "internal/facets"},

@@ -38,7 +38,7 @@ var arch = []archModule{
 			"internal/durable", "internal/typeid", "internal/spelling", "internal/appsql", "internal/pgtest", "internal/pointer", "internal/rawjson",
 			"internal/checkpoint", "internal/merkle", "internal/stored", "internal/cursor",
 		},
-		{"leaf", "internal/difference", "internal/anchors", "internal/timeline"},
+		{"leaf", "internal/difference", "internal/anchors", "internal/timeline", "internal/delivery"},
 		{"query", "internal/facets"},
 		{"internal/termfilter"},
 		{".", "verify"},

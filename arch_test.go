@@ -53,6 +53,7 @@ var arch = []archModule{
 		{"internal/control", "internal/load"},
 		{"internal/auth", "internal/export", "internal/stream"},
 		{"internal/api", "internal/compat/*", "internal/doortest"},
+		{"internal/foreign"},
 		{"cmd/daybook", "bench"},
 	}},
 	{dir: "examples", may: []string{""}, lines: [][]string{{"*"}}},

@@ -36,10 +36,10 @@ var arch = []archModule{
 	{dir: "", lines: [][]string{
 		{
 			"internal/durable", "internal/typeid", "internal/spelling", "internal/appsql", "internal/pgtest", "internal/pointer", "internal/rawjson",
-			"internal/checkpoint", "internal/merkle", "internal/stored",
+			"internal/checkpoint", "internal/stored",
 		},
-		{"leaf", "internal/difference", "internal/anchors", "internal/timeline"},
-		{"query", "internal/facets"},
+		{"leaf", "internal/difference", "internal/merkle", "internal/timeline"},
+		{"query", "internal/facets", "internal/anchors"},
 		{"internal/termfilter"},
 		{".", "verify"},
 		{"client", "witness", "daybookhttp", "daybooksql", "activity", "crm", "storetest", "internal/sentence"},

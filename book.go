@@ -9,6 +9,8 @@ import (
 	"log/slog"
 	"sync"
 	"time"
+
+	"github.com/daybook-audit/daybook/internal/merkle"
 )
 
 // Book is all logs kept in one Store, in this process. It is safe for concurrent use. One Store may have several Books in several
@@ -20,7 +22,7 @@ type Book struct {
 	shards  []*shard
 	merger  *merger
 	cache   *blockCache
-	nodes   *nodeCache
+	nodes   *merkle.Cache
 	limits  *scanLimits
 	signer  *signer  // nil: nothing is signed
 	fleet   *fleet   // nil: no other process uses the store
@@ -137,7 +139,7 @@ func Open(ctx context.Context, store Store, o Options) (*Book, error) {
 		return nil, &Error{Code: CodeInvalid, Rule: "cursor_key", Message: "Options.CursorKey must have at least 32 bytes"}
 	}
 	b := &Book{store: store, o: o, metrics: *o.Metrics, broken: make(chan struct{}), actsOf: map[LogNo]*logActs{}}
-	b.cache, b.nodes, b.limits = newBlockCache(o.CacheBytes), newNodeCache(), newScanLimits()
+	b.cache, b.nodes, b.limits = newBlockCache(o.CacheBytes), merkle.NewCache(), newScanLimits()
 	b.fleet = newFleet(b)
 	var err error
 	if x, ok := store.(*Excerpt); ok {

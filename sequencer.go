@@ -463,7 +463,7 @@ func (s *shard) settled(c *tailCommit) {
 	s.mu.Lock()
 	for i := range s.batch.touched {
 		t := &s.batch.touched[i]
-		t.log.tree.set(&t.tree)
+		t.log.tree.Set(&t.tree)
 	}
 	s.publish(c)
 	s.mu.Unlock()

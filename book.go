@@ -10,6 +10,7 @@ import (
 	"sync"
 	"time"
 
+	"github.com/daybook-audit/daybook/internal/idfilter"
 	"github.com/daybook-audit/daybook/internal/merkle"
 )
 
@@ -190,7 +191,7 @@ func newShard(b *Book, no int) *shard {
 		b: b, no: no, orgs: map[OrgID]*logTail{}, logs: map[LogNo]*logTail{}, gone: map[LogNo]struct{}{}, changed: make(chan struct{}),
 		wake: make(chan struct{}, 1), room: make(chan struct{}, 1), done: make(chan struct{}), stop: make(chan struct{}),
 		following: make(chan struct{}, 1),
-		ids:       newIDFilter(b.now()),
+		ids:       idfilter.New(b.now()),
 		batch:     batch{index: map[*logTail]int{}, ids: map[explicitID]struct{}{}, hashes: map[KeyRef]struct{}{}},
 	}
 }

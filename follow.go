@@ -252,7 +252,7 @@ func (s *shard) skip(ctx context.Context, in turn) error {
 		s.skips++
 		s.last, s.merged, s.signed = tail.Merged, max(s.merged, tail.Merged), max(s.signed, tail.Signed)
 		// The filter knows no id of what was skipped, wherever that went.
-		s.ids.covered = max(s.ids.covered, s.b.now())
+		s.ids.Miss(s.b.now())
 		s.mu.Unlock()
 		s.takeHeads(heads)
 		s.mu.Lock()

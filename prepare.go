@@ -98,7 +98,7 @@ func (s *shard) isNew(j *job, id *ID, since *recent, ahead int64) bool {
 	// the log, or if the whole log was: unless the log knows of clocks that were ahead, whose ids may be older than they look.
 	madeAt := id.Micros()
 	switch {
-	case !s.ids.maybe(id) && (madeAt > s.ids.covered+clockSlack && madeAt > ahead || j.log.emptyAt >= s.ids.covered):
+	case !s.ids.Maybe((*[16]byte)(id)) && (madeAt > s.ids.Covered()+clockSlack && madeAt > ahead || j.log.emptyAt >= s.ids.Covered()):
 	case j.looked+1 < since.oldest || since.hasID(j.log.no, id, j.looked):
 		return false
 	}
@@ -220,7 +220,7 @@ func (s *shard) sequence(t *touchedLog, c *tailCommit, notBefore int64) {
 			p.leaf = l.Hash()
 			t.control = t.control || p.kind == KindControl
 			t.tree.Append(p.leaf)
-			s.ids.add(&p.id, notBefore)
+			s.ids.Add((*[16]byte)(&p.id), notBefore)
 			c.entries = append(c.entries, tailEntry{
 				leaf: p.leaf, id: p.id, secret: p.secret, len: uint32(len(p.body)), idAt: uint32(p.idAt),
 			})

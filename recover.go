@@ -89,7 +89,7 @@ func (s *shard) apply(commits []*tailCommit, tail Tail) error {
 			now = max(now, c.runs[i].received+int64(c.runs[i].count))
 		}
 		for i := range c.entries {
-			s.ids.add(&c.entries[i].id, now)
+			s.ids.Add((*[16]byte)(&c.entries[i].id), now)
 		}
 		s.publish(c)
 	}

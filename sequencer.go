@@ -13,6 +13,7 @@ import (
 
 	"golang.org/x/mod/sumdb/tlog"
 
+	"github.com/daybook-audit/daybook/internal/idfilter"
 	"github.com/daybook-audit/daybook/leaf"
 )
 
@@ -64,7 +65,7 @@ type shard struct {
 
 	// Owned by run.
 	overtaken time.Time // when another process last committed before this one could, by the monotonic clock
-	ids       *idFilter
+	ids       *idfilter.Filter
 	batch     batch
 }
 

@@ -292,7 +292,7 @@ func (s *shard) commit(jobs []*job) {
 				unanswered = untold(unanswered)
 				continue
 			}
-			case errors.As(err, &exists):
+		case errors.As(err, &exists):
 			unanswered = s.sendBack(untold(unanswered), exists.Keys)
 			continue
 		case c == nil:

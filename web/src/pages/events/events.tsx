@@ -66,7 +66,7 @@ export default function Events() {
 
 	const question = { q: search.q ?? "", from: search.from ?? "", to: search.to ?? "", tz: search.tz ?? "" };
 	// What stands beside the rows may come later than they, or not at all; what is known of the search before stays meanwhile.
-	const facets = useLoad((signal) => api.facets(org, { ...question, top: 64 }, signal), [org, question, round], { keep: true });
+	const facets = useLoad((signal) => api.facets(org, { ...question, top: 64, names: true }, signal), [org, question, round], { keep: true });
 	const histogram = useLoad((signal) => api.histogram(org, { ...question, bars: 60 }, signal), [org, question, round], { keep: true });
 	const log = useLoad((signal) => summary(org, signal), [org, round], { keep: true });
 
@@ -106,7 +106,6 @@ export default function Events() {
 			busy={facets.loading && !facets.data}
 			failed={facets.problem !== null && !queryProblem}
 			query={q}
-			nameOf={pages.nameOf}
 			onQuery={setQuery}
 		/>
 	);

@@ -11,8 +11,13 @@ export default [
 			await page.waitForSelector(".facet-row");
 			expect(page.url().includes("from=now-7d"), "the range is not in the address");
 			expect((await page.title()).includes("Events"), "the page has no title");
-			const actors = await page.locator(".facet:has(legend:text-is('Actor')) .facet-label").evaluateAll((all) => all.map((one) => [one.innerText.trim(), one.title]));
-			expect(actors.length > 5 && actors.every(([shown, whole]) => !/^usr_/.test(shown) && whole.startsWith(shown)), `the actors are called ${actors.join("; ")}`);
+			const actors = await page
+				.locator(".facet:has(legend:text-is('Actor')) .facet-label")
+				.evaluateAll((all) => all.map((one) => [one.innerText.trim(), one.title]));
+			expect(
+				actors.length > 5 && actors.every(([shown, whole]) => !/^usr_/.test(shown) && whole.startsWith(shown)),
+				`the actors are called ${actors.join("; ")}`,
+			);
 			expect((await page.locator("[role=grid]").getAttribute("aria-rowcount")) === "-1", "the grid says how many rows there are before it knows");
 		},
 	},

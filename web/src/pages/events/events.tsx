@@ -101,13 +101,7 @@ export default function Events() {
 	const oldest = log.data?.oldest;
 	const hidden = all !== "1" && hides(q);
 	const facetList = (
-		<Facets
-			counts={facets.data}
-			busy={facets.loading && !facets.data}
-			failed={facets.problem !== null && !queryProblem}
-			query={q}
-			onQuery={setQuery}
-		/>
+		<Facets counts={facets.data} busy={facets.loading && !facets.data} failed={facets.problem !== null && !queryProblem} query={q} onQuery={setQuery} />
 	);
 	return (
 		<div class={`events ${sel ? "with-drawer" : ""}`}>

@@ -39,6 +39,8 @@ func tell(ctx context.Context, docs daybook.Documents) error {
 const (
 	heedEvery = 500 * time.Millisecond
 	heedAgain = time.Minute // without any news, since whoever had some may have ended before it could tell
+
+	heedFor = 2 * time.Second // how long the store may take to say what there is, before what is remembered holds on
 )
 
 // News is how a node hears that it must not believe any longer what it remembers: a key was revoked, an organization is being erased, by
@@ -86,14 +88,17 @@ func (n *News) Heed(ctx context.Context) error {
 	return n.ask(ctx, now)
 }
 
-// ask asks the store. The caller holds mu.
+// ask asks the store. The caller holds mu, and others wait for it: that its request ends does not matter, and a store that says nothing is
+// not asked by one after the other.
 func (n *News) ask(ctx context.Context, now time.Time) error {
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), heedFor)
+	defer cancel()
 	var version int64
 	switch d, err := n.docs.Get(ctx, kindInstance, "", newsID); {
 	case err == nil:
 		version = d.Version
 	case !errors.Is(err, daybook.ErrNotExist):
-		n.due.Store(now.Add(heedEvery).UnixMicro())
+		n.due.Store(n.now().Add(heedEvery).UnixMicro())
 		return nil // what is remembered holds on, and whoever needs more asks the store itself
 	}
 	if version == n.version && now.Before(n.again) {

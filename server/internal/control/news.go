@@ -5,7 +5,6 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
-	"sync"
 	"sync/atomic"
 	"time"
 
@@ -52,19 +51,22 @@ type News struct {
 	now   func() time.Time
 	heard []func(ctx context.Context) error
 
-	due     atomic.Int64 // µs since 1970: when the store is to be asked again
-	mu      sync.Mutex   // held by whoever asks
-	version int64        // of the document; guarded by mu, as is again
-	again   time.Time
+	due atomic.Int64 // µs since 1970: when the store is to be asked again
+
+	turn     chan struct{} // one slot: of whoever asks; guards what follows
+	version  int64         // of the document
+	again    time.Time
+	failed   error // what could not be heard when that was last tried, at
+	failedAt time.Time
 }
 
 // NewNews returns the news of the nodes that keep their documents in docs. Each of heard is called when there are some, and once a minute.
 func NewNews(docs daybook.Documents, now func() time.Time, heard ...func(ctx context.Context) error) *News {
-	return &News{docs: docs, now: now, heard: heard, version: -1}
+	return &News{docs: docs, now: now, heard: heard, version: -1, turn: make(chan struct{}, 1)}
 }
 
 // Heed hears what there is to hear, unless somebody has just done so. It fails when there was something and it could not be heard: the
-// next call tries again.
+// next call tries again, and those that waited meanwhile have failed with it.
 func (n *News) Heed(ctx context.Context) error {
 	if n == nil {
 		return nil
@@ -74,21 +76,33 @@ func (n *News) Heed(ctx context.Context) error {
 	if late < 0 {
 		return nil
 	}
-	if late < heedEvery.Microseconds() { // one asks, the others need not wait for that
-		if !n.mu.TryLock() {
+	select {
+	case n.turn <- struct{}{}:
+	default:
+		if late < heedEvery.Microseconds() { // one asks, the others need not wait for that
 			return nil
 		}
-	} else {
-		n.mu.Lock()
+		select {
+		case n.turn <- struct{}{}:
+		case <-ctx.Done():
+			return context.Cause(ctx)
+		}
 	}
-	defer n.mu.Unlock()
-	if now.UnixMicro() < n.due.Load() { // somebody has asked while this one waited
+	defer func() { <-n.turn }()
+	switch {
+	case now.UnixMicro() < n.due.Load(): // somebody has asked while this one waited
 		return nil
+	case n.failedAt.After(now):
+		return n.failed
 	}
-	return n.ask(ctx, now)
+	err := n.ask(ctx, now)
+	if err != nil {
+		n.failed, n.failedAt = err, n.now()
+	}
+	return err
 }
 
-// ask asks the store. The caller holds mu, and others wait for it: that its request ends does not matter, and a store that says nothing is
+// ask asks the store. The caller has the turn, and others wait for it: that its request ends does not matter, and a store that says nothing is
 // not asked by one after the other.
 func (n *News) ask(ctx context.Context, now time.Time) error {
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), heedFor)

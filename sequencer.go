@@ -13,6 +13,7 @@ import (
 
 	"golang.org/x/mod/sumdb/tlog"
 
+	"github.com/daybook-audit/daybook/internal/idfilter"
 	"github.com/daybook-audit/daybook/leaf"
 )
 
@@ -65,7 +66,7 @@ type shard struct {
 
 	// Owned by run.
 	overtaken time.Time // when another process last committed before this one could, by the monotonic clock
-	ids       *idFilter
+	ids       *idfilter.Filter
 	batch     batch
 }
 
@@ -383,7 +384,7 @@ func (s *shard) settled(c *tailCommit) {
 	s.mu.Lock()
 	for i := range s.batch.touched {
 		t := &s.batch.touched[i]
-		t.log.tree.set(&t.tree)
+		t.log.tree.Set(&t.tree)
 	}
 	s.publish(c)
 	s.mu.Unlock()

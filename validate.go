@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"math"
 
+	"github.com/daybook-audit/daybook/internal/timestamp"
 	"github.com/daybook-audit/daybook/internal/typeid"
 	"github.com/daybook-audit/daybook/leaf"
 )
@@ -180,7 +181,7 @@ func (c *checker) occurredAt(end int) error {
 	if err := c.str(end); err != nil {
 		return err
 	}
-	t, rule := parseTime(c.d.Value(c.i))
+	t, rule := timestamp.Parse(c.d.Value(c.i))
 	switch rule {
 	case "":
 		c.out.occurred, c.out.hasOccurred = t, true

@@ -8,6 +8,7 @@ import (
 	"strings"
 	"unicode"
 
+	"github.com/daybook-audit/daybook/internal/pointer"
 	"github.com/daybook-audit/daybook/internal/rawjson"
 )
 
@@ -41,7 +42,7 @@ func (DefaultRedactor) Redact(path string, v json.RawMessage) json.RawMessage {
 			return maskedChange(v)
 		}
 	case free < len(path):
-		if isSecret(fieldName([]byte(path[strings.LastIndexByte(path, '/')+1:]))) {
+		if isSecret(pointer.Name(path[strings.LastIndexByte(path, '/')+1:])) {
 			return json.RawMessage(maskedWire)
 		}
 	}
@@ -52,7 +53,7 @@ func (DefaultRedactor) Redact(path string, v json.RawMessage) json.RawMessage {
 func maskedChange(v json.RawMessage) json.RawMessage {
 	var c Change
 	if json.Unmarshal(v, &c) != nil || !slices.ContainsFunc(strings.Split(c.Path, "/"), func(step string) bool {
-		return isSecret(fieldName([]byte(step)))
+		return isSecret(pointer.Name(step))
 	}) {
 		return v
 	}
@@ -180,9 +181,9 @@ func (x *redaction) value(dst []byte, path string, raw []byte) []byte {
 		dst = append(dst, '{')
 		for name, value := range rawjson.Each(raw) {
 			mark := len(dst)
-			dst = append(append(comma(dst), name...), ':')
+			dst = append(append(rawjson.Comma(dst), name...), ':')
 			start := len(dst)
-			if dst = x.value(dst, path+"/"+escaped(rawjson.Text(name)), value); len(dst) == start {
+			if dst = x.value(dst, path+"/"+pointer.Step(rawjson.Text(name)), value); len(dst) == start {
 				dst = dst[:mark]
 			}
 		}
@@ -192,7 +193,7 @@ func (x *redaction) value(dst []byte, path string, raw []byte) []byte {
 		i := 0
 		for value := range rawjson.Elements(raw) {
 			mark := len(dst)
-			dst = comma(dst)
+			dst = rawjson.Comma(dst)
 			start := len(dst)
 			if dst = x.value(dst, path+"/"+strconv.Itoa(i), value); len(dst) == start {
 				dst = dst[:mark]
@@ -229,9 +230,4 @@ func kindOf(raw []byte) byte {
 		return c
 	}
 	return '0'
-}
-
-// escaped returns name as a step of a JSON pointer.
-func escaped(name string) string {
-	return strings.ReplaceAll(strings.ReplaceAll(name, "~", "~0"), "/", "~1")
 }

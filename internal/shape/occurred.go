@@ -1,12 +1,12 @@
-package daybook
+package shape
 
 // maxMicros is 9999-12-31T23:59:59.999999Z in µs since 1970.
 const maxMicros = 253402300799999999
 
-// parseTime reads an RFC 3339 time in its strict form, YYYY-MM-DDThh:mm:ss with up to nine decimals and Z or an offset, and
+// Time reads an RFC 3339 time in its strict form, YYYY-MM-DDThh:mm:ss with up to nine decimals and Z or an offset, and
 // returns it in µs since 1970 (UTC), finer digits cut off. T and Z are capitals and there is no leap second, so that every common
 // library reads what was accepted. rule is empty, invalid_format, or invalid_value for a time outside the years 1970 to 9999.
-func parseTime(b []byte) (micros int64, rule string) {
+func Time(b []byte) (micros int64, rule string) {
 	if len(b) < len("2006-01-02T15:04:05Z") || b[4] != '-' || b[7] != '-' || b[10] != 'T' || b[13] != ':' || b[16] != ':' {
 		return 0, "invalid_format"
 	}

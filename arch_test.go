@@ -39,7 +39,7 @@ var arch = []archModule{
 			"internal/checkpoint", "internal/merkle", "internal/stored", "internal/cursor",
 		},
 		{"leaf", "internal/difference", "internal/anchors", "internal/timeline", "internal/delivery"},
-		{"query", "internal/facets", "internal/shape"},
+		{"query", "internal/facets", "internal/shape", "internal/redaction"},
 		{"internal/termfilter"},
 		{".", "verify"},
 		{"client", "witness", "daybookhttp", "daybooksql", "activity", "crm", "storetest", "internal/sentence"},

@@ -35,11 +35,11 @@ type archModule struct {
 var arch = []archModule{
 	{dir: "", lines: [][]string{
 		{
-			"internal/durable", "internal/typeid", "internal/spelling", "internal/appsql", "internal/pgtest", "internal/pointer", "internal/rawjson",
-			"internal/checkpoint", "internal/merkle", "internal/stored", "internal/cursor",
+			"internal/durable", "internal/typeid", "internal/spelling", "internal/idfilter", "internal/timestamp", "internal/appsql", "internal/pgtest",
+			"internal/pointer", "internal/rawjson", "internal/checkpoint", "internal/stored", "internal/cursor",
 		},
-		{"leaf", "internal/difference", "internal/anchors", "internal/timeline", "internal/delivery"},
-		{"query", "internal/facets", "internal/shape", "internal/redaction"},
+		{"leaf", "internal/difference", "internal/merkle", "internal/timeline", "internal/delivery"},
+		{"query", "internal/facets", "internal/anchors", "internal/shape", "internal/redaction"},
 		{"internal/termfilter"},
 		{".", "verify"},
 		{"client", "witness", "daybookhttp", "daybooksql", "activity", "crm", "storetest", "internal/sentence"},

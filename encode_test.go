@@ -12,6 +12,7 @@ import (
 	"pgregory.net/rapid"
 
 	"github.com/daybook-audit/daybook/internal/pointer"
+	"github.com/daybook-audit/daybook/internal/timestamp"
 	"github.com/daybook-audit/daybook/leaf"
 )
 
@@ -59,7 +60,7 @@ func drawEvent(t *rapid.T) Event {
 		e.ID = NewID()
 	}
 	if rapid.Bool().Draw(t, "with time") {
-		seconds := rapid.Int64Range(1, 253402300799).Draw(t, "s")
+		seconds := rapid.Int64Range(1, timestamp.Max/1_000_000).Draw(t, "s")
 		zone := time.FixedZone("", 60*rapid.IntRange(-600, 600).Draw(t, "zone"))
 		e.OccurredAt = time.Unix(seconds, rapid.Int64Range(0, 999999999).Draw(t, "ns")).In(zone)
 	}

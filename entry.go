@@ -8,6 +8,7 @@ import (
 	"golang.org/x/mod/sumdb/tlog"
 
 	"github.com/daybook-audit/daybook/internal/rawjson"
+	"github.com/daybook-audit/daybook/internal/timestamp"
 	"github.com/daybook-audit/daybook/leaf"
 )
 
@@ -133,7 +134,7 @@ func (e Entry) MarshalJSON() ([]byte, error) { return e.AppendJSON(nil), nil }
 
 // AppendTime appends a time in µs since 1970 as RFC 3339 in UTC with exactly six decimals.
 func AppendTime(dst []byte, micros int64) []byte {
-	return time.UnixMicro(micros).UTC().AppendFormat(dst, "2006-01-02T15:04:05.000000Z")
+	return timestamp.Append(dst, micros)
 }
 
 // readTop reads which members payload carries. It was accepted before, so it is not judged again.

@@ -161,7 +161,7 @@ func (g *signer) endedAt(ctx context.Context, s *shard, old *logTail, r *EpochRe
 	err := s.between(ctx, func() { // whatever was being committed is in the picture
 		s.mu.RLock()
 		defer s.mu.RUnlock()
-		h.view, h.root = s.viewOf(old), old.tree.root()
+		h.view, h.root = s.viewOf(old), old.tree.Root()
 	})
 	if err != nil {
 		return nil, err
@@ -271,7 +271,7 @@ func (g *signer) trust(ctx context.Context, s *shard, t *logTail) error {
 	}
 	var h signedHead
 	s.mu.Lock()
-	h.view, h.root = s.viewOf(t), t.tree.root()
+	h.view, h.root = s.viewOf(t), t.tree.Root()
 	t.frozen = nil
 	s.mu.Unlock()
 	t.sig.vetted.Store(false)

@@ -10,6 +10,8 @@ import (
 	"slices"
 	"sync"
 	"time"
+
+	"github.com/daybook-audit/daybook/internal/merkle"
 )
 
 // fleet is how a Book knows of the other processes that use its store: one goroutine watches where the shards stand and brings this
@@ -250,7 +252,7 @@ func (s *shard) skip(ctx context.Context, in turn) error {
 		s.skips++
 		s.last, s.merged, s.signed = tail.Merged, max(s.merged, tail.Merged), max(s.signed, tail.Signed)
 		// The filter knows no id of what was skipped, wherever that went.
-		s.ids.covered = max(s.ids.covered, s.b.now())
+		s.ids.Miss(s.b.now())
 		s.mu.Unlock()
 		s.takeHeads(heads)
 		s.mu.Lock()
@@ -318,7 +320,7 @@ func (s *shard) takeHead(h *Head) {
 	if t.fault == nil && h.Packed > t.size { // what was skipped
 		t.size, t.received, t.controls, t.unseen, t.emptyAt = h.Packed, h.LastReceived, h.Packed, h.LastReceived, 0
 		t.ahead = max(t.ahead, h.IDAhead)
-		t.tree = frontier{size: h.Packed, hashes: slices.Clone(h.Frontier)}
+		t.tree = merkle.Frontier{Size: h.Packed, Hashes: slices.Clone(h.Frontier)}
 	}
 	s.setHead(t, *h)
 }
@@ -344,7 +346,7 @@ func (s *shard) dropFolded() {
 // forgetLog drops everything that was read of the blocks of a log.
 func (b *Book) forgetLog(log LogNo) {
 	b.cache.forget(log)
-	b.nodes.forgetRuns(log)
+	b.nodes.ForgetRuns(int64(log))
 	b.actsMu.Lock()
 	a := b.actsOf[log]
 	b.actsMu.Unlock()

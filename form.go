@@ -20,7 +20,7 @@ const (
 	formFields = 1 // some fields are erased. body: every field with its own salt, or its commitment; the secret is gone
 	formLeaf   = 2 // erased whole, or pruned. body: why; the payload root is kept, so that the leaf can be made again
 	formHash   = 3 // pruned. body: why; the leaf hash is kept, and neither id nor time
-	formNone   = 4 // pruned, with the whole run of rootWidth that it lies in: nothing is kept of it
+	formNone   = 4 // pruned, with the whole run of 256 that it lies in: nothing is kept of it
 )
 
 // keepOf is what the keep section of a block holds of an entry, by form.

@@ -13,6 +13,7 @@ import (
 
 	"golang.org/x/mod/sumdb/tlog"
 
+	"github.com/daybook-audit/daybook/internal/idfilter"
 	"github.com/daybook-audit/daybook/leaf"
 )
 
@@ -64,7 +65,7 @@ type shard struct {
 
 	// Owned by run.
 	overtaken time.Time // when another process last committed before this one could, by the monotonic clock
-	ids       *idFilter
+	ids       *idfilter.Filter
 	batch     batch
 }
 
@@ -288,11 +289,11 @@ func (s *shard) commit(jobs []*job) {
 		case errors.Is(err, ErrHeadMoved):
 			var written bool
 			if written, err = s.overtook(c); err == nil && !written {
-				unanswered = slices.DeleteFunc(unanswered, func(j *job) bool { return j.told })
+				unanswered = untold(unanswered)
 				continue
 			}
 		case errors.As(err, &exists):
-			unanswered = s.sendBack(unanswered, exists.Keys)
+			unanswered = s.sendBack(untold(unanswered), exists.Keys)
 			continue
 		case c == nil:
 			continue // nothing was sent: the next attempt is made without others waiting
@@ -389,6 +390,12 @@ func (j *job) answer(err error) {
 	}
 }
 
+// untold returns those of jobs whose callers still wait. The others have their events back: a commit that was not written takes none of them
+// a second time.
+func untold(jobs []*job) []*job {
+	return slices.DeleteFunc(jobs, func(j *job) bool { return j.told })
+}
+
 // append hands the commit to the store.
 func (s *shard) append(c *tailCommit, row []byte, jobs []*job) error {
 	commit := s.storeCommit(c, row)
@@ -463,7 +470,7 @@ func (s *shard) settled(c *tailCommit) {
 	s.mu.Lock()
 	for i := range s.batch.touched {
 		t := &s.batch.touched[i]
-		t.log.tree.set(&t.tree)
+		t.log.tree.Set(&t.tree)
 	}
 	s.publish(c)
 	s.mu.Unlock()

@@ -133,7 +133,7 @@ func (g *signer) head(ctx context.Context, s *shard, t *logTail) (signedHead, er
 	err := s.between(ctx, func() {
 		s.mu.Lock()
 		defer s.mu.Unlock()
-		h.view, h.root = s.viewOf(t), t.tree.root()
+		h.view, h.root = s.viewOf(t), t.tree.Root()
 		h.at = max(g.b.now(), t.received, t.sig.mark.At)
 		s.signed = max(s.signed, h.at)
 	})
@@ -238,7 +238,7 @@ func (g *signer) extends(ctx context.Context, s *shard, t *logTail, h *signedHea
 	root := h.root
 	if m.Size < h.view.size {
 		var err error
-		if root, err = g.b.treeReader(ctx, h.view).root(m.Size); err != nil {
+		if root, err = g.b.tree(ctx, h.view).Root(m.Size); err != nil {
 			return fmt.Errorf("compute the root of %s at size %d: %w", t.org, m.Size, err)
 		}
 	}
@@ -295,7 +295,7 @@ func (g *signer) vet(ctx context.Context, s *shard, t *logTail) error {
 		}
 		var h signedHead
 		s.mu.RLock()
-		h.view, h.root = s.viewOf(t), t.tree.root()
+		h.view, h.root = s.viewOf(t), t.tree.Root()
 		s.mu.RUnlock()
 		if err = g.extends(ctx, s, t, &h, m, marked); err == nil && stored && (c.Size != m.Size || c.Root != m.Root) {
 			// It was signed and not marked, or is the last one stored before a crash: in either case a head of this log.

@@ -184,7 +184,7 @@ func (g *signer) signedElsewhere(ctx context.Context, s *shard, t *logTail) (boo
 		return false, err
 	}
 	s.mu.RLock()
-	same := c.Size == t.size && c.Root == t.tree.root()
+	same := c.Size == t.size && c.Root == t.tree.Root()
 	s.mu.RUnlock()
 	if !same {
 		return false, nil

@@ -6,6 +6,7 @@ import (
 	"strconv"
 
 	"github.com/daybook-audit/daybook/internal/pointer"
+	"github.com/daybook-audit/daybook/internal/timestamp"
 	"github.com/daybook-audit/daybook/internal/typeid"
 	"github.com/daybook-audit/daybook/leaf"
 )
@@ -184,7 +185,7 @@ func (c *checker) occurredAt(end int) error {
 	if err := c.str(end); err != nil {
 		return err
 	}
-	t, rule := Time(c.d.Value(c.i))
+	t, rule := timestamp.Parse(c.d.Value(c.i))
 	switch rule {
 	case "":
 		c.out.Occurred, c.out.HasOccurred = t, true

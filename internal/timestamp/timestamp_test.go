@@ -1,14 +1,14 @@
-package shape_test
+package timestamp_test
 
 import (
 	"math/rand/v2"
 	"testing"
 	"time"
 
-	"github.com/daybook-audit/daybook/internal/shape"
+	"github.com/daybook-audit/daybook/internal/timestamp"
 )
 
-func TestParseTime(t *testing.T) {
+func TestParse(t *testing.T) {
 	t.Parallel()
 	tests := map[string]string{ // text: RFC 3339 with microseconds, or the rule
 		"2026-11-21T14:22:07Z":                "2026-11-21T14:22:07.000000Z",
@@ -55,30 +55,30 @@ func TestParseTime(t *testing.T) {
 		"2026-11-21T14:22:07.318Z2026-11-21T": "invalid_format",
 	}
 	for text, want := range tests {
-		micros, rule := shape.Time([]byte(text))
+		micros, rule := timestamp.Parse([]byte(text))
 		got := rule
 		if rule == "" {
-			got = time.UnixMicro(micros).UTC().Format("2006-01-02T15:04:05.000000Z")
+			got = string(timestamp.Append(nil, micros))
 		}
 		if got != want {
-			t.Errorf("shape.Time(%q) = %s, want %s", text, got, want)
+			t.Errorf("Parse(%q) = %s, want %s", text, got, want)
 		}
 	}
 }
 
-// TestParseTime against package time, over the whole range.
-func TestParseTimeOracle(t *testing.T) {
+// TestParse against package time, over the whole range.
+func TestParseOracle(t *testing.T) {
 	t.Parallel()
 	r := rand.New(rand.NewPCG(1, 2))
 	for range 20000 {
-		want := r.Int64N(253402300799999999 + 1)
+		want := r.Int64N(timestamp.Max + 1)
 		zone := time.FixedZone("", (r.IntN(2*1439)-1439)*60)
 		text := time.UnixMicro(want).In(zone).Format("2006-01-02T15:04:05.000000Z07:00")
 		if len(text) > len("2006-01-02T15:04:05.000000+07:00") {
 			continue // year 10000 there
 		}
-		if got, rule := shape.Time([]byte(text)); rule != "" || got != want {
-			t.Fatalf("shape.Time(%q) = %d %s, want %d", text, got, rule, want)
+		if got, rule := timestamp.Parse([]byte(text)); rule != "" || got != want {
+			t.Fatalf("Parse(%q) = %d %s, want %d", text, got, rule, want)
 		}
 	}
 }

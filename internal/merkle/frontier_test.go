@@ -1,8 +1,9 @@
-package daybook
+package merkle_test
 
 import (
 	"crypto/sha256"
 	"encoding/base64"
+	"encoding/binary"
 	"encoding/hex"
 	"encoding/json"
 	"os"
@@ -12,10 +13,11 @@ import (
 	"github.com/transparency-dev/merkle/rfc6962"
 	"golang.org/x/mod/sumdb/tlog"
 
+	"github.com/daybook-audit/daybook/internal/merkle"
 	"github.com/daybook-audit/daybook/leaf"
 )
 
-// treeVectors is what this package needs of testdata/vectors/tree.json.
+// treeVectors is what this package needs of ../../testdata/vectors/tree.json.
 type treeVectors struct {
 	FirstLeafHex string `json:"first_leaf_hex"`
 	Roots        []struct {
@@ -39,15 +41,15 @@ func b64(t *testing.T, s string) []byte {
 
 // vectorLeaf makes leaf i of the vectors: kind 0, ids and roots derived from SHA-256, as the file's "about" says.
 func vectorLeaf(i int64) tlog.Hash {
-	id := sha256.Sum256(appendUint64([]byte("daybook-vector/id"), uint64(i)))
-	root := sha256.Sum256(appendUint64([]byte("daybook-vector/payload"), uint64(i)))
+	id := sha256.Sum256(binary.BigEndian.AppendUint64([]byte("daybook-vector/id"), uint64(i)))
+	root := sha256.Sum256(binary.BigEndian.AppendUint64([]byte("daybook-vector/payload"), uint64(i)))
 	l := leaf.Leaf{Seq: i, ReceivedAt: 1795301648000000 + i, ID: [16]byte(id[:]), Root: root}
 	return l.Hash()
 }
 
 func TestVectors(t *testing.T) {
 	t.Parallel()
-	text, err := os.ReadFile("testdata/vectors/tree.json")
+	text, err := os.ReadFile("../../testdata/vectors/tree.json")
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -73,26 +75,26 @@ func TestVectors(t *testing.T) {
 		last = max(last, f.Size)
 	}
 	checked := 0
-	var f frontier
-	for ; ; f.append(vectorLeaf(f.size)) {
-		if want, ok := roots[f.size]; ok {
+	var f merkle.Frontier
+	for ; ; f.Append(vectorLeaf(f.Size)) {
+		if want, ok := roots[f.Size]; ok {
 			checked++
-			if got := f.root(); string(got[:]) != string(b64(t, want)) {
-				t.Fatalf("root of size %d differs", f.size)
+			if got := f.Root(); string(got[:]) != string(b64(t, want)) {
+				t.Fatalf("root of size %d differs", f.Size)
 			}
 		}
-		if want, ok := frontiers[f.size]; ok {
+		if want, ok := frontiers[f.Size]; ok {
 			checked++
-			if len(want) != len(f.hashes) {
-				t.Fatalf("frontier of size %d has %d hashes, want %d", f.size, len(f.hashes), len(want))
+			if len(want) != len(f.Hashes) {
+				t.Fatalf("frontier of size %d has %d hashes, want %d", f.Size, len(f.Hashes), len(want))
 			}
 			for i := range want {
-				if string(f.hashes[i][:]) != string(b64(t, want[i])) {
-					t.Fatalf("frontier of size %d differs at %d", f.size, i)
+				if string(f.Hashes[i][:]) != string(b64(t, want[i])) {
+					t.Fatalf("frontier of size %d differs at %d", f.Size, i)
 				}
 			}
 		}
-		if f.size == last {
+		if f.Size == last {
 			break
 		}
 	}
@@ -115,10 +117,10 @@ func TestFrontierAgainstOracles(t *testing.T) {
 		}
 		return hs, nil
 	})
-	var f frontier
+	var f merkle.Frontier
 	var leaves []tlog.Hash
 	for n := range int64(1100) {
-		h := tlog.Hash(sha256.Sum256(appendUint64(nil, uint64(n))))
+		h := tlog.Hash(sha256.Sum256(binary.BigEndian.AppendUint64(nil, uint64(n))))
 		hs, err := tlog.StoredHashesForRecordHash(n, h, read)
 		if err != nil {
 			t.Fatal(err)
@@ -127,20 +129,20 @@ func TestFrontierAgainstOracles(t *testing.T) {
 		if err := oracle.Append(h[:], nil); err != nil {
 			t.Fatal(err)
 		}
-		f.append(h)
+		f.Append(h)
 		leaves = append(leaves, h)
 		want, err := tlog.TreeHash(n+1, read)
 		if err != nil {
 			t.Fatal(err)
 		}
-		if f.root() != want || subtreeRoot(leaves) != want {
+		if f.Root() != want || merkle.Root(leaves) != want {
 			t.Fatalf("size %d: root differs from tlog's", n+1)
 		}
-		if hashes := oracle.Hashes(); len(hashes) != len(f.hashes) {
-			t.Fatalf("size %d: %d hashes, merkle has %d", n+1, len(f.hashes), len(hashes))
+		if hashes := oracle.Hashes(); len(hashes) != len(f.Hashes) {
+			t.Fatalf("size %d: %d hashes, merkle has %d", n+1, len(f.Hashes), len(hashes))
 		} else {
 			for i := range hashes {
-				if string(hashes[i]) != string(f.hashes[i][:]) {
+				if string(hashes[i]) != string(f.Hashes[i][:]) {
 					t.Fatalf("size %d: compact range differs at %d", n+1, i)
 				}
 			}
@@ -150,8 +152,30 @@ func TestFrontierAgainstOracles(t *testing.T) {
 
 func TestFrontierEmpty(t *testing.T) {
 	t.Parallel()
-	var f frontier
-	if f.root() != tlog.Hash(sha256.Sum256(nil)) {
+	var f merkle.Frontier
+	if f.Root() != tlog.Hash(sha256.Sum256(nil)) {
 		t.Fatal("the root of the empty tree is not SHA-256 of nothing")
+	}
+}
+
+// BenchmarkFrontierAppend is what the sequencer does for every entry, BenchmarkFrontierCheck for every log of a commit.
+func BenchmarkFrontierAppend(b *testing.B) {
+	b.ReportAllocs()
+	var f merkle.Frontier
+	var h tlog.Hash
+	for b.Loop() {
+		h[0]++
+		f.Append(h)
+	}
+}
+
+func BenchmarkFrontierCheck(b *testing.B) {
+	b.ReportAllocs()
+	var f merkle.Frontier
+	for range 1<<14 - 1 {
+		f.Append(tlog.Hash{})
+	}
+	for b.Loop() {
+		_ = f.Check()
 	}
 }

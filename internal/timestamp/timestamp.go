@@ -1,12 +1,15 @@
-package shape
+// Package timestamp reads and writes times as events carry them: RFC 3339, in µs since 1970.
+package timestamp
 
-// maxMicros is 9999-12-31T23:59:59.999999Z in µs since 1970.
-const maxMicros = 253402300799999999
+import "time"
 
-// Time reads an RFC 3339 time in its strict form, YYYY-MM-DDThh:mm:ss with up to nine decimals and Z or an offset, and
+// Max is 9999-12-31T23:59:59.999999Z in µs since 1970.
+const Max = 253402300799999999
+
+// Parse reads an RFC 3339 time in its strict form, YYYY-MM-DDThh:mm:ss with up to nine decimals and Z or an offset, and
 // returns it in µs since 1970 (UTC), finer digits cut off. T and Z are capitals and there is no leap second, so that every common
 // library reads what was accepted. rule is empty, invalid_format, or invalid_value for a time outside the years 1970 to 9999.
-func Time(b []byte) (micros int64, rule string) {
+func Parse(b []byte) (micros int64, rule string) {
 	if len(b) < len("2006-01-02T15:04:05Z") || b[4] != '-' || b[7] != '-' || b[10] != 'T' || b[13] != ':' || b[16] != ':' {
 		return 0, "invalid_format"
 	}
@@ -26,10 +29,15 @@ func Time(b []byte) (micros int64, rule string) {
 		return 0, "invalid_format"
 	}
 	micros = (daysSince1970(year, month, day)*86400+hour*3600+minute*60+second-offset)*1e6 + fraction
-	if micros < 0 || micros > maxMicros {
+	if micros < 0 || micros > Max {
 		return 0, "invalid_value"
 	}
 	return micros, ""
+}
+
+// Append appends a time in µs since 1970 as RFC 3339 in UTC with exactly six decimals.
+func Append(dst []byte, micros int64) []byte {
+	return time.UnixMicro(micros).UTC().AppendFormat(dst, "2006-01-02T15:04:05.000000Z")
 }
 
 // pair returns the number of two digits at i, or a negative number.

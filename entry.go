@@ -7,6 +7,7 @@ import (
 
 	"golang.org/x/mod/sumdb/tlog"
 
+	"github.com/daybook-audit/daybook/internal/rawjson"
 	"github.com/daybook-audit/daybook/internal/timestamp"
 	"github.com/daybook-audit/daybook/leaf"
 )
@@ -106,7 +107,7 @@ func (e *Entry) AppendJSON(dst []byte) []byte {
 	if e.Erased > 0 {
 		dst = append(dst, `,"erased_fields":[`...)
 		for _, name := range e.ErasedFields {
-			dst = appendString(comma(dst), []byte(name))
+			dst = appendString(rawjson.Comma(dst), []byte(name))
 		}
 		dst = append(dst, ']')
 	}

@@ -1,9 +1,11 @@
-package daybook
+package shape
 
 import (
 	"bytes"
 	"math"
+	"strconv"
 
+	"github.com/daybook-audit/daybook/internal/pointer"
 	"github.com/daybook-audit/daybook/internal/timestamp"
 	"github.com/daybook-audit/daybook/internal/typeid"
 	"github.com/daybook-audit/daybook/leaf"
@@ -14,8 +16,10 @@ const (
 	maxName    = 512 // bytes of action, types and ids of actors and targets
 	maxTargets = 256
 	maxVia     = 16
-	maxChanges = 1000
 )
+
+// MaxChanges is how many changes an event may have.
+const MaxChanges = 1000
 
 // reservedAction begins the actions that only a log itself records.
 const reservedAction = "daybook."
@@ -47,7 +51,7 @@ type checker struct {
 	typ    byte   // its type
 	met    int
 	change int // 1 + index of the change at hand; 0: none
-	out    accepted
+	out    Accepted
 }
 
 // check walks all fields and says what is wrong first.
@@ -114,7 +118,7 @@ func (c *checker) member() error {
 	case "after":
 		c.side(end, metAfter)
 	default:
-		if c.flags && string(name) == flagsName {
+		if c.flags && string(name) == Flags {
 			return nil
 		}
 		return c.unknown(0, eventNames)
@@ -126,7 +130,7 @@ func (c *checker) action(end int) error {
 	if err := c.name(end, metAction); err != nil || c.typ != 's' {
 		return err
 	}
-	c.out.action = c.i
+	c.out.Action = c.i
 	if v := c.d.Value(c.i); !c.reserved && len(v) >= len(reservedAction) && string(v[:len(reservedAction)]) == reservedAction {
 		return refused("reserved_action", "/action", `action must not begin with "daybook.": those actions are the log's own.`)
 	}
@@ -138,7 +142,7 @@ func (c *checker) version(end int) error {
 		return err
 	}
 	for _, digit := range c.d.Value(c.i) {
-		c.out.version = c.out.version*10 + int(digit-'0')
+		c.out.Version = c.out.Version*10 + int(digit-'0')
 	}
 	return nil
 }
@@ -167,7 +171,7 @@ func (c *checker) id(end int) error {
 	if at+len(v) > len(c.text) || !bytes.Equal(c.text[at:at+len(v)], v) {
 		return c.refuse("invalid_format", end, " must be written without escapes.")
 	}
-	if c.out.id, c.out.idAt = id, at+1; c.out.id.IsZero() {
+	if c.out.ID, c.out.IDAt = id, at+1; id == [16]byte{} {
 		return c.refuse("invalid_value", end, " must not be zero.")
 	}
 	return nil
@@ -184,7 +188,7 @@ func (c *checker) occurredAt(end int) error {
 	t, rule := timestamp.Parse(c.d.Value(c.i))
 	switch rule {
 	case "":
-		c.out.occurred, c.out.hasOccurred = t, true
+		c.out.Occurred, c.out.HasOccurred = t, true
 		return nil
 	case "invalid_value":
 		return c.refuse(rule, end, " must lie in the years 1970 to 9999 (UTC).")
@@ -198,7 +202,7 @@ func (c *checker) outcome(end int) error {
 		return err
 	}
 	switch string(c.d.Value(c.i)) {
-	case string(Success), string(Failure), string(Denied):
+	case "success", "failure", "denied":
 		return nil
 	}
 	return c.refuse("invalid_value", end, ` must be "success", "failure" or "denied".`)
@@ -327,7 +331,7 @@ func (c *checker) changes(end int) error {
 	if end < len(c.path) || c.typ != 'z' {
 		c.met |= metChanges
 	}
-	i, end, err := c.element(end, maxChanges)
+	i, end, err := c.element(end, MaxChanges)
 	if err != nil || i < 0 {
 		return err
 	}
@@ -349,7 +353,7 @@ func (c *checker) changes(end int) error {
 		if err := c.str(next); err != nil || c.typ != 's' {
 			return err
 		}
-		if !isPointer(c.d.Value(c.i)) {
+		if !pointer.Valid(c.d.Value(c.i)) {
 			return c.refuse("invalid_format", next, ` must be a JSON pointer (RFC 6901) such as "/address/city".`)
 		}
 		c.met |= metPath
@@ -365,7 +369,7 @@ func (c *checker) endChange() error {
 	if c.change == 0 || c.met&metPath != 0 {
 		return nil
 	}
-	return missing("/changes/" + itoa(c.change-1) + "/path")
+	return missing("/changes/" + strconv.Itoa(c.change-1) + "/path")
 }
 
 // component returns the component of path that follows the slash at from, and the place where it ends.
@@ -413,7 +417,7 @@ func (c *checker) element(end, limit int) (index, next int, err error) {
 	}
 	switch {
 	case index >= limit:
-		return -1, end, c.refuse("invalid_value", end, " holds at most "+itoa(limit)+".")
+		return -1, end, c.refuse("invalid_value", end, " holds at most "+strconv.Itoa(limit)+".")
 	case next == len(c.path) && c.typ != 'o':
 		return -1, end, c.refuse("invalid_type", next, " must be an object.")
 	}
@@ -435,7 +439,7 @@ func (c *checker) name(end, bit int) error {
 	}
 	c.met |= bit
 	if n := len(c.d.Value(c.i)); n < 1 || n > maxName {
-		return c.refuse("invalid_value", end, " must be 1 to 512 bytes long, not "+itoa(n)+".")
+		return c.refuse("invalid_value", end, " must be 1 to 512 bytes long, not "+strconv.Itoa(n)+".")
 	}
 	return nil
 }
@@ -466,28 +470,15 @@ func (c *checker) integer(end int, lowest int64) error {
 		n = -n
 	}
 	if n < lowest || n > math.MaxInt32 {
-		return c.refuse("invalid_value", end, " must be an integer from "+itoa(int(lowest))+" to 2147483647.")
+		return c.refuse("invalid_value", end, " must be an integer from "+strconv.Itoa(int(lowest))+" to 2147483647.")
 	}
 	return nil
 }
 
-// isPointer reports whether p has the form of RFC 6901.
-func isPointer(p []byte) bool {
-	if len(p) > 0 && p[0] != '/' {
-		return false
-	}
-	for i, b := range p {
-		if b == '~' && (i+1 == len(p) || p[i+1] != '0' && p[i+1] != '1') {
-			return false
-		}
-	}
-	return true
-}
-
 // refuse returns an error about the member whose path ends at end; its message is the member followed by is.
 func (c *checker) refuse(rule string, end int, is string) error {
-	return refused(rule, pointer(c.path[:end]), spoken(c.path[:end])+is)
+	return refused(rule, pointer.OfPath(c.path[:end]), spoken(c.path[:end])+is)
 }
 
 // missing says that a required member is not there.
-func missing(field string) error { return refused("required", field, dotted(field)+" is required.") }
+func missing(field string) error { return refused("required", field, Words(field)+" is required.") }

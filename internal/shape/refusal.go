@@ -1,14 +1,16 @@
-package daybook
+package shape
 
 import (
-	"bytes"
+	"errors"
 	"fmt"
 	"slices"
 	"strconv"
 	"strings"
 	"unicode/utf8"
 
+	"github.com/daybook-audit/daybook/internal/pointer"
 	"github.com/daybook-audit/daybook/internal/spelling"
+	"github.com/daybook-audit/daybook/leaf"
 )
 
 // The members of each object of an event, for suggestions.
@@ -27,18 +29,40 @@ var (
 )
 
 // reservedNames are the members that a log itself adds to an entry.
-var reservedNames = []string{"org", "received_at", "seq", "leaf_hash", "erased_fields", "masked_fields", flagsName}
+var reservedNames = []string{"org", "received_at", "seq", "leaf_hash", "erased_fields", "masked_fields", Flags}
+
+// Refusal says why a text is not recorded. It is safe to show.
+type Refusal struct {
+	Rule    string // a word of docs/reference/api.md; TooLarge: over a limit of texts
+	Field   string // JSON pointer to what is wrong; may be empty
+	Message string // a sentence
+}
+
+// TooLarge is the rule of a text that is longer than any may be.
+const TooLarge = "too_large"
+
+// Error returns the message.
+func (r *Refusal) Error() string { return r.Message }
 
 // refused returns the refusal of an event; message is a sentence.
 func refused(rule, field, message string) error {
-	return &Error{Code: CodeInvalid, Rule: rule, Field: field, Message: message}
+	return &Refusal{Rule: rule, Field: field, Message: message}
+}
+
+// Read reads text strictly into d. The error is a [Refusal].
+func Read(d *leaf.Doc, text []byte) error {
+	err := d.Read(text)
+	if e, ok := errors.AsType[*leaf.Error](err); ok {
+		return &Refusal{Rule: e.Code, Field: e.Pointer, Message: e.Message + "."}
+	}
+	return err
 }
 
 // unknown refuses the member that follows the object whose path ends at end; names are those that it could be.
 func (c *checker) unknown(end int, names []string) error {
 	_, next := component(c.path, end)
-	field := pointer(c.path[:next])
-	name := fieldName(c.path[end+1 : next])
+	field := pointer.OfPath(c.path[:next])
+	name := pointer.Name(string(c.path[end+1 : next]))
 	if isIndex(c.path[end+1 : next]) {
 		return c.refuse("invalid_type", end, " must be an object.")
 	}
@@ -61,9 +85,6 @@ func (c *checker) unknown(end int, names []string) error {
 	return refused("unknown_member", field, message)
 }
 
-// pointer turns the path of a field (docs/reference/integrity.md, section 2.2) into a JSON pointer: elements lose their mark.
-func pointer(path []byte) string { return string(bytes.ReplaceAll(path, []byte("/~#"), []byte("/"))) }
-
 // spoken turns the path of a field into words: targets[0].type.
 func spoken(path []byte) string {
 	var b strings.Builder
@@ -74,16 +95,16 @@ func spoken(path []byte) string {
 		case isIndex(name):
 			b.WriteString("[" + string(name[2:]) + "]")
 		case b.Len() > 0:
-			b.WriteString("." + fieldName(name))
+			b.WriteString("." + pointer.Name(string(name)))
 		default:
-			b.WriteString(fieldName(name))
+			b.WriteString(pointer.Name(string(name)))
 		}
 	}
 	return b.String()
 }
 
-// dotted turns a pointer to one of an event's own members into words: it knows elements by their digits.
-func dotted(field string) string {
+// Words turns a pointer to one of an event's own members into words: it knows elements by their digits.
+func Words(field string) string {
 	var b strings.Builder
 	for i, name := range strings.Split(strings.TrimPrefix(field, "/"), "/") {
 		switch {
@@ -96,11 +117,6 @@ func dotted(field string) string {
 		}
 	}
 	return b.String()
-}
-
-// fieldName returns the name that a component of a path stands for.
-func fieldName(component []byte) string {
-	return strings.ReplaceAll(strings.ReplaceAll(string(component), "~1", "/"), "~0", "~")
 }
 
 // shown quotes a name of the producer's for a message; of a long one only the beginning.
@@ -135,5 +151,3 @@ func nearest(name string, names []string) string {
 func folded(name string) string {
 	return strings.NewReplacer("_", "", "-", "", ".", "").Replace(strings.ToLower(name))
 }
-
-func itoa(n int) string { return strconv.Itoa(n) }

@@ -33,6 +33,7 @@ type Options struct {
 type Server struct {
 	folder, bin string
 	port        int
+	freePort    func() // nil without TCP
 	options     []string
 	attr        syscall.SysProcAttr
 	bases       atomic.Int64
@@ -104,18 +105,11 @@ func start(o Options) (s *Server, err error) {
 func (s *Server) fill(o Options) error {
 	listen := ""
 	if o.TCP {
-		l, err := net.Listen("tcp", "127.0.0.1:0")
-		if err != nil {
+		var err error
+		if s.port, s.freePort, err = holdPort(); err != nil {
 			return err
 		}
-		_, port, _ := net.SplitHostPort(l.Addr().String())
 		listen = "127.0.0.1"
-		if s.port, err = strconv.Atoi(port); err != nil {
-			return err
-		}
-		if err := l.Close(); err != nil {
-			return err
-		}
 	}
 	for _, setting := range append([]string{
 		"unix_socket_directories=" + s.folder, "port=" + strconv.Itoa(s.port), "listen_addresses=" + listen,
@@ -158,6 +152,9 @@ func (s *Server) remove() {
 	if s.gone != nil {
 		<-s.gone
 	}
+	if s.freePort != nil {
+		s.freePort()
+	}
 }
 
 // command returns a program of PostgreSQL, run as the server's user in its folder.
@@ -176,7 +173,7 @@ func (s *Server) Start() error {
 		return err
 	}
 	defer log.Close() //nolint:errcheck // the server has its own
-	for limit := time.Now().Add(time.Minute); ; {
+	for limit := time.Now().Add(3 * time.Minute); ; {
 		cmd, gone := s.command("postgres", append([]string{"-D", s.Data()}, s.options...)...), make(chan struct{})
 		cmd.Stdout, cmd.Stderr = log, log
 		if err := cmd.Start(); err != nil {

@@ -35,14 +35,7 @@ func (l logLines) Write(b []byte) (int, error) {
 func TestAwait(t *testing.T) {
 	t.Parallel()
 	server := pgtest.Start(t, pgtest.Options{TCP: true})
-	l, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		t.Fatal(err)
-	}
-	address := l.Addr().String()
-	if err := l.Close(); err != nil {
-		t.Fatal(err)
-	}
+	address := pgtest.Port(t)
 	main := func(host string) (*Main, logLines) {
 		c, _, err := config.Load(config.Sources{LookupEnv: func(string) (string, bool) { return "", false }, Dir: t.TempDir()})
 		if err != nil {

@@ -330,7 +330,7 @@ func TestFleet_settle(t *testing.T) {
 	bs := f.books(t, 3)
 	for n := range 6 {
 		record(t, bs[n%3], "org_a", daybook.Request{Events: texts(10*n, 10)})
-		ctx, cancel := context.WithTimeout(t.Context(), 20*time.Second)
+		ctx, cancel := context.WithTimeout(t.Context(), 3*time.Minute)
 		if err := bs[(n+1)%3].Settle(ctx); err != nil {
 			t.Fatalf("settle %d: %v", n, err)
 		}

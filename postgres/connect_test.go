@@ -71,7 +71,7 @@ func certify(t *testing.T, server *pgtest.Server) string {
 func until(t *testing.T, f func() error) {
 	t.Helper()
 	err := f()
-	for tick, limit := time.NewTicker(50*time.Millisecond), time.Now().Add(30*time.Second); err != nil; err = f() {
+	for tick, limit := time.NewTicker(50*time.Millisecond), time.Now().Add(3*time.Minute); err != nil; err = f() {
 		if <-tick.C; time.Now().After(limit) {
 			t.Fatal(err)
 		}

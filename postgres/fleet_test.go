@@ -49,7 +49,7 @@ func headOf(tb testing.TB, s *postgres.Store, org daybook.OrgID) daybook.Head {
 
 func watch(tb testing.TB, s *postgres.Store, seen []daybook.Place) []daybook.Place {
 	tb.Helper()
-	ctx, cancel := context.WithTimeout(tb.Context(), 20*time.Second)
+	ctx, cancel := context.WithTimeout(tb.Context(), 3*time.Minute)
 	defer cancel()
 	places, err := s.Watch(ctx, seen)
 	if err != nil {
@@ -122,7 +122,7 @@ func TestWatch_hears(t *testing.T) {
 	c := connect(t, schema)
 	prev := daybook.CommitNo(0)
 	for range 3 {
-		deadline := time.After(20 * time.Second)
+		deadline := time.After(3 * time.Minute)
 		for heard := false; !heard; prev++ {
 			news := postgres.Heard(reader)
 			appendTo(t, writer, 0, prev)

@@ -65,7 +65,7 @@ func startPooler(t *testing.T) string {
 		_ = cmd.Wait()
 	})
 	url := "host=" + dir + " port=6432 user=daybook dbname=postgres"
-	for tick, limit := time.NewTicker(20*time.Millisecond), time.Now().Add(30*time.Second); ; <-tick.C {
+	for tick, limit := time.NewTicker(20*time.Millisecond), time.Now().Add(3*time.Minute); ; <-tick.C {
 		c, err := pgx.Connect(t.Context(), url)
 		if err == nil {
 			_ = c.Close(t.Context())

@@ -131,7 +131,7 @@ func (s *server) launch(cmd *exec.Cmd, ready func() error) error {
 	s.process = cmd
 	tick := time.NewTicker(50 * time.Millisecond)
 	defer tick.Stop()
-	limit := time.After(time.Minute)
+	limit := time.After(3 * time.Minute)
 	for {
 		err := ready()
 		if err == nil {
@@ -191,7 +191,7 @@ func ping(driver, dsn string) (err error) {
 		return err
 	}
 	defer func() { err = errors.Join(err, db.Close()) }()
-	ctx, cancel := context.WithTimeout(context.Background(), time.Second)
+	ctx, cancel := context.WithTimeout(context.Background(), 10*time.Second)
 	defer cancel()
 	return db.PingContext(ctx)
 }

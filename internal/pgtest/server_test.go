@@ -102,7 +102,7 @@ func TestStart_killed(t *testing.T) {
 		t.Fatal(err)
 	}
 	_ = cmd.Wait()
-	tick, limit := time.NewTicker(10*time.Millisecond), time.After(30*time.Second)
+	tick, limit := time.NewTicker(10*time.Millisecond), time.After(3*time.Minute)
 	defer tick.Stop()
 	for {
 		if _, err := os.Stat(string(folder)); errors.Is(err, fs.ErrNotExist) {

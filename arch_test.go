@@ -38,7 +38,7 @@ var arch = []archModule{
 			"internal/durable", "internal/typeid", "internal/spelling", "internal/idfilter", "internal/timestamp", "internal/appsql", "internal/pgtest", "internal/pointer", "internal/rawjson",
 			"internal/checkpoint", "internal/stored",
 		},
-		{"leaf", "internal/difference", "internal/merkle", "internal/timeline"},
+		{"leaf", "internal/difference", "internal/merkle", "internal/timeline", "internal/keyring"},
 		{"query", "internal/facets", "internal/anchors"},
 		{"internal/termfilter"},
 		{".", "verify"},

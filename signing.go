@@ -13,6 +13,7 @@ import (
 
 	"github.com/daybook-audit/daybook/internal/anchors"
 	"github.com/daybook-audit/daybook/internal/checkpoint"
+	"github.com/daybook-audit/daybook/internal/keyring"
 )
 
 // The steps are those of docs/reference/integrity.md, section 5.
@@ -42,10 +43,10 @@ type logSigning struct {
 	vetted atomic.Bool  // the log was compared with its mark, once
 	size   atomic.Int64 // of the newest checkpoint of this process or before it; −1: none
 
-	mu      sync.Mutex        // held while the log is vetted or signed: one at a time
-	mark    Mark              // of the high-water store when this process last looked, and found to be a head of this log
-	newest  Checkpoint        // given out last; Note nil: none
-	derived []*checkpoint.Key // the log's keys that were needed so far
+	mu     sync.Mutex    // held while the log is vetted or signed: one at a time
+	mark   Mark          // of the high-water store when this process last looked, and found to be a head of this log
+	newest Checkpoint    // given out last; Note nil: none
+	ring   *keyring.Ring // the log's keys; nil: not needed so far
 }
 
 // newSigner returns nil when the options have no origin: nothing is signed.
@@ -377,9 +378,9 @@ func (g *signer) info(ctx context.Context, s *shard, t *logTail, l LogInfo) (Log
 		}
 	}
 	for i := range keys {
-		v := Vkey{Vkey: keys[i].Vkey(), Generation: keys[i].Generation(), State: KeyRetiring, Seq: keys[i].seq}
+		v := Vkey{Vkey: keys[i].Vkey(), Generation: keys[i].Generation(), State: KeyRetiring, Seq: keys[i].Seq}
 		switch {
-		case keys[i].retired:
+		case keys[i].Retired:
 			v.State = KeyRetired
 		case i == len(keys)-1:
 			v.State = KeyCurrent

@@ -1,4 +1,6 @@
-package main
+// Package madeup makes up believable events of software companies: for the sample data of daybook dev and for measuring. The same seed gives
+// the same events, byte for byte, on every machine.
+package madeup
 
 import (
 	"encoding/binary"
@@ -12,8 +14,8 @@ import (
 	"github.com/daybook-audit/daybook"
 )
 
-// A generator makes up believable events of software companies: people who log in, look, change, share and pay, services that
-// act for them, support staff that impersonates, and what fails or is denied. The same seed gives the same events.
+// generator makes up events: people who log in, look, change, share and pay, services that
+// act for them, support staff that impersonates, and what fails or is denied.
 type generator struct {
 	rng  *rand.Rand
 	orgs []*madeOrg

@@ -1,4 +1,4 @@
-package main
+package foreign
 
 import (
 	"bytes"
@@ -6,10 +6,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
-	"os"
 	"strconv"
-
-	"github.com/spf13/pflag"
 
 	"github.com/daybook-audit/daybook"
 	"github.com/daybook-audit/daybook/activity"
@@ -19,17 +16,17 @@ import (
 	"github.com/daybook-audit/daybook/server/internal/dumps"
 )
 
-func togoSource() importSource {
-	return importSource{
-		name: "togo", short: "The table activity_log of togo-framework/audit, or its table versions",
-		long: `FILE is what pg_dump writes of the table, a CSV of it, or its rows as JSON, one a line or in an array. The events are those that
+func togoSource() Source {
+	return Source{
+		Name: "togo", Short: "The table activity_log of togo-framework/audit, or its table versions",
+		Long: `FILE is what pg_dump writes of the table, a CSV of it, or its rows as JSON, one a line or in an array. The events are those that
 Log of package activity would have recorded, and those of Snapshot for rows of versions (they have data and no action). Secrets are
 masked, as there.`,
-		example: `  $ pg_dump --data-only --table activity_log app > activity.sql && daybook import togo activity.sql --dry-run
+		Example: `  $ pg_dump --data-only --table activity_log app > activity.sql && daybook import togo activity.sql --dry-run
   $ sqlite3 app.db -csv -header 'select * from activity_log order by id' > activity.csv && daybook import togo activity.csv
   $ pg_dump --data-only --table versions app > versions.sql && daybook import togo versions.sql --table versions`,
-		dumped: dumps.Options{Table: "activity_log", JSON: []string{"changes", "changeset", "data", "properties"}},
-		prepare: func(*importOptions) (eventFunc, error) {
+		Dumped: dumps.Options{Table: "activity_log", JSON: []string{"changes", "changeset", "data", "properties"}},
+		maker: func([]byte) (Maker, error) {
 			t, err := newTogoImport()
 			if err != nil {
 				return nil, err
@@ -72,10 +69,10 @@ func (t *togoImport) Search(context.Context, daybook.EventQuery) (*daybook.Page,
 	return &daybook.Page{}, nil
 }
 
-func (t *togoImport) event(text []byte) (made, error) {
+func (t *togoImport) event(text []byte) (Made, error) {
 	r, err := readRow(text)
 	if err != nil {
-		return made{}, err
+		return Made{}, err
 	}
 	subjectType, subjectID, causer := r.text("subject_type", "subjectType"), r.text("subject_id", "subjectId"), r.text("causer_id", "causerId", "user_id")
 	t.caught = t.caught[:0]
@@ -83,24 +80,24 @@ func (t *togoImport) event(text []byte) (made, error) {
 	if data := r.value("data", "snapshot"); data != nil && r.text("action") == "" {
 		state, err := readObject(data)
 		if err != nil {
-			return made{}, fmt.Errorf("data: %w", err)
+			return Made{}, fmt.Errorf("data: %w", err)
 		}
 		table = "versions"
 		_, err = t.activity.Snapshot(context.Background(), subjectType, subjectID, state, causer)
 		if len(t.caught) == 0 && err != nil {
-			return made{}, err
+			return Made{}, err
 		}
 	} else {
 		changes, err := readObject(r.value("changes", "changeset", "properties"))
 		if err != nil {
-			return made{}, fmt.Errorf("changes: %w", err)
+			return Made{}, fmt.Errorf("changes: %w", err)
 		}
 		if err := t.activity.Log(context.Background(), r.text("action", "event"), subjectType, subjectID, causer, changes); err != nil {
-			return made{}, err
+			return Made{}, err
 		}
 	}
 	if len(t.caught) != 1 {
-		return made{}, errors.New("the row is no activity")
+		return Made{}, errors.New("the row is no activity")
 	}
 	e := t.caught[0]
 	e.ID, e.Org = daybook.ID{}, ""
@@ -108,33 +105,27 @@ func (t *togoImport) event(text []byte) (made, error) {
 	return r.made(&e, table)
 }
 
-func crmSource() importSource {
-	return importSource{
-		name: "crm", short: "The audit log table of a CRM: AuditLoggerEntity",
-		long: `FILE is what pg_dump writes of the table, a CSV of it, or its rows as JSON, one a line or in an array. Columns are action, entityType,
+func crmSource() Source {
+	return Source{
+		Name: "crm", Short: "The audit log table of a CRM: AuditLoggerEntity",
+		Long: `FILE is what pg_dump writes of the table, a CSV of it, or its rows as JSON, one a line or in an array. Columns are action, entityType,
 changedObjects, user or userId, userEmail, numberIdentifier, isImpersonated, createdAt and id, in camel case or with underscores. --enums
 says what the numbers mean, as GET /v1/crm/enums answers: fill the numbering of the organization with the same first.`,
-		example: `  $ pg_dump --data-only --table audit_log crm > audit.sql && daybook import crm audit.sql --enums enums.json --dry-run
+		Example: `  $ pg_dump --data-only --table audit_log crm > audit.sql && daybook import crm audit.sql --enums enums.json --dry-run
   $ daybook import crm audit.csv --enums enums.json --report refused.ndjson
   $ psql crm -Atc 'select row_to_json(l) from audit_log l order by id' | daybook import crm - --enums enums.json`,
-		dumped: dumps.Options{
+		Dumped: dumps.Options{
 			Table: "audit_log", JSON: []string{"changedObjects", "changed_objects", "isImpersonated", "is_impersonated"},
 			Number: []string{"id", "action", "entityType", "entity_type", "user", "userId", "user_id", "numberIdentifier", "number_identifier"},
 		},
-		flags: func(f *pflag.FlagSet, o *importOptions) {
-			f.StringVar(&o.enums, "enums", "", "file with the numbers and names of actions and entityTypes")
+		Setting: &Setting{
+			Name: "enums", Usage: "file with the numbers and names of actions and entityTypes",
+			Missing: "a number alone does not say what was done",
 		},
-		prepare: func(o *importOptions) (eventFunc, error) {
-			if o.enums == "" {
-				return nil, usage("--enums is needed: a number alone does not say what was done")
-			}
-			text, err := os.ReadFile(o.enums)
-			if err != nil {
-				return nil, err
-			}
+		maker: func(enums []byte) (Maker, error) {
 			n := &crmImport{}
-			if err := n.read(text); err != nil {
-				return nil, usage("%s: %v", o.enums, err)
+			if err := n.read(enums); err != nil {
+				return nil, err
 			}
 			return n.event, nil
 		},
@@ -166,23 +157,23 @@ func (c *crmImport) read(text []byte) error {
 	return nil
 }
 
-func (c *crmImport) event(text []byte) (made, error) {
+func (c *crmImport) event(text []byte) (Made, error) {
 	r, err := readRow(text)
 	if err != nil {
-		return made{}, err
+		return Made{}, err
 	}
 	d := crm.Deed{
 		NumberIdentifier: r.value("numberIdentifier", "number_identifier"), User: r.value("user", "userId", "user_id"), UserEmail: r.text("userEmail", "user_email"),
 	}
 	var ok bool
 	if d.Action, ok = c.actions[r.text("action")]; !ok {
-		return made{}, fmt.Errorf("the enums have no action %q", r.text("action"))
+		return Made{}, fmt.Errorf("the enums have no action %q", r.text("action"))
 	}
 	if d.EntityType, ok = c.entities[r.text("entityType", "entity_type")]; !ok {
-		return made{}, fmt.Errorf("the enums have no entity type %q", r.text("entityType", "entity_type"))
+		return Made{}, fmt.Errorf("the enums have no entity type %q", r.text("entityType", "entity_type"))
 	}
 	if d.NumberIdentifier == nil {
-		return made{}, errors.New("numberIdentifier is missing")
+		return Made{}, errors.New("numberIdentifier is missing")
 	}
 	switch r.text("isImpersonated", "is_impersonated") {
 	case "true", "t", "1":
@@ -190,16 +181,16 @@ func (c *crmImport) event(text []byte) (made, error) {
 	}
 	if objects := r.value("changedObjects", "changed_objects"); objects != nil {
 		if !rawjson.IsObject(objects) {
-			return made{}, errors.New("changedObjects is not a JSON object")
+			return Made{}, errors.New("changedObjects is not a JSON object")
 		}
 		d.Previous, d.Current = object(rawjson.At(objects, "previous")), object(rawjson.At(objects, "current"))
 	}
 	e, err := d.Event()
 	if err != nil {
-		return made{}, err
+		return Made{}, err
 	}
 	if e, err = daybook.Redacted(e, daybook.DefaultRedactor{}); err != nil {
-		return made{}, err
+		return Made{}, err
 	}
 	return r.made(&e, "audit_log")
 }
@@ -247,19 +238,19 @@ func (r tableRow) text(columns ...string) string {
 }
 
 // made completes e with when the row was made and what it is called.
-func (r tableRow) made(e *daybook.Event, table string) (made, error) {
+func (r tableRow) made(e *daybook.Event, table string) (Made, error) {
 	at, err := looseTime(r.text("created_at", "createdAt", "occurred_at"))
 	if err != nil {
-		return made{}, fmt.Errorf("created_at: %w", err)
+		return Made{}, fmt.Errorf("created_at: %w", err)
 	}
 	e.OccurredAt = at
 	text, err := json.Marshal(e)
 	if err != nil {
-		return made{}, err
+		return Made{}, err
 	}
-	out := made{event: text}
+	out := Made{Event: text}
 	if id := r.text("id"); id != "" {
-		out.key = table + "\n" + id
+		out.Key = table + "\n" + id
 	}
 	return out, nil
 }

@@ -1,4 +1,4 @@
-package main
+package madeup_test
 
 import (
 	"bytes"
@@ -8,7 +8,10 @@ import (
 	"time"
 
 	"github.com/daybook-audit/daybook"
+	"github.com/daybook-audit/daybook/server/internal/madeup"
 )
+
+var now = time.Date(2026, 11, 21, 14, 22, 7, 0, time.UTC)
 
 // TestWorkload: the same seed gives the same events, and their size is what was asked for.
 func TestWorkload(t *testing.T) {
@@ -16,11 +19,11 @@ func TestWorkload(t *testing.T) {
 	for _, size := range []int{691, 1500} {
 		const events = 5000
 		made := func() (text string, perOrg []int) {
-			src := newEventSource(workload{orgs: 50, seed: 7, size: size})
+			src := madeup.Workload{Orgs: 50, Seed: 7, Size: size}.Source()
 			perOrg = make([]int, 50)
 			var b bytes.Buffer
 			for i := range events {
-				org, err := src.next(&b, fixedNow().Add(time.Duration(i)*time.Second))
+				org, err := src.Next(&b, now.Add(time.Duration(i)*time.Second))
 				if err != nil {
 					t.Fatal(err)
 				}
@@ -44,20 +47,19 @@ func TestWorkload(t *testing.T) {
 // TestSample: what a newcomer sees is believable and the same every time.
 func TestSample(t *testing.T) {
 	t.Parallel()
-	now := fixedNow()
-	batches := sample(now, sampleEvents)
+	batches := madeup.Sample(now)
 	count, byOrg, kinds := 0, map[daybook.OrgID]int{}, map[string]int{}
 	last := map[daybook.OrgID]time.Time{}
 	ids, people := map[daybook.ID]bool{}, map[string]map[string]int{}
 	for _, b := range batches {
-		if b.at.Before(last[b.org]) || b.at.After(now) || b.at.Before(now.Add(-sampleDays*24*time.Hour)) {
-			t.Fatalf("a batch of %s at %v is out of order or out of the thirty days", b.org, b.at)
+		if b.At.Before(last[b.Org]) || b.At.After(now) || b.At.Before(now.Add(-madeup.SampleDays*24*time.Hour)) {
+			t.Fatalf("a batch of %s at %v is out of order or out of the thirty days", b.Org, b.At)
 		}
-		last[b.org] = b.at
-		for _, e := range b.events {
+		last[b.Org] = b.At
+		for _, e := range b.Events {
 			count++
-			byOrg[b.org]++
-			if late := b.at.Sub(e.OccurredAt); late < 0 || late > 5*time.Minute {
+			byOrg[b.Org]++
+			if late := b.At.Sub(e.OccurredAt); late < 0 || late > 5*time.Minute {
 				t.Fatalf("an event is received %v after it happened", late)
 			}
 			if ids[e.ID] {
@@ -97,9 +99,9 @@ func TestSample(t *testing.T) {
 			t.Errorf("%s is not %s but %v", id, name, people[id])
 		}
 	}
-	again := sample(now, sampleEvents)
-	if !slices.EqualFunc(batches, again, func(a, b sampleBatch) bool {
-		return a.org == b.org && a.at.Equal(b.at) && len(a.events) == len(b.events) && a.events[0].ID == b.events[0].ID
+	again := madeup.Sample(now)
+	if !slices.EqualFunc(batches, again, func(a, b madeup.Batch) bool {
+		return a.Org == b.Org && a.At.Equal(b.At) && len(a.Events) == len(b.Events) && a.Events[0].ID == b.Events[0].ID
 	}) {
 		t.Error("the same moment gives another sample")
 	}

@@ -1,26 +1,23 @@
-package main
+package foreign
 
 import (
 	"encoding/json"
 	"errors"
 	"fmt"
-	"os"
 	"slices"
 	"strconv"
 	"strings"
 	"time"
-
-	"github.com/spf13/pflag"
 
 	"github.com/daybook-audit/daybook"
 	"github.com/daybook-audit/daybook/internal/rawjson"
 	"github.com/daybook-audit/daybook/leaf"
 )
 
-func csvSource() importSource {
-	return importSource{
-		name: "csv", short: "Any table as CSV with a header, by a map of its columns",
-		long: `--map FILE is a JSON object: from a member of the event to a column, or to {"value": "…"} for what is the same in every row.
+func csvSource() Source {
+	return Source{
+		Name: "csv", Short: "Any table as CSV with a header, by a map of its columns",
+		Long: `--map FILE is a JSON object: from a member of the event to a column, or to {"value": "…"} for what is the same in every row.
 
   {"action": "what", "occurred_at": "when", "actor.type": {"value": "user"}, "actor.id": "who", "targets.0.type": {"value": "invoice"},
    "targets.0.id": "invoice_no", "metadata.plan": "plan", "id": "row_id"}
@@ -28,23 +25,17 @@ func csvSource() importSource {
 What the map calls id gives the event's id; it need not be one of Daybook's. Columns that the map does not name are kept in metadata
 under their names; {"metadata": null} leaves them out. Without --map the columns are those of daybook export create --format csv. Times
 are RFC 3339, what a database prints (UTC where no zone is named), or seconds or milliseconds since 1970.`,
-		example: `  $ daybook import csv old.csv --map columns.json --dry-run
+		Example: `  $ daybook import csv old.csv --map columns.json --dry-run
   $ daybook import csv old.csv --map columns.json --report refused.ndjson
   $ daybook import csv daybook-org_acme-exp_01m7w2y7m0fhra2avt0s3fj8ks.csv --org org_copy`,
-		flags: func(f *pflag.FlagSet, o *importOptions) {
-			f.StringVar(&o.mapFile, "map", "", "file that says which column is what")
-		},
-		prepare: func(o *importOptions) (eventFunc, error) {
-			if o.mapFile == "" {
+		Setting: &Setting{Name: "map", Usage: "file that says which column is what"},
+		maker: func(columns []byte) (Maker, error) {
+			if columns == nil {
 				return exportedMap().event, nil
 			}
-			text, err := os.ReadFile(o.mapFile)
+			m, err := readColumnMap(columns)
 			if err != nil {
 				return nil, err
-			}
-			m, err := readColumnMap(text)
-			if err != nil {
-				return nil, usage("%s: %v", o.mapFile, err)
 			}
 			return m.event, nil
 		},
@@ -155,8 +146,8 @@ func exportedMap() *columnMap {
 }
 
 // event makes an event of a row; our own CSV has rows of entries that are none.
-func (m *columnMap) event(text []byte) (made, error) {
-	var out made
+func (m *columnMap) event(text []byte) (Made, error) {
+	var out Made
 	var row map[string]*string
 	if err := json.Unmarshal(text, &row); err != nil {
 		return out, errors.New("a row is an object of texts")
@@ -184,7 +175,7 @@ func (m *columnMap) event(text []byte) (made, error) {
 		}
 		if one.path[0] == "id" {
 			if _, err := daybook.ParseID(cell); err != nil {
-				out.key = cell
+				out.Key = cell
 				continue
 			}
 		}
@@ -205,7 +196,7 @@ func (m *columnMap) event(text []byte) (made, error) {
 		}
 	}
 	var err error
-	out.event, err = json.Marshal(event)
+	out.Event, err = json.Marshal(event)
 	return out, err
 }
 

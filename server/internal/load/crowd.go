@@ -1,4 +1,4 @@
-package main
+package load
 
 import (
 	"bufio"
@@ -7,61 +7,64 @@ import (
 	"net"
 	"sync"
 	"time"
+
+	"github.com/daybook-audit/daybook/server/internal/madeup"
 )
 
-// crowd is clients that want nothing, or take their time: each costs the server a connection.
-type crowd struct {
+// Crowd is clients that want nothing, or take their time: each costs the server a connection.
+type Crowd struct {
+	Idle, Senders, Readers int // how many: with nothing to say; that send their body a byte a second; that read their answer so
+	Now                    func() time.Time
+
 	conns            []net.Conn
 	senders, readers []net.Conn // of conns
 	stop             context.CancelFunc
 	done             sync.WaitGroup
 }
 
-// gather opens idle connections that have had one answer each, senders that send their body a byte a second, and readers that take
-// their answer so.
-func (o *overload) gather(ctx context.Context, host, key string, idle int) (c *crowd, err error) {
-	c = &crowd{}
+// Gather opens the connections; idle ones have had one answer each. It is called once. Without an error [Crowd.Leave] must be called.
+func (c *Crowd) Gather(ctx context.Context, host, key string) (err error) {
 	defer func() {
 		if err != nil {
-			c.leave()
+			c.Leave()
 		}
 	}()
-	for range idle {
+	for range c.Idle {
 		if err := c.open(ctx, host, "GET /healthz HTTP/1.1\r\nHost: x\r\n\r\n", true); err != nil {
-			return c, err
+			return err
 		}
 	}
-	org := benchOrg(0)
-	for range o.senders {
+	org := madeup.OrgID(0)
+	for range c.Senders {
 		head := fmt.Sprintf("POST /v1/events HTTP/1.1\r\nHost: x\r\nAuthorization: Bearer %s\r\nDaybook-Org: %s\r\nContent-Type: application/json\r\nContent-Length: 1000000\r\n\r\n", key, org)
 		if err := c.open(ctx, host, head, false); err != nil {
-			return c, err
+			return err
 		}
 	}
-	c.senders = c.conns[idle:len(c.conns):len(c.conns)]
-	for range o.readers {
+	c.senders = c.conns[c.Idle:len(c.conns):len(c.conns)]
+	for range c.Readers {
 		ask := fmt.Sprintf("GET /v1/events?limit=1000 HTTP/1.1\r\nHost: x\r\nAuthorization: Bearer %s\r\nDaybook-Org: %s\r\n\r\n", key, org)
 		if err := c.open(ctx, host, ask, false); err != nil {
-			return c, err
+			return err
 		}
 	}
-	c.readers = c.conns[idle+o.senders:]
+	c.readers = c.conns[c.Idle+c.Senders:]
 	for _, conn := range c.readers { // the searching is over when a phase begins: what is measured is the reading
-		if err := conn.SetReadDeadline(time.Now().Add(time.Minute)); err != nil {
-			return c, err
+		if err := conn.SetReadDeadline(c.Now().Add(time.Minute)); err != nil {
+			return err
 		}
 		if _, err := conn.Read(make([]byte, 1)); err != nil {
-			return c, fmt.Errorf("wait for an answer that will be read slowly: %w", err)
+			return fmt.Errorf("wait for an answer that will be read slowly: %w", err)
 		}
 	}
 	slowly, cancel := context.WithCancel(ctx)
 	c.stop = cancel
 	c.done.Go(func() { c.dawdle(slowly) })
-	return c, nil
+	return nil
 }
 
 // open opens a connection with a small buffer for what comes, and sends text on it.
-func (c *crowd) open(ctx context.Context, host, text string, answered bool) error {
+func (c *Crowd) open(ctx context.Context, host, text string, answered bool) error {
 	conn, err := (&net.Dialer{}).DialContext(ctx, "tcp", host)
 	if err != nil {
 		return fmt.Errorf("open connection %d: %w", len(c.conns)+1, err)
@@ -76,13 +79,13 @@ func (c *crowd) open(ctx context.Context, host, text string, answered bool) erro
 		return err
 	}
 	if answered {
-		_, err = readWhole(bufio.NewReaderSize(conn, 1<<10), false)
+		_, err = readAnswer(bufio.NewReaderSize(conn, 1<<10), false)
 	}
 	return err
 }
 
 // dawdle moves a byte a second on every slow connection until ctx ends. One that the server has given up is left alone.
-func (c *crowd) dawdle(ctx context.Context) {
+func (c *Crowd) dawdle(ctx context.Context) {
 	tick := time.NewTicker(time.Second)
 	defer tick.Stop()
 	one := make([]byte, 1)
@@ -102,8 +105,8 @@ func (c *crowd) dawdle(ctx context.Context) {
 	}
 }
 
-// leave closes every connection.
-func (c *crowd) leave() {
+// Leave closes every connection.
+func (c *Crowd) Leave() {
 	if c.stop != nil {
 		c.stop()
 		c.done.Wait()

@@ -40,7 +40,7 @@ var arch = []archModule{
 		},
 		{"leaf", "internal/difference", "internal/merkle", "internal/timeline", "internal/keyring"},
 		{"query", "internal/facets", "internal/anchors"},
-		{"internal/termfilter"},
+		{"internal/termfilter", "internal/bundle"},
 		{".", "verify"},
 		{"client", "witness", "daybookhttp", "daybooksql", "activity", "crm", "storetest", "internal/sentence"},
 		{"daybooktest", "resthapi"},

@@ -37,11 +37,11 @@ func (s *bundler) controls() error {
 		if err != nil {
 			return err
 		}
-		l, err := appendEntry(append(s.out.begin("control"), ','), e, in.LeafHash, nil, d)
+		shown, err := shownEntry(e, in.LeafHash, false, d)
 		if err != nil {
 			return err
 		}
-		if err := s.out.end(appendHashes(l, "proof", in.Proof)); err != nil {
+		if err := s.out.Control(shown, in.Proof); err != nil {
 			return err
 		}
 	}

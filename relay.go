@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"github.com/daybook-audit/daybook/internal/appsql"
+	"github.com/daybook-audit/daybook/internal/delivery"
 )
 
 // RelayOptions are those of a Relay. The zero value works.
@@ -172,22 +173,22 @@ func (r *Relay) round(ctx context.Context) (sent int, more bool, err error) {
 	if err != nil || len(letters) == 0 {
 		return 0, false, err
 	}
-	byOrg := map[OrgID][]letter{}
+	byOrg := map[OrgID][]delivery.Letter{}
 	var orgs []OrgID
 	for _, l := range letters {
-		if _, known := byOrg[l.org]; !known {
-			orgs = append(orgs, l.org)
+		org := OrgID(l.Org)
+		if _, known := byOrg[org]; !known {
+			orgs = append(orgs, org)
 		}
-		byOrg[l.org] = append(byOrg[l.org], l)
+		byOrg[org] = append(byOrg[org], l)
 	}
 	for _, org := range orgs {
-		d := delivery{to: r.to, org: org}
-		failed := d.deliver(ctx, byOrg[org])
+		outcome, failed := delivery.Deliver(ctx, recorderLog{r.to}, string(org), byOrg[org])
 		// A crash here leaves rows that are recorded: the next Relay sends them again, and the log knows their ids.
-		if err := r.settle(ctx, s, &d); err != nil {
+		if err := r.settle(ctx, s, &outcome); err != nil {
 			return sent, false, err
 		}
-		sent += len(d.sent)
+		sent += len(outcome.Sent)
 		switch {
 		case failed == nil:
 			delete(r.resting, org)
@@ -201,7 +202,7 @@ func (r *Relay) round(ctx context.Context) (sent int, more bool, err error) {
 }
 
 // take renews the lease and returns the oldest rows that may be sent; none when another Relay works.
-func (r *Relay) take(ctx context.Context, s *appsql.Statements) (letters []letter, err error) {
+func (r *Relay) take(ctx context.Context, s *appsql.Statements) (letters []delivery.Letter, err error) {
 	now := r.o.Now()
 	args := []any{now.UnixMicro()}
 	for org, pause := range r.resting {
@@ -223,7 +224,7 @@ func (r *Relay) take(ctx context.Context, s *appsql.Statements) (letters []lette
 		if holder != r.holder {
 			return nil
 		}
-		letters, err = queryAll(ctx, tx, query, args, func(l *letter) []any { return []any{&l.n, &l.id, &l.org, &l.text, &l.tries} })
+		letters, err = queryAll(ctx, tx, query, args, func(l *delivery.Letter) []any { return []any{&l.N, &l.ID, &l.Org, &l.Text, &l.Tries} })
 		return err
 	})
 	if err != nil {
@@ -251,31 +252,31 @@ func ofOneOrg(err error) bool {
 }
 
 // settle deletes what was sent and notes what was refused.
-func (r *Relay) settle(ctx context.Context, s *appsql.Statements, d *delivery) error {
-	if len(d.sent) == 0 && len(d.refused) == 0 {
+func (r *Relay) settle(ctx context.Context, s *appsql.Statements, d *delivery.Outcome) error {
+	if len(d.Sent) == 0 && len(d.Returned) == 0 {
 		return nil
 	}
 	now := r.o.Now()
-	var dead []refusal
+	var dead []delivery.Returned
 	err := r.db.InTx(ctx, func(ctx context.Context, tx Tx) error {
 		dead = nil
-		if len(d.sent) > 0 {
-			args := make([]any, len(d.sent))
-			for i, n := range d.sent {
+		if len(d.Sent) > 0 {
+			args := make([]any, len(d.Sent))
+			for i, n := range d.Sent {
 				args[i] = n
 			}
 			if _, err := tx.Exec(ctx, s.Sent(len(args)), args...); err != nil {
 				return fmt.Errorf("delete what was sent: %w", err)
 			}
 		}
-		for _, f := range d.refused {
-			tries, isDead := f.letter.tries+1, 0
+		for _, f := range d.Returned {
+			tries, isDead := f.Tries+1, 0
 			if tries >= r.o.Tries {
 				isDead = 1
 				dead = append(dead, f)
 			}
 			next := now.Add(min(r.o.Poll<<min(tries, 10), 10*r.o.MaxDelay))
-			if _, err := tx.Exec(ctx, s.Refuse, tries, next.UnixMicro(), isDead, truncate(f.err.Error(), 1000), f.letter.n); err != nil {
+			if _, err := tx.Exec(ctx, s.Refuse, tries, next.UnixMicro(), isDead, truncate(f.Err.Error(), 1000), f.N); err != nil {
 				return fmt.Errorf("note a refusal: %w", err)
 			}
 		}
@@ -285,8 +286,8 @@ func (r *Relay) settle(ctx context.Context, s *appsql.Statements, d *delivery) e
 		return fmt.Errorf("settle the outbox: %w", err)
 	}
 	for _, f := range dead {
-		r.o.Logger.LogAttrs(ctx, slog.LevelError, "dead letter", slog.String("org", string(d.org)), slog.String("event_id", f.letter.id),
-			slog.Any("error", f.err))
+		r.o.Logger.LogAttrs(ctx, slog.LevelError, "dead letter", slog.String("org", f.Org), slog.String("event_id", f.ID),
+			slog.Any("error", f.Err))
 	}
 	return nil
 }

@@ -289,11 +289,11 @@ func (s *shard) commit(jobs []*job) {
 		case errors.Is(err, ErrHeadMoved):
 			var written bool
 			if written, err = s.overtook(c); err == nil && !written {
-				unanswered = slices.DeleteFunc(unanswered, func(j *job) bool { return j.told })
+				unanswered = untold(unanswered)
 				continue
 			}
 		case errors.As(err, &exists):
-			unanswered = s.sendBack(unanswered, exists.Keys)
+			unanswered = s.sendBack(untold(unanswered), exists.Keys)
 			continue
 		case c == nil:
 			continue // nothing was sent: the next attempt is made without others waiting
@@ -388,6 +388,12 @@ func (j *job) answer(err error) {
 	case j.done <- err:
 	default:
 	}
+}
+
+// untold returns those of jobs whose callers still wait. The others have their events back: a commit that was not written takes none of them
+// a second time.
+func untold(jobs []*job) []*job {
+	return slices.DeleteFunc(jobs, func(j *job) bool { return j.told })
 }
 
 // append hands the commit to the store.

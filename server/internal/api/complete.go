@@ -156,7 +156,7 @@ var countedFields = []string{"action", "actor.type", "target.type", "actor.id"}
 // readDictionary looks at what a log counts and at its newest entries.
 func readDictionary(ctx context.Context, book Book, org daybook.OrgID) (*dictionary, error) {
 	d := &dictionary{words: map[string][]word{}}
-	facets, err := book.Facets(ctx, daybook.FacetQuery{EventQuery: daybook.EventQuery{Org: org}, Fields: countedFields, Top: maxTop})
+	facets, err := book.Facets(ctx, daybook.FacetQuery{EventQuery: daybook.EventQuery{Org: org}, Fields: countedFields, Top: maxTop, Names: true})
 	if err != nil {
 		return nil, err
 	}
@@ -180,7 +180,7 @@ func readDictionary(ctx context.Context, book Book, org daybook.OrgID) (*diction
 		for _, v := range f.Values {
 			w := word{text: query.Literal(v.Value), plain: strings.ToLower(v.Value), count: v.Count}
 			if f.Field == "actor.id" {
-				w.means = s.actors[v.Value]
+				w.means = cmp.Or(s.actors[v.Value], v.Name)
 			}
 			words = append(words, w)
 		}

@@ -164,4 +164,5 @@ type facetValue struct {
 	Value  string `json:"value"`
 	Count  int64  `json:"count"`
 	Excess int64  `json:"excess" doc:"The count may be too high by this much."`
+	Name   string `json:"name,omitempty" doc:"Of actor.id, with names: what the newest of these entries which names the actor calls it. Absent: none was found."`
 }

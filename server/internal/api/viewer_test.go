@@ -141,7 +141,7 @@ func TestViewerHide(t *testing.T) {
 	f.allowOrigins(f.acme, page)
 	token := f.mint(f.acme, `,"filter":"-ip:192.0.2.1","hide":["/context/ip","/actor/email","/actor/via","/targets/*/name","/reason","/metadata/note"],"features":["export","live","verify"]`)
 	for _, path := range []string{
-		"/v1/events", "/v1/events?sentences=true", "/v1/events/" + firstID, "/v1/events/" + firstID + "/around", "/v1/targets/invoice/42/events", "/v1/actors/user/usr_7/events", "/v1/events/csv", "/v1/facets", "/v1/histogram",
+		"/v1/events", "/v1/events?sentences=true", "/v1/events/" + firstID, "/v1/events/" + firstID + "/around", "/v1/targets/invoice/42/events", "/v1/actors/user/usr_7/events", "/v1/events/csv", "/v1/facets?names=true", "/v1/histogram",
 	} {
 		w := f.do(from(page, token, path))
 		text := w.Body.String()
@@ -153,6 +153,12 @@ func TestViewerHide(t *testing.T) {
 	for _, want := range []string{`"hidden_fields":["/context/ip"`, `"big":12345678901234567890`, `"name":"Grace Hopper"`, `"user_agent"`} {
 		if !strings.Contains(one, want) {
 			t.Errorf("the entry lacks %s: %s", want, one)
+		}
+	}
+	nameless := f.mint(f.acme, `,"hide":["/actor/name"]`)
+	for key, want := range map[string]bool{token: true, nameless: false} {
+		if w := f.do(from(page, key, "/v1/facets?names=true")); w.Code != http.StatusOK || strings.Contains(w.Body.String(), "Grace Hopper") != want {
+			t.Errorf("the name of an actor in the facets, want %v: %d %s", want, w.Code, w.Body)
 		}
 	}
 	rows := func(path string) (int, string) {

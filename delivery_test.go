@@ -1,15 +1,12 @@
 package daybook_test
 
 import (
-	"bufio"
 	"context"
 	"errors"
 	"fmt"
 	"os"
-	"os/exec"
 	"path/filepath"
 	"strings"
-	"sync"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -295,80 +292,5 @@ func TestNewClerk_spool(t *testing.T) {
 	}
 	if _, err := newClerk(t, &memory{}, daybook.ClerkOptions{Org: "acme"}).RecordAsync(t.Context(), daybook.Event{Action: "a.b", Actor: ada}); err == nil {
 		t.Error("RecordAsync without a spool")
-	}
-}
-
-// spoolEnv makes the test binary the process that TestSpool_killed kills: it spools until then, and prints what was acknowledged.
-const spoolEnv = "DAYBOOK_TEST_SPOOL"
-
-// TestSpool_child is that process.
-func TestSpool_child(t *testing.T) {
-	folder := os.Getenv(spoolEnv)
-	if folder == "" {
-		return // nobody asked
-	}
-	c := newClerk(t, &memory{err: errors.New("down")}, daybook.ClerkOptions{Org: "acme", Spool: folder})
-	var mu sync.Mutex
-	for w := range 4 {
-		go func() {
-			for i := 0; ; i++ {
-				id, err := c.RecordAsync(context.Background(), daybook.Event{Action: fmt.Sprintf("a.%d", w), Actor: ada, Reason: strings.Repeat("x", i%2000)})
-				if err != nil {
-					fmt.Fprintln(os.Stderr, err)
-					os.Exit(1)
-				}
-				mu.Lock()
-				fmt.Println(id)
-				mu.Unlock()
-			}
-		}()
-	}
-	select {}
-}
-
-// TestSpool_killed: what RecordAsync acknowledged is recorded by the next process, whenever the one before was killed.
-func TestSpool_killed(t *testing.T) {
-	t.Parallel()
-	folder := t.TempDir()
-	acknowledged := map[string]bool{}
-	for round := range 3 {
-		cmd := exec.Command(os.Args[0], "-test.run=^TestSpool_child$")
-		cmd.Env = append(os.Environ(), spoolEnv+"="+folder)
-		out, err := cmd.StdoutPipe()
-		if err != nil {
-			t.Fatal(err)
-		}
-		if err := cmd.Start(); err != nil {
-			t.Fatal(err)
-		}
-		lines := bufio.NewScanner(out)
-		for n := 0; n < 50+70*round && lines.Scan(); n++ {
-			acknowledged[lines.Text()] = true
-		}
-		if err := cmd.Process.Kill(); err != nil {
-			t.Fatal(err)
-		}
-		for lines.Scan() { // what it still said
-			if _, err := daybook.ParseID(lines.Text()); err == nil {
-				acknowledged[lines.Text()] = true
-			}
-		}
-		if err := cmd.Wait(); err == nil {
-			t.Error("it was not killed")
-		}
-	}
-	m := &memory{}
-	closeClerk(t, newClerk(t, m, daybook.ClerkOptions{Spool: folder}), 0, 0)
-	seen := map[string]bool{}
-	for _, e := range m.events {
-		seen[e.ID.String()] = true
-	}
-	for id := range acknowledged {
-		if !seen[id] {
-			t.Errorf("%s was acknowledged and is lost", id)
-		}
-	}
-	if len(acknowledged) < 300 {
-		t.Errorf("only %d were acknowledged", len(acknowledged))
 	}
 }

@@ -1,34 +1,23 @@
-package daybook
+package delivery
 
 import (
 	"context"
 	"errors"
+	"log/slog"
 	"sync"
 )
 
-// ErrQueueFull says that the events that wait in memory have no room.
+// ErrQueueFull says that the letters that wait in memory have no room.
 var ErrQueueFull = errors.New("daybook: the queue is full")
 
-// TryRecord completes e like [Clerk.Record] and keeps it in memory until it is recorded, for high-volume reads. It never blocks: when the
-// Recorder does not keep up it returns [ErrQueueFull], which is counted. A crash loses what is queued.
-func (c *Clerk) TryRecord(ctx context.Context, e Event) error {
-	e, text, err := c.outgoing(ctx, e)
-	if err != nil || silenced(ctx, c) {
-		return err
-	}
-	if err := c.queue.add(c, letter{id: e.ID.String(), org: e.Org, text: string(text)}); err != nil { //nolint:contextcheck // its goroutine outlives the call
-		if errors.Is(err, ErrQueueFull) {
-			c.full.Add(1)
-		}
-		return err
-	}
-	return nil
-}
+// Queue is letters in memory; a crash loses them. It is safe for concurrent use.
+type Queue struct {
+	office Office
+	log    *slog.Logger
+	most   int64
 
-// queue is the events of TryRecord.
-type queue struct {
 	mu      sync.Mutex
-	letters []letter
+	letters []Letter
 	bytes   int64 // of letters, and of those on their way
 	count   int   // the same
 	closed  bool
@@ -37,21 +26,26 @@ type queue struct {
 	cancel  context.CancelFunc
 }
 
-// add queues l, and starts the goroutine that delivers when it is the first.
-func (q *queue) add(c *Clerk, l letter) error {
+// NewQueue returns a queue that holds at most so many bytes of letters. It has no goroutine before the first letter.
+func NewQueue(most int64, of Office, log *slog.Logger) *Queue {
+	return &Queue{office: of, log: log, most: most}
+}
+
+// Add queues l. It never waits: without room for l it is [ErrQueueFull], and [ErrClosed] after Close.
+func (q *Queue) Add(l Letter) error {
 	q.mu.Lock()
 	defer q.mu.Unlock()
 	if q.closed {
 		return ErrClosed
 	}
-	size := int64(len(l.text))
-	if q.bytes+size > c.o.MaxQueueBytes {
+	size := int64(len(l.Text))
+	if q.bytes+size > q.most {
 		return ErrQueueFull
 	}
 	if q.wake == nil {
 		ctx, cancel := context.WithCancel(context.Background())
 		q.wake, q.ended, q.cancel = make(chan struct{}, 1), make(chan struct{}), cancel
-		go q.run(ctx, c)
+		go q.run(ctx)
 	}
 	q.letters, q.bytes, q.count = append(q.letters, l), q.bytes+size, q.count+1
 	select {
@@ -62,7 +56,7 @@ func (q *queue) add(c *Clerk, l letter) error {
 }
 
 // run delivers until ctx ends, or until the queue is closed and empty.
-func (q *queue) run(ctx context.Context, c *Clerk) {
+func (q *Queue) run(ctx context.Context) {
 	defer close(q.ended)
 	for {
 		q.mu.Lock()
@@ -81,12 +75,12 @@ func (q *queue) run(ctx context.Context, c *Clerk) {
 			continue
 		}
 		for i := range letters {
-			letters[i].n = int64(i)
+			letters[i].N = int64(i)
 		}
-		left, _ := c.deliverAll(ctx, letters)
+		left, _ := bring(ctx, q.office, q.log, letters)
 		q.mu.Lock()
-		for _, l := range letters {
-			q.bytes -= int64(len(l.text))
+		for i := range letters {
+			q.bytes -= int64(len(letters[i].Text))
 		}
 		q.count -= len(letters) - len(left)
 		q.mu.Unlock()
@@ -96,8 +90,8 @@ func (q *queue) run(ctx context.Context, c *Clerk) {
 	}
 }
 
-// close delivers until ctx ends and returns how many were not.
-func (q *queue) close(ctx context.Context) (lost int) {
+// Close takes no more letters, delivers until ctx ends and returns how many were not. Call it once.
+func (q *Queue) Close(ctx context.Context) (lost int) {
 	q.mu.Lock()
 	q.closed = true
 	wake := q.wake

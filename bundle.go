@@ -78,6 +78,7 @@ type bundler struct {
 	why    []explanation
 	looked int64 // every control entry below this seq is known
 	out    *bundle.Writer
+	shown  bundle.Entry // the memory of the entry being written
 }
 
 // WriteBundle writes an evidence bundle (docs/reference/integrity.md): NDJSON by which anybody who has the log's vkey can check, offline,
@@ -246,11 +247,10 @@ func (s *bundler) rotations() error {
 			return err
 		}
 		err = s.l.b.eachLeaf(s.ctx, s.view, r.seq, r.seq+1, func(e *packed, d *leaf.Doc) error {
-			shown, err := shownEntry(e, in.LeafHash, false, d)
-			if err != nil {
+			if err := s.show(e, in.LeafHash, false, d); err != nil {
 				return err
 			}
-			return s.out.Rotation(r.vkey, r.note.note, shown, in.Proof, link)
+			return s.out.Rotation(r.vkey, r.note.note, &s.shown, in.Proof, link)
 		})
 		if err != nil {
 			return fmt.Errorf("show the key entry %d: %w", r.seq, err)
@@ -259,18 +259,17 @@ func (s *bundler) rotations() error {
 	return nil
 }
 
-// shownEntry is e with its leaf hash as a bundle shows it. With a mask that may withhold something of it, it has its fields too. It reads
+// show makes e with its leaf hash what a bundle shows of it. With a mask that may withhold something of it, it has its fields too. It reads
 // into d.
-func shownEntry(e *packed, h tlog.Hash, masked bool, d *leaf.Doc) (*bundle.Entry, error) {
-	shown := &bundle.Entry{Seq: e.seq, Kind: e.kind, ID: e.id, Received: e.received, Hash: h}
+func (s *bundler) show(e *packed, h tlog.Hash, masked bool, d *leaf.Doc) (err error) {
+	s.shown = bundle.Entry{Seq: e.seq, Kind: e.kind, ID: e.id, Received: e.received, Hash: h}
 	if e.form == formWhole {
-		shown.Secret, shown.Payload = e.secret, e.text(nil)
+		s.shown.Secret, s.shown.Payload = e.secret, e.text(nil)
 	}
-	var err error
 	if masked || e.form != formWhole {
-		shown.Fields, err = e.fields(d)
+		s.shown.Fields, err = e.fields(d)
 	}
-	return shown, err
+	return err
 }
 
 func (s *bundler) consistency() error {
@@ -340,11 +339,10 @@ func (s *bundler) entry(e *packed, d *leaf.Doc) error {
 		}
 		return s.out.Leaf(&l)
 	}
-	one, err := shownEntry(e, h, len(s.q.Mask) > 0 && e.kind == KindEvent, d)
-	if err != nil {
+	if err := s.show(e, h, len(s.q.Mask) > 0 && e.kind == KindEvent, d); err != nil {
 		return err
 	}
-	return s.out.Entry(one)
+	return s.out.Entry(&s.shown)
 }
 
 // shows reports whether an entry of the range is to be shown, as far as that is still possible.

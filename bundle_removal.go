@@ -37,11 +37,10 @@ func (s *bundler) controls() error {
 		if err != nil {
 			return err
 		}
-		shown, err := shownEntry(e, in.LeafHash, false, d)
-		if err != nil {
+		if err := s.show(e, in.LeafHash, false, d); err != nil {
 			return err
 		}
-		if err := s.out.Control(shown, in.Proof); err != nil {
+		if err := s.out.Control(&s.shown, in.Proof); err != nil {
 			return err
 		}
 	}

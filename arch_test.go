@@ -35,7 +35,7 @@ type archModule struct {
 var arch = []archModule{
 	{dir: "", lines: [][]string{
 		{
-			"internal/durable", "internal/typeid", "internal/spelling", "internal/idfilter", "internal/timestamp", "internal/appsql", "internal/pgtest",
+			"internal/durable", "internal/typeid", "internal/spelling", "internal/cache", "internal/idfilter", "internal/timestamp", "internal/appsql", "internal/pgtest",
 			"internal/pointer", "internal/rawjson", "internal/checkpoint", "internal/stored", "internal/cursor",
 		},
 		{"leaf", "internal/difference", "internal/merkle", "internal/timeline", "internal/keyring", "internal/delivery"},

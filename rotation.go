@@ -38,7 +38,7 @@ func (g *signer) keyActs(ctx context.Context, s *shard, t *logTail) ([]keyring.A
 	}
 }
 
-// logKeys returns the keys of t by generation, retired ones included. The caller holds t.sig.mu.
+// logKeys returns the keys of t by generation, retired ones included. The caller has the turn of t.
 func (g *signer) logKeys(ctx context.Context, s *shard, t *logTail) (keyring.Keys, error) {
 	keys, _, err := g.keysNow(ctx, s, t)
 	return keys, err
@@ -57,7 +57,7 @@ func (g *signer) keysNow(ctx context.Context, s *shard, t *logTail) (keyring.Key
 	return keys, rests, err
 }
 
-// ring returns the keys that t can have. The caller holds t.sig.mu.
+// ring returns the keys that t can have. The caller has the turn of t.
 func (g *signer) ring(t *logTail) *keyring.Ring {
 	if t.sig.ring == nil {
 		t.sig.ring = keyring.New(g.b.o.MasterKey, g.origin(t))
@@ -72,7 +72,7 @@ func (g *signer) errOtherMaster(t *logTail) error {
 	}
 }
 
-// signers returns the keys that sign t now: the log's, oldest first, then that of the last epoch for a while. The caller holds t.sig.mu.
+// signers returns the keys that sign t now: the log's, oldest first, then that of the last epoch for a while. The caller has the turn of t.
 func (g *signer) signers(ctx context.Context, s *shard, t *logTail) ([]*checkpoint.Key, error) {
 	keys, err := g.logKeys(ctx, s, t)
 	if err != nil {
@@ -110,8 +110,10 @@ func (b *Book) RotateKey(ctx context.Context, org OrgID, by Party) (Vkey, error)
 }
 
 func (g *signer) rotate(ctx context.Context, s *shard, t *logTail, by Party) (Vkey, error) {
-	t.sig.mu.Lock()
-	defer t.sig.mu.Unlock()
+	if err := t.sig.lock(ctx); err != nil {
+		return Vkey{}, err
+	}
+	defer t.sig.unlock()
 	if err := g.vet(ctx, s, t); err != nil {
 		return Vkey{}, err
 	}
@@ -137,7 +139,7 @@ func (g *signer) rotate(ctx context.Context, s *shard, t *logTail, by Party) (Vk
 }
 
 // retire retires the keys of t whose overlap is over. A crash after it leaves the entry: from then on the key does not sign. The caller
-// holds t.sig.mu.
+// has the turn of t.
 func (g *signer) retire(ctx context.Context, s *shard, t *logTail) error {
 	keys, rests, err := g.keysNow(ctx, s, t)
 	if err != nil {

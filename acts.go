@@ -10,6 +10,7 @@ import (
 	"sync"
 	"sync/atomic"
 
+	"github.com/daybook-audit/daybook/internal/keyring"
 	"github.com/daybook-audit/daybook/internal/typeid"
 	"github.com/daybook-audit/daybook/leaf"
 	"github.com/daybook-audit/daybook/query"
@@ -171,9 +172,9 @@ type knownActs struct {
 	freed    map[string]Hold // holds of earlier epochs that were released in this log, by id: when, by whom, why
 	erasures []*Erasure      // by their first control entry
 	byID     map[string]*Erasure
-	keys     []keyAct   // about keys and epochs, oldest first
-	lost     leaf.Items // what prune entries with keep tile name
-	idle     string     // what retention was asked when it last found nothing to remove
+	keys     []keyring.Act // about keys and epochs, oldest first
+	lost     leaf.Items    // what prune entries with keep tile name
+	idle     string        // what retention was asked when it last found nothing to remove
 	idleSaid Pruned
 }
 
@@ -301,7 +302,7 @@ func (a *knownActs) take(org OrgID, e *packed) error {
 		return fmt.Errorf("control entry %d: %w", e.seq, err)
 	}
 	switch {
-	case c.Op == opKey || c.Op == opEpoch:
+	case c.Op == keyring.OpKey || c.Op == keyring.OpEpoch:
 		return a.key(text, e)
 	case c.Op == opErase:
 		a.erased(org, c, e)

@@ -205,51 +205,33 @@ type Anchor struct {
 // Anchor returns the newest signed anchor of this log at a size of at most size. An *Error of CodeNotFound: there is none, or size lies
 // beyond the log.
 func (l *Log) Anchor(ctx context.Context, size int64) (Anchor, error) {
-	if l.b.signer == nil || l.b.signer.anchors == nil {
-		return Anchor{}, errNothingAnchored
+	found, err := l.anchor(ctx, size)
+	if err == nil && found == nil {
+		err = errNothingAnchored
 	}
-	tree, _, err := l.tree(ctx, size)
 	if err != nil {
 		return Anchor{}, err
 	}
-	found, err := l.b.signer.anchors.Find(ctx, l.b.signer.origin(l.t), size)
-	if err != nil {
-		return Anchor{}, ofAnchors(err)
-	}
-	if found == nil {
-		return Anchor{}, errNothingAnchored
-	}
-	a := Anchor{
-		Size: found.Size, Root: found.Root, BatchIndex: found.BatchIndex, BatchProof: found.BatchProof,
-		Leaf: found.Leaf, Proof: found.Proof, Note: found.Note,
-	}
-	if found.Size > 0 && found.Size < size {
-		a.Consistency, err = tree.Consistency(found.Size, size)
-	}
-	return a, err
+	return Anchor(*found), nil
 }
 
-// anchorLine returns the anchor line of a bundle of l of a size, without what ends it; nil: there is none.
-func (l *Log) anchorLine(ctx context.Context, size int64) ([]byte, error) {
+// anchor is Anchor; nil: there is none.
+func (l *Log) anchor(ctx context.Context, size int64) (*anchors.Anchor, error) {
 	if l.b.signer == nil || l.b.signer.anchors == nil {
 		return nil, nil
 	}
-	a, err := l.Anchor(ctx, size)
+	tree, _, err := l.tree(ctx, size)
 	if err != nil {
-		if CodeOf(err) == CodeNotFound {
-			err = nil
-		}
 		return nil, err
 	}
-	line := append([]byte(nil), `{"t":"anchor"`...)
-	line = appendNumber(line, "size", a.Size)
-	line = appendBytesMember(line, "root", a.Root[:])
-	line = appendHashes(line, "consistency", a.Consistency)
-	line = appendNumber(line, "batch_index", a.BatchIndex)
-	line = appendHashes(line, "batch_proof", a.BatchProof)
-	line = appendBytesMember(line, "leaf", a.Leaf)
-	line = appendHashes(line, "proof", a.Proof)
-	return appendMember(line, "note", string(a.Note)), nil
+	found, err := l.b.signer.anchors.Find(ctx, l.b.signer.origin(l.t), size)
+	if err != nil || found == nil {
+		return nil, ofAnchors(err)
+	}
+	if found.Size > 0 && found.Size < size {
+		found.Consistency, err = tree.Consistency(found.Size, size)
+	}
+	return found, err
 }
 
 // RenewAnchors begins a new anchor log, with an origin and a key of its own, if the one there is contradicts what was signed of it: it was

@@ -35,12 +35,12 @@ type archModule struct {
 var arch = []archModule{
 	{dir: "", lines: [][]string{
 		{
-			"internal/durable", "internal/typeid", "internal/spelling", "internal/idfilter", "internal/timestamp", "internal/appsql", "internal/pgtest",
+			"internal/durable", "internal/typeid", "internal/spelling", "internal/cache", "internal/idfilter", "internal/timestamp", "internal/appsql", "internal/pgtest",
 			"internal/pointer", "internal/rawjson", "internal/checkpoint", "internal/stored", "internal/cursor",
 		},
-		{"leaf", "internal/difference", "internal/merkle", "internal/timeline", "internal/delivery"},
+		{"leaf", "internal/difference", "internal/merkle", "internal/timeline", "internal/keyring", "internal/delivery"},
 		{"query", "internal/facets", "internal/anchors", "internal/shape", "internal/redaction"},
-		{"internal/termfilter"},
+		{"internal/termfilter", "internal/bundle"},
 		{".", "verify"},
 		{"client", "witness", "daybookhttp", "daybooksql", "activity", "crm", "storetest", "internal/sentence"},
 		{"daybooktest", "resthapi"},

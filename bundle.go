@@ -1,19 +1,17 @@
 package daybook
 
 import (
-	"bufio"
 	"cmp"
 	"context"
-	"crypto/sha256"
 	"encoding/json"
 	"fmt"
 	"io"
 	"strings"
 	"time"
-	"unicode/utf8"
 
 	"golang.org/x/mod/sumdb/tlog"
 
+	"github.com/daybook-audit/daybook/internal/bundle"
 	"github.com/daybook-audit/daybook/internal/merkle"
 	"github.com/daybook-audit/daybook/leaf"
 	"github.com/daybook-audit/daybook/query"
@@ -68,20 +66,19 @@ type BundleStat struct {
 
 // bundler writes one bundle.
 type bundler struct {
-	l        *Log
-	ctx      context.Context //nolint:containedctx // of the one call that a bundler lives for
-	q        *BundleQuery
-	e        *evidence
-	begin    int64 // below it whole runs were pruned with their hashes
-	tree     *merkle.Tree
-	view     view // that tree is of
-	scan     *scan
-	filter   string // empty: everything is shown
-	why      []explanation
-	looked   int64 // every control entry below this seq is known
-	out      *bundleLines
-	hidden   []byte // leaf hashes that wait for their line
-	hiddenAt int64  // seq of the first
+	l      *Log
+	ctx    context.Context //nolint:containedctx // of the one call that a bundler lives for
+	q      *BundleQuery
+	e      *evidence
+	begin  int64 // below it whole runs were pruned with their hashes
+	tree   *merkle.Tree
+	view   view // that tree is of
+	scan   *scan
+	filter string // empty: everything is shown
+	why    []explanation
+	looked int64 // every control entry below this seq is known
+	out    *bundle.Writer
+	shown  bundle.Entry // the memory of the entry being written
 }
 
 // WriteBundle writes an evidence bundle (docs/reference/integrity.md): NDJSON by which anybody who has the log's vkey can check, offline,
@@ -129,15 +126,21 @@ func (l *Log) WriteBundle(ctx context.Context, w io.Writer, q BundleQuery) (Bund
 	if q.First >= q.End || q.End > e.size {
 		return BundleStat{}, q.noRange(e.size)
 	}
-	s.out = &bundleLines{w: bufio.NewWriterSize(w, 64<<10), sum: sha256.New(), stat: BundleStat{First: q.First, End: q.End, Size: e.size}}
+	s.out = bundle.NewWriter(w)
 	if err := s.open(); err != nil {
 		return BundleStat{}, err
 	}
 	defer s.scan.close()
 	if err := s.write(); err != nil {
-		return s.out.stat, fmt.Errorf("write a bundle of %s: %w", q.Org, err)
+		return s.stat(), fmt.Errorf("write a bundle of %s: %w", q.Org, err)
 	}
-	return s.out.stat, nil
+	return s.stat(), nil
+}
+
+// stat says what was written so far.
+func (s *bundler) stat() BundleStat {
+	n := &s.out.Count
+	return BundleStat{First: s.q.First, End: s.q.End, Size: s.e.size, Shown: n.Shown, Leaves: n.Leaves, Hidden: n.Hidden, Lines: n.Lines, Bytes: n.Bytes}
 }
 
 // open reads the question and takes a picture of the log.
@@ -183,10 +186,8 @@ func (q *BundleQuery) check() error {
 	if q.First < 0 {
 		return &Error{Code: CodeInvalid, Rule: "empty_range", Field: "first", Message: "the first seq is 0."}
 	}
-	for _, m := range q.Mask {
-		if len(m) < 2 || m[0] != '/' || !utf8.ValidString(m) {
-			return &Error{Code: CodeInvalid, Rule: "invalid_value", Field: "mask", Message: fmt.Sprintf("%q is no path of a field: it begins with / and a name.", truncate(m, 64))}
-		}
+	if m, refused := bundle.Mask(q.Mask).Refused(); refused {
+		return &Error{Code: CodeInvalid, Rule: "invalid_value", Field: "mask", Message: fmt.Sprintf("%q is no path of a field: it begins with / and a name.", truncate(m, 64))}
 	}
 	if len(q.Info) > 0 {
 		d := leaf.Get()
@@ -215,67 +216,28 @@ func (p *question) filterText() string {
 }
 
 func (s *bundler) write() error {
-	for _, step := range []func() error{s.header, s.rotations, s.consistency, s.rangeProof, s.controls, s.entries, s.anchors} {
+	for _, step := range []func() error{s.header, s.rotations, s.consistency, s.rangeProof, s.controls, s.entries, s.anchor, s.out.Done} {
 		if err := step(); err != nil {
 			return err
 		}
 	}
-	return s.out.footer()
+	return nil
 }
 
 func (s *bundler) header() error {
-	l := s.out.begin("header")
-	l = appendMember(l, "format", "daybook-bundle/v1")
-	l = appendMember(l, "origin", s.e.origin)
-	l = appendMember(l, "vkey", s.e.vkey)
-	if s.e.clockVKey != "" {
-		l = appendMember(l, "clock_vkey", s.e.clockVKey)
+	h := bundle.Header{
+		Origin: s.e.origin, Vkey: s.e.vkey, ClockVkey: s.e.clockVKey, From: s.q.First, To: s.q.End, Size: s.e.size,
+		Filter: s.filter, Mask: s.q.Mask, Info: s.q.Info, Note: s.e.note,
 	}
-	if s.e.anchorVKey != "" && len(s.e.anchors) > 0 {
-		l = appendMember(l, "anchor_vkey", s.e.anchorVKey)
+	if s.e.anchor != nil {
+		h.AnchorVkey = s.e.anchorVKey
 	}
-	l = appendNumber(l, "from", s.q.First)
-	l = appendNumber(l, "to", s.q.End)
-	l = appendNumber(l, "size", s.e.size)
-	if s.filter != "" {
-		l = appendMember(l, "filter", s.filter)
-	}
-	if len(s.q.Mask) > 0 {
-		l = append(l, `,"mask":[`...)
-		for i, m := range s.q.Mask {
-			if i > 0 {
-				l = append(l, ',')
-			}
-			l = appendString(l, []byte(m))
-		}
-		l = append(l, ']')
-	}
-	if len(s.q.Info) > 0 {
-		l = appendCompact(append(l, `,"info":`...), s.q.Info)
-	}
-	if err := s.out.end(l); err != nil {
-		return err
-	}
-	return s.out.end(appendMember(s.out.begin("checkpoint"), "note", string(s.e.note)))
+	return s.out.Header(&h)
 }
 
 func (s *bundler) rotations() error {
 	for i := range s.e.rotations {
 		r := &s.e.rotations[i]
-		l := s.out.begin("rotation")
-		l = appendMember(l, "vkey", r.vkey)
-		l = appendMember(l, "note", string(r.note.note))
-		l = append(l, `,"entry":{`...)
-		err := s.l.b.eachLeaf(s.ctx, s.view, r.seq, r.seq+1, func(e *packed, d *leaf.Doc) error {
-			h, err := e.leafHash(d)
-			if err == nil {
-				l, err = appendEntry(l, e, h, nil, d)
-			}
-			return err
-		})
-		if err != nil {
-			return fmt.Errorf("show the key entry %d: %w", r.seq, err)
-		}
 		in, err := s.l.inclusion(s.tree, r.seq, r.note.size)
 		if err != nil {
 			return err
@@ -284,12 +246,30 @@ func (s *bundler) rotations() error {
 		if err != nil {
 			return err
 		}
-		l = appendHashes(append(l, '}'), "proof", in.Proof)
-		if err := s.out.end(appendHashes(l, "consistency", link)); err != nil {
-			return err
+		err = s.l.b.eachLeaf(s.ctx, s.view, r.seq, r.seq+1, func(e *packed, d *leaf.Doc) error {
+			if err := s.show(e, in.LeafHash, false, d); err != nil {
+				return err
+			}
+			return s.out.Rotation(r.vkey, r.note.note, &s.shown, in.Proof, link)
+		})
+		if err != nil {
+			return fmt.Errorf("show the key entry %d: %w", r.seq, err)
 		}
 	}
 	return nil
+}
+
+// show makes e with its leaf hash what a bundle shows of it. With a mask that may withhold something of it, it has its fields too. It reads
+// into d.
+func (s *bundler) show(e *packed, h tlog.Hash, masked bool, d *leaf.Doc) (err error) {
+	s.shown = bundle.Entry{Seq: e.seq, Kind: e.kind, ID: e.id, Received: e.received, Hash: h}
+	if e.form == formWhole {
+		s.shown.Secret, s.shown.Payload = e.secret, e.text(nil)
+	}
+	if masked || e.form != formWhole {
+		s.shown.Fields, err = e.fields(d)
+	}
+	return err
 }
 
 func (s *bundler) consistency() error {
@@ -299,7 +279,7 @@ func (s *bundler) consistency() error {
 		if err != nil {
 			return err
 		}
-		if err := s.out.end(appendHashes(appendMember(s.out.begin("consistency"), "note", string(o.note)), "proof", p)); err != nil {
+		if err := s.out.Consistency(o.note, p); err != nil {
 			return err
 		}
 	}
@@ -311,7 +291,7 @@ func (s *bundler) rangeProof() error {
 	if err != nil {
 		return err
 	}
-	return s.out.end(appendHashes(appendHashes(s.out.begin("range_proof"), "left", left), "right", right))
+	return s.out.RangeProof(left, right)
 }
 
 // entries writes the range, window by window, each from a new picture of the log: nothing is held while the reader is slow, and what
@@ -324,10 +304,10 @@ func (s *bundler) entries() error {
 		}
 		at = to
 		if s.q.Progress != nil {
-			s.q.Progress(s.out.stat)
+			s.q.Progress(s.stat())
 		}
 	}
-	return s.flushHidden()
+	return nil
 }
 
 // entry writes one entry of the range.
@@ -344,36 +324,25 @@ func (s *bundler) entry(e *packed, d *leaf.Doc) error {
 		return err
 	}
 	if !shown {
-		return s.hide(e.seq, h)
+		return s.out.Hash(e.seq, h)
 	}
 	if err := s.explained(e); err != nil {
 		return err
 	}
-	if e.form == formHash {
-		return s.hide(e.seq, h)
-	}
-	if err := s.flushHidden(); err != nil {
-		return err
-	}
-	var mask []string
-	if e.kind == KindEvent {
-		mask = s.q.Mask
-	}
-	if e.gone() {
-		s.out.stat.Leaves++
+	switch {
+	case e.form == formHash:
+		return s.out.Hash(e.seq, h)
+	case e.gone():
 		l, err := e.leafOf(d)
 		if err != nil {
 			return err
 		}
-		line := appendNumber(s.out.begin("leaf"), "seq", e.seq)
-		return s.out.end(appendBytesMember(line, "leaf", l.Append(nil)))
+		return s.out.Leaf(&l)
 	}
-	s.out.stat.Shown++
-	line, err := appendEntry(append(s.out.begin("entry"), ','), e, h, mask, d)
-	if err != nil {
+	if err := s.show(e, h, len(s.q.Mask) > 0 && e.kind == KindEvent, d); err != nil {
 		return err
 	}
-	return s.out.end(line)
+	return s.out.Entry(&s.shown)
 }
 
 // shows reports whether an entry of the range is to be shown, as far as that is still possible.
@@ -392,36 +361,9 @@ func (s *bundler) shows(e *packed) (bool, error) {
 	return true, nil
 }
 
-// maxHidden is how many leaf hashes stand in one line.
-const maxHidden = 4096
-
-func (s *bundler) hide(seq int64, h tlog.Hash) error {
-	if len(s.hidden) == 0 {
-		s.hiddenAt = seq
-	}
-	s.out.stat.Hidden++
-	if s.hidden = append(s.hidden, h[:]...); len(s.hidden) < maxHidden*tlog.HashSize {
+func (s *bundler) anchor() error {
+	if s.e.anchor == nil {
 		return nil
 	}
-	return s.flushHidden()
-}
-
-func (s *bundler) flushHidden() error {
-	if len(s.hidden) == 0 {
-		return nil
-	}
-	l := appendNumber(s.out.begin("hashes"), "seq", s.hiddenAt)
-	l = appendNumber(l, "count", int64(len(s.hidden)/tlog.HashSize))
-	l = appendBytesMember(l, "hashes", s.hidden)
-	s.hidden = s.hidden[:0]
-	return s.out.end(l)
-}
-
-func (s *bundler) anchors() error {
-	for _, line := range s.e.anchors {
-		if err := s.out.end(append(s.out.line[:0], line...)); err != nil {
-			return err
-		}
-	}
-	return nil
+	return s.out.Anchor(s.e.anchor)
 }

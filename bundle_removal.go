@@ -37,11 +37,10 @@ func (s *bundler) controls() error {
 		if err != nil {
 			return err
 		}
-		l, err := appendEntry(append(s.out.begin("control"), ','), e, in.LeafHash, nil, d)
-		if err != nil {
+		if err := s.show(e, in.LeafHash, false, d); err != nil {
 			return err
 		}
-		if err := s.out.end(appendHashes(l, "proof", in.Proof)); err != nil {
+		if err := s.out.Control(&s.shown, in.Proof); err != nil {
 			return err
 		}
 	}

@@ -4,40 +4,31 @@ import (
 	"context"
 	"fmt"
 	"slices"
-	"sync"
+
+	"github.com/daybook-audit/daybook/internal/cache"
 )
 
 // chunkSeqs is the run of seqs whose block metas are listed and cached together: 64 windows.
 const chunkSeqs = 64 * windowSize
 
 // blockCache keeps what searches read again and again: block metas with their filters, by chunks of a log, the descriptions of
-// windows in the tail, and unpacked blocks. All are bounded by bytes; what was used longest ago goes first. It is safe for concurrent use, and what it hands out is never
-// changed. A swapped block may stay listed here: reading it is ErrNotExist then, and the reader forgets the chunk and lists again.
+// windows in the tail, and unpacked blocks. All are bounded by bytes. It is safe for concurrent use, and what it hands out is never changed.
+// A swapped block may stay listed here: reading it is ErrNotExist then, and the reader forgets the chunk and lists again.
 type blockCache struct {
-	mu     sync.Mutex
-	logs   map[LogNo]*cachedLog
-	chunks recency
-	blocks recency
+	listings *cache.Cache[listedKey, listing]
+	blocks   *cache.Cache[BlockRef, *block]
 }
 
-// cachedLog is what is cached of one log. Forgetting a log takes it out of the map, so that what was being read meanwhile is
-// not put in under the old knowledge.
-type cachedLog struct {
-	chunks  map[int64]*cached
-	windows map[int64]*cached
-	blocks  map[BlockRef]*cached
+// listedKey names a chunk or a window of the tail by its number.
+type listedKey struct {
+	window bool
+	no     int64
 }
 
-// cached is one chunk, one window or one block, in a ring.
-type cached struct {
-	next, prev *cached
-	bytes      int64
-	log        LogNo
-	no         int64 // of the chunk or the window
-	ref        BlockRef
-	chunk      *metaChunk
-	window     *tailWindow
-	block      *block
+// listing is one of the two.
+type listing struct {
+	chunk  *metaChunk
+	window *tailWindow
 }
 
 // metaChunk lists the blocks of one chunk, without a gap, from the chunk's first seq to end. It is never changed.
@@ -49,117 +40,37 @@ type metaChunk struct {
 
 // newBlockCache returns a cache for so many bytes of metas, and two thirds of that in blocks.
 func newBlockCache(bytes int64) *blockCache {
-	c := &blockCache{logs: map[LogNo]*cachedLog{}}
-	c.chunks.init(bytes)
-	c.blocks.init(bytes / 3 * 2)
-	return c
+	return &blockCache{listings: cache.New[listedKey, listing](bytes), blocks: cache.New[BlockRef, *block](bytes / 3 * 2)}
 }
 
 // drop forgets what is known of a log's blocks: the merger calls it when it has replaced some. What is known of the tail stays true.
 func (c *blockCache) drop(log LogNo) {
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	l := c.logs[log]
-	if l == nil {
-		return
-	}
-	for _, e := range l.chunks {
-		c.chunks.remove(e)
-	}
-	for _, e := range l.blocks {
-		c.blocks.remove(e)
-	}
-	delete(c.logs, log)
-	if len(l.windows) > 0 {
-		c.logs[log] = &cachedLog{windows: l.windows}
-	}
+	c.listings.Forget(int64(log), func(key listedKey) bool { return key.window })
+	c.blocks.Forget(int64(log), nil)
 }
 
 // forget forgets everything about a log, what describes its tail included: values that were removed from it are in no cache then.
 func (c *blockCache) forget(log LogNo) {
-	c.drop(log)
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	if l := c.logs[log]; l != nil {
-		for _, e := range l.windows {
-			c.chunks.remove(e)
-		}
-		delete(c.logs, log)
-	}
+	c.listings.Forget(int64(log), nil)
+	c.blocks.Forget(int64(log), nil)
 }
 
 // dropChunk forgets the chunk that holds seq.
 func (c *blockCache) dropChunk(log LogNo, seq int64) {
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	l := c.logs[log]
-	if l == nil {
-		return
-	}
-	if e := l.chunks[seq/chunkSeqs]; e != nil {
-		c.chunks.remove(e)
-		delete(l.chunks, seq/chunkSeqs)
-	}
-}
-
-// open returns what is cached of log. The caller holds mu.
-func (c *blockCache) open(log LogNo) *cachedLog {
-	l := c.logs[log]
-	if l == nil {
-		l = &cachedLog{}
-		c.logs[log] = l
-	}
-	if l.chunks == nil {
-		l.chunks, l.blocks = map[int64]*cached{}, map[BlockRef]*cached{}
-	}
-	return l
-}
-
-// add puts e into a ring and lets what was used longest ago go. The caller holds mu and has put e into its log's map.
-func (c *blockCache) add(r *recency, e *cached) {
-	r.add(e)
-	for r.bytes > r.limit && r.ring.prev != e {
-		oldest := r.ring.prev
-		r.remove(oldest)
-		l := c.logs[oldest.log]
-		switch {
-		case oldest.chunk != nil:
-			delete(l.chunks, oldest.no)
-		case oldest.window != nil:
-			delete(l.windows, oldest.no)
-		default:
-			delete(l.blocks, oldest.ref)
-		}
-		if len(l.chunks)+len(l.windows)+len(l.blocks) == 0 {
-			delete(c.logs, oldest.log)
-		}
-	}
+	c.listings.Delete(int64(log), listedKey{no: seq / chunkSeqs})
 }
 
 // window returns the description of a window of the tail, nil if there is none.
 func (c *blockCache) window(log LogNo, no int64) *tailWindow {
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	if l := c.logs[log]; l != nil && l.windows[no] != nil {
-		e := l.windows[no]
-		c.chunks.use(e)
-		return e.window
-	}
-	return nil
+	k, _, _ := c.listings.Get(int64(log), listedKey{true, no})
+	return k.window
 }
 
 // putWindow keeps the description of a window of the tail.
 func (c *blockCache) putWindow(log LogNo, no int64, t *tailWindow) {
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	l := c.open(log)
-	if l.windows == nil {
-		l.windows = map[int64]*cached{}
-	}
-	if l.windows[no] == nil {
-		e := &cached{log: log, no: no, window: t, bytes: t.bytes()}
-		l.windows[no] = e
-		c.add(&c.chunks, e)
+	key := listedKey{true, no}
+	if _, there, of := c.listings.Get(int64(log), key); !there {
+		c.listings.Put(int64(log), of, key, listing{window: t}, t.bytes())
 	}
 }
 
@@ -167,60 +78,37 @@ func (c *blockCache) putWindow(log LogNo, no int64, t *tailWindow) {
 func (c *blockCache) metas(ctx context.Context, s Store, log LogNo, seq, packed int64, filters bool) (*metaChunk, error) {
 	no := seq / chunkSeqs
 	want := min(packed, (no+1)*chunkSeqs)
-	c.mu.Lock()
-	l := c.open(log)
-	var have *metaChunk
-	if e := l.chunks[no]; e != nil {
-		have = e.chunk
-		c.chunks.use(e)
-	}
-	c.mu.Unlock()
-	if have != nil && have.end >= want && (have.filtered || !filters) {
+	k, _, of := c.listings.Get(int64(log), listedKey{no: no})
+	if have := k.chunk; have != nil && have.end >= want && (have.filtered || !filters) {
 		return have, nil
 	}
-	got, err := listChunk(ctx, s, log, no, want, filters, have)
+	got, err := listChunk(ctx, s, log, no, want, filters, k.chunk)
 	if err != nil {
 		return nil, err
 	}
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	if c.logs[log] != l {
-		return got, nil // forgotten meanwhile
-	}
-	if e := l.chunks[no]; e != nil {
-		c.chunks.remove(e)
-	}
-	e := &cached{log: log, no: no, chunk: got, bytes: got.bytes()}
-	l.chunks[no] = e
-	c.add(&c.chunks, e)
+	c.listings.Put(int64(log), of, listedKey{no: no}, listing{chunk: got}, got.bytes())
 	return got, nil
 }
 
 // block returns the block of the log of h that m describes. ErrNotExist: it was swapped out. With into it is not kept, since what reads a
 // whole log would push out what searches need: unless it is cached it stands in into, and is good until that is used again.
 func (c *blockCache) block(ctx context.Context, s Store, h *Head, m *BlockMeta, into *[]byte) (*block, error) {
-	log, ref := h.Log, m.BlockRef
-	c.mu.Lock()
-	l := c.open(log)
-	if e := l.blocks[ref]; e != nil {
-		if into == nil {
-			c.blocks.use(e)
+	log := int64(h.Log)
+	if into != nil {
+		if b, ok := c.blocks.Peek(log, m.BlockRef); ok {
+			return b, nil
 		}
-		c.mu.Unlock()
-		return e.block, nil
+		return readBlock(ctx, s, h, m, into)
 	}
-	c.mu.Unlock()
-	b, err := readBlock(ctx, s, h, m, into)
-	if err != nil || into != nil {
-		return b, err
+	b, ok, of := c.blocks.Get(log, m.BlockRef)
+	if ok {
+		return b, nil
 	}
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	if c.logs[log] == l && l.blocks[ref] == nil {
-		e := &cached{log: log, ref: ref, block: b, bytes: int64(b.bytes())}
-		l.blocks[ref] = e
-		c.add(&c.blocks, e)
+	b, err := readBlock(ctx, s, h, m, nil)
+	if err != nil {
+		return nil, err
 	}
+	c.blocks.Put(log, of, m.BlockRef, b, int64(b.bytes()))
 	return b, nil
 }
 
@@ -306,31 +194,3 @@ func (m *metaChunk) bytes() int64 {
 
 // end returns the seq after the block's last.
 func (m *BlockMeta) end() int64 { return m.First + int64(m.N) }
-
-// recency is a ring of what was used, most recently first, bounded by bytes. It is guarded by the cache's mutex.
-type recency struct {
-	ring         cached
-	bytes, limit int64
-}
-
-func (r *recency) init(limit int64) { r.ring.next, r.ring.prev, r.limit = &r.ring, &r.ring, limit }
-
-func (r *recency) add(e *cached) {
-	r.link(e)
-	r.bytes += e.bytes
-}
-
-func (r *recency) use(e *cached) {
-	e.prev.next, e.next.prev = e.next, e.prev
-	r.link(e)
-}
-
-func (r *recency) link(e *cached) {
-	e.next, e.prev = r.ring.next, &r.ring
-	e.next.prev, r.ring.next = e, e
-}
-
-func (r *recency) remove(e *cached) {
-	e.prev.next, e.next.prev = e.next, e.prev
-	r.bytes -= e.bytes
-}

@@ -1,6 +1,7 @@
 package daybook
 
 import (
+	"encoding/base64"
 	"slices"
 	"strconv"
 	"time"
@@ -98,12 +99,12 @@ func (e *Entry) AppendJSON(dst []byte) []byte {
 		dst = append(AppendTime(dst, e.ReceivedAt), '"')
 	}
 	if e.LeafHash != (tlog.Hash{}) || e.Removed == NotRemoved {
-		dst = appendBytesMember(dst, "leaf_hash", e.LeafHash[:])
+		dst = append(base64.StdEncoding.AppendEncode(append(dst, `,"leaf_hash":"`...), e.LeafHash[:]), '"')
 	}
 	if e.Removed != NotRemoved {
-		dst = appendMember(dst, "removed", e.Removed.String())
+		dst = append(append(append(dst, `,"removed":"`...), e.Removed.String()...), '"')
 		if e.RemovedBy != "" {
-			dst = appendMember(dst, "by", e.RemovedBy)
+			dst = appendString(append(dst, `,"by":`...), []byte(e.RemovedBy))
 		}
 		return append(dst, '}')
 	}

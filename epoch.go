@@ -6,9 +6,9 @@ import (
 	"fmt"
 	"log/slog"
 	"strconv"
-	"strings"
 
 	"github.com/daybook-audit/daybook/internal/checkpoint"
+	"github.com/daybook-audit/daybook/internal/keyring"
 )
 
 // The causes of a new epoch.
@@ -89,7 +89,7 @@ func (g *signer) beginEpoch(ctx context.Context, s *shard, t *logTail, r *EpochR
 		return err
 	}
 	act.Epoch, act.Vkey = next.epoch, k.Vkey()
-	rc, err := g.b.recordControl(ctx, r.Org, keyText(act), &basis{log: next.no})
+	rc, err := g.b.recordControl(ctx, r.Org, act.Text(), &basis{log: next.no})
 	if errors.Is(err, errActsMoved) {
 		return nil // another process has begun it meanwhile
 	}
@@ -100,7 +100,7 @@ func (g *signer) beginEpoch(ctx context.Context, s *shard, t *logTail, r *EpochR
 }
 
 // endedElsewhere is ended once more, after the store takes nothing in old any more, if other processes have recorded in it until then.
-func (g *signer) endedElsewhere(ctx context.Context, s *shard, old *logTail, r *EpochRequest, act *keyAct) (*keyAct, error) {
+func (g *signer) endedElsewhere(ctx context.Context, s *shard, old *logTail, r *EpochRequest, act *keyring.Act) (*keyring.Act, error) {
 	if g.b.fleet == nil {
 		return act, nil
 	}
@@ -137,7 +137,7 @@ func (s *shard) logOf(h Head) *logTail {
 }
 
 // ended returns what the next epoch's first entry says about the log old, in which nothing is recorded from here on.
-func (g *signer) ended(ctx context.Context, s *shard, old *logTail, r *EpochRequest) (*keyAct, error) {
+func (g *signer) ended(ctx context.Context, s *shard, old *logTail, r *EpochRequest) (*keyring.Act, error) {
 	if err := old.sig.lock(ctx); err != nil {
 		return nil, err
 	}
@@ -158,7 +158,7 @@ func (g *signer) ended(ctx context.Context, s *shard, old *logTail, r *EpochRequ
 }
 
 // endedAt is ended for a log in which nothing is recorded any more. The caller has its turn.
-func (g *signer) endedAt(ctx context.Context, s *shard, old *logTail, r *EpochRequest) (*keyAct, error) {
+func (g *signer) endedAt(ctx context.Context, s *shard, old *logTail, r *EpochRequest) (*keyring.Act, error) {
 	var h signedHead
 	err := s.between(ctx, func() { // whatever was being committed is in the picture
 		s.mu.RLock()
@@ -168,9 +168,9 @@ func (g *signer) endedAt(ctx context.Context, s *shard, old *logTail, r *EpochRe
 	if err != nil {
 		return nil, err
 	}
-	act := &keyAct{
-		Op: opEpoch, Cause: r.Cause, Reason: r.Reason, By: r.By,
-		Prev: &prevHead{Origin: g.origin(old), Size: h.view.size, Root: h.root},
+	act := &keyring.Act{
+		Op: keyring.OpEpoch, Cause: r.Cause, Reason: r.Reason, By: r.By,
+		Prev: &keyring.Head{Origin: g.origin(old), Size: h.view.size, Root: h.root},
 	}
 	m, marked, err := g.b.o.HighWater.Mark(ctx, g.origin(old))
 	if err != nil {
@@ -184,9 +184,9 @@ func (g *signer) endedAt(ctx context.Context, s *shard, old *logTail, r *EpochRe
 	if err != nil && !isRule(err, "master_key") {
 		return nil, err
 	}
-	ours := err == nil && carriesKey(c.Note, keys)
+	ours := err == nil && keys.Carry(c.Note)
 	if ours {
-		act.Prev.Vkey = keys[len(keys)-1].Vkey()
+		act.Prev.Vkey = keys.Newest().Vkey()
 	}
 	switch {
 	case marked && (!stored || m.Size > c.Size) && ours: // signed once, and lost with what it covered: it is signed again, as it was
@@ -208,13 +208,8 @@ func (g *signer) endedAt(ctx context.Context, s *shard, old *logTail, r *EpochRe
 }
 
 // signMark signs a mark with the keys that are not retired.
-func (g *signer) signMark(keys []logKey, m Mark) ([]byte, error) {
-	var signers []*checkpoint.Key
-	for i := range keys {
-		if !keys[i].retired {
-			signers = append(signers, keys[i].Key)
-		}
-	}
+func (g *signer) signMark(keys keyring.Keys, m Mark) ([]byte, error) {
+	signers := keys.Signers()
 	return checkpoint.Sign(signers[0].Name(), m.Size, m.Root, signers, g.clock, checkpoint.Seconds(m.At))
 }
 
@@ -233,9 +228,6 @@ func (g *signer) end(ctx context.Context, s *shard, t *logTail) (*logTail, error
 	g.b.o.Logger.WarnContext(ctx, "an epoch has ended", slog.String("org", string(t.org)), slog.Int("epoch", t.epoch), slog.String("next_origin", g.origin(next)))
 	return next, nil
 }
-
-// isEpochEntry reports whether text is that of the control entry that begins a log.
-func isEpochEntry(text []byte) bool { return strings.HasPrefix(string(text), `{"op":"`+opEpoch+`"`) }
 
 // isRule reports whether err is an *Error with a rule.
 func isRule(err error, rule string) bool {

@@ -9,6 +9,8 @@ import (
 	"strings"
 
 	"golang.org/x/mod/sumdb/note"
+
+	"github.com/daybook-audit/daybook/internal/anchors"
 )
 
 // evidence is what a bundle says of the checkpoint that it hangs on.
@@ -19,7 +21,7 @@ type evidence struct {
 	note      []byte
 	rotations []rotation // oldest first
 	older     []olderNote
-	anchors   [][]byte // whole lines, each without what ends it
+	anchor    *anchors.Anchor // nil: there is none
 }
 
 // rotation is how a reader of an older key comes to the next one: a note signed by the older key, in whose tree an entry names the
@@ -72,10 +74,7 @@ func (l *Log) evidence(ctx context.Context, q *BundleQuery) (*evidence, error) {
 	if e.older, err = l.olderNotes(ctx, q, e.size); err != nil {
 		return nil, err
 	}
-	line, err := l.anchorLine(ctx, e.size)
-	if line != nil {
-		e.anchors = [][]byte{line}
-	}
+	e.anchor, err = l.anchor(ctx, e.size)
 	return e, err
 }
 

@@ -4,6 +4,7 @@ import (
 	"crypto/rand"
 	"slices"
 
+	"github.com/daybook-audit/daybook/internal/keyring"
 	"github.com/daybook-audit/daybook/internal/merkle"
 	"github.com/daybook-audit/daybook/leaf"
 )
@@ -56,7 +57,7 @@ func (s *shard) refuse(j *job, exist []KeyRef) error {
 	if err := s.writable(j.log); err != nil {
 		return err
 	}
-	if s.unbegun(j.log) && (len(j.events) == 0 || j.events[0].kind != KindControl || !isEpochEntry(j.events[0].text)) {
+	if s.unbegun(j.log) && (len(j.events) == 0 || j.events[0].kind != KindControl || !keyring.BeginsLog(j.events[0].text)) {
 		return errUnbegun()
 	}
 	s.mu.RLock()

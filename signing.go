@@ -13,6 +13,7 @@ import (
 
 	"github.com/daybook-audit/daybook/internal/anchors"
 	"github.com/daybook-audit/daybook/internal/checkpoint"
+	"github.com/daybook-audit/daybook/internal/keyring"
 )
 
 // The steps are those of docs/reference/integrity.md, section 5.
@@ -44,11 +45,11 @@ type logSigning struct {
 
 	turn chan struct{} // one slot: of whoever vets or signs the log; guards what follows
 
-	failed  error             // why the log could not be vetted when that was last tried, at
-	at      time.Time         // of the monotonic clock
-	mark    Mark              // of the high-water store when this process last looked, and found to be a head of this log
-	newest  Checkpoint        // given out last; Note nil: none
-	derived []*checkpoint.Key // the log's keys that were needed so far
+	failed error         // why the log could not be vetted when that was last tried, at
+	at     time.Time     // of the monotonic clock
+	mark   Mark          // of the high-water store when this process last looked, and found to be a head of this log
+	newest Checkpoint    // given out last; Note nil: none
+	ring   *keyring.Ring // the log's keys; nil: not needed so far
 }
 
 // lock waits for the turn to vet or sign the log, or for the end of ctx. Whoever waited while the log could not be vetted gets the error of
@@ -418,9 +419,9 @@ func (g *signer) info(ctx context.Context, s *shard, t *logTail, l LogInfo) (Log
 		}
 	}
 	for i := range keys {
-		v := Vkey{Vkey: keys[i].Vkey(), Generation: keys[i].Generation(), State: KeyRetiring, Seq: keys[i].seq}
+		v := Vkey{Vkey: keys[i].Vkey(), Generation: keys[i].Generation(), State: KeyRetiring, Seq: keys[i].Seq}
 		switch {
-		case keys[i].retired:
+		case keys[i].Retired:
 			v.State = KeyRetired
 		case i == len(keys)-1:
 			v.State = KeyCurrent

@@ -139,16 +139,17 @@ const maxSearch = 4096
 
 // Anchor shows that the instance had a head of one log: what says it for this log, and nothing of any other.
 type Anchor struct {
-	Size       int64
-	Root       tlog.Hash
-	BatchIndex int64       // of the log in its batch
-	BatchProof []tlog.Hash // that it is in the batch whose root the leaf holds
-	Leaf       []byte
-	Proof      []tlog.Hash // that the leaf is in the anchor log
-	Note       []byte      // the checkpoint of the anchor log
+	Size        int64
+	Root        tlog.Hash
+	Consistency []tlog.Hash // from Size to a larger one of the log: who has the log proves it
+	BatchIndex  int64       // of the log in its batch
+	BatchProof  []tlog.Hash // that it is in the batch whose root the leaf holds
+	Leaf        []byte
+	Proof       []tlog.Hash // that the leaf is in the anchor log
+	Note        []byte      // the checkpoint of the anchor log
 }
 
-// Find returns the newest signed anchor of the log with this origin at a size of at most atMost; nil: none was found.
+// Find returns the newest signed anchor of the log with this origin at a size of at most atMost, without Consistency; nil: none was found.
 func (a *Log) Find(ctx context.Context, origin string, atMost int64) (*Anchor, error) {
 	size, note, err := a.note(ctx)
 	if err != nil {

@@ -161,22 +161,24 @@ func Comma(dst []byte) []byte {
 }
 
 // Compact returns a copy of text without its insignificant white space.
-func Compact(text []byte) []byte {
-	out := make([]byte, 0, len(text))
+func Compact(text []byte) []byte { return AppendCompact(make([]byte, 0, len(text)), text) }
+
+// AppendCompact appends text without its insignificant white space. It changes no token.
+func AppendCompact(dst, text []byte) []byte {
 	for i := 0; i < len(text); {
 		switch text[i] {
 		case ' ', '\n', '\r', '\t':
 			i++
 		case '"':
 			end := stringEnd(text, i)
-			out = append(out, text[i:end]...)
+			dst = append(dst, text[i:end]...)
 			i = end
 		default:
-			out = append(out, text[i])
+			dst = append(dst, text[i])
 			i++
 		}
 	}
-	return out
+	return dst
 }
 
 // End returns the place after the value that begins at i; i itself where none begins, and the length of text for a value that does not end.

@@ -2,6 +2,7 @@
 import { useState } from "preact/hooks";
 import { ask } from "../../api/client";
 import { t } from "../../messages/messages";
+import { useChange } from "../../state/load";
 import { can } from "../../state/session";
 import { Button } from "../../ui/button";
 import { Dialog } from "../../ui/dialog";
@@ -22,17 +23,16 @@ export default function SaveDialog(props: { org: string; onClose: () => void }) 
 	const [name, setName] = useState("");
 	const [shared, setShared] = useState(false);
 	const [first, setFirst] = useState(false);
-	const [problem, setProblem] = useState<unknown>(null);
+	const change = useChange();
 	const [missing, setMissing] = useState(false);
 	const save = () => {
 		setMissing(name.trim() === "");
 		if (name.trim() === "") return;
-		ask("/v1/views", { org: props.org, body: { name: name.trim(), search: searchOf(location.search), shared, default: first } })
-			.then(() => {
-				toast(t("view.saved", { name: name.trim() }));
-				props.onClose();
-			})
-			.catch(setProblem);
+		change.run(async () => {
+			await ask("/v1/views", { org: props.org, body: { name: name.trim(), search: searchOf(location.search), shared, default: first } });
+			toast(t("view.saved", { name: name.trim() }));
+			props.onClose();
+		});
 	};
 	return (
 		<Dialog
@@ -41,13 +41,13 @@ export default function SaveDialog(props: { org: string; onClose: () => void }) 
 			foot={
 				<>
 					<Button onClick={props.onClose}>{t("cancel")}</Button>
-					<Button kind="primary" onClick={save}>
+					<Button kind="primary" disabled={change.busy} onClick={save}>
 						{t("save")}
 					</Button>
 				</>
 			}
 		>
-			{problem ? <ProblemBanner problem={problem} onRetry={save} /> : null}
+			{change.problem ? <ProblemBanner problem={change.problem} onRetry={save} /> : null}
 			<form
 				class="stack"
 				onSubmit={(event) => {

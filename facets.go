@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"time"
 
 	"github.com/daybook-audit/daybook/internal/facets"
@@ -21,6 +22,7 @@ type FacetQuery struct {
 	EventQuery
 	Fields []string // some of action, actor.type, target.type, outcome, actor.id; nil: all; empty: the count alone
 	Top    int      // values per field: default 20, at most 64
+	Names  bool     // the values of actor.id with the names of the actors
 }
 
 // Facets answers a FacetQuery.
@@ -48,6 +50,8 @@ type FacetValue struct {
 	Value  string
 	Count  int64
 	Excess int64 // the count may be too high by so much
+	// Name is what the newest of the entries that name the actor call it; empty: none does, none was found in time, or it was not asked for.
+	Name string
 }
 
 // Facets counts entries and the values of their fields. A query that bounds nothing but time is answered from what blocks say of
@@ -80,6 +84,11 @@ func (b *Book) Facets(ctx context.Context, q FacetQuery) (*Facets, error) {
 	p.done = stop <= 0
 	f := &Facets{Count: Count{Value: min(sum.count, countExact), Exact: sum.count <= countExact && s.budget.reason == "" && len(s.damaged) == 0}}
 	f.Fields = sum.facets(q.Top)
+	if i := slices.IndexFunc(f.Fields, func(one Facet) bool { return one.Field == "actor.id" }); q.Names && i >= 0 {
+		if err := b.nameActors(ctx, p, q.Hide, f.Fields[i].Values); err != nil {
+			return nil, err
+		}
+	}
 	f.Searched, err = s.searched()
 	return f, err
 }

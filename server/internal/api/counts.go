@@ -70,6 +70,9 @@ func getFacets(c *call) error {
 		return err
 	}
 	q.Top = int(top)
+	if q.Names, err = c.flag(paramNames); err != nil {
+		return err
+	}
 	if c.given(paramFields) {
 		if q.Fields, err = readFields(c.param(paramFields)); err != nil {
 			return err
@@ -112,6 +115,9 @@ func appendFacet(dst []byte, f *daybook.Facet) []byte {
 		dst = strconv.AppendInt(dst, v.Count, 10)
 		dst = append(dst, `,"excess":`...)
 		dst = strconv.AppendInt(dst, v.Excess, 10)
+		if v.Name != "" {
+			dst = append(append(dst, `,"name":`...), marshal(v.Name)...)
+		}
 		dst = append(dst, '}')
 	}
 	dst = append(dst, `],"other":`...)

@@ -48,6 +48,7 @@ var (
 	paramFromSeq     = param{"from_seq", "Start at this seq. `Last-Event-ID` wins over it; without either, what is recorded from now on is sent.", number(0, 0, 0)}
 	paramBars        = param{"bars", "Most bars.", number(1, maxBars, 60)}
 	paramFields      = param{"fields", "Which facets, separated by commas: `action`, `actor.id`, `actor.type`, `target.type`, `outcome`. Left out: all; empty: the count alone.", text}
+	paramNames       = param{"names", "With each value of `actor.id` the name that the newest of these entries which names the actor gives it, as far as 50 ms go.", yes}
 	paramSeq         = param{"seq", "The entry's seq.", number(0, 0, 0)}
 	paramSize        = param{"size", "Size of the tree, at most that of the newest checkpoint. Left out: that, after signing what is unsigned.", number(1, 0, 0)}
 	paramAnchorIndex = param{"seq", "Place of the leaf, from 0.", number(0, 0, 0)}

@@ -69,7 +69,7 @@ func tenantTrials(f *fixture, of tenant) map[string][]trial {
 		"GET /v1/targets/{type}/{id}/events": {header("/v1/targets/invoice/42/events"), cursor("/v1/targets/invoice/42/events", of.cursor), {ask: get("/v1/targets/invoice/42/events")}},
 		"GET /v1/actors/{type}/{id}/events":  {header("/v1/actors/user/usr_7/events"), cursor("/v1/actors/user/usr_7/events", of.actorCursor), {ask: get("/v1/actors/user/usr_7/events")}},
 		"GET /v1/histogram":                  {header("/v1/histogram"), {ask: get("/v1/histogram?from=2026-11-21&to=2026-11-22")}},
-		"GET /v1/facets":                     {header("/v1/facets"), {ask: get("/v1/facets")}},
+		"GET /v1/facets":                     {header("/v1/facets?names=true"), {ask: get("/v1/facets?names=true")}},
 		"GET /v1/retention":                  {header("/v1/retention"), {ask: get("/v1/retention")}},
 		"PUT /v1/retention":                  other("PUT", "/v1/retention", `{"rules":[]}`),
 		"POST /v1/retention/plan":            other("POST", "/v1/retention/plan", `{}`),

@@ -129,6 +129,30 @@ func receiptID(t *testing.T, body string) string {
 	return receipt.ID
 }
 
+// TestViewerHeld: who reads a log sees which entries a hold keeps, a viewer does not.
+func TestViewerHeld(t *testing.T) {
+	t.Parallel()
+	f := newFixture(t, setup{})
+	f.record(f.acme, event("a.b", ""))
+	if w := f.do(ask{method: "POST", path: "/v1/holds", key: f.acme, body: `{"query":"action:a.b","reason":"Case 118"}`}); w.Code != http.StatusCreated {
+		t.Fatalf("place a hold: %d %s", w.Code, w.Body)
+	}
+	f.allowOrigins(f.acme, page)
+	for name, c := range map[string]struct {
+		ask  ask
+		want bool
+	}{
+		"a key":                {ask{path: "/v1/events", key: f.acme}, true},
+		"a viewer":             {from(page, f.mint(f.acme, ``), "/v1/events"), false},
+		"another organization": {ask{path: "/v1/events", key: f.globex}, false},
+	} {
+		w := f.do(c.ask)
+		if w.Code != http.StatusOK || strings.Contains(w.Body.String(), `"held":true`) != c.want {
+			t.Errorf("%s sees what is held, want %v: %d %s", name, c.want, w.Code, w.Body)
+		}
+	}
+}
+
 // TestViewerHide: what is withheld is in no answer, and no question finds out whether it is there, on no page.
 func TestViewerHide(t *testing.T) {
 	t.Parallel()
@@ -141,7 +165,7 @@ func TestViewerHide(t *testing.T) {
 	f.allowOrigins(f.acme, page)
 	token := f.mint(f.acme, `,"filter":"-ip:192.0.2.1","hide":["/context/ip","/actor/email","/actor/via","/targets/*/name","/reason","/metadata/note"],"features":["export","live","verify"]`)
 	for _, path := range []string{
-		"/v1/events", "/v1/events?sentences=true", "/v1/events/" + firstID, "/v1/events/" + firstID + "/around", "/v1/targets/invoice/42/events", "/v1/actors/user/usr_7/events", "/v1/events/csv", "/v1/facets", "/v1/histogram",
+		"/v1/events", "/v1/events?sentences=true", "/v1/events/" + firstID, "/v1/events/" + firstID + "/around", "/v1/targets/invoice/42/events", "/v1/actors/user/usr_7/events", "/v1/events/csv", "/v1/facets?names=true", "/v1/histogram",
 	} {
 		w := f.do(from(page, token, path))
 		text := w.Body.String()
@@ -153,6 +177,12 @@ func TestViewerHide(t *testing.T) {
 	for _, want := range []string{`"hidden_fields":["/context/ip"`, `"big":12345678901234567890`, `"name":"Grace Hopper"`, `"user_agent"`} {
 		if !strings.Contains(one, want) {
 			t.Errorf("the entry lacks %s: %s", want, one)
+		}
+	}
+	nameless := f.mint(f.acme, `,"hide":["/actor/name"]`)
+	for key, want := range map[string]bool{token: true, nameless: false} {
+		if w := f.do(from(page, key, "/v1/facets?names=true")); w.Code != http.StatusOK || strings.Contains(w.Body.String(), "Grace Hopper") != want {
+			t.Errorf("the name of an actor in the facets, want %v: %d %s", want, w.Code, w.Body)
 		}
 	}
 	rows := func(path string) (int, string) {

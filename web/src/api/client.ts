@@ -141,7 +141,7 @@ export const api = {
 	org: (id: string) => ask<Org>(`/v1/organizations/${encodeURIComponent(id)}`),
 	events: (org: string, params: Question & { order?: string; asc?: boolean; limit?: number; cursor?: string }, signal?: AbortSignal) =>
 		ask<Page>("/v1/events", { org, params, ...(signal ? { signal } : {}) }),
-	facets: (org: string, params: Question & { fields?: string; top?: number }, signal?: AbortSignal) =>
+	facets: (org: string, params: Question & { fields?: string; top?: number; names?: boolean }, signal?: AbortSignal) =>
 		ask<Facets>("/v1/facets", { org, params, ...(signal ? { signal } : {}) }),
 	histogram: (org: string, params: Question & { bars?: number }, signal?: AbortSignal) =>
 		ask<Histogram>("/v1/histogram", { org, params, ...(signal ? { signal } : {}) }),

@@ -32,6 +32,8 @@ export type Entry = {
 	erased_fields?: string[];
 	/** JSON pointers of what the reader may not see. */
 	hidden_fields?: string[];
+	/** A hold keeps the entry; only lists say so. */
+	held?: true;
 	/** Why the entry itself is gone. */
 	removed?: "erased" | "retention";
 	correlation_id?: string;
@@ -58,7 +60,8 @@ export type Page = {
 
 export type Bar = { from: string; total: number; failure: number; denied: number };
 export type Histogram = { interval: string; bars: Bar[]; searched: Searched };
-export type FacetValue = { value: string; count: number; excess: number };
+/** name: of actor.id, what the newest of the entries that names the actor calls it. */
+export type FacetValue = { value: string; count: number; excess: number; name?: string };
 export type Facets = {
 	count: { value: number; exact: boolean };
 	facets: Record<string, { values: FacetValue[]; other: number }>;

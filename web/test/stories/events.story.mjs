@@ -11,6 +11,13 @@ export default [
 			await page.waitForSelector(".facet-row");
 			expect(page.url().includes("from=now-7d"), "the range is not in the address");
 			expect((await page.title()).includes("Events"), "the page has no title");
+			const actors = await page
+				.locator(".facet:has(legend:text-is('Actor')) .facet-label")
+				.evaluateAll((all) => all.map((one) => [one.innerText.trim(), one.title]));
+			expect(
+				actors.length > 5 && actors.every(([shown, whole]) => !/^usr_/.test(shown) && whole.startsWith(shown)),
+				`the actors are called ${actors.join("; ")}`,
+			);
 			expect((await page.locator("[role=grid]").getAttribute("aria-rowcount")) === "-1", "the grid says how many rows there are before it knows");
 		},
 	},
@@ -265,6 +272,43 @@ export default [
 			expect(saved?.search === "q=outcome%3Adenied&from=now-30d", `the view keeps ${saved?.search}`);
 		},
 		failures: ["/v1/events/evt_"],
+	},
+	{
+		name: "query-help",
+		themes: ["light", "dark"],
+		async run({ open, rows, page, expect, shot, axe }) {
+			await open("/o/org_acme/events");
+			await rows();
+			await page.keyboard.press("/");
+			await page.keyboard.type('reason:"why');
+			await page.keyboard.type("?");
+			expect((await page.inputValue("[data-query]")) === 'reason:"why?', "in quotes a question mark is no letter");
+			await page.keyboard.type('" ');
+			await page.keyboard.press("Shift+?");
+			await page.waitForSelector(".query-help li:has-text('meta.')");
+			expect(await page.evaluate(() => document.activeElement.textContent.startsWith("actor:usr_1")), "the focus is not on the first example");
+			await axe("help: ");
+			await shot("help");
+			await page.keyboard.press("Escape");
+			await page.waitForSelector("[data-query]:focus");
+			expect((await page.inputValue("[data-query]")) === 'reason:"why?" ', "the text was changed");
+			await page.keyboard.press("Escape");
+			await page.click("[aria-label='How to ask']");
+			await page.click(".query-help .link-button:text-is('has:')");
+			await page.waitForFunction(() => document.querySelector("[data-query]:focus")?.value === 'reason:"why?" has:');
+			await page.click("[aria-label='How to ask']");
+			await page.click(".query-help .link-button:text-is('outcome:failure,denied')");
+			await page.waitForSelector("[data-query]:focus");
+			await page.keyboard.press("Enter");
+			await page.waitForURL(/q=outcome:failure/);
+			await page.setViewportSize({ width: 390, height: 844 });
+			await page.click("[aria-label='How to ask']");
+			await page.waitForSelector(".query-help li:has-text('meta.')");
+			const wide = await page.evaluate(() => [document.documentElement, document.querySelector(".dialog-body")].some((e) => e.scrollWidth > e.clientWidth));
+			expect(!wide, "the help scrolls sideways");
+			await shot("phone");
+		},
+		failures: ["/v1/complete"],
 	},
 	{
 		name: "export",

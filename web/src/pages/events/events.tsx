@@ -33,7 +33,7 @@ import { usePages } from "./usepages";
 // What comes with a click.
 const EventDrawer = lazy(() => import("../event/drawer"));
 const ExportDialog = lazy(() => import("../exports/this"));
-const SaveDialog = lazy(() => import("./save"));
+const ViewForm = lazy(() => import("../views/form"));
 
 /** The range of an address that names none. */
 const firstRange = "now-7d";
@@ -66,7 +66,7 @@ export default function Events() {
 
 	const question = { q: search.q ?? "", from: search.from ?? "", to: search.to ?? "", tz: search.tz ?? "" };
 	// What stands beside the rows may come later than they, or not at all; what is known of the search before stays meanwhile.
-	const facets = useLoad((signal) => api.facets(org, { ...question, top: 64 }, signal), [org, question, round], { keep: true });
+	const facets = useLoad((signal) => api.facets(org, { ...question, top: 64, names: true }, signal), [org, question, round], { keep: true });
 	const histogram = useLoad((signal) => api.histogram(org, { ...question, bars: 60 }, signal), [org, question, round], { keep: true });
 	const log = useLoad((signal) => summary(org, signal), [org, round], { keep: true });
 
@@ -101,14 +101,7 @@ export default function Events() {
 	const oldest = log.data?.oldest;
 	const hidden = all !== "1" && hides(q);
 	const facetList = (
-		<Facets
-			counts={facets.data}
-			busy={facets.loading && !facets.data}
-			failed={facets.problem !== null && !queryProblem}
-			query={q}
-			nameOf={pages.nameOf}
-			onQuery={setQuery}
-		/>
+		<Facets counts={facets.data} busy={facets.loading && !facets.data} failed={facets.problem !== null && !queryProblem} query={q} onQuery={setQuery} />
 	);
 	return (
 		<div class={`events ${sel ? "with-drawer" : ""}`}>
@@ -217,7 +210,7 @@ export default function Events() {
 					{facetList}
 				</Dialog>
 			) : null}
-			{saving ? <SaveDialog org={org} onClose={() => setSaving(false)} /> : null}
+			{saving ? <ViewForm org={org} onClose={() => setSaving(false)} /> : null}
 			{exporting ? <ExportDialog org={org} search={search} onClose={() => setExporting(false)} /> : null}
 		</div>
 	);

@@ -17,14 +17,7 @@ const fields: [field: string, text: Key][] = [
 /** Values shown of a field before "more". */
 const few = 10;
 
-type Props = {
-	counts: Counts | undefined;
-	busy: boolean;
-	failed: boolean;
-	query: string;
-	nameOf: (id: string) => string | undefined;
-	onQuery: (query: string) => void;
-};
+type Props = { counts: Counts | undefined; busy: boolean; failed: boolean; query: string; onQuery: (query: string) => void };
 
 export function Facets(props: Props) {
 	const [search, setSearch] = useState("");
@@ -50,9 +43,7 @@ export function Facets(props: Props) {
 function Facet(props: Props & { field: string; title: string; values: FacetValue[]; search: string }) {
 	const [all, setAll] = useState(false);
 	const sought = props.search.trim().toLowerCase();
-	const values = props.values.filter(
-		(v) => !sought || `${v.value} ${props.field === "actor.id" ? (props.nameOf(v.value) ?? "") : ""}`.toLowerCase().includes(sought),
-	);
+	const values = props.values.filter((v) => !sought || `${v.value} ${v.name ?? ""}`.toLowerCase().includes(sought));
 	const shown = all || sought ? values : values.slice(0, few);
 	if (shown.length === 0) return null;
 	return (
@@ -61,11 +52,10 @@ function Facet(props: Props & { field: string; title: string; values: FacetValue
 			{shown.map((v) => {
 				const written = writeValue(v.value);
 				const stand = standOf(props.query, props.field, written);
-				const known = props.field === "actor.id" ? props.nameOf(v.value) : undefined;
-				const name = visible(known ?? v.value);
+				const name = visible(v.name ?? v.value);
 				return (
 					<div key={v.value} class={`facet-row ${stand}`}>
-						<label class="facet-label" title={visible(known ? `${known} · ${v.value}` : v.value)}>
+						<label class="facet-label" title={visible(v.name ? `${v.name} · ${v.value}` : v.value)}>
 							<input
 								type="checkbox"
 								checked={stand === "included"}

@@ -56,8 +56,6 @@ export class Pages {
 	private held = new Set<Slot>();
 	private next = "";
 	private sight: [first: number, last: number] = [0, 0];
-	private readonly names = new Map<string, string>();
-	private readonly named = signal(0);
 	private readonly abort = new AbortController();
 
 	constructor(
@@ -155,12 +153,6 @@ export class Pages {
 		return -1;
 	}
 
-	/** The name that an actor of these pages had. Who asks while rendering renders again when more names are known. */
-	readonly nameOf = (id: string): string | undefined => {
-		this.named.value;
-		return this.names.get(id);
-	};
-
 	/** Gives up the first page, in words. */
 	cancel(): void {
 		this.abort.abort();
@@ -175,10 +167,6 @@ export class Pages {
 	}
 
 	private rowsOf(entries: Entry[]): Row[] {
-		for (const e of entries) {
-			if (e.actor?.name && this.names.size < 5000) this.names.set(e.actor.id, e.actor.name);
-		}
-		this.named.value = this.names.size;
 		return this.folding ? fold(entries) : entries.map((entry) => ({ entry, repeats: [] }));
 	}
 

@@ -13,20 +13,25 @@ export type Loaded<T> = {
 	show: (data: T) => void;
 };
 
-/** every: asks again after so many milliseconds, as long as the page is in sight. keep: the answer to the question before stays until the next is there. */
-export type LoadOptions = { every?: number; keep?: boolean };
+/**
+ * every: asks again so many milliseconds after the answer, as long as the page is in sight; 0: does not. keep: the answer to the question
+ * before stays until the next is there.
+ */
+export type LoadOptions<T> = { every?: number | ((data: T | undefined) => number); keep?: boolean };
 
 type Answer<T> = { data: T | undefined; problem: unknown; loading: boolean; of: string; dataOf: string };
 
-/** Asks when the page is shown and whenever deps change; what was asked before is cancelled. */
-export function useLoad<T>(load: (signal: AbortSignal) => Promise<T>, deps: unknown[], { every = 0, keep = false }: LoadOptions = {}): Loaded<T> {
+/** Asks when the page is shown and whenever deps change; what was asked before is cancelled, and its answer never shown for the new question. */
+export function useLoad<T>(load: (signal: AbortSignal) => Promise<T>, deps: unknown[], { every = 0, keep = false }: LoadOptions<T> = {}): Loaded<T> {
 	const of = JSON.stringify(deps);
 	const [state, setState] = useState<Answer<T>>({ data: undefined, problem: null, loading: true, of, dataOf: "" });
 	const [round, setRound] = useState(0);
 	const latest = useRef(load);
 	latest.current = load;
+	const asking = useRef(new AbortController());
 	useEffect(() => {
 		const stop = new AbortController();
+		asking.current = stop;
 		setState((was) => {
 			if (was.loading && was.of === of) return was;
 			return { data: keep || was.dataOf === of ? was.data : undefined, dataOf: was.dataOf, problem: was.of === of ? was.problem : null, loading: true, of };
@@ -37,18 +42,23 @@ export function useLoad<T>(load: (signal: AbortSignal) => Promise<T>, deps: unkn
 		);
 		return () => stop.abort();
 	}, [of, round]);
+	const { problem, loading } = state.of === of ? state : { problem: null, loading: true };
+	const data = keep || state.dataOf === of ? state.data : undefined;
+	const pause = typeof every === "function" ? every(data) : every;
 	useEffect(() => {
-		if (!every) return;
-		const timer = setInterval(() => document.visibilityState === "visible" && setRound((n) => n + 1), every);
+		if (!pause || loading) return; // an answer that takes longer than the pause is waited for
+		const timer = setInterval(() => document.visibilityState === "visible" && setRound((n) => n + 1), pause);
 		return () => clearInterval(timer);
-	}, [every]);
-	const { data, problem, loading } = state;
+	}, [pause, loading]);
 	return {
 		data,
 		problem,
 		loading,
 		again: () => setRound((n) => n + 1),
-		show: (shown) => setState({ data: shown, dataOf: of, problem: null, loading: false, of }),
+		show: (shown) => {
+			asking.current.abort(); // what is on its way is older
+			setState({ data: shown, dataOf: of, problem: null, loading: false, of });
+		},
 	};
 }
 

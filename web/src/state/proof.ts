@@ -95,13 +95,21 @@ let open: { org: string; verifier: Promise<Verifier> } | undefined;
 /** The verifier of an organization's log, one for the page. */
 export function verifierOf(org: string): Promise<Verifier> {
 	if (open?.org !== org) {
-		open = { org, verifier: import("../verify/verifier").then((m) => new m.Verifier(serverOf(org), org, shelf())) };
+		const one = { org, verifier: import("../verify/verifier").then((m) => new m.Verifier(serverOf(org), org, shelf())) };
+		one.verifier.catch(() => {
+			if (open === one) open = undefined; // it could not be loaded: the next who asks tries again
+		});
+		open = one;
 	}
 	return open.verifier;
 }
 
-/** Asks how the log stands; what was verified of another organization's is let go. */
+let [asked, answered] = [0, 0]; // numbers of openLog's questions: the last one, and the last that has its answer
+
+/** Asks how the log stands; what was verified of another organization's is let go. Of answers that pass each other the newer stays. */
 export async function openLog(org: string, signal?: AbortSignal): Promise<void> {
+	asked += 1;
+	const number = asked;
 	if (log.value.org !== org) {
 		log.value = { org, info: null };
 		results.value = new Map();
@@ -112,7 +120,8 @@ export async function openLog(org: string, signal?: AbortSignal): Promise<void> 
 		serverOf(org).info(signal),
 		ask<{ failures: Alarm[] }>(`${path(org)}/failures`, { org, ...(signal ? { signal } : {}) }),
 	]);
-	if (log.value.org !== org) return;
+	if (log.value.org !== org || number < answered) return;
+	answered = number;
 	log.value = { org, info };
 	known.value = found.failures;
 }
@@ -142,7 +151,8 @@ export async function verify(org: string, entries: readonly Entry[], signal?: Ab
 			const r = found.get(e.seq);
 			if (r) all.set(e.id, r);
 		}
-		if (log.value.org === org) results.value = all;
+		if (log.value.org !== org) return; // the page shows another log by now
+		results.value = all;
 		failure.value = verifier.memory?.failure ?? null;
 		if (log.value.info && [...found.values()].some((r) => r.state === "failed" || r.size > (log.value.info?.signedSize ?? 0))) await openLog(org, signal);
 	} catch {

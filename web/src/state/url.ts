@@ -1,7 +1,7 @@
 // The URL is the state: what a page shows is read from it and written to it, and parameters that nobody knows are kept.
-import { useLocation } from "preact-iso/router";
+import { useLocation, useRoute } from "preact-iso/router";
 
-/** Reads and changes the parameters of the address. */
+/** Reads and changes the parameters of the address, and leads elsewhere, for as long as its page is shown: then it does nothing. */
 export type UrlState = {
 	path: string;
 	get: (name: string) => string;
@@ -41,20 +41,26 @@ export function patched(search: string, patch: Record<string, string | null>): s
 
 export function useUrl(): UrlState {
 	const location = useLocation();
+	const route = useRoute();
+	// While the code of the next page is on its way the one before is still there: it keeps its own address.
+	const path = route.path ?? location.path;
 	const at = location.url.indexOf("?");
-	const search = at < 0 ? "" : location.url.slice(at);
-	const params = new URLSearchParams(search);
+	const params = new URLSearchParams(path === location.path ? (at < 0 ? "" : location.url.slice(at)) : route.query);
+	/** Whether the page that asks is still the one in sight: an answer that comes late leads nobody back. */
+	const here = () => (window.location.pathname.replace(/\/+$/, "") || "/") === path;
 	const make = (patch: Record<string, string | null>) => location.path + patched(window.location.search, patch);
 	return {
-		path: location.path,
+		path,
 		get: (name) => params.get(name) ?? "",
 		set: (patch, push = false) => {
 			const next = make(patch);
-			if (next !== window.location.pathname + window.location.search) {
+			if (here() && next !== window.location.pathname + window.location.search) {
 				location.route(next, !push);
 			}
 		},
 		with: make,
-		go: (url, replace = false) => location.route(url, replace),
+		go: (url, replace = false) => {
+			if (here()) location.route(url, replace);
+		},
 	};
 }

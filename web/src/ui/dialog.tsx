@@ -25,6 +25,11 @@ export function Dialog(props: { title: string; onClose?: () => void; class?: str
 				event.preventDefault();
 				props.onClose?.();
 			}}
+			onClose={() => {
+				// A second Esc in a row closes it whatever the page says.
+				if (props.onClose) props.onClose();
+				else dialog.current?.showModal();
+			}}
 			onClick={(event) => {
 				if (event.target === dialog.current) props.onClose?.();
 			}}

@@ -57,12 +57,12 @@ const toasts = signal<Toast[]>([]);
 const said = signal("");
 let last = 0;
 
-/** Shows a line for six seconds, and reads it out. */
+/** Shows a line for six seconds, with something to do for twenty, and reads it out. */
 export function toast(text: string, action?: Toast["action"]): void {
 	last += 1;
 	const n = last;
 	toasts.value = [...toasts.value.slice(-2), action ? { n, text, action } : { n, text }];
-	setTimeout(() => dismiss(n), 6000);
+	setTimeout(() => dismiss(n), action ? 20_000 : 6000);
 }
 
 function dismiss(n: number): void {

@@ -30,7 +30,10 @@ viewer.getToken = () =>
 			given = undefined;
 			return;
 		}
-		const late = setTimeout(() => refuse(new Error("the page around gave no token")), 10_000);
+		const late = setTimeout(() => {
+			waiting = undefined; // one that comes after all is kept for the next time
+			refuse(new Error("the page around gave no token"));
+		}, 60_000);
 		waiting = (token) => {
 			clearTimeout(late);
 			done(token);

@@ -60,7 +60,7 @@ export default [
 			let offered = [];
 			await page.route("**/v1/complete?**", (route) => {
 				asked++;
-				const q = new URL(route.request().url()).searchParams.get("q");
+				const q = new URL(route.request().url()).searchParams.get("q") ?? "";
 				const from = q.indexOf(":") + 1;
 				return offered.length > 0 ? route.fulfill({ json: { completions: offered.map((text) => ({ text, means: "", from, to: q.length })) } }) : undefined; // else never
 			});

@@ -56,7 +56,7 @@ export default [
 			await page.fill("dialog input >> nth=1", "2");
 			await shot("preview");
 			await page.click("dialog .button.danger");
-			await page.waitForSelector(".table >> text=Certificate", { timeout: 30_000 });
+			await page.waitForSelector(".table >> text=Certificate");
 			const { entries } = await api("GET", "/v1/events?q=action:invoice.sent", undefined, org);
 			expect(entries.filter((e) => e.actor.email === "lin@example.com").length === 1, "what is held is gone, or what was erased is there");
 		},

@@ -26,10 +26,10 @@ function misfits() {
 }
 
 /** Shows every page, and says which texts do not fit. */
-async function walk({ open, page, expect, shot }) {
+async function walk({ open, quiet, page, expect, shot }) {
 	for (const [name, path] of Object.entries(pages)) {
 		await open(path);
-		await page.waitForLoadState("networkidle");
+		await quiet();
 		if (name === "event") {
 			await page.click(".event-row[data-row] >> nth=0");
 			await page.waitForSelector("[role=tab] >> text=Nachweis");

@@ -17,16 +17,21 @@ export function quietly(page) {
 		flying.clear(); // what the page before had asked is of no interest to anybody
 	});
 	const painted = () => page.evaluate(() => new Promise((done) => requestAnimationFrame(() => requestAnimationFrame(done))));
-	return async () => {
+	const quiet = async (held = []) => {
 		const until = Date.now() + patience;
+		const left = () => [...flying].filter((r) => !held.some((route) => route.request() === r)).map((r) => r.url());
 		for (;;) {
-			while (flying.size > 0) {
-				if (Date.now() > until) throw new Error(`not answered: ${Array.from(flying, (r) => r.url()).join(" ")}`);
+			while (left().length > 0) {
+				if (Date.now() > until) throw new Error(`not answered: ${left().join(" ")}`);
 				await new Promise((done) => setTimeout(done, 10));
 			}
 			await page.waitForFunction(() => !document.querySelector("[aria-busy=true]"));
 			await painted();
-			if (flying.size === 0) return;
+			if (left().length === 0) return;
 		}
 	};
+	return Object.assign(() => quiet(), {
+		/** The same, but for routes that a story holds. */
+		but: quiet,
+	});
 }

@@ -144,6 +144,8 @@ async function play(browser, state, story, theme) {
 		}
 	}
 	await page.screenshot({ path: file("") }).catch(() => undefined);
+	// A route that is at work when the page goes has nobody to answer.
+	for (const one of [context, ...context.pages()]) await one.unrouteAll({ behavior: "ignoreErrors" });
 	await context.close();
 	return faults;
 }

@@ -104,7 +104,8 @@ export default [
 			const { org, ids } = await fresh(api, theme, "gone");
 			await api("POST", "/v1/holds", { query: "target:invoice:1", reason: "Case 118" }, org);
 			await api("POST", "/v1/erasures", { query: "target:invoice:2", paths: ["/actor/email", "/actor/name"], reason: "Request 7" }, org);
-			for (let state = ""; state !== "done"; ) state = (await api("GET", "/v1/erasures", undefined, org)).erasures[0].state;
+			const state = async () => (await api("GET", "/v1/erasures", undefined, org)).erasures[0].state;
+			while ((await state()) !== "done") await new Promise((done) => setTimeout(done, 50));
 			await open(`/o/${org}/events?q=action:invoice.*&sel=${ids[1]}`);
 			await page.waitForSelector(".fate >> text=Erased: /actor/email, /actor/name.");
 			await page.waitForSelector(".fate >> text=/Request 7.*ers_.*The proof still holds/");
@@ -147,8 +148,8 @@ export default [
 			const { id } = await api("POST", "/v1/events", { action: "clock.strayed", occurred_at: at, actor: { type: "user", id: "usr_9" } }, org);
 			await open(`/o/${org}/events?sel=${id}`);
 			await page.waitForSelector(".event-row .warn");
-			expect(/60 min/.test((await page.textContent(".event-row .warn .hidden-text")) ?? ""), "the row does not say how late");
-			await page.waitForSelector(".event-detail .warn >> text=/received 60 min later/");
+			expect(/6\d min/.test((await page.textContent(".event-row .warn .hidden-text")) ?? ""), "the row does not say how late");
+			await page.waitForSelector(".event-detail .warn >> text=/received 6d min later/");
 		},
 	},
 	{
@@ -163,7 +164,7 @@ export default [
 			// What is recorded meanwhile comes with the connection.
 			await api("POST", "/v1/events", { action: "invoice.missed", actor: { type: "user", id: "usr_9", name: "Lin Wu" } }, org);
 			await page.unroute("**/v1/events/tail**");
-			await page.waitForSelector(".event-row >> text=invoice.missed", { timeout: 30_000 });
+			await page.waitForSelector(".event-row >> text=invoice.missed");
 			await page.waitForSelector("button[aria-pressed=true] >> text=/^Live$/");
 		},
 	},
@@ -217,7 +218,7 @@ export default [
 			await press("j", "t");
 			await page.waitForURL(/\/targets\/invoice\//);
 			for (const [key, path] of Object.entries({ x: "exports", i: "integrity", t: "timelines", e: "events" })) {
-				await press("g", key);
+				await Promise.all([page.keyboard.press("g"), page.keyboard.press(key)]); // one right after the other, however slow the machine is
 				await page.waitForURL(new RegExp(`/o/org_acme/${path}`));
 			}
 			await press("?");

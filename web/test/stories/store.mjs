@@ -90,12 +90,13 @@ async function sample(program, org) {
 	const log = `/v1/organizations/${org}/log`;
 	let server = await start(program, folder);
 	const info = await (await ask(server, `${log}/info`)).json();
-	let packed = 0;
-	for (let i = 0; i < 20 && packed === 0; i++) {
+	let packed = [];
+	for (let i = 0; i < 60 && packed.length < 7; i++) {
 		await server.stop();
-		packed = Math.max(0, ...blocks(readFileSync(join(folder, "daybook.db")), info.origin).map((b) => b.first + b.n));
+		packed = blocks(readFileSync(join(folder, "daybook.db")), info.origin);
 		server = await start(program, folder);
 	}
+	packed = Math.max(0, ...packed.map((b) => b.first + b.n));
 	const checkpoint = await (await ask(server, `${log}/checkpoint`)).text();
 	const tile = async (name) => Buffer.from(await (await ask(server, `${log}/tile/${name}`)).arrayBuffer());
 	const runs = await tile(`1/000.p/${Math.floor(packed / 256)}`);

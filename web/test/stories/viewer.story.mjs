@@ -68,7 +68,7 @@ export default [
 			try {
 				await page.goto(product.origin);
 				await page.waitForSelector("daybook-viewer .row");
-				await page.waitForSelector("daybook-viewer footer .ok", { timeout: 60_000 });
+				await page.waitForSelector("daybook-viewer footer .ok");
 				await shot("rows");
 				await page.click("daybook-viewer .row >> nth=0");
 				await page.waitForSelector("daybook-viewer .drawer dl");

@@ -23,7 +23,7 @@ export default [
 			expect((await api("GET", "/v1/viewer-settings", undefined, org)).origins.length === 2, "the origins are not saved");
 			await page.click("text=Show the viewer");
 			await page.waitForSelector("daybook-viewer .row >> text=Ada Byron");
-			await page.waitForSelector("daybook-viewer footer .ok", { timeout: 60_000 });
+			await page.waitForSelector("daybook-viewer footer .ok");
 			await page.fill(".viewer-theme input >> nth=4", "#0a6b4b");
 			await page.waitForFunction(() => getComputedStyle(document.querySelector("daybook-viewer")).getPropertyValue("--accent").trim() === "#0a6b4b");
 			await page.selectOption(".viewer-theme select >> nth=1", "de");

@@ -14,7 +14,7 @@ const choose = async (page, name, row) => {
 export default [
 	{
 		name: "list",
-		async run({ open, page, expect, shot, api, theme }) {
+		async run({ open, quiet, page, expect, shot, api, theme }) {
 			const org = orgOf(theme);
 			await clear(api, org);
 			const save = (view) => api("POST", "/v1/views", view, org);
@@ -36,10 +36,13 @@ export default [
 			await page.waitForSelector(".view-name >> text=Failures");
 			await choose(page, "Failures", "Everybody begins with it");
 			await page.waitForFunction(() => /Failures/.test(document.querySelector(".view:has(.badge)")?.innerText ?? ""));
+			const gone = page.waitForResponse((r) => r.request().method() === "DELETE" && r.status() === 204);
 			await choose(page, "Privileged changes", "Delete");
-			await page.waitForFunction(() => document.querySelectorAll(".view").length === 2);
-			await page.click(".toast >> text=Undo");
-			await page.waitForFunction(() => document.querySelectorAll(".view").length === 3);
+			await page.click(".toast >> text=Undo"); // at once: it is offered for a while
+			await gone;
+			await page.waitForSelector(".toast >> text=Undo", { state: "detached" });
+			await quiet();
+			expect((await page.locator(".view").count()) === 3, "what was deleted did not come back");
 			// The console begins with the default view, and a view has an address.
 			await open(`/o/${org}`);
 			await page.waitForURL(/\/events\?.*q=outcome:failure|\/events\?.*outcome%3Afailure/);

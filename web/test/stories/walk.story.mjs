@@ -82,7 +82,7 @@ export default places.map(([name, path, ready], at) => ({
 	failures: name === "nowhere" ? ["/nowhere"] : name === "sign-in" ? ["/v1/whoami"] : [],
 	anonymous: name === "sign-in",
 	axe: false,
-	async run({ api, open, page, expect, shot, axe, fast }) {
+	async run({ api, open, quiet, page, expect, shot, axe, fast }) {
 		const { event, file } = await sample(api);
 		const address = (path.startsWith("//") ? path.slice(1) : `/o/${org}${path}`).replace("EVENT", event).replace("FILE", file);
 		const turns = fast ? widths.filter((_, i) => i % 2 === at % 2) : widths;
@@ -92,8 +92,7 @@ export default places.map(([name, path, ready], at) => ({
 		for (const [width, height] of turns) {
 			await page.setViewportSize({ width, height });
 			await page.waitForSelector(ready);
-			await page.waitForFunction(() => !document.querySelector("[aria-busy=true]"));
-			await page.evaluate(() => new Promise((done) => requestAnimationFrame(() => requestAnimationFrame(done))));
+			await quiet();
 			if (!fast) await shot(String(width));
 			wrong.push(...(await looks(page)).map((w) => `${width}: ${w}`));
 			if (!fast || width === turns[0][0]) await axe(`${width}: `);

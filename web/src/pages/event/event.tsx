@@ -25,6 +25,7 @@ export default function EventPage() {
 				{t("event.in-list")}
 			</a>
 			<EventDetail
+				key={id}
 				page
 				org={org}
 				id={id}

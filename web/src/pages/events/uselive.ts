@@ -1,5 +1,6 @@
 import type { RefObject } from "preact";
 import { useEffect, useRef, useState } from "preact/hooks";
+import type { Entry } from "../../api/types";
 import { t } from "../../messages/messages";
 import { say } from "../../ui/notice";
 import type { ListHandle } from "../../ui/virtual";
@@ -8,6 +9,8 @@ import type { Pages } from "./pages";
 
 /** What the page shows of the live tail. */
 export type LiveView = { state: LiveState; waiting: number; overrun: boolean; show: () => void; onTop: (atTop: boolean) => void };
+
+const none: Entry[] = [];
 
 /** Follows the log from where the list began. What comes is shown at once when the reader is at the top, else behind the pill. */
 export function useLive(props: { on: boolean; pages: Pages; list: RefObject<ListHandle | null>; onOverrun: () => void }): LiveView {
@@ -27,7 +30,7 @@ export function useLive(props: { on: boolean; pages: Pages; list: RefObject<List
 		};
 	}, [ready, pages]);
 
-	const waiting = live?.waiting.value ?? [];
+	const waiting = live?.waiting.value ?? none;
 	const overrun = live?.overrun.value ?? false;
 	const show = () => {
 		if (!live) return;
@@ -45,7 +48,7 @@ export function useLive(props: { on: boolean; pages: Pages; list: RefObject<List
 		say(t("live.new", { n: waiting.length }));
 		if (!top.current || overrun) return;
 		pages.prepend(live.take());
-	}, [waiting.length]);
+	}, [waiting]); // and not how many: one that comes while one is shown is one again
 	return {
 		state: live?.state.value ?? "off",
 		waiting: waiting.length,

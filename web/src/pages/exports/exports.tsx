@@ -18,13 +18,7 @@ export default function Exports() {
 	const { org = "", id = "" } = useRoute().params;
 	const url = useUrl();
 	const zone = zoneOf(url.get("tz"));
-	const list = useLoad((signal) => listExports(org, signal), [org]);
-	const busy = list.data?.some((x) => !finished(x)) ?? false;
-	useEffect(() => {
-		if (!busy) return;
-		const timer = setInterval(list.again, 1500);
-		return () => clearInterval(timer);
-	}, [busy]);
+	const list = useLoad((signal) => listExports(org, signal), [org], { every: (data) => (data?.some((x) => !finished(x)) ? 1500 : 0) });
 	useEffect(() => {
 		document.title = `${t("exports")} · Daybook`;
 	}, []);

@@ -1,8 +1,8 @@
 // The checkpoints that the server has stored, newest first. Any one can be held against the newest, in this browser.
-import { useEffect, useState } from "preact/hooks";
+import { useEffect, useRef, useState } from "preact/hooks";
 import { ask } from "../../api/client";
 import { number } from "../../messages/messages";
-import { failure, verifierOf } from "../../state/proof";
+import { failure, log, verifierOf } from "../../state/proof";
 import { can } from "../../state/session";
 import { Button, LinkButton } from "../../ui/button";
 import { ProblemBanner, say } from "../../ui/notice";
@@ -23,20 +23,30 @@ export function Checkpoints(props: Props) {
 	const [problem, setProblem] = useState<unknown>(null);
 	const path = `/v1/organizations/${encodeURIComponent(org)}/log/checkpoints`;
 
-	async function load(cursor: string, signal?: AbortSignal) {
+	const asking = useRef<AbortController | null>(null);
+	const [busy, setBusy] = useState(false);
+
+	/** Reads the page at cursor, or the first anew: what was asked before is let go, since one follows on the other. */
+	async function load(cursor: string) {
+		asking.current?.abort();
+		const abort = new AbortController();
+		asking.current = abort;
+		setBusy(true);
 		try {
-			const page = await ask<Page>(path, { org, params: { limit: 10, cursor }, ...(signal ? { signal } : {}) });
+			const page = await ask<Page>(path, { org, params: { limit: 10, cursor }, signal: abort.signal });
+			if (abort.signal.aborted) return;
 			setRows((was) => (cursor ? [...was, ...page.checkpoints] : page.checkpoints));
 			setNext(page.next_cursor);
 			setProblem(null);
 		} catch (error) {
-			if (!signal?.aborted) setProblem(error);
+			if (!abort.signal.aborted) setProblem(error);
+		} finally {
+			if (asking.current === abort) setBusy(false);
 		}
 	}
 	useEffect(() => {
-		const abort = new AbortController();
-		void load("", abort.signal);
-		return () => abort.abort();
+		void load("");
+		return () => asking.current?.abort();
 	}, [org, props.signed]);
 	if (rows.length === 0 && !problem) return null;
 	return (
@@ -65,7 +75,11 @@ export function Checkpoints(props: Props) {
 					</tbody>
 				</table>
 			</div>
-			{next ? <Button onClick={() => void load(next)}>{t("integrity.older")}</Button> : null}
+			{next ? (
+				<Button disabled={busy} onClick={() => void load(next)}>
+					{t("integrity.older")}
+				</Button>
+			) : null}
 		</section>
 	);
 }
@@ -82,7 +96,7 @@ function Checkpoint(props: Props & { row: Row; path: string }) {
 			const verifier = await verifierOf(org);
 			const found = await verifier.past(row.note);
 			setFindings(found);
-			failure.value = verifier.memory?.failure ?? null;
+			if (log.value.org === org) failure.value = verifier.memory?.failure ?? null;
 			say(stateOf(row, props.memory, found).text);
 		} finally {
 			setBusy(false);

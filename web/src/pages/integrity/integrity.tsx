@@ -12,7 +12,7 @@ import { useLog, why } from "../../ui/proof";
 import { Time, zoneOf } from "../../ui/time";
 import { exitOf, type Finding, faultOf, isFalse } from "../../verify/finding";
 import type { Memory } from "../../verify/memory";
-import type { LogInfo, Progress, RangeResult } from "../../verify/verifier";
+import type { LogInfo, Progress, RangeResult, Verifier } from "../../verify/verifier";
 import { Checkpoints } from "./checkpoints";
 import { t } from "./texts";
 
@@ -30,6 +30,7 @@ export default function Integrity() {
 	}, []);
 	useEffect(() => {
 		let gone = false;
+		setMemory(undefined);
 		verifierOf(org)
 			.then((v) => gone || setMemory(v.memory))
 			.catch((error: unknown) => gone || setProblem(error));
@@ -49,8 +50,8 @@ export default function Integrity() {
 				{info && info.size > 0 ? (
 					<>
 						<Facts info={info} memory={memory} zone={zone} />
-						<Check org={org} info={info} memory={memory} onLearned={setMemory} />
-						<Checkpoints org={org} signed={info.signedSize} memory={memory} zone={zone} />
+						<Check key={org} org={org} info={info} memory={memory} onLearned={setMemory} />
+						<Checkpoints key={`checkpoints of ${org}`} org={org} signed={info.signedSize} memory={memory} zone={zone} />
 						<Failures />
 						<Independent org={org} info={info} />
 					</>
@@ -105,7 +106,14 @@ function Check(props: { org: string; info: LogInfo; memory: Memory | undefined; 
 	const [progress, setProgress] = useState<Progress | null>(null);
 	const [result, setResult] = useState<RangeResult | null>(null);
 	const running = useRef<AbortController | null>(null);
-	useEffect(() => () => running.current?.abort(), [org]);
+	const gone = useRef(false);
+	useEffect(
+		() => () => {
+			gone.current = true;
+			running.current?.abort();
+		},
+		[],
+	);
 	const known = memory?.checked && memory.checked.from <= info.minIndex ? memory.checked.to : info.minIndex;
 	const file = offline.value;
 	const last = file?.to ?? info.size; // a file may end before the tree that it is proved in
@@ -117,8 +125,9 @@ function Check(props: { org: string; info: LogInfo; memory: Memory | undefined; 
 		setResult(null);
 		setProgress({ done: 0, total: 0 });
 		let found: RangeResult;
-		const verifier = await verifierOf(org);
+		let verifier: Verifier | undefined;
 		try {
+			verifier = await verifierOf(org);
 			const { note, findings } = await verifier.checkpoint(abort.signal);
 			const end = file?.to ?? note.size;
 			const first = Math.min(from, end);
@@ -142,10 +151,11 @@ function Check(props: { org: string; info: LogInfo; memory: Memory | undefined; 
 			};
 		}
 		running.current = null;
+		if (gone.current) return; // what the page shows by now may be another log's
 		setProgress(null);
 		setResult(found);
-		failure.value = verifier.memory?.failure ?? null;
-		props.onLearned(verifier.memory);
+		failure.value = verifier?.memory?.failure ?? null;
+		props.onLearned(verifier?.memory);
 		say(sentence(found));
 		await openLog(org).catch(() => undefined);
 	}

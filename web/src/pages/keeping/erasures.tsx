@@ -1,5 +1,5 @@
 // Erasures: values that are gone for good, by request. A preview comes first, and what was typed is asked for again.
-import { useEffect, useState } from "preact/hooks";
+import { useState } from "preact/hooks";
 import { Problem, send } from "../../api/client";
 import { number } from "../../messages/messages";
 import { visible } from "../../sentence/visible";
@@ -16,14 +16,8 @@ import { t } from "./texts";
 
 export function Erasures(props: { org: string; zone: string }) {
 	const url = useUrl();
-	const list = useLoad((signal) => listErasures(props.org, signal), [props.org]);
+	const list = useLoad((signal) => listErasures(props.org, signal), [props.org], { every: (data) => (data?.some((e) => e.state === "pending") ? 1500 : 0) });
 	const change = useChange();
-	const running = list.data?.some((e) => e.state === "pending") ?? false;
-	useEffect(() => {
-		if (!running) return;
-		const timer = setInterval(list.again, 1500);
-		return () => clearInterval(timer);
-	}, [running]);
 	const act = (work: () => Promise<unknown>) =>
 		change.run(async () => {
 			await work();

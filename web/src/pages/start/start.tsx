@@ -46,17 +46,13 @@ export default function Start() {
 	const found = useLoad(
 		async (signal): Promise<Entry | null> => (await api.events(org, { q: "-action:daybook.*", limit: 1 }, signal)).entries[0] ?? null,
 		[org],
+		{ every: (data) => (data ? 0 : 2000) },
 	);
 	useLoad((signal) => loadSentences(org, signal), [org]);
 	useLog(org);
 	useEffect(() => {
 		document.title = `${t("start")} · Daybook`;
 	}, []);
-	useEffect(() => {
-		if (found.data) return;
-		const timer = setInterval(found.again, 2000);
-		return () => clearInterval(timer);
-	}, [found.data === null || found.data === undefined]);
 	const text = snippet(way, window.location.origin, org);
 	const base = `/o/${encodeURIComponent(org)}`;
 	return (

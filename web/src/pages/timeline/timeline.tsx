@@ -82,7 +82,7 @@ export default function Timeline() {
 					</button>
 				) : null}
 			</div>
-			{problem ? <ProblemBanner problem={problem} onRetry={() => pages.retry()} /> : null}
+			{problem ? <ProblemBanner problem={problem} onRetry={() => asking.retry()} /> : null}
 			<div class="events-body">
 				<div class="timeline-scroll">
 					<Gaps pages={pages} />

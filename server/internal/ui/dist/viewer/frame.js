@@ -1,1 +1,1 @@
-import "./frame-2GVI646V.js";
+import "./frame-QBFNG35H.js";

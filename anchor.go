@@ -208,7 +208,7 @@ func (l *Log) Anchor(ctx context.Context, size int64) (Anchor, error) {
 	if l.b.signer == nil || l.b.signer.anchors == nil {
 		return Anchor{}, errNothingAnchored
 	}
-	tree, err := l.tree(ctx, size)
+	tree, _, err := l.tree(ctx, size)
 	if err != nil {
 		return Anchor{}, err
 	}
@@ -224,7 +224,7 @@ func (l *Log) Anchor(ctx context.Context, size int64) (Anchor, error) {
 		Leaf: found.Leaf, Proof: found.Proof, Note: found.Note,
 	}
 	if found.Size > 0 && found.Size < size {
-		a.Consistency, err = tree.consistency(found.Size, size)
+		a.Consistency, err = tree.Consistency(found.Size, size)
 	}
 	return a, err
 }

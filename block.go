@@ -7,6 +7,7 @@ import (
 
 	"golang.org/x/mod/sumdb/tlog"
 
+	"github.com/daybook-audit/daybook/internal/timestamp"
 	"github.com/daybook-audit/daybook/leaf"
 	"github.com/daybook-audit/daybook/query"
 )
@@ -231,7 +232,7 @@ func (p *packed) recordWithoutID(org OrgID, d *leaf.Doc, r *query.Record) error 
 	}
 	for i := range d.Len() {
 		if string(d.Path(i)) == "/occurred_at" {
-			if at, bad := parseTime(d.Value(i)); bad == "" {
+			if at, bad := timestamp.Parse(d.Value(i)); bad == "" {
 				r.Occurred = at
 			}
 			break

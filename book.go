@@ -9,6 +9,9 @@ import (
 	"log/slog"
 	"sync"
 	"time"
+
+	"github.com/daybook-audit/daybook/internal/idfilter"
+	"github.com/daybook-audit/daybook/internal/merkle"
 )
 
 // Book is all logs kept in one Store, in this process. It is safe for concurrent use. One Store may have several Books in several
@@ -20,7 +23,7 @@ type Book struct {
 	shards  []*shard
 	merger  *merger
 	cache   *blockCache
-	nodes   *nodeCache
+	nodes   *merkle.Cache
 	limits  *scanLimits
 	signer  *signer  // nil: nothing is signed
 	fleet   *fleet   // nil: no other process uses the store
@@ -137,7 +140,7 @@ func Open(ctx context.Context, store Store, o Options) (*Book, error) {
 		return nil, &Error{Code: CodeInvalid, Rule: "cursor_key", Message: "Options.CursorKey must have at least 32 bytes"}
 	}
 	b := &Book{store: store, o: o, metrics: *o.Metrics, broken: make(chan struct{}), actsOf: map[LogNo]*logActs{}}
-	b.cache, b.nodes, b.limits = newBlockCache(o.CacheBytes), newNodeCache(), newScanLimits()
+	b.cache, b.nodes, b.limits = newBlockCache(o.CacheBytes), merkle.NewCache(), newScanLimits()
 	b.fleet = newFleet(b)
 	var err error
 	if x, ok := store.(*Excerpt); ok {
@@ -188,7 +191,7 @@ func newShard(b *Book, no int) *shard {
 		b: b, no: no, orgs: map[OrgID]*logTail{}, logs: map[LogNo]*logTail{}, gone: map[LogNo]struct{}{}, changed: make(chan struct{}),
 		wake: make(chan struct{}, 1), room: make(chan struct{}, 1), done: make(chan struct{}), stop: make(chan struct{}),
 		following: make(chan struct{}, 1),
-		ids:       newIDFilter(b.now()),
+		ids:       idfilter.New(b.now()),
 		batch:     batch{index: map[*logTail]int{}, ids: map[explicitID]struct{}{}, hashes: map[KeyRef]struct{}{}},
 	}
 }

@@ -14,6 +14,7 @@ import (
 
 	"golang.org/x/mod/sumdb/tlog"
 
+	"github.com/daybook-audit/daybook/internal/merkle"
 	"github.com/daybook-audit/daybook/leaf"
 	"github.com/daybook-audit/daybook/query"
 )
@@ -72,7 +73,8 @@ type bundler struct {
 	q        *BundleQuery
 	e        *evidence
 	begin    int64 // below it whole runs were pruned with their hashes
-	tree     *treeReader
+	tree     *merkle.Tree
+	view     view // that tree is of
 	scan     *scan
 	filter   string // empty: everything is shown
 	why      []explanation
@@ -148,12 +150,12 @@ func (s *bundler) open() error {
 	if err != nil {
 		return err
 	}
-	if s.tree, err = s.l.tree(s.ctx, s.e.size); err != nil {
+	if s.tree, s.view, err = s.l.tree(s.ctx, s.e.size); err != nil {
 		return err
 	}
-	head := &s.tree.v.head
+	head := &s.view.head
 	p.pinned, p.logID, p.epoch, p.size = true, head.LogID, head.Epoch, s.e.size
-	if s.scan, err = s.l.b.scanOf(s.ctx, p, s.tree.v); err != nil {
+	if s.scan, err = s.l.b.scanOf(s.ctx, p, s.view); err != nil {
 		return err
 	}
 	if !s.scan.all {
@@ -264,7 +266,7 @@ func (s *bundler) rotations() error {
 		l = appendMember(l, "vkey", r.vkey)
 		l = appendMember(l, "note", string(r.note.note))
 		l = append(l, `,"entry":{`...)
-		err := s.l.b.eachLeaf(s.ctx, s.tree.v, r.seq, r.seq+1, func(e *packed, d *leaf.Doc) error {
+		err := s.l.b.eachLeaf(s.ctx, s.view, r.seq, r.seq+1, func(e *packed, d *leaf.Doc) error {
 			h, err := e.leafHash(d)
 			if err == nil {
 				l, err = appendEntry(l, e, h, nil, d)
@@ -274,11 +276,11 @@ func (s *bundler) rotations() error {
 		if err != nil {
 			return fmt.Errorf("show the key entry %d: %w", r.seq, err)
 		}
-		in, err := s.tree.inclusion(r.seq, r.note.size)
+		in, err := s.l.inclusion(s.tree, r.seq, r.note.size)
 		if err != nil {
 			return err
 		}
-		link, err := s.tree.consistency(r.note.size, s.e.size)
+		link, err := s.tree.Consistency(r.note.size, s.e.size)
 		if err != nil {
 			return err
 		}
@@ -293,7 +295,7 @@ func (s *bundler) rotations() error {
 func (s *bundler) consistency() error {
 	for i := range s.e.older {
 		o := &s.e.older[i]
-		p, err := s.tree.consistency(o.size, s.e.size)
+		p, err := s.tree.Consistency(o.size, s.e.size)
 		if err != nil {
 			return err
 		}
@@ -305,11 +307,11 @@ func (s *bundler) consistency() error {
 }
 
 func (s *bundler) rangeProof() error {
-	p, err := s.tree.rangeProof(s.q.First, s.q.End, s.e.size)
+	left, right, err := s.tree.Beside(s.q.First, s.q.End, s.e.size)
 	if err != nil {
 		return err
 	}
-	return s.out.end(appendHashes(appendHashes(s.out.begin("range_proof"), "left", p.Left), "right", p.Right))
+	return s.out.end(appendHashes(appendHashes(s.out.begin("range_proof"), "left", left), "right", right))
 }
 
 // entries writes the range, window by window, each from a new picture of the log: nothing is held while the reader is slow, and what

@@ -19,7 +19,7 @@ type explanation struct {
 // controls writes the control entries outside the bundle's range that explain what is missing in it. With them come all holds, placed
 // and released, so that a reader can follow which were in force when something was removed.
 func (s *bundler) controls() error {
-	if err := s.findExplanations(s.tree.v); err != nil {
+	if err := s.findExplanations(s.view); err != nil {
 		return err
 	}
 	whole := s.begin > 0 && s.q.First == s.begin // what came before must be judged without seeing it
@@ -33,7 +33,7 @@ func (s *bundler) controls() error {
 		if !s.outside(e.seq) {
 			continue
 		}
-		in, err := s.tree.inclusion(e.seq, s.e.size)
+		in, err := s.l.inclusion(s.tree, e.seq, s.e.size)
 		if err != nil {
 			return err
 		}

@@ -8,6 +8,8 @@ import (
 	"strings"
 	"sync/atomic"
 	"time"
+
+	"github.com/daybook-audit/daybook/internal/delivery"
 )
 
 // A Recorder records events durably: *Book in this process, *client.Client over HTTP.
@@ -86,15 +88,12 @@ type Clerk struct {
 	o                            ClerkOptions
 	unknown, lost, full, spooled atomic.Int64
 
-	spool *spool // nil: there is none
-	queue queue
+	spool *delivery.Spool // nil: there is none
+	queue *delivery.Queue
 
 	closed atomic.Bool
 	gap    gap
 }
-
-// ErrClosed says that the Clerk was closed.
-var ErrClosed = errors.New("daybook: the Clerk is closed")
 
 // NewClerk returns a Clerk that records with to. With a spool it takes over what dead processes left there.
 func NewClerk(to Recorder, o ClerkOptions) (*Clerk, error) {
@@ -133,11 +132,13 @@ func NewClerk(to Recorder, o ClerkOptions) (*Clerk, error) {
 	setDefault(&o.MaxSpoolBytes, 1<<30)
 	setDefault(&o.MaxQueueBytes, 8<<20)
 	c := &Clerk{to: to, o: o}
+	of := office{c, recorderLog{to}}
+	c.queue = delivery.NewQueue(o.MaxQueueBytes, of, o.Logger)
 	if o.Spool == "" {
 		return c, nil
 	}
 	var err error
-	c.spool, err = openSpool(c)
+	c.spool, err = delivery.OpenSpool(o.Spool, o.MaxSpoolBytes, of, o.Logger)
 	return c, err
 }
 
@@ -174,10 +175,13 @@ func (c *Clerk) Record(ctx context.Context, e Event) (Receipt, error) {
 		if e.OccurredAt.IsZero() {
 			e.OccurredAt = began
 		}
-		if full := c.spool.put(&e); full != nil {
-			return receipt, fmt.Errorf("record %s: %w", e.Action, errors.Join(full, err))
+		text, failed := appendEvent(nil, &e)
+		if failed == nil {
+			failed = c.keep(ctx, &e, text)
 		}
-		noteRecorded(ctx)
+		if failed != nil {
+			return receipt, fmt.Errorf("record %s: %w", e.Action, errors.Join(failed, err))
+		}
 		return receipt, nil
 	case FailClosed:
 	}
@@ -239,7 +243,7 @@ func outcomeOf(err error, fault *EventFault) (Outcome, *EventFault) {
 func (c *Clerk) Stats() ClerkStats {
 	st := ClerkStats{Unknown: c.unknown.Load(), Lost: c.lost.Load(), Full: c.full.Load(), Spooled: c.spooled.Load()}
 	if c.spool != nil {
-		st.SpoolBytes = c.spool.size()
+		st.SpoolBytes = c.spool.Size()
 	}
 	return st
 }

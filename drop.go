@@ -177,7 +177,7 @@ func (b *Book) lastHeads(ctx context.Context, s *shard, heads []Head, sign bool)
 		err := s.between(ctx, func() { // whatever was being committed is in the picture
 			s.mu.RLock()
 			defer s.mu.RUnlock()
-			l = LastHead{Epoch: t.epoch, Size: t.size, Root: t.tree.root()}
+			l = LastHead{Epoch: t.epoch, Size: t.size, Root: t.tree.Root()}
 		})
 		if err == nil && b.signer != nil {
 			err = b.signer.lastNote(ctx, s, t, &l, sign && i == len(heads)-1 && heads[i].State == LogOpen)
@@ -192,8 +192,10 @@ func (b *Book) lastHeads(ctx context.Context, s *shard, heads []Head, sign bool)
 
 // lastNote completes l with what is signed of t.
 func (g *signer) lastNote(ctx context.Context, s *shard, t *logTail, l *LastHead, sign bool) error {
-	t.sig.mu.Lock()
-	defer t.sig.mu.Unlock()
+	if err := t.sig.lock(ctx); err != nil {
+		return err
+	}
+	defer t.sig.unlock()
 	l.Origin = g.origin(t)
 	keys, err := g.logKeys(ctx, s, t)
 	if err != nil && !isRule(err, "master_key") {
@@ -401,7 +403,7 @@ func (m *merger) foldDropped(ctx context.Context, d *dropping) error {
 	m.removals.queue = slices.DeleteFunc(m.removals.queue, func(r *removal) bool { return r.log == d.log })
 	m.pendingCount.Store(int64(len(m.removals.queue)))
 	m.b.cache.forget(d.log)
-	m.b.nodes.forgetRuns(d.log)
+	m.b.nodes.ForgetRuns(int64(d.log))
 	m.b.actsMu.Lock()
 	delete(m.b.actsOf, d.log)
 	m.b.actsMu.Unlock()

@@ -7,6 +7,8 @@ import (
 
 	"golang.org/x/mod/sumdb/tlog"
 
+	"github.com/daybook-audit/daybook/internal/rawjson"
+	"github.com/daybook-audit/daybook/internal/timestamp"
 	"github.com/daybook-audit/daybook/leaf"
 )
 
@@ -108,7 +110,7 @@ func (e *Entry) AppendJSON(dst []byte) []byte {
 	if e.Erased > 0 {
 		dst = append(dst, `,"erased_fields":[`...)
 		for _, name := range e.ErasedFields {
-			dst = appendString(comma(dst), []byte(name))
+			dst = appendString(rawjson.Comma(dst), []byte(name))
 		}
 		dst = append(dst, ']')
 	}
@@ -135,7 +137,7 @@ func (e Entry) MarshalJSON() ([]byte, error) { return e.AppendJSON(nil), nil }
 
 // AppendTime appends a time in µs since 1970 as RFC 3339 in UTC with exactly six decimals.
 func AppendTime(dst []byte, micros int64) []byte {
-	return time.UnixMicro(micros).UTC().AppendFormat(dst, "2006-01-02T15:04:05.000000Z")
+	return timestamp.Append(dst, micros)
 }
 
 // readTop reads which members payload carries. It was accepted before, so it is not judged again.

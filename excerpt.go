@@ -3,11 +3,11 @@ package daybook
 import (
 	"crypto/sha256"
 	"fmt"
-	"math/bits"
 	"slices"
 
 	"golang.org/x/mod/sumdb/tlog"
 
+	"github.com/daybook-audit/daybook/internal/merkle"
 	"github.com/daybook-audit/daybook/internal/termfilter"
 	"github.com/daybook-audit/daybook/leaf"
 )
@@ -24,7 +24,7 @@ type Excerpt struct {
 	note   StoredNote // the checkpoint
 	root   tlog.Hash
 
-	nodes   map[nodeRef]tlog.Hash // subtrees beside the range
+	part    *merkle.Part // the range, and what is beside it
 	outside map[int64]excerptEntry
 }
 
@@ -64,10 +64,7 @@ type ExcerptEntry struct {
 type ExcerptWriter struct {
 	x       *Excerpt
 	builder blockBuilder
-	tree    frontier // of [0, next)
-	runs    frontier // of the run that next lies in, where all of it is in the range
-	roots   map[int64]tlog.Hash
-	next    int64 // of the range
+	tree    *merkle.Growing // of the range
 
 	window  int64    // the first seq of the one being filled; −1: none is
 	entries []packed // of that window
@@ -91,38 +88,17 @@ func NewExcerptWriter(h ExcerptHead) (*ExcerptWriter, error) {
 	if h.From < 0 || h.From >= h.To || h.To > h.Size || h.Size > maxSeq {
 		return nil, &Error{Code: CodeInvalid, Rule: "empty_range", Message: fmt.Sprintf("%d to %d is no range of a tree of size %d", h.From, h.To-1, h.Size)}
 	}
-	x := &Excerpt{is: h, nodes: map[nodeRef]tlog.Hash{}, outside: map[int64]excerptEntry{}, note: StoredNote{Size: h.Size, Note: slices.Clone(h.Note)}}
-	if !x.besides(0, h.From, h.Left) || !x.besides(h.To, h.Size, h.Right) {
+	x := &Excerpt{is: h, outside: map[int64]excerptEntry{}, note: StoredNote{Size: h.Size, Note: slices.Clone(h.Note)}}
+	x.part = merkle.NewPart(h.From, h.To, h.Size, h.Left, h.Right, func(first, end int64) error {
+		return errLeftOut("the hashes of entries %d to %d are not in this excerpt", first, end-1)
+	})
+	if x.part == nil {
 		return nil, &Error{Code: CodeInvalid, Rule: "invalid_value", Message: "the range proof has another number of hashes"}
 	}
 	sum := sha256.Sum256([]byte(h.Origin))
 	x.head = Head{Log: 1, Org: h.Org, State: LogFrozen, Turn: 1, LogID: [10]byte(sum[:]), Packed: h.Size}
 	x.none = BlockMeta{State: stateWhole | stateErased, Received: emptySpan, Occurred: emptySpan, Late: emptySpan, Filter: termfilter.Nothing()}
-	w := &ExcerptWriter{x: x, next: h.From, window: -1, roots: map[int64]tlog.Hash{}, days: map[uint32]*dayCounts{}}
-	w.tree = frontier{size: h.From, hashes: slices.Clone(h.Left)}
-	return w, nil
-}
-
-// besides keeps the hashes of the perfect subtrees that cover [from, to); false: there is another number of them.
-func (x *Excerpt) besides(from, to int64, hs []tlog.Hash) bool {
-	for from < to {
-		if len(hs) == 0 {
-			return false
-		}
-		level := coverLevel(from, to)
-		x.nodes[nodeRef{level: level, n: from >> level}] = hs[0]
-		from, hs = from+1<<level, hs[1:]
-	}
-	return len(hs) == 0
-}
-
-// coverLevel is the level of the largest perfect aligned subtree that begins at from and fits below to.
-func coverLevel(from, to int64) int {
-	level := bits.Len64(uint64(to-from)) - 1
-	if from > 0 {
-		level = min(level, bits.TrailingZeros64(uint64(from)))
-	}
-	return level
+	return &ExcerptWriter{x: x, tree: merkle.Grow(h.From, h.To, h.Left), window: -1, days: map[uint32]*dayCounts{}}, nil
 }
 
 // Add adds an entry: first those beside the range, then those in it, each in order. What comes twice or too late is left out.
@@ -143,10 +119,10 @@ func (w *ExcerptWriter) Add(e *ExcerptEntry) error {
 		w.x.outside[seq] = excerptEntry{e.Leaf.Hash(), slices.Clone(e.Proof)}
 		return nil
 	}
-	if seq < w.next {
+	if seq < w.tree.Next() {
 		return nil
 	}
-	w.grow(seq, e.Leaf.Hash())
+	w.tree.Leaf(seq, e.Leaf.Hash())
 	return w.put(&p)
 }
 
@@ -154,10 +130,10 @@ func (w *ExcerptWriter) Add(e *ExcerptEntry) error {
 func (w *ExcerptWriter) AddHashes(first int64, hs []tlog.Hash) error {
 	for i, h := range hs {
 		seq := first + int64(i)
-		if seq < w.next || seq >= w.x.is.To {
+		if seq < w.tree.Next() || seq >= w.x.is.To {
 			continue
 		}
-		w.grow(seq, h)
+		w.tree.Leaf(seq, h)
 		p := packed{seq: seq, form: formHash, leaf: h, body: tombstoneOf(LeftOut, "")}
 		if err := w.put(&p); err != nil {
 			return err
@@ -197,23 +173,6 @@ func (w *ExcerptWriter) act(p *packed) {
 	w.x.slips = append(w.x.slips, (&controlSlip{seq: p.seq, removes: c.removes(), done: max(1, p.received)}).slip())
 	if c.removes() {
 		w.acts = append(w.acts, c)
-	}
-}
-
-// grow adds leaf hashes to the tree: that of seq, and nothing for those before it that are not there.
-func (w *ExcerptWriter) grow(seq int64, h tlog.Hash) {
-	for ; w.next <= seq; w.next++ {
-		one := tlog.Hash{}
-		if w.next == seq {
-			one = h
-		}
-		w.tree.append(one)
-		if w.next%rootWidth == 0 {
-			w.runs = frontier{}
-		}
-		if w.runs.append(one); w.runs.size == rootWidth && w.next%rootWidth == rootWidth-1 {
-			w.roots[w.next/rootWidth] = w.runs.hashes[0]
-		}
 	}
 }
 
@@ -299,8 +258,8 @@ func (w *ExcerptWriter) build(first int64, es []packed) error {
 		p := piece{BlockRef: BlockRef{First: first, Gen: 1}, n: len(part), state: stateWhole}
 		first += int64(len(part))
 		// A block keeps the roots of the runs that end in it.
-		for run := p.First / rootWidth; (run+1)*rootWidth <= first; run++ {
-			root := w.roots[run] // of one that is partly beside the range nobody asks
+		for run := p.First / merkle.RunWidth; (run+1)*merkle.RunWidth <= first; run++ {
+			root := w.tree.Roots[run] // of one that is partly beside the range nobody asks
 			p.roots = append(p.roots, root[:]...)
 		}
 		b, err := w.builder.build(&w.x.head, part, &p, 0)

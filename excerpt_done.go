@@ -23,14 +23,8 @@ func (w *ExcerptWriter) Done() (*Excerpt, error) {
 		}
 	}
 	slices.SortFunc(x.blocks, func(a, b Block) int { return cmp.Compare(a.First, b.First) })
-	w.grow(x.is.To-1, [32]byte{}) // nothing, when all are there
-	hs := x.is.Right
-	for at := x.is.To; at < x.is.Size; hs = hs[1:] {
-		level := coverLevel(at, x.is.Size)
-		w.tree.appendSubtree(level, hs[0])
-		at += 1 << level
-	}
-	x.head.Frontier, x.root = w.tree.hashes, w.tree.root()
+	tree := w.tree.End(x.is.Size, x.is.Right)
+	x.head.Frontier, x.root = tree.Hashes, tree.Root()
 	for i := range x.blocks {
 		if r := x.blocks[i].Received; r.Min <= r.Max {
 			x.head.LastReceived = max(x.head.LastReceived, r.Max)

@@ -6,10 +6,6 @@ import (
 	"iter"
 	"slices"
 	"sort"
-
-	"golang.org/x/mod/sumdb/tlog"
-
-	"github.com/daybook-audit/daybook/leaf"
 )
 
 var _ Store = (*Excerpt)(nil)
@@ -202,36 +198,7 @@ func (x *Excerpt) CloseLogs(context.Context, OrgID) error { return errReadOnly }
 // DropLog refuses.
 func (x *Excerpt) DropLog(context.Context, LogNo) (bool, error) { return false, errReadOnly }
 
-// The functions below are what a Book asks in place of a signer and of the tree of a whole log.
-
-// subtree returns the hash of a perfect subtree: as it was given beside the range, or made from what is in it.
-func (x *Excerpt) subtree(r *treeReader, level int, n int64) (tlog.Hash, error) {
-	if h, ok := x.nodes[nodeRef{level: level, n: n}]; ok {
-		return h, nil
-	}
-	first, end := n<<level, (n+1)<<level
-	run := floorTo(first, rootWidth)
-	switch {
-	case first >= x.is.From && end <= x.is.To && (level >= runLevel || run >= x.is.From && run+rootWidth <= x.is.To):
-		return r.own(level, n)
-	case first >= x.is.From && end <= x.is.To && level < runLevel:
-		var leaves []tlog.Hash
-		err := r.b.eachLeaf(r.ctx, r.v, first, end, func(e *packed, d *leaf.Doc) error {
-			h, err := e.leafHash(d)
-			leaves = append(leaves, h)
-			return err
-		})
-		return subtreeRoot(leaves), err
-	case level == 0 || end <= x.is.From || first >= x.is.To:
-		return tlog.Hash{}, errLeftOut("the hashes of entries %d to %d are not in this excerpt", first, end-1)
-	}
-	left, err := x.subtree(r, level-1, 2*n)
-	if err != nil {
-		return tlog.Hash{}, err
-	}
-	right, err := x.subtree(r, level-1, 2*n+1)
-	return nodeHash(&left, &right), err
-}
+// The functions below are what a Book asks in place of a signer.
 
 // proof returns the inclusion of an entry beside the range, if it came with one.
 func (x *Excerpt) proof(seq, size int64) (Inclusion, bool) {

@@ -7,7 +7,7 @@ import (
 	"math/bits"
 	"slices"
 
-	"golang.org/x/mod/sumdb/tlog"
+	"github.com/daybook-audit/daybook/internal/merkle"
 )
 
 // maxOpenPieces bounds how many pieces of unfinished windows are remembered, at 64 bytes each.
@@ -26,7 +26,7 @@ func (p *piece) end() int64 { return p.First + int64(p.n) }
 // foldWriter is where the folding of one log stands.
 type foldWriter struct {
 	head   Head // of what has been folded or is in m.entries
-	tree   runTree
+	tree   merkle.Runs
 	pieces []piece // before m.entries, in the same window
 }
 
@@ -38,8 +38,8 @@ func (m *merger) fold(ctx context.Context, s *shard, c *cutLog) error {
 	if w.pieces, err = m.piecesOf(ctx, &c.head); err != nil {
 		return err
 	}
-	if w.tree, err = newRunTree(&c.head); err != nil {
-		return err
+	if w.tree, err = merkle.OpenRuns(c.head.Packed, c.head.Frontier); err != nil {
+		return ofStored(err)
 	}
 	r := tailReader{runs: c.runs}
 	for r.peek() {
@@ -137,7 +137,7 @@ func (m *merger) foldPart(ctx context.Context, s *shard, r *tailReader, w *foldW
 	if wholeFrom(w.pieces[:first], &part) {
 		part.state = stateWhole
 	}
-	w.head.Frontier = w.tree.frontier()
+	w.head.Frontier = w.tree.Frontier()
 	head := w.head
 	if err := m.put(ctx, s, &newBlock{head: &head, into: part, out: out, entries: es, fresh: fresh, fold: true}); err != nil {
 		return err
@@ -171,7 +171,7 @@ func (m *merger) take(r *tailReader, w *foldWriter) (piece, error) {
 		}
 		r.at++
 		m.entries = append(m.entries, *e)
-		if root, ok := w.tree.append(e.leaf); ok {
+		if root, ok := w.tree.Append(e.leaf); ok {
 			p.roots = append(p.roots, root[:]...)
 		}
 		p.n++
@@ -312,36 +312,3 @@ func (m *merger) put(ctx context.Context, s *shard, r *newBlock) error {
 	m.slice.count(r.head.Log, &m.builder.days)
 	return nil
 }
-
-// rootWidth is the number of entries below one of the roots that metas keep.
-const rootWidth = 256
-
-// runTree is a log's tree at its end, in two halves: the last, unfinished run of rootWidth leaves, and the roots of the runs before.
-type runTree struct{ runs, leaves frontier }
-
-// newRunTree continues the tree of h.
-func newRunTree(h *Head) (runTree, error) {
-	if len(h.Frontier) != bits.OnesCount64(uint64(h.Packed)) {
-		return runTree{}, damaged("a frontier of %d hashes for size %d", len(h.Frontier), h.Packed)
-	}
-	high := bits.OnesCount64(uint64(h.Packed / rootWidth))
-	return runTree{
-		runs:   frontier{size: h.Packed / rootWidth, hashes: slices.Clone(h.Frontier[:high])},
-		leaves: frontier{size: h.Packed % rootWidth, hashes: slices.Clone(h.Frontier[high:])},
-	}, nil
-}
-
-// append adds a leaf hash. When that completes a run it returns its root.
-func (t *runTree) append(h tlog.Hash) (root tlog.Hash, complete bool) {
-	t.leaves.append(h)
-	if t.leaves.size < rootWidth {
-		return tlog.Hash{}, false
-	}
-	root = t.leaves.hashes[0]
-	t.runs.append(root)
-	t.leaves = frontier{hashes: t.leaves.hashes[:0]}
-	return root, true
-}
-
-// frontier returns the compact range of the whole tree.
-func (t *runTree) frontier() []tlog.Hash { return slices.Concat(t.runs.hashes, t.leaves.hashes) }

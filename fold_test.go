@@ -4,6 +4,8 @@ import (
 	"testing"
 
 	"golang.org/x/mod/sumdb/tlog"
+
+	"github.com/daybook-audit/daybook/internal/merkle"
 )
 
 func TestTierStart(t *testing.T) {
@@ -63,42 +65,6 @@ func TestTierStart(t *testing.T) {
 	})
 }
 
-func TestRunTree(t *testing.T) {
-	t.Parallel()
-	var whole frontier
-	var leaves [][32]byte
-	for i := range 3*rootWidth + 5 {
-		h := Head{Packed: whole.size, Frontier: whole.hashes}
-		tree, err := newRunTree(&h)
-		if err != nil {
-			t.Fatal(err)
-		}
-		leafHash := [32]byte{byte(i), byte(i >> 8)}
-		leaves = append(leaves, leafHash)
-		whole.append(leafHash)
-		root, complete := tree.append(leafHash)
-		if complete != (whole.size%rootWidth == 0) {
-			t.Fatalf("size %d: complete %t", whole.size, complete)
-		}
-		if complete {
-			var run frontier
-			for _, l := range leaves[len(leaves)-rootWidth:] {
-				run.append(l)
-			}
-			if root != run.root() {
-				t.Fatalf("size %d: another root", whole.size)
-			}
-		}
-		got := frontier{size: whole.size, hashes: tree.frontier()}
-		if got.check() != whole.check() {
-			t.Fatalf("size %d: another frontier", whole.size)
-		}
-	}
-	if _, err := newRunTree(&Head{Packed: 3, Frontier: whole.hashes[:1]}); CodeOf(err) != CodeTampered {
-		t.Errorf("a frontier of the wrong length: %v", err)
-	}
-}
-
 func TestTake(t *testing.T) {
 	t.Parallel()
 	// Entries from 10 on, of a log whose head is there, in runs of two commits.
@@ -117,7 +83,7 @@ func TestTake(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			tree, err := newRunTree(&head)
+			tree, err := merkle.OpenRuns(head.Packed, head.Frontier)
 			if err != nil {
 				t.Fatal(err)
 			}

@@ -10,6 +10,7 @@ import (
 	"github.com/go-json-experiment/json/jsontext"
 	"golang.org/x/mod/sumdb/tlog"
 
+	"github.com/daybook-audit/daybook/internal/rawjson"
 	"github.com/daybook-audit/daybook/leaf"
 )
 
@@ -19,7 +20,7 @@ const (
 	formFields = 1 // some fields are erased. body: every field with its own salt, or its commitment; the secret is gone
 	formLeaf   = 2 // erased whole, or pruned. body: why; the payload root is kept, so that the leaf can be made again
 	formHash   = 3 // pruned. body: why; the leaf hash is kept, and neither id nor time
-	formNone   = 4 // pruned, with the whole run of rootWidth that it lies in: nothing is kept of it
+	formNone   = 4 // pruned, with the whole run of 256 that it lies in: nothing is kept of it
 )
 
 // keepOf is what the keep section of a block holds of an entry, by form.
@@ -245,7 +246,7 @@ func appendObject(dst []byte, fs []*leaf.Field, at int) []byte {
 	dst = append(dst, '{')
 	for len(fs) > 0 {
 		name, n := nextComponent(fs, at)
-		dst = comma(dst)
+		dst = rawjson.Comma(dst)
 		dst = appendString(dst, unescaped(name))
 		dst = append(dst, ':')
 		dst = appendChild(dst, fs[:n], at+1+len(name))
@@ -275,7 +276,7 @@ func appendArray(dst []byte, fs []*leaf.Field, at int) []byte {
 	}
 	dst = append(dst, '[')
 	for i := range elements {
-		dst = comma(dst)
+		dst = rawjson.Comma(dst)
 		if elements[i].fs == nil {
 			dst = append(dst, "null"...)
 			continue

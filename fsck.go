@@ -12,6 +12,7 @@ import (
 
 	"golang.org/x/mod/sumdb/tlog"
 
+	"github.com/daybook-audit/daybook/internal/merkle"
 	"github.com/daybook-audit/daybook/internal/termfilter"
 	"github.com/daybook-audit/daybook/leaf"
 	"github.com/daybook-audit/daybook/query"
@@ -177,19 +178,19 @@ type logCheck struct {
 	f        *fsck
 	ctx      context.Context //nolint:containedctx // of the one call that it lives for
 	head     Head
-	tree     frontier
+	tree     merkle.Frontier
 	received int64
 	ahead    int64
 	doc      *leaf.Doc
 	record   query.Record
 	terms    []query.Term
 	text     []byte
-	gone     bool     // the entry just read was removed by retention
-	timeless bool     // some entry has no time and no id any more
-	lost     int      // entries just read, of a run that has lost its leaf hashes
-	run      frontier // of the aligned run of 256 entries under way
-	roots    []byte   // of the runs that ended in the block being checked
-	read     int      // blocks
+	gone     bool            // the entry just read was removed by retention
+	timeless bool            // some entry has no time and no id any more
+	lost     int             // entries just read, of a run that has lost its leaf hashes
+	run      merkle.Frontier // of the aligned run of 256 entries under way
+	roots    []byte          // of the runs that ended in the block being checked
+	read     int             // blocks
 	findings []Finding
 	removals removals
 	signed   signedHeads
@@ -253,7 +254,7 @@ func (c *logCheck) tell() {
 	defer f.mu.Unlock()
 	f.report.Logs++
 	f.report.Blocks += c.read
-	f.report.Entries += c.tree.size
+	f.report.Entries += c.tree.Size
 	f.report.Checkpoints += c.signed.count
 	if f.o.Progress != nil {
 		f.o.Progress(f.report.Entries)
@@ -285,8 +286,8 @@ func (c *logCheck) finish() {
 	defer c.lawful()
 	defer c.finishSigned()
 	h := &c.head
-	if c.tree.size != h.Packed || !slices.Equal(c.tree.hashes, h.Frontier) {
-		c.find(c.tree.size, "head_mismatch", "the blocks end at size %d and do not give the stored head of size %d", c.tree.size, h.Packed)
+	if c.tree.Size != h.Packed || !slices.Equal(c.tree.Hashes, h.Frontier) {
+		c.find(c.tree.Size, "head_mismatch", "the blocks end at size %d and do not give the stored head of size %d", c.tree.Size, h.Packed)
 		return
 	}
 	if h.Packed > 0 && c.received != h.LastReceived {
@@ -296,24 +297,24 @@ func (c *logCheck) finish() {
 		c.find(h.Packed-1, "head_mismatch", "the latest id of a clock that was ahead is not that of the head: a repeat of it could be taken for new")
 	}
 	for _, r := range c.f.tails[h.Log] {
-		if r.end() <= c.tree.size {
+		if r.end() <= c.tree.Size {
 			continue // folded, not yet trimmed
 		}
-		if r.first() > c.tree.size {
-			c.find(c.tree.size, "gap", "entries %d to %d are missing", c.tree.size, r.first()-1)
+		if r.first() > c.tree.Size {
+			c.find(c.tree.Size, "gap", "entries %d to %d are missing", c.tree.Size, r.first()-1)
 			return
 		}
 		full := r
-		r = r.from(c.tree.size)
+		r = r.from(c.tree.Size)
 		for i := range r.len() {
 			e := r.entry(i)
 			if got, ok := c.entry(&e); ok && got != e.leaf {
 				c.find(e.seq, "leaf_mismatch", "the stored leaf hash is not that of the payload")
 			}
-			c.tree.append(e.leaf)
+			c.tree.Append(e.leaf)
 			c.compareSigned()
 		}
-		if c.tree.check() != full.c.checkOf(h.Log) {
+		if c.tree.Check() != full.c.checkOf(h.Log) {
 			c.find(full.first(), "head_mismatch", "the check value of commit %d does not agree", full.c.n)
 			return
 		}
@@ -343,7 +344,7 @@ func (c *logCheck) block(m *BlockMeta, data []byte) bool {
 		c.find(m.First, "block_damaged", "%v", err)
 		return false
 	}
-	if next := c.tree.size + int64(c.lost); m.First != next || b.first() != m.First || b.len() != m.N {
+	if next := c.tree.Size + int64(c.lost); m.First != next || b.first() != m.First || b.len() != m.N {
 		c.find(next, "gap", "expected entry %d, the block holds %d entries from %d", next, b.len(), b.first())
 		return false
 	}
@@ -365,11 +366,11 @@ func (c *logCheck) block(m *BlockMeta, data []byte) bool {
 		if !e.pruned() {
 			live++
 		}
-		c.tree.append(h)
+		c.tree.Append(h)
 		c.compareSigned()
-		if c.run.append(h); c.run.size == rootWidth {
-			c.roots = append(c.roots, c.run.hashes[0][:]...)
-			c.run = frontier{}
+		if c.run.Append(h); c.run.Size == merkle.RunWidth {
+			c.roots = append(c.roots, c.run.Hashes[0][:]...)
+			c.run = merkle.Frontier{}
 		}
 		c.covered(m)
 	}

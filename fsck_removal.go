@@ -2,7 +2,6 @@ package daybook
 
 import (
 	"cmp"
-	"errors"
 	"fmt"
 	"maps"
 	"slices"
@@ -10,6 +9,7 @@ import (
 	"golang.org/x/mod/sumdb/tlog"
 
 	"github.com/daybook-audit/daybook/internal/checkpoint"
+	"github.com/daybook-audit/daybook/internal/merkle"
 	"github.com/daybook-audit/daybook/leaf"
 	"github.com/daybook-audit/daybook/query"
 )
@@ -94,65 +94,49 @@ func (c *logCheck) remainder(e *packed) (tlog.Hash, bool) {
 // continued. It returns false when that cannot be.
 func (c *logCheck) lostEntry(m *BlockMeta, e *packed) bool {
 	c.timeless = true
-	if e.form != formNone || c.lost != int(e.seq%rootWidth) {
+	if e.form != formNone || c.lost != int(e.seq%merkle.RunWidth) {
 		c.find(e.seq, "root_mismatch", "only a part of the run of 256 entries has lost its hashes")
 		return false
 	}
 	if err := c.removals.gone(e); err != nil {
 		c.find(e.seq, "payload_damaged", "%v", err)
 	}
-	if c.lost++; c.lost < rootWidth {
+	if c.lost++; c.lost < merkle.RunWidth {
 		return true
 	}
 	c.lost = 0
 	list := metaChunk{metas: []BlockMeta{*m}}
-	root, err := list.root(e.seq / rootWidth)
+	root, err := list.root(e.seq / merkle.RunWidth)
 	if err != nil {
 		c.find(e.seq, "root_mismatch", "%v", err)
 		return false
 	}
 	c.roots = append(c.roots, root[:]...)
-	c.edges(e.seq/rootWidth, root)
-	c.tree.appendSubtree(runLevel, root)
+	c.edges(e.seq/merkle.RunWidth, root)
+	c.tree.AppendSubtree(merkle.RunLevel, root)
 	c.compareSigned()
 	return true
 }
 
 // edges compares the edges of a run that has lost its leaf hashes with its root and with the checkpoints inside it.
 func (c *logCheck) edges(no int64, root tlog.Hash) {
-	s := &c.signed
-	for s.more && s.note.Size < (no+1)*rootWidth {
+	first := no * merkle.RunWidth
+	for s := &c.signed; s.more && s.note.Size < first+merkle.RunWidth; c.nextSigned() {
 		size := s.note.Size
-		left, whole, err := c.edge(no, size)
-		run := c.tree
-		run.hashes = slices.Clone(run.hashes)
-		run.appendSubtree(runLevel, root)
+		whole := c.tree.Clone()
+		whole.AppendSubtree(merkle.RunLevel, root)
+		var at, end tlog.Hash
+		lost, err := readLost(c.ctx, c.f.store, c.head.Log, first)
+		if err == nil {
+			at, end, err = lost.Heads(&c.tree, size)
+		}
 		switch {
 		case err != nil:
 			c.find(size-1, "checkpoint_mismatch", "nothing shows any more that the checkpoint of size %d is one of this log: %v", size, err)
-		case left != s.note.Root || whole != run.root():
+		case at != s.note.Root || end != whole.Root():
 			c.find(size-1, "checkpoint_mismatch", "the edge that was kept of the checkpoint of size %d does not give its root", size)
 		}
-		c.nextSigned()
 	}
-}
-
-// edge returns the roots that the edge of a checkpoint gives: of its size, and of the log to the end of its run.
-func (c *logCheck) edge(no, size int64) (left, whole tlog.Hash, err error) {
-	r, err := readLostRun(c.ctx, c.f.store, c.head.Log, no)
-	if err != nil {
-		return left, whole, err
-	}
-	t := c.tree
-	t.hashes = slices.Clone(t.hashes)
-	edgeNodes(size, func(level int, n int64) {
-		h, missing := r.subtree(level, n)
-		err = errors.Join(err, missing)
-		if t.appendSubtree(level, h); t.size == size {
-			left = t.root()
-		}
-	})
-	return left, t.root(), err
 }
 
 // gone notes what of e is gone.

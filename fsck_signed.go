@@ -82,14 +82,14 @@ func (c *logCheck) nextSigned() {
 // compareSigned compares the tree as it is with what was signed of its size.
 func (c *logCheck) compareSigned() {
 	s := &c.signed
-	for s.more && s.note.Size <= c.tree.size {
-		if s.note.Size == c.tree.size && s.note.Root != c.tree.root() {
-			c.find(c.tree.size-1, "checkpoint_mismatch", "the log's first %d entries do not have the root of their checkpoint", c.tree.size)
+	for s.more && s.note.Size <= c.tree.Size {
+		if s.note.Size == c.tree.Size && s.note.Root != c.tree.Root() {
+			c.find(c.tree.Size-1, "checkpoint_mismatch", "the log's first %d entries do not have the root of their checkpoint", c.tree.Size)
 		}
 		c.nextSigned()
 	}
-	if s.marked && c.head.State == LogOpen && s.mark.Size == c.tree.size && s.mark.Root != c.tree.root() {
-		c.find(c.tree.size-1, "fork", "the log's first %d entries do not have the root that was signed", c.tree.size)
+	if s.marked && c.head.State == LogOpen && s.mark.Size == c.tree.Size && s.mark.Root != c.tree.Root() {
+		c.find(c.tree.Size-1, "fork", "the log's first %d entries do not have the root that was signed", c.tree.Size)
 	}
 }
 
@@ -97,18 +97,18 @@ func (c *logCheck) compareSigned() {
 // next one says what was lost.
 func (c *logCheck) finishSigned() {
 	s := &c.signed
-	if c.tree.size < c.head.Packed || c.head.State != LogOpen {
+	if c.tree.Size < c.head.Packed || c.head.State != LogOpen {
 		return
 	}
 	for ; s.more; c.nextSigned() {
-		c.find(c.tree.size, "rollback", "there is a checkpoint of size %d, and the log ends at %d", s.note.Size, c.tree.size)
+		c.find(c.tree.Size, "rollback", "there is a checkpoint of size %d, and the log ends at %d", s.note.Size, c.tree.Size)
 	}
 	switch {
 	case s.err != nil:
 		c.find(-1, "checkpoint_damaged", "%v", s.err)
 	case c.f.o.HighWater != nil && !s.marked && s.largest >= 0:
 		c.find(-1, "rollback", "there are checkpoints, and the high-water store knows none of this log")
-	case s.marked && s.mark.Size > c.tree.size:
-		c.find(c.tree.size, "rollback", "a head of size %d was signed, and the log ends at %d", s.mark.Size, c.tree.size)
+	case s.marked && s.mark.Size > c.tree.Size:
+		c.find(c.tree.Size, "rollback", "a head of size %d was signed, and the log ends at %d", s.mark.Size, c.tree.Size)
 	}
 }

@@ -32,6 +32,17 @@ type ID [16]byte
 // NewID returns a new id. Ids made by one process ascend.
 func NewID() ID { return ID(uuid.Must(uuid.NewV7())) }
 
+// clockSlack is how far a producer's clock may run ahead of ours, µs, before its ids are looked up with more care.
+const clockSlack = 5 * 60 * 1_000_000
+
+// idAhead returns the time in an id if it lies more than clockSlack after the entry was received, else 0.
+func idAhead(id *ID, received int64) int64 {
+	if t := id.Micros(); t > received+clockSlack {
+		return t
+	}
+	return 0
+}
+
 // idAt returns a UUIDv7 (RFC 9562 §5.7) of a time in ms and random bits.
 func idAt(ms int64, random [16]byte) ID {
 	id := ID(random)

@@ -89,7 +89,7 @@ func (b *Book) Info(ctx context.Context, orgs ...OrgID) ([]LogInfo, error) {
 func (s *shard) infoOf(t *logTail) LogInfo {
 	s.mu.RLock()
 	defer s.mu.RUnlock()
-	info := LogInfo{Org: t.org, Exists: true, Epoch: t.epoch, State: t.head.State, Size: t.size, Root: t.tree.root(), ReceivedAt: t.received, NoSpace: s.full.Load()}
+	info := LogInfo{Org: t.org, Exists: true, Epoch: t.epoch, State: t.head.State, Size: t.size, Root: t.tree.Root(), ReceivedAt: t.received, NoSpace: s.full.Load()}
 	if t.fault != nil || t.frozen != nil {
 		info.State = LogFrozen
 	}

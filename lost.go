@@ -3,101 +3,37 @@ package daybook
 import (
 	"context"
 	"fmt"
-	"math/bits"
 	"slices"
 
 	"golang.org/x/mod/sumdb/tlog"
 
+	"github.com/daybook-audit/daybook/internal/merkle"
 	"github.com/daybook-audit/daybook/leaf"
 )
 
-// A run of rootWidth entries that is pruned with keep tile loses its leaf hashes; its root stays in the meta of the block in which it
-// ends. Of every checkpoint whose size lies inside it an edge is kept: the hashes of the perfect subtrees on both sides of that size. They
-// are what a consistency proof from that checkpoint needs of the run, and no more.
+// A run of merkle.RunWidth entries that is pruned with keep tile loses its leaf hashes; its root stays in the meta of the block in which it
+// ends. Of every checkpoint whose size lies inside it an edge is kept, as a slip.
 
 // slipEdge is the kind of the slip that holds the edge of the checkpoint of a size, of which A holds the upper 12 bits and B the lower 24.
 const slipEdge = 7
-
-// edgeVersion is the first byte of such a slip. A reader refuses others with [ErrNewer].
-const edgeVersion = 1
 
 func edgeKey(size int64) SlipKey {
 	return SlipKey{Kind: slipEdge, A: uint16(size >> 24 & 0xfff), B: uint32(size & 0xffffff)}
 }
 
-// edgeNodes calls each with the perfect subtrees that meet at a size inside a run, left to right: those of the largest that cover the run
-// below it, and above it.
-func edgeNodes(size int64, each func(level int, n int64)) {
-	first := floorTo(size, rootWidth)
-	for _, part := range [2][2]int64{{first, size}, {size, first + rootWidth}} {
-		for at := part[0]; at < part[1]; {
-			level := min(bits.Len64(uint64(part[1]-at))-1, bits.TrailingZeros64(uint64(at)|rootWidth))
-			each(level, at>>level)
-			at += 1 << level
-		}
-	}
-}
-
-// edgeSlip makes the edge of the checkpoint of a size from the leaf hashes of its run.
-func edgeSlip(size int64, leaves []tlog.Hash) Slip {
-	b := []byte{edgeVersion}
-	edgeNodes(size, func(level int, n int64) {
-		at := n << level & (rootWidth - 1)
-		h := subtreeRoot(leaves[at : at+1<<level])
-		b = append(b, h[:]...)
-	})
-	return Slip{SlipKey: edgeKey(size), Bytes: b}
-}
-
-// lostRun is what is left of a run without leaf hashes, by its edges.
-type lostRun struct {
-	no     int64
-	hashes map[nodeRef]tlog.Hash
-}
-
-// subtree returns the hash of a perfect subtree inside the run. CodeGone: no edge has it.
-func (r *lostRun) subtree(level int, n int64) (tlog.Hash, error) {
-	h, ok := r.hashes[nodeRef{level: level, n: n}]
-	if !ok {
-		first := r.no * rootWidth
-		return h, errPruned("entries %d to %d were removed by retention together with their hashes; proofs begin after them", first, first+rootWidth-1)
-	}
-	return h, nil
-}
-
-// readLostRun reads the edges of a run that has lost its leaf hashes.
-func readLostRun(ctx context.Context, store Reader, log LogNo, no int64) (lostRun, error) {
-	r := lostRun{no: no, hashes: map[nodeRef]tlog.Hash{}}
-	for s, err := range store.Slips(ctx, log, edgeKey(no*rootWidth+1), edgeKey((no+1)*rootWidth)) {
+// readLost reads the edges of a run that has lost its leaf hashes, by its first seq.
+func readLost(ctx context.Context, store Reader, log LogNo, first int64) (*merkle.Lost, error) {
+	gone := errPruned("entries %d to %d were removed by retention together with their hashes; proofs begin after them", first, first+merkle.RunWidth-1)
+	lost := merkle.NewLost(first, gone)
+	for s, err := range store.Slips(ctx, log, edgeKey(first+1), edgeKey(first+merkle.RunWidth)) {
 		if err != nil {
-			return r, fmt.Errorf("read the edges of entries from %d: %w", no*rootWidth, err)
+			return nil, fmt.Errorf("read the edges of entries from %d: %w", first, err)
 		}
-		if err := r.add(&s); err != nil {
-			return r, err
+		if err := lost.Add(int64(s.A)<<24|int64(s.B), s.Bytes); err != nil {
+			return nil, ofStored(err)
 		}
 	}
-	return r, nil
-}
-
-// add takes one edge.
-func (r *lostRun) add(s *Slip) error {
-	if len(s.Bytes) > 0 && s.Bytes[0] != edgeVersion {
-		return fmt.Errorf("edge of version %d: %w", s.Bytes[0], ErrNewer)
-	}
-	size := int64(s.A)<<24 | int64(s.B)
-	rest := s.Bytes[min(1, len(s.Bytes)):]
-	edgeNodes(size, func(level int, n int64) {
-		if len(rest) >= tlog.HashSize {
-			r.hashes[nodeRef{level: level, n: n}] = tlog.Hash(rest)
-			rest = rest[tlog.HashSize:]
-		} else {
-			rest = nil
-		}
-	})
-	if rest == nil || len(rest) > 0 {
-		return damaged("the edge of size %d has %d bytes", size, len(s.Bytes))
-	}
-	return nil
+	return lost, nil
 }
 
 // loseRuns takes the leaf hashes of the next runs that c names, of which by now nothing but hashes is left, and moves r.lost behind them.
@@ -114,7 +50,7 @@ func (m *merger) loseRuns(ctx context.Context, r *removal, c *control, h *Head, 
 			break
 		}
 		runs := []int64{run}
-		if second, ok := nextRun(c.items, run+rootWidth); ok && second/windowSize == run/windowSize {
+		if second, ok := nextRun(c.items, run+merkle.RunWidth); ok && second/windowSize == run/windowSize {
 			runs = append(runs, second)
 		}
 		kept, err := m.loseIn(ctx, h, runs, holds)
@@ -123,7 +59,7 @@ func (m *merger) loseRuns(ctx context.Context, r *removal, c *control, h *Head, 
 			return false, err
 		}
 		r.held = r.held || kept
-		if next = runs[len(runs)-1] + rootWidth; m.slice.bytes >= sliceBytes/2 || m.slice.rows >= sliceRows/2 {
+		if next = runs[len(runs)-1] + merkle.RunWidth; m.slice.bytes >= sliceBytes/2 || m.slice.rows >= sliceRows/2 {
 			break
 		}
 	}
@@ -133,7 +69,7 @@ func (m *merger) loseRuns(ctx context.Context, r *removal, c *control, h *Head, 
 		m.forget(nil)
 		return false, err
 	}
-	m.b.nodes.forgetRuns(h.Log)
+	m.b.nodes.ForgetRuns(int64(h.Log))
 	r.lost = next
 	return c.items.Last() >= next, nil
 }
@@ -161,8 +97,8 @@ func (m *merger) signedBehind(ctx context.Context, r *removal, h *Head) (bool, e
 // nextRun returns the first seq of the next whole run at or after seq that items name.
 func nextRun(items leaf.Items, seq int64) (first int64, ok bool) {
 	for _, it := range items {
-		first := ceilTo(max(it.First, seq), rootWidth)
-		if first+rootWidth-1 <= it.Last && it.Fields == nil {
+		first := ceilTo(max(it.First, seq), merkle.RunWidth)
+		if first+merkle.RunWidth-1 <= it.Last && it.Fields == nil {
 			return first, true
 		}
 	}
@@ -171,7 +107,7 @@ func nextRun(items leaf.Items, seq int64) (first int64, ok bool) {
 
 // loseIn takes the leaf hashes of runs of one window, by their first seqs. kept: a hold keeps one, or something of it.
 func (m *merger) loseIn(ctx context.Context, h *Head, runs []int64, holds []*activeHold) (kept bool, err error) {
-	first, end := runs[0], runs[len(runs)-1]+rootWidth
+	first, end := runs[0], runs[len(runs)-1]+merkle.RunWidth
 	window := floorTo(first, windowSize)
 	pieces, err := m.list(ctx, h.Log, window, min(window+windowSize, h.Packed))
 	if err != nil {
@@ -185,11 +121,11 @@ func (m *merger) loseIn(ctx context.Context, h *Head, runs []int64, holds []*act
 	var slips []Slip
 	changed := false
 	for _, run := range runs {
-		leaves, lost := hashesOf(es[run-pieces[0].First:][:rootWidth])
+		leaves, lost := hashesOf(es[run-pieces[0].First:][:merkle.RunWidth])
 		if lost {
 			continue
 		}
-		whole := leaf.Items{{First: run, Last: run + rootWidth - 1}}
+		whole := leaf.Items{{First: run, Last: run + merkle.RunWidth - 1}}
 		if leaves == nil || slices.ContainsFunc(holds, func(h *activeHold) bool { _, meets := h.items.Meets(whole); return meets }) {
 			kept = true
 			continue
@@ -242,11 +178,11 @@ func (m *merger) putJoined(ctx context.Context, h *Head, pieces []piece, es []pa
 // edges makes the edges of every checkpoint inside a run.
 func (m *merger) edges(ctx context.Context, log LogNo, first int64, leaves []tlog.Hash) ([]Slip, error) {
 	var slips []Slip
-	for n, err := range m.b.store.Notes(ctx, log, first+1, first+rootWidth, false) {
+	for n, err := range m.b.store.Notes(ctx, log, first+1, first+merkle.RunWidth, false) {
 		if err != nil {
-			return nil, fmt.Errorf("read the checkpoints between %d and %d: %w", first, first+rootWidth, err)
+			return nil, fmt.Errorf("read the checkpoints between %d and %d: %w", first, first+merkle.RunWidth, err)
 		}
-		slips = append(slips, edgeSlip(n.Size, leaves))
+		slips = append(slips, Slip{SlipKey: edgeKey(n.Size), Bytes: merkle.Edge(n.Size, leaves)})
 	}
 	return slips, nil
 }

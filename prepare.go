@@ -4,6 +4,7 @@ import (
 	"crypto/rand"
 	"slices"
 
+	"github.com/daybook-audit/daybook/internal/merkle"
 	"github.com/daybook-audit/daybook/leaf"
 )
 
@@ -25,7 +26,7 @@ type batch struct {
 type touchedLog struct {
 	log     *logTail
 	jobs    []*job
-	tree    frontier
+	tree    merkle.Frontier
 	control bool // a control entry is among them
 }
 
@@ -97,7 +98,7 @@ func (s *shard) isNew(j *job, id *ID, since *recent, ahead int64) bool {
 	// the log, or if the whole log was: unless the log knows of clocks that were ahead, whose ids may be older than they look.
 	madeAt := id.Micros()
 	switch {
-	case !s.ids.maybe(id) && (madeAt > s.ids.covered+clockSlack && madeAt > ahead || j.log.emptyAt >= s.ids.covered):
+	case !s.ids.Maybe((*[16]byte)(id)) && (madeAt > s.ids.Covered()+clockSlack && madeAt > ahead || j.log.emptyAt >= s.ids.Covered()):
 	case j.looked+1 < since.oldest || since.hasID(j.log.no, id, j.looked):
 		return false
 	}
@@ -200,7 +201,7 @@ func (s *shard) group(jobs []*job) {
 			bt.touched = bt.touched[:used]
 			bt.index[j.log] = i
 			bt.touched[i].log, bt.touched[i].control = j.log, false
-			bt.touched[i].tree.set(&j.log.tree) // owned by run, like every logTail.tree
+			bt.touched[i].tree.Set(&j.log.tree) // owned by run, like every logTail.tree
 		}
 		bt.touched[i].jobs = append(bt.touched[i].jobs, j)
 	}
@@ -209,7 +210,7 @@ func (s *shard) group(jobs []*job) {
 
 // sequence adds the run of one log to c.
 func (s *shard) sequence(t *touchedLog, c *tailCommit, notBefore int64) {
-	run := commitRun{log: t.log.no, first: t.tree.size, received: max(notBefore, t.log.received+1), at: len(c.entries)}
+	run := commitRun{log: t.log.no, first: t.tree.Size, received: max(notBefore, t.log.received+1), at: len(c.entries)}
 	l := leaf.Leaf{Seq: run.first, ReceivedAt: run.received}
 	for _, j := range t.jobs {
 		j.first, j.received = l.Seq, l.ReceivedAt
@@ -218,8 +219,8 @@ func (s *shard) sequence(t *touchedLog, c *tailCommit, notBefore int64) {
 			l.Kind, l.ID, l.Root = p.kind, p.id, p.root
 			p.leaf = l.Hash()
 			t.control = t.control || p.kind == KindControl
-			t.tree.append(p.leaf)
-			s.ids.add(&p.id, notBefore)
+			t.tree.Append(p.leaf)
+			s.ids.Add((*[16]byte)(&p.id), notBefore)
 			c.entries = append(c.entries, tailEntry{
 				leaf: p.leaf, id: p.id, secret: p.secret, len: uint32(len(p.body)), idAt: uint32(p.idAt),
 			})
@@ -236,7 +237,7 @@ func (s *shard) sequence(t *touchedLog, c *tailCommit, notBefore int64) {
 		}
 	}
 	if run.count = len(c.entries) - run.at; run.count > 0 {
-		run.check = t.tree.check()
+		run.check = t.tree.Check()
 		c.runs = append(c.runs, run)
 	}
 }

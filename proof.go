@@ -37,28 +37,28 @@ func (b *Book) Inclusion(ctx context.Context, org OrgID, seq, size int64) (Inclu
 
 // Inclusion is Book.Inclusion in this log.
 func (l *Log) Inclusion(ctx context.Context, seq, size int64) (Inclusion, error) {
-	r, err := l.tree(ctx, size)
+	t, _, err := l.tree(ctx, size)
 	if err != nil {
 		return Inclusion{}, err
 	}
-	return r.inclusion(seq, size)
+	return l.inclusion(t, seq, size)
 }
 
-func (r *treeReader) inclusion(seq, size int64) (Inclusion, error) {
+// inclusion is Inclusion in the tree t of l.
+func (l *Log) inclusion(t *merkle.Tree, seq, size int64) (Inclusion, error) {
 	if seq < 0 || seq >= size {
 		return Inclusion{}, errBeyond("entry %d is not in a tree of size %d", seq, size)
 	}
-	if x := r.b.excerpt; x != nil {
+	if x := l.b.excerpt; x != nil {
 		if in, ok := x.proof(seq, size); ok {
 			return in, nil
 		}
 	}
-	p, err := tlog.ProveRecord(size, seq, r)
+	h, p, err := t.Inclusion(seq, size)
 	if err != nil {
-		return Inclusion{}, fmt.Errorf("prove entry %d in size %d: %w", seq, size, err)
+		return Inclusion{}, err
 	}
-	h, err := r.subtree(0, seq)
-	return Inclusion{Seq: seq, Size: size, LeafHash: h, Proof: p}, err
+	return Inclusion{Seq: seq, Size: size, LeafHash: h, Proof: p}, nil
 }
 
 // Consistency proves that the tree of from entries is the beginning of that of to entries (RFC 6962 §2.1.2). from is at least 1; with
@@ -74,22 +74,14 @@ func (b *Book) Consistency(ctx context.Context, org OrgID, from, to int64) ([]tl
 
 // Consistency is Book.Consistency in this log.
 func (l *Log) Consistency(ctx context.Context, from, to int64) ([]tlog.Hash, error) {
-	r, err := l.tree(ctx, to)
+	t, _, err := l.tree(ctx, to)
 	if err != nil {
 		return nil, err
 	}
-	return r.consistency(from, to)
-}
-
-func (r *treeReader) consistency(from, to int64) ([]tlog.Hash, error) {
 	if from < 1 || from > to {
 		return nil, &Error{Code: CodeInvalid, Rule: "invalid_value", Field: "from", Message: fmt.Sprintf("from is 1 to %d.", to)}
 	}
-	p, err := tlog.ProveTree(to, from, r)
-	if err != nil {
-		return nil, fmt.Errorf("prove size %d to be the beginning of size %d: %w", from, to, err)
-	}
-	return p, nil
+	return t.Consistency(from, to)
 }
 
 // RangeProof proves the entries [from, to) in the tree of a size, from < to ≤ size. It holds at most 2·log2(size)+2 hashes.
@@ -103,31 +95,16 @@ func (b *Book) RangeProof(ctx context.Context, org OrgID, from, to, size int64) 
 
 // RangeProof is Book.RangeProof in this log.
 func (l *Log) RangeProof(ctx context.Context, from, to, size int64) (RangeProof, error) {
-	r, err := l.tree(ctx, size)
+	t, _, err := l.tree(ctx, size)
 	if err != nil {
 		return RangeProof{}, err
 	}
-	return r.rangeProof(from, to, size)
-}
-
-func (r *treeReader) rangeProof(from, to, size int64) (RangeProof, error) {
 	if from < 0 || from >= to || to > size {
 		return RangeProof{}, errBeyond("the entries %d to %d are not in a tree of size %d", from, to-1, size)
 	}
 	p := RangeProof{From: from, To: to, Size: size}
-	var err error
-	if p.Left, err = merkle.Cover(0, from, r.subtree); err != nil {
-		return RangeProof{}, err
-	}
-	p.Right, err = merkle.Cover(to, size, r.subtree)
+	p.Left, p.Right, err = t.Beside(from, to, size)
 	return p, err
-}
-
-// root returns the root of the tree of a size.
-func (r *treeReader) root(size int64) (tlog.Hash, error) {
-	hs, err := merkle.Cover(0, size, r.subtree)
-	f := frontier{size: size, hashes: hs}
-	return f.root(), err
 }
 
 // Tile returns a tile of the tree (C2SP tlog-tiles): width hashes, at most 256, of which the i-th is the root of the 256^level leaves
@@ -147,11 +124,11 @@ func (l *Log) Tile(ctx context.Context, level int, n int64, width int) ([]byte, 
 	if err != nil {
 		return nil, err
 	}
-	r, err := l.tree(ctx, size)
+	t, _, err := l.tree(ctx, size)
 	if err != nil {
 		return nil, err
 	}
-	return merkle.Tile(level, n, width, r.subtree)
+	return merkle.Tile(level, n, width, t.Subtree)
 }
 
 // EntryBundle returns width leaves, at most 256, from leaf 256·n on: each is 70 bytes after their number in two bytes. They hold no
@@ -170,12 +147,12 @@ func (l *Log) EntryBundle(ctx context.Context, n int64, width int) ([]byte, erro
 	if err != nil {
 		return nil, err
 	}
-	r, err := l.tree(ctx, size)
+	_, v, err := l.tree(ctx, size)
 	if err != nil {
 		return nil, err
 	}
 	bundle := make([]byte, 0, width*(2+leaf.Size))
-	err = l.b.eachLeaf(ctx, r.v, merkle.TileWidth*n, size, func(e *packed, d *leaf.Doc) error {
+	err = l.b.eachLeaf(ctx, v, merkle.TileWidth*n, size, func(e *packed, d *leaf.Doc) error {
 		one, err := e.leafOf(d)
 		bundle = append(bundle, 0, leaf.Size)
 		bundle = one.Append(bundle)
@@ -235,13 +212,13 @@ func (l *Log) TLogProof(ctx context.Context, id ID) ([]byte, error) {
 	return append(append(file, '\n'), c.Note...), nil
 }
 
-// tree returns a reader of the log, which must have size entries.
-func (l *Log) tree(ctx context.Context, size int64) (*treeReader, error) {
+// tree returns the tree of the log, which must have size entries, and the picture that it is of.
+func (l *Log) tree(ctx context.Context, size int64) (*merkle.Tree, view, error) {
 	v := l.view()
 	if size > v.size {
-		return nil, errBeyond("the log does not reach to size %d", size)
+		return nil, v, errBeyond("the log does not reach to size %d", size)
 	}
-	return l.b.treeReader(ctx, v), nil
+	return l.b.tree(ctx, v), v, nil
 }
 
 // errBeyond says that what is asked for lies beyond the log.

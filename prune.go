@@ -6,6 +6,8 @@ import (
 	"fmt"
 	"slices"
 	"strings"
+
+	"github.com/daybook-audit/daybook/internal/merkle"
 )
 
 // maxPrune bounds how many entries one ApplyRetention names.
@@ -76,7 +78,7 @@ func (b *Book) applyRetention(ctx context.Context, org OrgID, p *Retention, rule
 func (a *logActs) weigh(d *due) *Pruned {
 	a.mu.Lock()
 	defer a.mu.Unlock()
-	d.holds, d.reach = slices.Clone(a.holds), floorTo(a.lost.Last()+1, rootWidth)
+	d.holds, d.reach = slices.Clone(a.holds), floorTo(a.lost.Last()+1, merkle.RunWidth)
 	var key strings.Builder
 	for i := range d.rules {
 		fmt.Fprintf(&key, "%s\n%s %d\n", d.rules[i].Match, d.rules[i].Leave, d.rules[i].cutoff)
@@ -124,7 +126,7 @@ type due struct {
 	run   dueRun
 }
 
-// dueRun is the aligned run of rootWidth entries that a sweep is in.
+// dueRun is the aligned run of merkle.RunWidth entries that a sweep is in.
 type dueRun struct {
 	first   int64
 	n       int
@@ -210,7 +212,7 @@ func (d *due) entry(s *scan, e *packed) (more bool, err error) {
 	if hasLeaf(e.form) && e.received >= d.until {
 		return false, nil
 	}
-	if first := floorTo(e.seq, rootWidth); first != d.run.first {
+	if first := floorTo(e.seq, merkle.RunWidth); first != d.run.first {
 		if err := d.endRun(); err != nil {
 			return false, err
 		}
@@ -241,10 +243,10 @@ func (d *due) entry(s *scan, e *packed) (more bool, err error) {
 // endRun decides how the entries of the run go: as a whole, or each by itself.
 func (d *due) endRun() error {
 	r := &d.run
-	if r.n == rootWidth && !r.stays && r.first == d.reach {
-		d.reach += rootWidth
+	if r.n == merkle.RunWidth && !r.stays && r.first == d.reach {
+		d.reach += merkle.RunWidth
 		if !r.control {
-			d.found += int64(rootWidth - len(r.pending))
+			d.found += int64(merkle.RunWidth - len(r.pending))
 			for seq := r.first; seq < d.reach; seq++ {
 				if err := d.whole[r.rule].add(seq, nil); err != nil {
 					return err

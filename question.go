@@ -2,17 +2,23 @@ package daybook
 
 import (
 	"errors"
-	"math"
 	"time"
 
+	"github.com/daybook-audit/daybook/internal/cursor"
 	"github.com/daybook-audit/daybook/query"
 )
 
 // Times that stand for an open bound.
 const (
-	openFrom = math.MinInt64
-	openTo   = math.MaxInt64
+	openFrom = cursor.OpenFrom
+	openTo   = cursor.OpenTo
 )
+
+// errCursor is the one answer to a cursor that does not fit.
+var errCursor = &Error{
+	Code: CodeInvalid, Rule: "cursor_invalid", Field: "cursor",
+	Message: "this cursor does not belong to this question; begin again without a cursor",
+}
 
 // question is what is asked for, made definite: times resolved, and from the first page on the log and its size. It belongs to one search.
 type question struct {
@@ -106,6 +112,42 @@ func (b *Book) resume(q *EventQuery) (*question, error) {
 	}
 	p.gaps, p.held = q.Gaps, q.Held
 	return p, nil
+}
+
+// readCursor returns the question that q's cursor goes on with, without its query. Every error is errCursor.
+func (b *Book) readCursor(q *EventQuery, within string) (*question, error) {
+	c, ok := cursor.Read(q.Cursor, b.binding(q.Org, within))
+	if !ok {
+		return nil, errCursor
+	}
+	p := &question{
+		org: q.Org, within: within, pinned: true, logID: c.LogID, epoch: c.Epoch, size: c.Size, asc: c.Asc,
+		at: position{set: true, seq: c.Seq, occurred: c.Occurred}, now: c.Now, from: c.From, to: c.To, text: c.Query,
+	}
+	if c.ByOccurred {
+		p.order = OrderOccurred
+	}
+	if p.zone = q.Zone; p.zone == nil || p.zone.String() != c.Zone { // a zone of the caller's own making cannot be loaded
+		var err error
+		if p.zone, err = time.LoadLocation(c.Zone); err != nil {
+			return nil, errCursor
+		}
+	}
+	return p, nil
+}
+
+// makeCursor returns the cursor with which p goes on.
+func (b *Book) makeCursor(p *question) string {
+	c := cursor.Cursor{
+		LogID: p.logID, Epoch: p.epoch, Size: p.size, ByOccurred: p.order == OrderOccurred, Asc: p.asc, Seq: p.at.seq, Occurred: p.at.occurred,
+		Now: p.now, From: p.from, To: p.to, Zone: p.zone.String(), Query: p.text,
+	}
+	return c.Text(b.binding(p.org, p.within))
+}
+
+// binding returns what a cursor holds for.
+func (b *Book) binding(org OrgID, within string) *cursor.Binding {
+	return &cursor.Binding{Key: b.o.CursorKey, Org: string(org), Within: within}
 }
 
 // agrees reports whether everything that q says is what p says.

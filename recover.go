@@ -89,7 +89,7 @@ func (s *shard) apply(commits []*tailCommit, tail Tail) error {
 			now = max(now, c.runs[i].received+int64(c.runs[i].count))
 		}
 		for i := range c.entries {
-			s.ids.add(&c.entries[i].id, now)
+			s.ids.Add((*[16]byte)(&c.entries[i].id), now)
 		}
 		s.publish(c)
 	}
@@ -168,11 +168,11 @@ func (s *shard) check(c *tailCommit, r *commitRun) {
 	if t == nil || t.fault != nil || end <= t.head.Packed { // folded before the restart
 		return
 	}
-	if skip := t.tree.size - r.first; skip >= 0 && skip < int64(r.count) {
+	if skip := t.tree.Size - r.first; skip >= 0 && skip < int64(r.count) {
 		for e := r.at + int(skip); e < r.at+r.count; e++ {
-			t.tree.append(c.entries[e].leaf)
+			t.tree.Append(c.entries[e].leaf)
 		}
-		if t.tree.check() == r.check {
+		if t.tree.Check() == r.check {
 			return
 		}
 	}

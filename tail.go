@@ -7,6 +7,8 @@ import (
 	"slices"
 
 	"golang.org/x/mod/sumdb/tlog"
+
+	"github.com/daybook-audit/daybook/internal/merkle"
 )
 
 // idTextLen is the length of an event id's text, which bodies are kept without.
@@ -110,18 +112,18 @@ type logTail struct {
 	no       LogNo // never changes, so it needs no lock; neither do org, epoch and id
 	org      OrgID
 	epoch    int
-	id       [10]byte  // Head.LogID
-	head     Head      // folded
-	size     int64     // seqs given and durable
-	received int64     // received_at of entry size−1
-	tree     frontier  // of [0, size)
-	runs     []tailRun // ascending, cover [head.Packed, size)
-	ahead    int64     // Head.IDAhead of now
-	emptyAt  int64     // the time at which the log was known to be empty; 0: it had entries when first seen
-	unseen   int64     // received_at of the last entry whose id this process's filter may not know; 0: it knows all
-	controls int64     // all control entries stand below
-	fault    error     // stored bytes contradict each other: the log is frozen
-	frozen   error     // what was signed contradicts the log, or it ends here: nothing is recorded or signed any more
+	id       [10]byte        // Head.LogID
+	head     Head            // folded
+	size     int64           // seqs given and durable
+	received int64           // received_at of entry size−1
+	tree     merkle.Frontier // of [0, size)
+	runs     []tailRun       // ascending, cover [head.Packed, size)
+	ahead    int64           // Head.IDAhead of now
+	emptyAt  int64           // the time at which the log was known to be empty; 0: it had entries when first seen
+	unseen   int64           // received_at of the last entry whose id this process's filter may not know; 0: it knows all
+	controls int64           // all control entries stand below
+	fault    error           // stored bytes contradict each other: the log is frozen
+	frozen   error           // what was signed contradicts the log, or it ends here: nothing is recorded or signed any more
 	sig      logSigning
 }
 
@@ -210,8 +212,9 @@ func (s *shard) tryOpen(ctx context.Context, org OrgID, create bool) (t *logTail
 func (s *shard) addLog(h Head) *logTail {
 	t := &logTail{
 		no: h.Log, org: h.Org, epoch: h.Epoch, id: h.LogID, head: h, size: h.Packed, received: h.LastReceived, ahead: h.IDAhead,
-		unseen: h.LastReceived, controls: h.Packed, tree: frontier{size: h.Packed, hashes: slices.Clone(h.Frontier)},
+		unseen: h.LastReceived, controls: h.Packed, tree: merkle.Frontier{Size: h.Packed, Hashes: slices.Clone(h.Frontier)},
 	}
+	t.sig.turn = make(chan struct{}, 1)
 	t.sig.size.Store(-1)
 	if h.Packed == 0 {
 		t.emptyAt = s.b.now()

@@ -4,9 +4,11 @@ import (
 	"context"
 	"fmt"
 	"io"
+	"iter"
 	"net/http"
 	"net/url"
 	"strconv"
+	"time"
 
 	"golang.org/x/mod/sumdb/tlog"
 
@@ -27,6 +29,48 @@ func (c *Client) Checkpoint(ctx context.Context, org daybook.OrgID) ([]byte, err
 // CheckpointAt returns the stored checkpoint of exactly this size. An *daybook.Error of CodeNotFound: none was signed.
 func (c *Client) CheckpointAt(ctx context.Context, org daybook.OrgID, size int64) ([]byte, error) {
 	return c.note(ctx, org, "/checkpoints/"+strconv.FormatInt(size, 10))
+}
+
+// StoredCheckpoint is a checkpoint in the list of those that a server keeps.
+type StoredCheckpoint struct {
+	Size     int64     `json:"size"`
+	SignedAt time.Time `json:"signed_at"`         // by the clock of the server that signed it
+	Root     string    `json:"root"`              // base64; empty when damaged
+	Note     string    `json:"note"`              // the signed note; empty when damaged
+	Damaged  bool      `json:"damaged,omitempty"` // what is stored is not a checkpoint of this size any more
+}
+
+// Checkpoints yields the stored checkpoints of an organization's log, newest first, and has nothing signed. It fetches so many at a time,
+// 1,000 at most; 0: as many. What is signed meanwhile is not among them. An error is the last that it yields. An empty org is the client's.
+func (c *Client) Checkpoints(ctx context.Context, org daybook.OrgID, page int) iter.Seq2[StoredCheckpoint, error] {
+	return func(yield func(StoredCheckpoint, error) bool) {
+		path, err := c.logPath(org, "/checkpoints")
+		if err != nil {
+			yield(StoredCheckpoint{}, err)
+			return
+		}
+		if page <= 0 || page > 1000 {
+			page = 1000
+		}
+		for cursor := ""; ; {
+			var got struct {
+				Checkpoints []StoredCheckpoint `json:"checkpoints"`
+				NextCursor  string             `json:"next_cursor"`
+			}
+			if err := c.get(ctx, path, values("limit", strconv.Itoa(page), "cursor", cursor), org, &got); err != nil {
+				yield(StoredCheckpoint{}, err)
+				return
+			}
+			for _, row := range got.Checkpoints {
+				if !yield(row, nil) {
+					return
+				}
+			}
+			if cursor = got.NextCursor; cursor == "" {
+				return
+			}
+		}
+	}
 }
 
 // Proof returns the .tlog-proof of an event: one file that shows, offline, that its leaf is in the log.

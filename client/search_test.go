@@ -2,6 +2,7 @@ package client_test
 
 import (
 	"net/http"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -58,5 +59,48 @@ func TestSearch(t *testing.T) {
 	}
 	if got := a.requests[3]; !strings.Contains(got, "q=%28a+OR+b%29+%28target%3Aa%3Ab%29") {
 		t.Errorf("a condition beside the text: %s", got)
+	}
+}
+
+// A page follows the other until one says that it is the last; what a reader does not ask for is not fetched.
+func TestCheckpoints(t *testing.T) {
+	t.Parallel()
+	pages := []func(*http.Request, string) (*http.Response, error){
+		answer(200, `{"checkpoints":[{"size":9,"signed_at":"2026-11-21T14:22:07.402118Z","root":"DWs3","note":"n9"},{"size":7,"signed_at":"2026-11-21T14:21:07Z","root":"","note":"","damaged":true}],"next_cursor":"c_7"}`),
+		answer(200, `{"checkpoints":[{"size":3,"signed_at":"2026-11-21T14:20:07Z","root":"DWs4","note":"n3"}],"next_cursor":null}`),
+	}
+	a := &answers{t: t, play: append(slices.Clone(pages), pages[0], answer(404, `{"code":"not_found","detail":"none"}`, "Content-Type", "application/problem+json"))}
+	c := newClient(t, a, client.Options{})
+	var got []client.StoredCheckpoint
+	for row, err := range c.Checkpoints(t.Context(), "org_acme", 2) {
+		if err != nil {
+			t.Fatal(err)
+		}
+		got = append(got, row)
+	}
+	at := time.Date(2026, 11, 21, 14, 20, 7, 0, time.UTC)
+	want := []client.StoredCheckpoint{
+		{Size: 9, SignedAt: at.Add(2*time.Minute + 402118*time.Microsecond), Root: "DWs3", Note: "n9"}, {Size: 7, SignedAt: at.Add(time.Minute), Damaged: true},
+		{Size: 3, SignedAt: at, Root: "DWs4", Note: "n3"},
+	}
+	if diff := cmp.Diff(want, got); diff != "" {
+		t.Error(diff)
+	}
+	for range c.Checkpoints(t.Context(), "org_acme", 0) {
+		break
+	}
+	for _, err := range c.Checkpoints(t.Context(), "org_acme", 5000) {
+		if daybook.CodeOf(err) != daybook.CodeNotFound {
+			t.Errorf("no such log: %v", err)
+		}
+	}
+	const path = "GET /prefix/v1/organizations/org_acme/log/checkpoints?"
+	if diff := cmp.Diff([]string{path + "limit=2 ", path + "cursor=c_7&limit=2 ", path + "limit=1000 ", path + "limit=1000 "}, a.requests); diff != "" {
+		t.Error(diff)
+	}
+	for _, err := range c.Checkpoints(t.Context(), "no org", 1) {
+		if daybook.CodeOf(err) != daybook.CodeInvalid {
+			t.Errorf("no organization: %v", err)
+		}
 	}
 }

@@ -1,9 +1,15 @@
-// Package merkle is the arithmetic of RFC 6962 trees that this repository needs beside golang.org/x/mod/sumdb/tlog: which perfect subtrees
-// tiles and ranges are made of, asked from whoever has them.
+// Package merkle is the arithmetic of RFC 6962 trees that this repository needs beside golang.org/x/mod/sumdb/tlog. It knows hashes and
+// their places, and neither entries nor stores.
+//
+// A [Frontier] grows leaf by leaf, as a log does while it is recorded; [Runs] is the same for who keeps the roots of runs of 256 leaves. A
+// [Tree] makes from those roots, and from leaves where it must, every hash that a proof or a tile needs. It goes on where a run has lost its
+// leaf hashes ([Lost]), and where only a [Part] of the log is there. [Tile] and [Cover] say which perfect subtrees tiles and ranges are
+// made of.
 package merkle
 
 import (
 	"fmt"
+	"iter"
 	"math/bits"
 
 	"golang.org/x/mod/sumdb/tlog"
@@ -43,21 +49,32 @@ func Tile(level int, n int64, width int, subtree Subtree) ([]byte, error) {
 	return tile, nil
 }
 
+// nodes yields the perfect aligned subtrees that cover the leaves [from, to), left to right, each the largest that starts there and fits.
+func nodes(from, to int64) iter.Seq2[int, int64] {
+	return func(yield func(level int, n int64) bool) {
+		for from < to {
+			level := bits.Len64(uint64(to-from)) - 1
+			if from > 0 {
+				level = min(level, bits.TrailingZeros64(uint64(from)))
+			}
+			if !yield(level, from>>level) {
+				return
+			}
+			from += 1 << level
+		}
+	}
+}
+
 // Cover returns the hashes of the perfect aligned subtrees that cover the leaves [from, to), left to right, each the largest that starts
 // there and fits: at most 2·log2(to) of them.
 func Cover(from, to int64, subtree Subtree) ([]tlog.Hash, error) {
 	hs := []tlog.Hash{}
-	for from < to {
-		level := bits.Len64(uint64(to-from)) - 1
-		if from > 0 {
-			level = min(level, bits.TrailingZeros64(uint64(from)))
-		}
-		h, err := subtree(level, from>>level)
+	for level, n := range nodes(from, to) {
+		h, err := subtree(level, n)
 		if err != nil {
 			return nil, err
 		}
 		hs = append(hs, h)
-		from += 1 << level
 	}
 	return hs, nil
 }

@@ -6,6 +6,8 @@ import (
 	"path/filepath"
 	"strconv"
 	"strings"
+
+	"github.com/daybook-audit/daybook/server/internal/load"
 )
 
 // pgLoads are put on every layout in PostgreSQL.
@@ -23,7 +25,7 @@ var pgServers = []struct {
 
 // pgResult is a load with what it cost in the database.
 type pgResult struct {
-	result
+	load.Line
 	cpu, wal, stored float64 // seconds a million events; bytes an event
 }
 
@@ -130,7 +132,7 @@ func (r *report) pgLoad(ctx context.Context, c *cluster, servers []*server, name
 	if err != nil {
 		return res, err
 	}
-	if res.result = rs[0]; res.Errors > 0 {
+	if res.Line = rs[0]; res.Errors > 0 {
 		return res, fmt.Errorf("%s: %d requests failed: %s", sh.name, res.Errors, res.FirstFail)
 	}
 	after, spent, err := r.pgState(ctx, c, servers, name)

@@ -15,6 +15,8 @@ import (
 	"strings"
 	"syscall"
 	"time"
+
+	"github.com/daybook-audit/daybook/server/internal/load"
 )
 
 // report runs the measurements in order and prints them.
@@ -24,26 +26,10 @@ type report struct {
 	rounds, large    int
 	shown            int // events of the organization that the console shows
 
-	rates map[string][]result // by server and shape
+	rates map[string][]load.Line // by server and shape
 	pg    map[string][]pgResult
 	only  string
 	key   string // of the server under test
-}
-
-// result is what the table needs of a line that `daybook bench` writes.
-type result struct {
-	Events      int64          `json:"events"`
-	EventRate   float64        `json:"events_per_second"`
-	P50         float64        `json:"p50_ms"`
-	P99         float64        `json:"p99_ms"`
-	Max         float64        `json:"max_ms"`
-	Errors      int64          `json:"errors"`
-	FirstFail   string         `json:"first_error"`
-	CPUPerEvent float64        `json:"server_cpu_us_per_event"`
-	ServerRSS   int64          `json:"server_rss_bytes"`
-	Name        string         `json:"name"`
-	Seconds     float64        `json:"seconds"`
-	More        map[string]any `json:"more"`
 }
 
 // shape is one kind of load. Small requests come first, so that no server pays for what an earlier load left to be merged.
@@ -60,7 +46,7 @@ var shapes = []shape{
 }
 
 func (r *report) run(ctx context.Context) error {
-	r.rates = map[string][]result{}
+	r.rates = map[string][]load.Line{}
 	switch r.only {
 	case "":
 	case "postgres":
@@ -162,8 +148,8 @@ func (r *report) ratios() {
 }
 
 // median returns the run of the middle rate.
-func (r *report) median(key string) result {
-	rs := slices.SortedFunc(slices.Values(r.rates[key]), func(a, b result) int { return int(a.EventRate - b.EventRate) })
+func (r *report) median(key string) load.Line {
+	rs := slices.SortedFunc(slices.Values(r.rates[key]), func(a, b load.Line) int { return int(a.EventRate - b.EventRate) })
 	return rs[len(rs)/2]
 }
 
@@ -229,7 +215,7 @@ func (r *report) exports(ctx context.Context, s *server) error {
 }
 
 // measure runs `daybook bench` and reads its lines.
-func (r *report) measure(ctx context.Context, args ...string) ([]result, error) {
+func (r *report) measure(ctx context.Context, args ...string) ([]load.Line, error) {
 	fmt.Fprintln(os.Stderr, "bench", strings.Join(args, " "))
 	cmd := exec.CommandContext(ctx, r.binary, append([]string{"bench"}, args...)...)
 	cmd.Env = append(os.Environ(), "DAYBOOK_API_KEY="+r.key)
@@ -243,12 +229,12 @@ func (r *report) measure(ctx context.Context, args ...string) ([]result, error) 
 			return nil, err
 		}
 	}
-	var rs []result
+	var rs []load.Line
 	for line := range bytes.Lines(out) {
 		if line[0] != '{' {
 			continue
 		}
-		var res result
+		var res load.Line
 		if err := json.Unmarshal(line, &res); err != nil {
 			return nil, fmt.Errorf("read what daybook bench %s said: %w", args[0], err)
 		}

@@ -12,6 +12,7 @@ import (
 
 // TestStories runs the stories of web/test/stories in Chromium against the real program with its sample: light and dark, with axe.
 // The fast size leaves out those that say so; pictures are in web/test/shots. -run 'TestStories/WORD' runs those whose name has it.
+// DAYBOOK_STORIES has more arguments for web/test/stories/run.mjs, such as "--late 2000 --slow 8".
 func TestStories(t *testing.T) {
 	t.Parallel()
 	if _, err := os.Stat("/usr/bin/chromium"); err != nil {
@@ -37,6 +38,7 @@ func TestStories(t *testing.T) {
 			if os.Getenv("DAYBOOK_TEST_SIZE") != "nightly" {
 				args = append(args, "--fast")
 			}
+			args = append(args, strings.Fields(os.Getenv("DAYBOOK_STORIES"))...)
 			out, err := exec.CommandContext(t.Context(), "node", args...).CombinedOutput()
 			if err != nil {
 				t.Errorf("%v\n%s", err, out)

@@ -13,6 +13,7 @@ import (
 	"github.com/daybook-audit/daybook"
 	"github.com/daybook-audit/daybook/client"
 	"github.com/daybook-audit/daybook/server/internal/export"
+	"github.com/daybook-audit/daybook/server/internal/load"
 )
 
 // exportBench is one run of `bench export`.
@@ -69,7 +70,7 @@ func (b *exportBench) run(ctx context.Context, e *env) error {
 			return fmt.Errorf("%s: %w", format, err)
 		}
 		e.note("%-14s %s entries/s, %.0f bytes each, %s of memory at most", format, thousands(int64(r.EventRate)), r.More["bytes_per_entry"], bytesText(r.ServerRSS))
-		if err := r.print(e.stdout, b.goBench); err != nil {
+		if err := r.Print(e.stdout, b.goBench); err != nil {
 			return err
 		}
 	}
@@ -77,7 +78,7 @@ func (b *exportBench) run(ctx context.Context, e *env) error {
 }
 
 // measure makes one export and watches the server meanwhile.
-func (b *exportBench) measure(ctx context.Context, e *env, c *client.Client, what string) (*benchResult, error) {
+func (b *exportBench) measure(ctx context.Context, e *env, c *client.Client, what string) (*load.Line, error) {
 	ask := client.NewExport{}
 	var variant string
 	ask.Format, variant, _ = strings.Cut(what, "/")
@@ -86,12 +87,12 @@ func (b *exportBench) measure(ctx context.Context, e *env, c *client.Client, wha
 	} else {
 		ask.Compression = variant
 	}
-	before := processUse(b.pid)
+	before := load.UseOf(b.pid)
 	x, err := c.CreateExport(ctx, ask)
 	if err != nil {
 		return nil, err
 	}
-	most := before.rss
+	most := before.RSS
 	for !x.Ended() {
 		t := time.NewTimer(10 * time.Millisecond)
 		select {
@@ -100,21 +101,21 @@ func (b *exportBench) measure(ctx context.Context, e *env, c *client.Client, wha
 			t.Stop()
 			return nil, ctx.Err()
 		}
-		most = max(most, processUse(b.pid).rss)
+		most = max(most, load.UseOf(b.pid).RSS)
 		if x, err = c.Export(ctx, x.ID); err != nil {
 			return nil, err
 		}
 	}
-	after := processUse(b.pid)
+	after := load.UseOf(b.pid)
 	if x.State != "ready" || x.StartedAt == nil || x.FinishedAt == nil || x.Rows == 0 {
 		return nil, errors.New("the export is " + x.State)
 	}
-	r := e.newResult("export", strings.TrimSpace(b.name+" "+what), map[string]any{"format": x.Format, "compression": x.Compression, "columns": len(x.Columns), "org": x.Org})
+	r := e.line("export", strings.TrimSpace(b.name+" "+what), map[string]any{"format": x.Format, "compression": x.Compression, "columns": len(x.Columns), "org": x.Org})
 	r.Events, r.Seconds = x.Rows, x.FinishedAt.Sub(*x.StartedAt).Seconds()
 	r.EventRate = float64(x.Rows) / max(r.Seconds, 1e-6)
-	r.ServerCPU, r.ServerRSS = after.cpu-before.cpu, max(most, after.rss)
+	r.ServerCPU, r.ServerRSS = after.CPU-before.CPU, max(most, after.RSS)
 	r.CPUPerEvent = r.ServerCPU * 1e6 / float64(x.Rows)
-	r.More = map[string]any{"bytes": x.Bytes, "bytes_per_entry": float64(x.Bytes) / float64(x.Rows), "server_rss_before_bytes": before.rss}
+	r.More = map[string]any{"bytes": x.Bytes, "bytes_per_entry": float64(x.Bytes) / float64(x.Rows), "server_rss_before_bytes": before.RSS}
 	_, err = c.CancelExport(ctx, x.ID)
 	return r, err
 }

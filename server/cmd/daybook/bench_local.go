@@ -15,6 +15,8 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/daybook-audit/daybook"
+	"github.com/daybook-audit/daybook/server/internal/load"
+	"github.com/daybook-audit/daybook/server/internal/madeup"
 )
 
 // newBenchCommit measures the Book without HTTP: one writer that waits for each commit.
@@ -36,12 +38,12 @@ func newBenchCommit(e *env) *cobra.Command {
 				return cannot("measure", err)
 			}
 			defer os.RemoveAll(tmp) //nolint:errcheck // what stays costs space and nothing else
-			r := e.newResult("commit", name, map[string]any{"batch": batch, "orgs": w.orgs, "size": w.size, "seed": w.seed})
+			r := e.line("commit", name, map[string]any{"batch": batch, "orgs": w.Orgs, "size": w.Size, "seed": w.Seed})
 			if err := e.benchCommit(cmd.Context(), r, w, filepath.Join(tmp, "daybook.db"), n, batch); err != nil {
 				return cannot("measure", err)
 			}
 			e.note("%d commits of %s: p50 %.3f ms, p99 %.3f ms, max %.1f ms", n, count(batch, "event", "events"), r.P50, r.P99, r.Max)
-			return r.print(e.stdout, goBench)
+			return r.Print(e.stdout, goBench)
 		},
 	}
 	w.flags(cmd)
@@ -54,8 +56,8 @@ func newBenchCommit(e *env) *cobra.Command {
 	return cmd
 }
 
-func (e *env) benchCommit(ctx context.Context, r *benchResult, w workload, db string, n, batch int) (err error) {
-	if n < 1 || batch < 1 || batch > maxBatch || w.orgs < 1 {
+func (e *env) benchCommit(ctx context.Context, r *load.Line, w workload, db string, n, batch int) (err error) {
+	if n < 1 || batch < 1 || batch > maxBatch || w.Orgs < 1 {
 		return usage("--commits and --orgs must be at least 1, --batch 1 to %d", maxBatch)
 	}
 	s, err := openStore(ctx, db, storeOptions{})
@@ -67,34 +69,34 @@ func (e *env) benchCommit(ctx context.Context, r *benchResult, w workload, db st
 		return errors.Join(err, s.Close())
 	}
 	defer func() { err = errors.Join(err, book.Close(), s.Close()) }()
-	src := newEventSource(w)
-	var h histogram
-	before := processUse(os.Getpid())
+	src := w.Source()
+	var h load.Latencies
+	before := load.UseOf(os.Getpid())
 	var body bytes.Buffer
 	for i := range n + n/10 { // the first tenth warms up
-		org := src.zipf.draw(src.g.rng.Float64())
+		org := src.Org()
 		events := make([][]byte, batch)
 		for j := range events {
 			body.Reset()
-			if err := src.nextOf(&body, org, e.now().UTC()); err != nil {
+			if err := src.NextOf(&body, org, e.now().UTC()); err != nil {
 				return err
 			}
 			events[j] = bytes.Clone(body.Bytes())
 		}
 		start := e.now()
-		if _, err := book.RecordJSON(ctx, daybook.OrgID(benchOrg(org)), daybook.Request{Events: events}); err != nil {
+		if _, err := book.RecordJSON(ctx, daybook.OrgID(madeup.OrgID(org)), daybook.Request{Events: events}); err != nil {
 			return err
 		}
 		if i >= n/10 {
 			spent := e.now().Sub(start)
-			h.add(spent)
+			h.Add(spent)
 			r.Seconds += spent.Seconds()
 		}
 	}
 	r.Requests, r.Events = int64(n), int64(n*batch)
 	r.Rate, r.EventRate = float64(n)/r.Seconds, float64(n*batch)/r.Seconds
-	r.latencies(&h)
-	r.ServerCPU = processUse(os.Getpid()).cpu - before.cpu
+	r.Latencies(&h)
+	r.ServerCPU = load.UseOf(os.Getpid()).CPU - before.CPU
 	return nil
 }
 
@@ -111,8 +113,8 @@ func newBenchStart(e *env) *cobra.Command {
 		Annotations: map[string]string{exitsNote: "0 measured · 1 the store is in use · 2 there is no store"},
 		Args:        exactArgs(),
 		RunE: func(cmd *cobra.Command, _ []string) error {
-			r := e.newResult("start", name, map[string]any{})
-			var h histogram
+			r := e.line("start", name, map[string]any{})
+			var h load.Latencies
 			for range max(n, 1) {
 				start := e.now()
 				s, err := openStore(cmd.Context(), db, storeOptions{mustExist: true})
@@ -124,19 +126,19 @@ func newBenchStart(e *env) *cobra.Command {
 					return cannot("open the log", errors.Join(err, s.Close()))
 				}
 				spent := e.now().Sub(start)
-				h.add(spent)
+				h.Add(spent)
 				r.Seconds += spent.Seconds()
 				stats := book.Stats()
-				r.ServerRSS = processUse(os.Getpid()).rss
+				r.ServerRSS = load.UseOf(os.Getpid()).RSS
 				r.More = map[string]any{"tail_entries": stats.TailEntries, "tail_bytes": stats.TailBytes, "logs": stats.Logs, "debt": stats.MergeDebt}
 				if err := errors.Join(book.Close(), s.Close()); err != nil {
 					return cannot("close the store", err)
 				}
 			}
-			r.Requests = h.n
-			r.latencies(&h)
+			r.Requests = h.N()
+			r.Latencies(&h)
 			e.note("open in %.0f ms, at most %.0f", r.P50, r.Max)
-			return r.print(e.stdout, goBench)
+			return r.Print(e.stdout, goBench)
 		},
 	}
 	fl := cmd.Flags()
@@ -159,7 +161,7 @@ func newBenchDisk(e *env) *cobra.Command {
 		Annotations: map[string]string{exitsNote: "0 measured · 2 there is no store"},
 		Args:        exactArgs(),
 		RunE: func(cmd *cobra.Command, _ []string) error {
-			r := e.newResult("disk", name, map[string]any{})
+			r := e.line("disk", name, map[string]any{})
 			sizes := map[string]any{}
 			var total int64
 			for _, suffix := range []string{"", "-wal"} {
@@ -185,7 +187,7 @@ func newBenchDisk(e *env) *cobra.Command {
 			}
 			r.Events, r.More = entries, sizes
 			e.note("%s for %s: %.1f bytes each", bytesText(total), count(int(entries), "entry", "entries"), float64(total)/float64(max(entries, 1)))
-			return r.print(e.stdout, false)
+			return r.Print(e.stdout, false)
 		},
 	}
 	fl := cmd.Flags()
@@ -250,8 +252,8 @@ func newBenchSync(e *env) *cobra.Command {
 			}
 			defer os.Remove(f.Name()) //nolint:errcheck // what stays costs space and nothing else
 			defer f.Close()           //nolint:errcheck // nothing in it is needed
-			r := e.newResult("sync", "", map[string]any{"bytes": size})
-			var h histogram
+			r := e.line("sync", "", map[string]any{"bytes": size})
+			var h load.Latencies
 			buf := make([]byte, size)
 			for range n {
 				start := e.now()
@@ -261,15 +263,15 @@ func newBenchSync(e *env) *cobra.Command {
 				if err := f.Sync(); err != nil {
 					return cannot("measure", err)
 				}
-				h.add(e.now().Sub(start))
+				h.Add(e.now().Sub(start))
 				if cmd.Context().Err() != nil {
 					return context.Cause(cmd.Context())
 				}
 			}
-			r.Requests = h.n
-			r.latencies(&h)
+			r.Requests = h.N()
+			r.Latencies(&h)
 			e.note("p50 %.3f ms, p99 %.3f ms, max %.1f ms", r.P50, r.P99, r.Max)
-			return r.print(e.stdout, false)
+			return r.Print(e.stdout, false)
 		},
 	}
 	fl := cmd.Flags()

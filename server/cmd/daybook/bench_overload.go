@@ -7,6 +7,8 @@ import (
 	"time"
 
 	"github.com/spf13/cobra"
+
+	"github.com/daybook-audit/daybook/server/internal/load"
 )
 
 // overload is one run of `bench overload`.
@@ -56,7 +58,7 @@ counted. Afterwards every receipt is looked up in the log. Slow clients send the
 }
 
 func (o *overload) run(ctx context.Context, e *env) error {
-	if o.connections < 1 || o.batch < 1 || o.batch > maxBatch || o.orgs < 1 || o.factor <= 0 || min(o.idle, o.senders, o.readers) < 0 {
+	if o.connections < 1 || o.batch < 1 || o.batch > maxBatch || o.Orgs < 1 || o.factor <= 0 || min(o.idle, o.senders, o.readers) < 0 {
 		return usage("--connections and --orgs must be at least 1, --batch 1 to %d, --factor more than 0", maxBatch)
 	}
 	t, err := e.target()
@@ -72,16 +74,16 @@ func (o *overload) run(ctx context.Context, e *env) error {
 			return err
 		}
 	}
-	l := load{workload: o.workload, batch: o.batch, bodies: min(20_000, 200*o.batch+2_000)}
-	requests, err := l.requests(e, u, t)
+	made := load.Recording{Workload: o.Workload, Server: u, Key: t.key.value, Org: t.org.value, Batch: o.batch, Bodies: min(20_000, 200*o.batch+2_000)}
+	requests, err := made.Requests(e.now())
 	if err != nil {
 		return err
 	}
-	a := attack{host: hostPort(u), requests: requests, now: e.now, keep: true}
+	plan := load.Plan{Hosts: []string{load.HostPort(u)}, Requests: requests, Shed: true, Keep: true, Now: e.now}
 	ctx, cancel := context.WithCancel(ctx)
 	defer cancel()
 	go o.watch(ctx)
-	failed, receipts, err := o.phases(ctx, e, a, t.key.value)
+	failed, receipts, err := o.phases(ctx, e, plan, t.key.value)
 	if err != nil {
 		return err
 	}
@@ -90,49 +92,49 @@ func (o *overload) run(ctx context.Context, e *env) error {
 }
 
 // phases runs them one after the other.
-func (o *overload) phases(ctx context.Context, e *env, a attack, key string) (failed int64, receipts []acknowledged, err error) {
-	phase := func(name string, more map[string]any) (*reaction, error) {
+func (o *overload) phases(ctx context.Context, e *env, p load.Plan, key string) (failed int64, receipts []load.Answer, err error) {
+	phase := func(name string, more map[string]any) (*load.Outcome, error) {
 		o.peak.Store(0)
 		e.note("%s", name)
-		out, err := a.run(ctx)
+		out, err := p.Run(ctx)
 		if err != nil {
 			return nil, err
 		}
-		failed += out.failed
-		receipts = append(receipts, out.receipts...)
-		return out, o.report(e, name, &a, out, more)
+		failed += out.Failed
+		receipts = append(receipts, out.Answers...)
+		return out, o.report(e, name, &p, out, more)
 	}
 	if o.capacity == 0 {
-		a.connections, a.length = 64, o.probe
+		p.Connections, p.Length = 64, o.probe
 		out, err := phase("capacity", nil)
 		if err != nil {
 			return failed, receipts, err
 		}
-		o.capacity = max(1, float64(out.accepted.n)/out.seconds)
+		o.capacity = max(1, float64(out.Accepted.N())/out.Seconds)
 	}
-	a.connections, a.length, a.rate = min(o.connections, 256), o.probe, o.capacity/2
+	p.Connections, p.Length, p.Rate = min(o.connections, 256), o.probe, o.capacity/2
 	if _, err := phase("half of it", nil); err != nil {
 		return failed, receipts, err
 	}
-	before := processUse(o.pid).rss
-	idle, err := (&overload{}).gather(ctx, a.host, key, o.idle)
-	if err != nil {
+	before := load.UseOf(o.pid).RSS
+	idle := load.Crowd{Idle: o.idle, Now: e.now}
+	if err := idle.Gather(ctx, p.Hosts[0], key); err != nil {
 		return failed, receipts, err
 	}
-	defer idle.leave()
+	defer idle.Leave()
 	more := map[string]any{}
 	if o.idle > 0 && o.pid > 0 {
-		more["idle_bytes_per_connection"] = (processUse(o.pid).rss - before) / int64(o.idle)
+		more["idle_bytes_per_connection"] = (load.UseOf(o.pid).RSS - before) / int64(o.idle)
 	}
-	slow, err := o.gather(ctx, a.host, key, 0)
-	if err != nil {
+	slow := load.Crowd{Senders: o.senders, Readers: o.readers, Now: e.now}
+	if err := slow.Gather(ctx, p.Hosts[0], key); err != nil {
 		return failed, receipts, err
 	}
-	defer slow.leave()
+	defer slow.Leave()
 	if _, err := phase("half of it beside idle and slow clients", more); err != nil {
 		return failed, receipts, err
 	}
-	a.connections, a.length, a.rate = o.connections, o.length, o.capacity*o.factor
+	p.Connections, p.Length, p.Rate = o.connections, o.length, o.capacity*o.factor
 	_, err = phase("overload", nil)
 	return failed, receipts, err
 }
@@ -146,49 +148,49 @@ func (o *overload) watch(ctx context.Context) {
 		case <-ctx.Done():
 			return
 		case <-tick.C:
-			o.peak.Store(max(o.peak.Load(), processUse(o.pid).rss))
+			o.peak.Store(max(o.peak.Load(), load.UseOf(o.pid).RSS))
 		}
 	}
 }
 
 // report prints the line of one phase: the latencies are those of what was accepted.
-func (o *overload) report(e *env, name string, a *attack, out *reaction, more map[string]any) error {
+func (o *overload) report(e *env, name string, p *load.Plan, out *load.Outcome, more map[string]any) error {
 	model := "closed"
-	if a.rate > 0 {
+	if p.Rate > 0 {
 		model = "open"
 	}
 	if o.name != "" {
 		name = o.name + " " + name
 	}
-	r := e.newResult("overload", name, map[string]any{
-		"model": model, "connections": a.connections, "batch": o.batch, "rate": a.rate, "factor": o.factor, "capacity": o.capacity,
-		"orgs": o.orgs, "size": o.size, "idle": o.idle, "senders": o.senders, "readers": o.readers,
+	r := e.line("overload", name, map[string]any{
+		"model": model, "connections": p.Connections, "batch": o.batch, "rate": p.Rate, "factor": o.factor, "capacity": o.capacity,
+		"orgs": o.Orgs, "size": o.Size, "idle": o.idle, "senders": o.senders, "readers": o.readers,
 	})
 	if more == nil {
 		more = map[string]any{}
 	}
-	r.Requests, r.Errors, r.FirstFail = out.accepted.n+out.refused.n+out.failed, out.failed, out.first
-	r.Seconds, r.Events = out.seconds, out.accepted.n*int64(o.batch)
+	r.Requests, r.Errors, r.FirstFail = out.Requests(), out.Failed, out.Failure
+	r.Seconds, r.Events = out.Seconds, out.Accepted.N()*int64(o.batch)
 	r.EventRate, r.Rate = float64(r.Events)/r.Seconds, float64(r.Requests)/r.Seconds
-	r.latencies(&out.accepted)
-	r.ServerRSS, r.ClientCPU = max(o.peak.Load(), processUse(o.pid).rss), processUse(os.Getpid()).cpu
-	more["refused"], more["refused_p99_ms"], more["unsent"] = out.refused.n, out.refused.at(0.99), out.unsent
+	r.Latencies(&out.Accepted)
+	r.ServerRSS, r.ClientCPU = max(o.peak.Load(), load.UseOf(o.pid).RSS), load.UseOf(os.Getpid()).CPU
+	more["refused"], more["refused_p99_ms"], more["unsent"] = out.Refused.N(), out.Refused.At(0.99), out.Unsent
 	r.More = more
-	if err := r.print(e.stdout, false); err != nil {
+	if err := r.Print(e.stdout, false); err != nil {
 		return err
 	}
-	e.note("  %s accepted a second, p50 %.1f ms, p99 %.1f ms, max %.0f ms · %s refused, p99 %.1f ms · %s found no connection · %d failed · server %d MB", thousands(int64(float64(out.accepted.n)/r.Seconds)),
-		r.P50, r.P99, r.Max, thousands(out.refused.n), out.refused.at(0.99), thousands(out.unsent), r.Errors, r.ServerRSS>>20)
+	e.note("  %s accepted a second, p50 %.1f ms, p99 %.1f ms, max %.0f ms · %s refused, p99 %.1f ms · %s found no connection · %d failed · server %d MB", thousands(int64(float64(out.Accepted.N())/r.Seconds)),
+		r.P50, r.P99, r.Max, thousands(out.Refused.N()), out.Refused.At(0.99), thousands(out.Unsent), r.Errors, r.ServerRSS>>20)
 	return nil
 }
 
 // check looks every receipt up.
-func (o *overload) check(ctx context.Context, e *env, answers []acknowledged, failed int64) error {
+func (o *overload) check(ctx context.Context, e *env, answers []load.Answer, failed int64) error {
 	c, err := e.connect()
 	if err != nil {
 		return err
 	}
-	receipts, lost, err := heldTo(ctx, c, answers)
+	receipts, lost, err := load.HeldTo(ctx, c, answers)
 	if err != nil {
 		return err
 	}
@@ -196,9 +198,9 @@ func (o *overload) check(ctx context.Context, e *env, answers []acknowledged, fa
 	if o.name != "" {
 		name = o.name + " " + name
 	}
-	r := e.newResult("overload", name, nil)
+	r := e.line("overload", name, nil)
 	r.Events, r.Errors = receipts, lost
-	if err := r.print(e.stdout, false); err != nil {
+	if err := r.Print(e.stdout, false); err != nil {
 		return err
 	}
 	e.note("%s, %s of them without an entry", count(int(receipts), "receipt", "receipts"), thousands(lost))

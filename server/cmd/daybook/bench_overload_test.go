@@ -16,6 +16,7 @@ import (
 	"github.com/daybook-audit/daybook/server/internal/auth"
 	"github.com/daybook-audit/daybook/server/internal/config"
 	"github.com/daybook-audit/daybook/server/internal/control"
+	"github.com/daybook-audit/daybook/server/internal/load"
 )
 
 // Asked for far more than it may have at work, the server takes in some, refuses the rest with a time to come again, loses no receipt,
@@ -49,9 +50,9 @@ func TestOverload(t *testing.T) {
 	if code != 0 {
 		t.Fatalf("exit %d: %s%s", code, out.String(), errs.String())
 	}
-	phases := map[string]benchResult{}
+	phases := map[string]load.Line{}
 	for line := range bytes.Lines(out.Bytes()) {
-		var r benchResult
+		var r load.Line
 		if err := json.Unmarshal(line, &r); err != nil {
 			t.Fatalf("%v: %s", err, line)
 		}
@@ -104,7 +105,7 @@ func TestHeldTo(t *testing.T) {
 		"not there":       {strings.Replace(truth, `"seq":0`, `"seq":7`, 1), 1, 1},
 		"twice one place": {`{"receipts":[` + truth + `,` + strings.Replace(truth, r.ID.String(), "evt_01m80ky6v9fjybb4d3798f4w62", 1) + `]}`, 2, 2},
 	} {
-		receipts, lost, err := heldTo(t.Context(), c, []acknowledged{{"org_1", tt.body}})
+		receipts, lost, err := load.HeldTo(t.Context(), c, []load.Answer{{Org: "org_1", Body: tt.body}})
 		if err != nil || receipts != tt.receipts || lost != tt.lost {
 			t.Errorf("%s: %d receipts, %d lost, %v: %s", name, receipts, lost, err, tt.body)
 		}

@@ -1,14 +1,10 @@
 package main
 
 import (
-	"bufio"
 	"context"
 	"encoding/json"
 	"errors"
 	"fmt"
-	"net"
-	"net/http"
-	"net/url"
 	"os"
 	"slices"
 	"sort"
@@ -19,6 +15,8 @@ import (
 
 	"github.com/daybook-audit/daybook"
 	"github.com/daybook-audit/daybook/client"
+	"github.com/daybook-audit/daybook/server/internal/load"
+	"github.com/daybook-audit/daybook/server/internal/madeup"
 )
 
 // queryBench is one run of `bench query`.
@@ -27,7 +25,7 @@ type queryBench struct {
 	repeats, pid  int
 	cold, goBench bool
 	only          string
-	wire          *wire
+	asker         *load.Asker
 }
 
 func newBenchQuery(e *env) *cobra.Command {
@@ -155,12 +153,12 @@ func (q *queryBench) run(ctx context.Context, e *env) error {
 	if err != nil {
 		return err
 	}
-	u, err := url.Parse(t.server.value)
-	if err != nil || u.Scheme != "http" || u.Host == "" {
-		return usage("--server must be http://HOST:PORT here: the client that measures speaks plain HTTP/1.1")
+	u, err := plainURL(t.server.value)
+	if err != nil {
+		return err
 	}
-	q.wire = &wire{host: u.Host, path: strings.TrimSuffix(u.Path, "/"), key: t.key.value}
-	defer q.wire.close()
+	q.asker = &load.Asker{Server: u, Key: t.key.value}
+	defer q.asker.Close()
 	orgs, size, err := q.orgs(ctx, c, daybook.OrgID(t.org.value))
 	if err != nil {
 		return err
@@ -188,7 +186,7 @@ func (q *queryBench) run(ctx context.Context, e *env) error {
 			}
 			r.Settings["entries"], r.Settings["orgs"] = size, len(orgs)
 			failed += r.Errors
-			if err := r.print(e.stdout, q.goBench); err != nil {
+			if err := r.Print(e.stdout, q.goBench); err != nil {
 				return err
 			}
 		}
@@ -221,11 +219,11 @@ func (q *queryBench) orgs(ctx context.Context, c *client.Client, only daybook.Or
 
 // samples takes entries from all over the logs, as many from each as its size asks for, at most 400.
 func (q *queryBench) samples(ctx context.Context, c *client.Client, orgs []client.Organization) ([]client.Entry, error) {
-	z := newZipf(len(orgs))
+	z := madeup.NewZipf(len(orgs))
 	var out []client.Entry
 	want := min(400, 4*q.repeats)
 	for i := range want {
-		o := orgs[z.draw((float64(i)+0.5)/float64(want))]
+		o := orgs[z.Draw((float64(i)+0.5)/float64(want))]
 		seq := int64(uint64(i)*0x9e3779b97f4a7c15>>11) % o.Size
 		page, err := c.Events(ctx, client.Query{Org: o.ID, Text: "seq:" + strconv.FormatInt(seq, 10), Limit: 1})
 		if err != nil {
@@ -240,15 +238,15 @@ func (q *queryBench) samples(ctx context.Context, c *client.Client, orgs []clien
 }
 
 // measure asks one kind of filter again and again; nil when no sample has a value for it.
-func (q *queryBench) measure(ctx context.Context, e *env, kind filterKind, miss bool, samples []client.Entry) (*benchResult, error) {
+func (q *queryBench) measure(ctx context.Context, e *env, kind filterKind, miss bool, samples []client.Entry) (*load.Line, error) {
 	name := kind.name + " hit"
 	if miss {
 		name = kind.name + " miss"
 	}
-	r := e.newResult("query", strings.TrimSpace(q.name+" "+name), map[string]any{"kind": kind.name, "miss": miss, "cold": q.cold})
-	var h histogram
+	r := e.line("query", strings.TrimSpace(q.name+" "+name), map[string]any{"kind": kind.name, "miss": miss, "cold": q.cold})
+	var h load.Latencies
 	blocks, rows, partial := 0, 0, 0
-	before := processUse(q.pid)
+	before := load.UseOf(q.pid)
 	start := e.now()
 	for i, asked := 0, 0; asked < q.repeats && i < 4*q.repeats; i++ {
 		x := &samples[i%len(samples)]
@@ -264,8 +262,8 @@ func (q *queryBench) measure(ctx context.Context, e *env, kind filterKind, miss 
 		}
 		page := &client.Page{}
 		begin := e.now()
-		body, err := q.wire.get(ctx, x.Org, strings.TrimSpace(text))
-		h.add(e.now().Sub(begin))
+		body, err := q.asker.Search(ctx, x.Org, strings.TrimSpace(text))
+		h.Add(e.now().Sub(begin))
 		r.Requests++
 		if err == nil {
 			err = json.Unmarshal([]byte(body), page)
@@ -300,54 +298,15 @@ func (q *queryBench) measure(ctx context.Context, e *env, kind filterKind, miss 
 	}
 	r.Seconds = e.now().Sub(start).Seconds()
 	r.Rate = float64(r.Requests) / r.Seconds
-	r.latencies(&h)
-	after := processUse(q.pid)
-	r.ServerCPU, r.ServerRSS = after.cpu-before.cpu, after.rss
+	r.Latencies(&h)
+	after := load.UseOf(q.pid)
+	r.ServerCPU, r.ServerRSS = after.CPU-before.CPU, after.RSS
 	r.More = map[string]any{"blocks_per_search": float64(blocks) / float64(r.Requests), "rows_per_search": float64(rows) / float64(r.Requests), "partial": partial}
 	return r, nil
 }
 
 // recorded reports whether x was recorded by a producer. What the log says of searches holds what was searched for.
 func recorded(x client.Entry) bool { return !strings.HasPrefix(x.Event.Action, "daybook.") }
-
-// wire asks over one connection and does nothing with the answer but read it: what is measured is the server.
-type wire struct {
-	host, path, key string
-	c               net.Conn
-	in              *bufio.Reader
-}
-
-func (w *wire) close() {
-	if w.c != nil {
-		w.c.Close() //nolint:errcheck // nothing is left on it
-		w.c = nil
-	}
-}
-
-// get asks for the latest 50 entries that match and returns the body.
-func (w *wire) get(ctx context.Context, org daybook.OrgID, text string) (string, error) {
-	if w.c == nil {
-		c, err := (&net.Dialer{}).DialContext(ctx, "tcp", w.host)
-		if err != nil {
-			return "", err
-		}
-		w.c, w.in = c, bufio.NewReaderSize(c, 256<<10)
-	}
-	if _, err := fmt.Fprintf(w.c, "GET %s/v1/events?limit=50&q=%s HTTP/1.1\r\nHost: %s\r\nAuthorization: Bearer %s\r\nDaybook-Org: %s\r\n\r\n",
-		w.path, url.QueryEscape(text), w.host, w.key, org); err != nil {
-		w.close()
-		return "", err
-	}
-	status, body, err := readAnswer(w.in, true)
-	if err != nil {
-		w.close()
-		return "", err
-	}
-	if status != http.StatusOK {
-		return "", fmt.Errorf("%d %s", status, body)
-	}
-	return body, nil
-}
 
 // dropCaches empties the system's file cache, where that is allowed.
 func dropCaches() bool {

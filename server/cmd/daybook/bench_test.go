@@ -6,6 +6,8 @@ import (
 	"path/filepath"
 	"strconv"
 	"testing"
+
+	"github.com/daybook-audit/daybook/server/internal/load"
 )
 
 // TestBench runs each measurement in its smallest size: what it reports must be what was recorded, and every search must find what
@@ -19,16 +21,16 @@ func TestBench(t *testing.T) {
 			t.Error(err)
 		}
 	}()
-	bench := func(args ...string) []benchResult {
+	bench := func(args ...string) []load.Line {
 		t.Helper()
 		vars := map[string]string{"DAYBOOK_SERVER": m.URL, "DAYBOOK_API_KEY": key}
 		var out, errs bytes.Buffer
 		if code := run(t.Context(), append([]string{"bench"}, args...), nil, &out, &errs, func(name string) string { return vars[name] }); code != 0 {
 			t.Fatalf("bench %v: exit %d: %s%s", args, code, out.String(), errs.String())
 		}
-		var results []benchResult
+		var results []load.Line
 		for line := range bytes.Lines(out.Bytes()) {
-			var r benchResult
+			var r load.Line
 			if err := json.Unmarshal(line, &r); err != nil {
 				t.Fatalf("bench %v: %v: %s", args, err, line)
 			}

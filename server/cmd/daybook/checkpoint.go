@@ -31,12 +31,12 @@ type checkpointRow struct {
 
 func newCheckpoint(e *env) *cobra.Command {
 	cmd := &cobra.Command{
-		Use: "checkpoint", Short: "The signed head of a log: get it, follow it, remember it, change its key",
+		Use: "checkpoint", Short: "The signed heads of a log: get one, list them, follow them, remember one, change the key",
 		Example: `  $ daybook checkpoint get --org org_acme > checkpoint
   $ daybook checkpoint watch --vkey "$VKEY"
   $ daybook checkpoint pin --vkey "$VKEY" --state acme.state`,
 	}
-	cmd.AddCommand(newCheckpointGet(e), newCheckpointWatch(e), newCheckpointPin(e), newCheckpointRotate(e))
+	cmd.AddCommand(newCheckpointGet(e), newCheckpointLs(e), newCheckpointWatch(e), newCheckpointPin(e), newCheckpointRotate(e))
 	return cmd
 }
 
@@ -196,17 +196,35 @@ func (w *watcher) get(ctx context.Context, size int64) (*verify.Note, error) {
 
 // row returns n with the time of its clock line, by the clock key that the server names.
 func (w *watcher) row(ctx context.Context, n *verify.Note) (checkpointRow, error) {
-	root, err := n.Root.MarshalJSON()
+	clock, err := w.clock(ctx)
 	if err != nil {
 		return checkpointRow{}, err
 	}
-	row := checkpointRow{Origin: n.Origin, Size: n.Size, Root: string(bytes.Trim(root, `"`)), Note: n.String()}
+	return noteRow(n, clock)
+}
+
+// clock returns the clock key that the server names, for what is shown as the time of signing; nil: it names none.
+func (w *watcher) clock(ctx context.Context) (*verify.Key, error) {
 	info, err := w.c.LogInfo(ctx, w.org)
 	if err != nil {
-		return row, err
+		return nil, err
 	}
-	if k, err := verify.ParseKey(info.ClockVkey); err == nil {
-		if at, err := n.Signed(k); err == nil {
+	k, err := verify.ParseKey(info.ClockVkey)
+	if err != nil {
+		return nil, nil //nolint:nilerr,nilnil // no clock line holds then, and no time is shown
+	}
+	return &k, nil
+}
+
+// noteRow returns n with the time of its clock line.
+func noteRow(n *verify.Note, clock *verify.Key) (checkpointRow, error) {
+	root, err := n.Root.MarshalJSON()
+	if err != nil {
+		return checkpointRow{}, fmt.Errorf("encode a root: %w", err)
+	}
+	row := checkpointRow{Origin: n.Origin, Size: n.Size, Root: string(bytes.Trim(root, `"`)), Note: n.String()}
+	if clock != nil {
+		if at, err := n.Signed(*clock); err == nil {
 			row.SignedAt = &at
 		}
 	}
@@ -320,14 +338,11 @@ func (w *watcher) signed(n *verify.Note) error {
 		return nil
 	}
 	code, word := exitUnverified, "UNVERIFIED  key_unknown: no key that was given has signed"
-	for _, k := range w.keys {
-		_, err := n.Signed(k)
-		if err == nil {
-			return nil
-		}
-		if !errors.Is(err, verify.ErrUnsigned) {
-			code, word = exitTampered, "FAILED  signature_invalid: the signature does not hold of"
-		}
+	switch signedBy(n, w.keys) {
+	case checkHolds:
+		return nil
+	case checkSignature:
+		code, word = exitTampered, "FAILED  signature_invalid: the signature does not hold of"
 	}
 	_, err := fmt.Fprintf(w.e.stdout, "%s\n\n%s", word, n)
 	return errors.Join(err, ended(code))

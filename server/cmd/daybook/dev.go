@@ -16,6 +16,7 @@ import (
 	"github.com/daybook-audit/daybook/server/internal/auth"
 	"github.com/daybook-audit/daybook/server/internal/config"
 	"github.com/daybook-audit/daybook/server/internal/control"
+	"github.com/daybook-audit/daybook/server/internal/madeup"
 )
 
 func newDev(e *env) *cobra.Command {
@@ -157,7 +158,7 @@ func (e *env) welcome(ctx context.Context, m *Main, data, key, code string, orgs
 	if len(os.Args) > 0 && strings.ContainsRune(os.Args[0], filepath.Separator) {
 		program = os.Args[0]
 	}
-	org := sampleOrgs[0].id
+	org := string(madeup.SampleOrgs()[0].ID)
 	var total int64
 	var names []string
 	for _, o := range orgs {

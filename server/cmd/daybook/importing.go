@@ -3,7 +3,6 @@ package main
 import (
 	"context"
 	"crypto/sha256"
-	"encoding/binary"
 	"encoding/hex"
 	"encoding/json"
 	"errors"
@@ -11,8 +10,6 @@ import (
 	"io"
 	"io/fs"
 	"os"
-	"slices"
-	"time"
 
 	"github.com/spf13/cobra"
 
@@ -21,6 +18,7 @@ import (
 	"github.com/daybook-audit/daybook/internal/durable"
 	"github.com/daybook-audit/daybook/leaf"
 	"github.com/daybook-audit/daybook/server/internal/dumps"
+	"github.com/daybook-audit/daybook/server/internal/foreign"
 )
 
 func newImport(e *env) *cobra.Command {
@@ -29,17 +27,17 @@ func newImport(e *env) *cobra.Command {
 		Long: `One command a source. Each keeps when things occurred and the order of the file, gives every event an id that the same record always
 gets, so that a file imported again records nothing twice, and names what it refuses while it records the rest.`,
 	}
-	for _, s := range importSources() {
+	for _, s := range foreign.Sources() {
 		cmd.AddCommand(e.newImportFrom(s))
 	}
 	return cmd
 }
 
 // newImportFrom returns the command of one source.
-func (e *env) newImportFrom(s importSource) *cobra.Command {
+func (e *env) newImportFrom(s foreign.Source) *cobra.Command {
 	o := importOptions{source: s}
 	cmd := &cobra.Command{
-		Use: s.name + " FILE", Short: s.short, Long: s.long, Example: s.example,
+		Use: s.Name + " FILE", Short: s.Short, Long: s.Long, Example: s.Example,
 		Annotations: map[string]string{exitsNote: "0 imported · 2 nothing could be read · 4 not allowed · 8 some records were refused"},
 		Args:        exactArgs("FILE"),
 		RunE: func(cmd *cobra.Command, args []string) error {
@@ -50,30 +48,49 @@ func (e *env) newImportFrom(s importSource) *cobra.Command {
 	f.BoolVar(&o.dryRun, "dry-run", false, "read every record and record nothing; needs no server")
 	f.BoolVar(&o.resume, "resume", false, "go on where an import of this file stopped (FILE.daybook-import remembers)")
 	f.StringVar(&o.report, "report", "", "write what is refused, with its reason, as NDJSON to this file")
-	if s.dumped.Table != "" {
-		f.StringVar(&o.source.dumped.Table, "table", s.dumped.Table, "name of the table, in a dump of several")
+	if s.Dumped.Table != "" {
+		f.StringVar(&o.source.Dumped.Table, "table", s.Dumped.Table, "name of the table, in a dump of several")
 	}
-	if s.flags != nil {
-		s.flags(f, &o)
+	if s.Setting != nil {
+		f.StringVar(&o.setting, s.Setting.Name, "", s.Setting.Usage)
 	}
 	return cmd
 }
 
 // importOptions are what import was asked to do.
 type importOptions struct {
-	source         importSource
+	source         foreign.Source
 	dryRun, resume bool
 	report         string
-	mapFile        string // of csv
-	enums          string // of crm
+	setting        string // file of the source's setting
+}
+
+// maker is that of the source, with its setting.
+func (o *importOptions) maker() (foreign.Maker, error) {
+	if o.setting == "" {
+		m, err := o.source.Maker(nil)
+		if err != nil {
+			return nil, usage("%v", err)
+		}
+		return m, nil
+	}
+	text, err := os.ReadFile(o.setting)
+	if err != nil {
+		return nil, err
+	}
+	m, err := o.source.Maker(text)
+	if err != nil {
+		return nil, usage("%s: %v", o.setting, err)
+	}
+	return m, nil
 }
 
 // importer reads records, sends them in batches and remembers how far it came.
 type importer struct {
 	e      *env
 	c      *client.Client // nil: dry run
-	source importSource
-	event  eventFunc
+	source foreign.Source
+	make   foreign.Maker
 	state  string   // file that remembers; empty: none
 	report *os.File // nil: none
 	bar    *progress
@@ -105,7 +122,7 @@ func (e *env) importFile(ctx context.Context, path string, o *importOptions) (er
 	if o.resume && path == "-" {
 		return usage("--resume needs a file: stdin cannot be read a second time")
 	}
-	if im.event, err = o.source.prepare(o); err != nil {
+	if im.make, err = o.maker(); err != nil {
 		return err
 	}
 	if !o.dryRun {
@@ -130,10 +147,10 @@ func (e *env) importFile(ctx context.Context, path string, o *importOptions) (er
 
 // run reads a file to its end.
 func (im *importer) run(ctx context.Context, in io.Reader, skip importState) error {
-	if im.source.lines {
+	if im.source.Lines {
 		return im.read(ctx, dumps.Lines(in), skip)
 	}
-	r, err := dumps.Open(in, im.source.dumped)
+	r, err := dumps.Open(in, im.source.Dumped)
 	if err != nil {
 		return usage("%v", err)
 	}
@@ -154,7 +171,7 @@ func (im *importer) end(err error, o *importOptions) error {
 		verb = "would be imported"
 	}
 	one, more := "record", "records"
-	if im.source.lines {
+	if im.source.Lines {
 		one, more = "line", "lines"
 	}
 	im.e.note("%s %s (%s recorded before) · %s refused", count(int(im.events), "event", "events"), verb, thousands(im.again), count(int(im.bad), one, more))
@@ -207,13 +224,13 @@ func (im *importer) take(ctx context.Context, rec dumps.Record) error {
 	if len(rec.Text) == 0 && rec.Err == nil {
 		return nil // a blank line
 	}
-	m, err := made{}, rec.Err
+	m, err := foreign.Made{}, rec.Err
 	if err == nil {
-		m, err = im.event(rec.Text)
+		m, err = im.make(rec.Text)
 	}
 	var event []byte
-	if err == nil && m.event != nil {
-		event, err = im.identified(m, &rec)
+	if err == nil && m.Event != nil {
+		event, err = im.source.Identified(im.doc, m, &rec)
 	}
 	if err != nil {
 		return im.refuse(&rec, err.Error())
@@ -257,60 +274,6 @@ func (im *importer) refuse(rec *dumps.Record, why string) error {
 	}
 	_, err = im.report.Write(append(line, '\n'))
 	return err
-}
-
-// identified gives an event an id if it has none: of what its source calls it, or of where it stands. Its text has passed the strict
-// reading on return.
-func (im *importer) identified(m made, rec *dumps.Record) ([]byte, error) {
-	if err := im.doc.Read(m.event); err != nil {
-		return nil, err
-	}
-	hasAction, occurred := false, ""
-	for i := range im.doc.Len() {
-		switch string(im.doc.Path(i)) {
-		case "/id":
-			return m.event, nil
-		case "/action":
-			hasAction = true
-		case "/occurred_at":
-			occurred = string(im.doc.Value(i))
-		}
-	}
-	if !hasAction {
-		return nil, errors.New("required: the event has no action")
-	}
-	id := recordID(rec.N, rec.Text, occurred)
-	if m.key != "" {
-		id = hashedID(occurred, []byte(im.source.name+"\n"), []byte(m.key))
-	}
-	return slices.Concat([]byte(`{"id":"`), []byte(id.String()), []byte(`",`), m.event[1:]), nil
-}
-
-// recordID makes the id of a record without one: its time, and a hash of position and content. The same file gives the same ids.
-func recordID(n int64, text []byte, occurred string) daybook.ID {
-	var position [8]byte
-	binary.BigEndian.PutUint64(position[:], uint64(n))
-	return hashedID(occurred, position[:], text)
-}
-
-// hashedID is a UUIDv7 of a time and a hash; without a time it is of 1970.
-func hashedID(occurred string, parts ...[]byte) daybook.ID {
-	h := sha256.New()
-	for _, part := range parts {
-		h.Write(part)
-	}
-	var id daybook.ID
-	copy(id[:], h.Sum(nil))
-	at, err := time.Parse(time.RFC3339Nano, occurred)
-	if err != nil || at.UnixMilli() < 0 {
-		at = time.UnixMilli(0)
-	}
-	var ms [8]byte
-	binary.BigEndian.PutUint64(ms[:], uint64(at.UnixMilli()))
-	copy(id[:6], ms[2:])
-	id[6] = id[6]&0x0f | 0x70
-	id[8] = id[8]&0x3f | 0x80
-	return id
 }
 
 // send records the batch, which ends the records up to through; bad events are named, the others recorded. The state file follows, so

@@ -139,28 +139,3 @@ func TestThousands(t *testing.T) {
 		}
 	}
 }
-
-// TestHistogram: quantiles are at most 1 % off, whatever the magnitude.
-func TestHistogram(t *testing.T) {
-	t.Parallel()
-	for _, unit := range []time.Duration{time.Nanosecond, time.Microsecond, time.Millisecond, time.Minute} {
-		var h, half histogram
-		for i := 1; i <= 1000; i++ {
-			if i%2 == 0 {
-				half.add(time.Duration(i) * unit)
-			} else {
-				h.add(time.Duration(i) * unit)
-			}
-		}
-		h.merge(&half)
-		for _, q := range []float64{0.01, 0.5, 0.9, 0.99} {
-			want := (q*1000 + 1) * float64(unit) / 1e6
-			if got := h.at(q); got < want*0.985 || got > want*1.015 {
-				t.Errorf("unit %v: quantile %v = %v ms, want about %v", unit, q, got, want)
-			}
-		}
-		if want := float64(1000*unit) / 1e6; float64(h.max)/1e6 != want || h.at(1) != want {
-			t.Errorf("unit %v: max %v, at(1) %v, want %v", unit, h.max, h.at(1), want)
-		}
-	}
-}

@@ -1,14 +1,16 @@
 // Runs the stories in Chromium against a server that was started for them, each in light and dark.
 //
-//   node run.mjs --url URL --key KEY --program FILE --tools FOLDER --shots FOLDER [--fast] [--only WORD]
+//   node run.mjs --url URL --key KEY --program FILE --tools FOLDER --shots FOLDER [--fast] [--only WORD] [--late MS] [--slow N]
 //
 // A story fails on what it expects, on an error in the console, on a report of the Content-Security-Policy, and on what axe finds at
-// its end. Its last picture is kept in --shots. FOLDER of --tools has node_modules.
+// its end. Its last picture is kept in --shots. FOLDER of --tools has node_modules. --late holds every answer of the API up to so long, each
+// as long as chance has it, and --slow makes the page N times slower: what depends on who is first, or on time, shows.
 import { mkdirSync, readdirSync } from "node:fs";
 import { dirname, join } from "node:path";
 import { fileURLToPath, pathToFileURL } from "node:url";
 import { parseArgs } from "node:util";
-import { axeText, openBrowser, signedIn } from "../browser.mjs";
+import { axeText, openBrowser, patience, signedIn } from "../browser.mjs";
+import { quietly } from "./quiet.mjs";
 
 const { values: o } = parseArgs({
 	options: {
@@ -19,8 +21,11 @@ const { values: o } = parseArgs({
 		shots: { type: "string" },
 		fast: { type: "boolean" },
 		only: { type: "string" },
+		late: { type: "string", default: "0" },
+		slow: { type: "string", default: "1" },
 	},
 });
+const [late, slow] = [Number(o.late), Number(o.slow)];
 const axe = axeText(o.tools);
 const here = dirname(fileURLToPath(import.meta.url));
 mkdirSync(o.shots, { recursive: true });
@@ -42,14 +47,21 @@ async function load() {
 	return all.filter((s) => (!o.only || s.name.includes(o.only)) && (!o.fast || s.fast !== false));
 }
 
-/** Asks the API as a program does. */
+/** Asks the API as a program does: one that is told that the server has too much to do asks again. */
 async function api(method, path, body, org = "org_acme") {
-	const answer = await fetch(o.url + path, {
-		method,
-		headers: { Authorization: `Bearer ${o.key}`, "Daybook-Org": org, ...(body === undefined ? {} : { "Content-Type": "application/json" }) },
-		...(body === undefined ? {} : { body: typeof body === "string" ? body : JSON.stringify(body) }),
-	});
-	const text = await answer.text();
+	const ask = async () => {
+		const answer = await fetch(o.url + path, {
+			method,
+			headers: { Authorization: `Bearer ${o.key}`, "Daybook-Org": org, ...(body === undefined ? {} : { "Content-Type": "application/json" }) },
+			...(body === undefined ? {} : { body: typeof body === "string" ? body : JSON.stringify(body) }),
+		});
+		return { answer, text: await answer.text() };
+	};
+	let { answer, text } = await ask();
+	for (let again = 0; answer.status === 503 && /"overloaded"/.test(text) && again < 60; again++) {
+		await new Promise((done) => setTimeout(done, 1000));
+		({ answer, text } = await ask());
+	}
 	expect(answer.ok, `${method} ${path}: ${answer.status} ${text}`);
 	return text ? JSON.parse(text) : undefined;
 }
@@ -73,7 +85,16 @@ async function play(browser, state, story, theme) {
 	await context.addInitScript(() => {
 		document.addEventListener("securitypolicyviolation", (e) => console.error(`CSP: ${e.violatedDirective} ${e.blockedURI} ${e.sample}`));
 	});
+	context.setDefaultTimeout(patience);
+	if (late > 0) {
+		await context.route(/\/v1\/(?!events\/tail)/, async (route) => {
+			await new Promise((done) => setTimeout(done, Math.random() * late));
+			await route.continue().catch(() => undefined); // the page may be gone
+		});
+	}
 	const page = await context.newPage();
+	if (slow > 1) await (await context.newCDPSession(page)).send("Emulation.setCPUThrottlingRate", { rate: slow });
+	const quiet = quietly(page);
 	page.on("console", (m) => {
 		const refused = /^(Failed to load resource|Access to fetch)/.test(m.text());
 		const expected = refused && story.failures?.some((f) => m.location().url.includes(f) || m.text().includes(f));
@@ -98,16 +119,23 @@ async function play(browser, state, story, theme) {
 			await page.goto(o.url + path);
 			await page.waitForSelector(story.anonymous ? "form" : "main");
 		},
-		/** Waits for the rows of the list. */
-		rows: () => page.waitForSelector(".event-row[data-row]"),
+		/** Waits for the rows of the search that the address names: those of the one before stay until then. */
+		rows: async () => {
+			await page.waitForFunction(
+				() => document.querySelector(".event-row[data-row]") && !document.querySelector(".events-body[aria-busy=true], [role=grid][aria-busy=true]"),
+			);
+		},
+		quiet,
 		shot: (name) => page.screenshot({ path: file(name) }),
 		fast: o.fast === true,
 		axe: async (where = "") => faults.push(...(await findings(page)).map((f) => where + f)),
 	};
 	try {
-		page.setDefaultTimeout(15_000);
 		await story.run(kit);
-		if (story.axe !== false) await kit.axe();
+		if (story.axe !== false) {
+			await quiet(); // a finding about what is being changed is none
+			await kit.axe();
+		}
 	} catch (error) {
 		faults.push(error.stack ?? String(error));
 		for (const one of context.pages()) {

@@ -100,7 +100,9 @@ export default function Events() {
 	const searching = asking !== pages && !problem;
 	const oldest = log.data?.oldest;
 	const hidden = all !== "1" && hides(q);
-	const facetList = <Facets counts={facets.data} failed={facets.problem !== null && !queryProblem} query={q} onQuery={setQuery} />;
+	const facetList = (
+		<Facets counts={facets.data} busy={facets.loading && !facets.data} failed={facets.problem !== null && !queryProblem} query={q} onQuery={setQuery} />
+	);
 	return (
 		<div class={`events ${sel ? "with-drawer" : ""}`}>
 			<Head
@@ -117,7 +119,14 @@ export default function Events() {
 				<RangeMenu from={since} to={to} tz={tz} onRange={setRange} />
 				<ZoneMenu tz={tz} onZone={(z) => url.set({ tz: z })} />
 			</div>
-			<Histogram counts={histogram.data} failed={histogram.problem !== null && !queryProblem} zone={zone} end={to || new Date().toISOString()} onZoom={zoom} />
+			<Histogram
+				counts={histogram.data}
+				busy={histogram.loading && !histogram.data}
+				failed={histogram.problem !== null && !queryProblem}
+				zone={zone}
+				end={to || new Date().toISOString()}
+				onZoom={zoom}
+			/>
 			<div class="events-line">
 				<Button small class="facets-button" icon="filter" onClick={() => setNarrowing(true)}>
 					{t("facets.open")}

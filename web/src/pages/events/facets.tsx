@@ -17,12 +17,12 @@ const fields: [field: string, text: Key][] = [
 /** Values shown of a field before "more". */
 const few = 10;
 
-type Props = { counts: Counts | undefined; failed: boolean; query: string; onQuery: (query: string) => void };
+type Props = { counts: Counts | undefined; busy: boolean; failed: boolean; query: string; onQuery: (query: string) => void };
 
 export function Facets(props: Props) {
 	const [search, setSearch] = useState("");
 	return (
-		<section class="facets" aria-label={t("facets")} aria-busy={!props.counts}>
+		<section class="facets" aria-label={t("facets")} aria-busy={props.busy}>
 			<input
 				class="input small"
 				type="search"

@@ -4,7 +4,7 @@ import type { Bar, Histogram as Counts } from "../../api/types";
 import { number, t } from "../../messages/messages";
 import { dayOf, shortTime } from "../../ui/time";
 
-type Props = { counts: Counts | undefined; zone: string; failed: boolean; end: string; onZoom: (from: string, to: string) => void };
+type Props = { counts: Counts | undefined; busy: boolean; zone: string; failed: boolean; end: string; onZoom: (from: string, to: string) => void };
 
 const height = 48;
 
@@ -49,7 +49,7 @@ export function Histogram(props: Props) {
 	const last = bars[bars.length - 1];
 	const middle = bars[Math.floor(bars.length / 2)];
 	return (
-		<div class="histogram" aria-busy={!props.counts}>
+		<div class="histogram" aria-busy={props.busy}>
 			<svg
 				ref={svg}
 				class="histogram-bars"

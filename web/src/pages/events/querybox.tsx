@@ -1,6 +1,6 @@
 // The search box: one line, painted by the tokenizer, completed and judged by the server. Typing does not search, since every search is
 // recorded in the log: Enter does.
-import { useEffect, useId, useRef, useState } from "preact/hooks";
+import { useEffect, useId, useLayoutEffect, useRef, useState } from "preact/hooks";
 import lazy from "preact-iso/lazy";
 import { ask, inWords } from "../../api/client";
 import type { QueryError } from "../../api/types";
@@ -14,24 +14,37 @@ const QueryHelp = lazy(() => import("../queryhelp/queryhelp"));
 type Completion = { text: string; means: string; from: number; to: number; count?: number };
 type Completions = { completions: Completion[]; query_error?: QueryError };
 
+/** What the server offers for a text: their places are places in that text. chosen is one of them, or -1. */
+type Offer = { of: string; found: Completion[]; chosen: number };
+
+const nothing: Offer = { of: "", found: [], chosen: -1 };
+
 /** How long nobody types before the server is asked. */
 const pause = 120;
+
+/** Keys that move the caret, or open the list. What types is an input of its own. */
+const moving = /^(Arrow|Home|End)/;
 
 type Props = { org: string; tz: string; value: string; error: QueryError | null; onSearch: (query: string) => void };
 
 export function QueryBox(props: Props) {
 	const [text, setText] = useState(props.value);
 	const [caret, setCaret] = useState(-1);
-	const [found, setFound] = useState<Completion[]>([]);
-	const [chosen, setChosen] = useState(-1);
+	const [{ of, found, chosen }, setOffer] = useState(nothing);
 	const [wrong, setWrong] = useState<QueryError | null>(props.error);
 	const [scrolled, setScrolled] = useState(0);
 	const [helping, setHelping] = useState(false);
 	const offered = useRef("");
 	const input = useRef<HTMLInputElement>(null);
+	const place = useRef(-1); // where the caret goes with the next text
 	const id = useId();
 
-	useEffect(() => setText(props.value), [props.value]);
+	const [value, setValue] = useState(props.value);
+	if (value !== props.value) {
+		// Now and not after the paint: what is typed in between would be lost.
+		setValue(props.value);
+		setText(props.value);
+	}
 	useEffect(() => setWrong(props.error), [props.error]);
 
 	useEffect(() => {
@@ -40,12 +53,12 @@ export function QueryBox(props: Props) {
 		const timer = setTimeout(() => {
 			ask<Completions>("/v1/complete", { org: props.org, params: { q: text, pos: toPoints(text, caret), tz: props.tz }, signal: abort.signal })
 				.then((answer) => {
-					setFound(answer.completions);
-					setChosen(-1);
+					// Who has chosen one keeps it: Enter may be on its way.
+					setOffer((was) => ({ of: text, found: answer.completions, chosen: answer.completions.findIndex((c) => c.text === was.found[was.chosen]?.text) }));
 					setWrong(inWords(answer.query_error));
 				})
 				.catch(() => {
-					if (!abort.signal.aborted) setFound([]); // the box works without
+					if (!abort.signal.aborted) setOffer(nothing); // the box works without
 				});
 		}, pause);
 		return () => {
@@ -55,32 +68,36 @@ export function QueryBox(props: Props) {
 	}, [text, caret, props.org, props.tz]);
 
 	const accept = (c: Completion) => {
-		const from = toUnits(text, c.from);
-		const next = text.slice(0, from) + c.text + text.slice(toUnits(text, c.to));
-		put(next, from + c.text.length);
+		const [before, after] = [of.slice(0, toUnits(of, c.from)), of.slice(toUnits(of, c.to))];
+		const word = text.slice(before.length, text.length - after.length);
+		// The word may have grown since it was answered for. When it has become another one, nothing is changed: an answer is on its way.
+		if (text === of || (text === before + word + after && c.text.startsWith(word))) put(before + c.text + after, before.length + c.text.length);
 	};
 	const put = (next: string, at: number) => {
 		setText(next);
-		setFound([]);
-		requestAnimationFrame(() => {
-			input.current?.focus();
-			input.current?.setSelectionRange(at, at);
-			setCaret(at);
-		});
+		setOffer(nothing);
+		place.current = at;
 	};
+	useLayoutEffect(() => {
+		if (place.current < 0) return;
+		input.current?.focus();
+		input.current?.setSelectionRange(place.current, place.current);
+		setCaret(place.current);
+		place.current = -1;
+	});
 	const close = () => {
-		setFound([]);
+		setOffer(nothing);
 		setCaret(-1);
 	};
+	const choose = (at: number) => setOffer({ of, found, chosen: at });
 	const search = (query: string) => {
 		close();
 		props.onSearch(query.trim());
 	};
 	const keys = (event: KeyboardEvent) => {
 		const open = found.length > 0;
-		if (event.key === "ArrowDown" && open) setChosen((chosen + 1) % found.length);
-		else if (event.key === "ArrowUp" && open)
-			setChosen((chosen + found.length) % found.length === 0 && chosen < 0 ? found.length - 1 : (chosen - 1 + found.length) % found.length);
+		if (event.key === "ArrowDown" && open) choose((chosen + 1) % found.length);
+		else if (event.key === "ArrowUp" && open) choose((chosen > 0 ? chosen : found.length) - 1);
 		else if (event.key === "Tab" && open && !event.shiftKey) accept(found[Math.max(0, chosen)] as Completion);
 		else if (event.key === "Enter" && open && chosen >= 0) accept(found[chosen] as Completion);
 		else if (event.key === "Enter") search(text);
@@ -139,28 +156,32 @@ export function QueryBox(props: Props) {
 						see();
 					}}
 					onKeyDown={keys}
-					onKeyUp={see}
+					onKeyUp={(event) => {
+						if (moving.test(event.key)) see(); // the others would open again what they have closed
+					}}
 					onClick={see}
 					onScroll={see}
 					onFocus={see}
-					onBlur={() => setTimeout(close, 150)}
+					onBlur={close}
 				/>
 				<span class="query-buttons">
 					{text ? <Button kind="plain" small icon="x" label={t("query.clear")} onClick={() => search("")} /> : null}
 					<Button kind="plain" small icon="circle-question-mark" label={t("query.help")} popup="dialog" onClick={() => setHelping(true)} />
 				</span>
-				<ul
+				<div
 					class="query-list"
 					id={`${id}-list`}
+					role="listbox"
 					aria-label={t("query.completions")}
 					hidden={found.length === 0}
 					style={{ insetInlineStart: below, maxWidth: `calc(100% - ${below})` }}
 				>
 					{found.map((c, i) => (
-						<li
+						<div
 							key={`${c.text}-${i}`}
 							id={`${id}-${i}`}
 							class="query-option"
+							role="option"
 							aria-selected={i === chosen}
 							onMouseDown={(event) => {
 								event.preventDefault();
@@ -170,9 +191,9 @@ export function QueryBox(props: Props) {
 							<span class="mono cut">{c.text}</span>
 							<span class="small muted cut">{c.means}</span>
 							{c.count ? <span class="small muted tabular">{c.count}</span> : null}
-						</li>
+						</div>
 					))}
-				</ul>
+				</div>
 			</div>
 			{helping ? <QueryHelp org={props.org} onWrite={write} onClose={() => setHelping(false)} /> : null}
 			{shown ? (

@@ -68,6 +68,7 @@ function Routes() {
 				<Route path="/o/:org/settings/viewer" component={ViewerSettings} />
 				<Route path="/admin" component={Admin} />
 				<Route path="/admin/licences" component={Licences} />
+				<Route path="/admin/:section" component={Admin} />
 				<Route path="/o/:org/integrity" component={Integrity} />
 				<Route default component={NotFound} />
 			</Router>

@@ -85,6 +85,7 @@ func New() (*Console, error) {
 	for _, pattern := range pages {
 		c.mux.Handle("GET "+pattern, http.HandlerFunc(c.servePage))
 	}
+	c.mux.Handle("GET /docs", http.RedirectHandler("/docs/api", http.StatusFound)) // the other pages are in the repository
 	c.mux.HandleFunc("GET /viewer", c.serveFrame)
 	c.mux.HandleFunc("GET /viewer/demo", c.serveDemo)
 	return c, nil

@@ -71,6 +71,29 @@ export default [
 		},
 	},
 	{
+		name: "sections",
+		async run({ open, page, expect, shot, url }) {
+			await open("/admin/storage");
+			await page.waitForSelector(".figures .figure");
+			expect((await page.locator("#organizations, #jobs").count()) === 0, "the storage's address shows other sections");
+			await page.click(".figures a[href='/admin/orgs'] >> nth=0");
+			await page.waitForSelector("#organizations .table td >> text=org_globex");
+			expect((await page.locator(".figures, #jobs").count()) === 0, "the address of the organizations shows other sections");
+			await shot("orgs");
+			await page.click(".admin-sections >> text=Jobs");
+			await page.waitForSelector("#jobs");
+			await page.click(".admin-sections >> text=Licences");
+			await page.waitForSelector(".licences");
+			await page.click(".admin-sections >> text=All");
+			await page.waitForSelector(".figures");
+			await page.waitForSelector("#organizations");
+			await open("/admin/nowhere");
+			await page.waitForSelector(".empty");
+			const docs = await page.request.get(`${url}/docs`);
+			expect(docs.ok() && docs.url().endsWith("/docs/api"), `/docs leads to ${docs.url()}`);
+		},
+	},
+	{
 		name: "taken",
 		failures: ["/v1/organizations"],
 		async run({ open, page }) {

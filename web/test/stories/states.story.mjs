@@ -114,8 +114,11 @@ export default [
 			await open(`/o/${org}/events?sel=${ids[0]}`);
 			await page.waitForSelector(".fate >> text=/Kept by the hold “Case 118” .hold_/");
 			// The row says so too, in a sign and in words; the others do not.
-			const kept = await page.locator(".event-row:has(.event-held)").allInnerTexts();
-			expect(kept.length === 1 && /Kept by a hold/.test(kept[0]), `marked as held: ${kept.join("; ")}`);
+			const marked = await page.locator(".event-row:has(.event-fate)").allInnerTexts();
+			expect(
+				marked.length === 2 && /Values of it were erased/.test(marked[0]) && /Kept by a hold/.test(marked[1]),
+				`marked as erased and held: ${marked.join("; ")}`,
+			);
 			await shot("held");
 			// What the log itself recorded reads as a sentence, too.
 			await page.waitForSelector(".event-row >> text=placed a hold: Case 118");

@@ -1,5 +1,6 @@
-// The instance: its organizations, and how it does.
+// The instance: its organizations, and how it does. Each section also has an address of its own.
 import { useEffect, useState } from "preact/hooks";
+import { useRoute } from "preact-iso/router";
 import { Problem } from "../../api/client";
 import { number } from "../../messages/messages";
 import { visible } from "../../sentence/visible";
@@ -11,9 +12,11 @@ import { Dialog } from "../../ui/dialog";
 import { Field } from "../../ui/field";
 import { Empty, ProblemBanner, Skeleton } from "../../ui/notice";
 import { ago, dayOf, shortTime, zoneName, zoneOf } from "../../ui/time";
+import NotFound from "../notfound/notfound";
 import { createOrg, getInstance, listOrgs, type OrgRow } from "./api";
 import { Figures } from "./figures";
 import { Jobs } from "./jobs";
+import { isSection, Sections } from "./sections";
 import { t } from "./texts";
 
 /** How often the figures are asked for again. */
@@ -21,28 +24,32 @@ const EVERY = 10_000;
 
 export default function Admin() {
 	const url = useUrl();
+	const section = useRoute().params["section"] ?? "";
+	const shows = (one: string) => section === "" || section === one;
 	const now = useLoad(getInstance, [], { every: EVERY });
 	useEffect(() => {
 		document.title = `${t("admin")} · Daybook`;
 	}, []);
+	if (section !== "" && !isSection(section)) return <NotFound />;
 	const refused = now.problem instanceof Problem && now.problem.status === 403;
 	return (
 		<div class="page">
 			<div class="page-head">
 				<h1>{t("admin")}</h1>
 				<span class="spacer" />
-				<a href="/admin/licences">{t("licences")}</a>
 				{can("operate") ? (
 					<Button kind="primary" icon="plus" onClick={() => url.set({ new: "1" }, true)}>
 						{t("admin.new")}
 					</Button>
 				) : null}
 			</div>
+			<Sections at={section} />
 			{now.problem ? <ProblemBanner problem={now.problem} onRetry={now.again} /> : null}
 			<div class="page-body admin">
-				{now.data ? <Figures of={now.data} /> : now.problem ? null : <Skeleton width="20rem" />}
-				{now.data ? <Jobs of={now.data.jobs} zone={zoneOf(url.get("tz"))} /> : null}
-				{refused ? null : <Orgs zone={zoneOf(url.get("tz"))} />}
+				{now.data || now.problem ? null : <Skeleton width="20rem" />}
+				{now.data && shows("storage") ? <Figures of={now.data} /> : null}
+				{now.data && shows("jobs") ? <Jobs of={now.data.jobs} zone={zoneOf(url.get("tz"))} /> : null}
+				{refused || !shows("orgs") ? null : <Orgs zone={zoneOf(url.get("tz"))} />}
 			</div>
 			{url.get("new") ? <NewOrg onClose={() => url.set({ new: null })} /> : null}
 		</div>

@@ -31,7 +31,7 @@ function clockFigure(c: Clocks | undefined): Figure {
 
 function jobFigure(jobs: Job[]): Figure {
 	const running = jobs.filter((j) => j.state === "running").length;
-	return { name: t("admin.jobs.running"), value: number(running), note: t("admin.jobs.waiting", { n: jobs.length - running }), href: "#jobs" };
+	return { name: t("admin.jobs.running"), value: number(running), note: t("admin.jobs.waiting", { n: jobs.length - running }), href: "/admin/jobs" };
 }
 
 function largeOf(of: Instance): Figure[] {
@@ -39,8 +39,8 @@ function largeOf(of: Instance): Figure[] {
 	const { node, storage_bytes: stored, entries } = of;
 	const each = stored !== undefined && entries.exact && entries.value > 0 ? { note: t("admin.each", { size: bytes(Math.round(stored / entries.value)) }) } : {};
 	const all: Figure[] = [
-		{ name: t("admin.orgs"), value: counted(of.organizations), href: "#organizations" },
-		{ name: t("admin.entries"), value: counted(entries), href: "#organizations" },
+		{ name: t("admin.orgs"), value: counted(of.organizations), href: "/admin/orgs" },
+		{ name: t("admin.entries"), value: counted(entries), href: "/admin/orgs" },
 		{ name: t("admin.storage"), value: stored === undefined ? t("admin.elsewhere") : bytes(stored), ...each },
 	];
 	if (node) {
@@ -68,7 +68,7 @@ export function Figures(props: { of: Instance }) {
 		<>
 			{node && node.frozen_logs > 0 ? (
 				<p class="admin-alarm danger">
-					{t("admin.frozen", { n: node.frozen_logs })} <a href="#organizations">{t("admin.orgs")}</a>
+					{t("admin.frozen", { n: node.frozen_logs })} <a href="/admin/orgs">{t("admin.orgs")}</a>
 				</p>
 			) : null}
 			{node && node.erasures_overdue > 0 ? <p class="admin-alarm warn">{t("admin.overdue", { n: node.erasures_overdue })}</p> : null}

@@ -3,6 +3,7 @@ import { useEffect } from "preact/hooks";
 import { useLoad } from "../../state/load";
 import { ProblemBanner, Skeleton } from "../../ui/notice";
 import { getInstance } from "./api";
+import { Sections } from "./sections";
 import { t } from "./texts";
 
 export default function Licences() {
@@ -14,9 +15,8 @@ export default function Licences() {
 		<div class="page">
 			<div class="page-head">
 				<h1>{t("licences")}</h1>
-				<span class="spacer" />
-				<a href="/admin">{t("admin")}</a>
 			</div>
+			<Sections at="licences" />
 			{now.problem ? <ProblemBanner problem={now.problem} onRetry={now.again} /> : null}
 			<div class="page-body admin">
 				<p class="measure">

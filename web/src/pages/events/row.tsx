@@ -96,9 +96,15 @@ function what(row: Row, zone: string) {
 	return (
 		<>
 			{e.held ? (
-				<span class="event-held" title={t("held")}>
+				<span class="event-fate" title={t("held")}>
 					<Icon name="lock" />
 					<span class="hidden-text">{t("held")}. </span>
+				</span>
+			) : null}
+			{e.erased_fields ? (
+				<span class="event-fate" title={t("erased")}>
+					<span aria-hidden="true">▒</span>
+					<span class="hidden-text">{t("erased")}. </span>
 				</span>
 			) : null}
 			<Outcome of={e} />

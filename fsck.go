@@ -23,6 +23,8 @@ type FsckOptions struct {
 	Workers  int                 // logs checked at once, default 2
 	Progress func(entries int64) // called now and then with the number of entries checked so far; may be nil
 
+	TailOnly bool // only what a Book reads when it is opened: whether a server would start
+
 	// HighWater and Origin are those of the Book: with them the log is compared with the largest head that was ever signed.
 	HighWater HighWater
 	Origin    string
@@ -49,13 +51,18 @@ type Finding struct {
 // the high-water mark are heads that the log had. It writes nothing. An error means that it could not look; what is wrong with the bytes is in the report.
 func Fsck(ctx context.Context, store Store, o FsckOptions) (FsckReport, error) {
 	f := &fsck{store: store, o: o, tails: map[LogNo][]tailRun{}, signed: map[LogNo]signedBefore{}, erased: map[string][]leaf.Items{}}
-	if err := f.readSigned(ctx); err != nil {
-		return f.report, err
+	if !o.TailOnly {
+		if err := f.readSigned(ctx); err != nil {
+			return f.report, err
+		}
 	}
 	for shard := range store.Shards() {
 		if err := f.loadTail(ctx, shard); err != nil {
 			return f.report, err
 		}
+	}
+	if o.TailOnly {
+		return f.report, nil
 	}
 	if err := f.readElsewhere(ctx); err != nil {
 		return f.report, err
@@ -143,7 +150,8 @@ func everyLog(ctx context.Context, s Reader) iter.Seq2[Head, error] {
 	}
 }
 
-// loadTail reads the commits that are not merged. A commit that cannot be read is a finding, and the end of the tail.
+// loadTail reads the commits that are not merged. One that cannot be read is a finding, and so is, in the check of its log, each place
+// after which the next commit begins: what the damaged one held. No server starts on it.
 func (f *fsck) loadTail(ctx context.Context, shard int) error {
 	tail, err := f.store.Tail(ctx, shard, newestCommit, 1)
 	after := tail.Merged
@@ -152,15 +160,15 @@ func (f *fsck) loadTail(ctx context.Context, shard int) error {
 			break
 		}
 		for _, row := range tail.Rows {
-			c, bad := unpackCommit(row.N, row.Bytes)
-			if bad == nil && row.N != after+1 {
-				bad = damaged("commit %d follows %d", row.N, after)
+			if row.N != after+1 {
+				f.badCommit(damaged("commit %d of shard %d follows commit %d", row.N, shard, after))
 			}
-			if bad != nil {
-				f.report.Findings = append(f.report.Findings, Finding{Seq: -1, Code: "commit_damaged", Message: bad.Error()})
-				return nil //nolint:nilerr // what is damaged is a finding
+			after = max(after, row.N)
+			c, err := unpackCommit(row.N, row.Bytes)
+			if err != nil {
+				f.badCommit(damagedCommit(shard, row.N, err))
+				continue
 			}
-			after = c.n
 			f.report.Commits++
 			for _, r := range c.runs {
 				f.tails[r.log] = append(f.tails[r.log], tailRun{c: c, at: r.at, count: r.count, seq: r.first, recvd: r.received})
@@ -171,6 +179,15 @@ func (f *fsck) loadTail(ctx context.Context, shard int) error {
 		}
 	}
 	return fmt.Errorf("read the commits of shard %d after %d: %w", shard, after, err)
+}
+
+// badCommit is a finding about a commit.
+func (f *fsck) badCommit(err error) {
+	said := err.Error()
+	if e, ok := errors.AsType[*Error](err); ok {
+		said = e.Message
+	}
+	f.report.Findings = append(f.report.Findings, Finding{Seq: -1, Code: "commit_damaged", Message: said})
 }
 
 // logCheck is the check of one log under way.

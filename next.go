@@ -50,7 +50,7 @@ func (s *shard) takeNewer(newer Tail, after CommitNo) error {
 	if newer.Last != after+CommitNo(len(newer.Rows)) || newer.States != states {
 		return ErrHeadMoved
 	}
-	commits, err := unpackTail(newer)
+	commits, err := unpackTail(s.no, newer)
 	if err == nil {
 		err = s.openLogs(context.Background(), commits)
 	}

@@ -39,7 +39,7 @@ func (s *shard) takeCommits(ctx context.Context, in turn) (Tail, error) {
 		if tail.Last < after { // without this, commit would ask for what is newer for ever
 			return tail, damaged("the store ends at commit %d, and commit %d was durable: it was rolled back", tail.Last, after)
 		}
-		commits, err := unpackTail(tail)
+		commits, err := unpackTail(s.no, tail)
 		if err == nil {
 			err = s.openLogs(ctx, commits)
 		}
@@ -55,19 +55,34 @@ func (s *shard) takeCommits(ctx context.Context, in turn) (Tail, error) {
 	}
 }
 
-// unpackTail unpacks the rows of tail.
-func unpackTail(tail Tail) ([]*tailCommit, error) {
+// unpackTail unpacks the rows of the tail of a shard. One that is damaged is an *Error of CodeTampered with the rule commit_damaged, which
+// says which; then none is returned, since what follows cannot be told to be whole.
+func unpackTail(shard int, tail Tail) ([]*tailCommit, error) {
 	commits := make([]*tailCommit, len(tail.Rows))
 	errs := make([]error, len(tail.Rows))
 	var group sync.WaitGroup
 	for i, row := range tail.Rows {
-		group.Go(func() { commits[i], errs[i] = unpackCommit(row.N, row.Bytes) })
+		group.Go(func() {
+			if commits[i], errs[i] = unpackCommit(row.N, row.Bytes); errs[i] != nil {
+				errs[i] = damagedCommit(shard, row.N, errs[i])
+			}
+		})
 	}
 	group.Wait()
 	if err := errors.Join(errs...); err != nil {
 		return nil, fmt.Errorf("unpack commits: %w", err)
 	}
 	return commits, nil
+}
+
+// damagedCommit says of which shard the commit n is that is damaged as err says. What is newer than this program is not damaged: err as
+// it is.
+func damagedCommit(shard int, n CommitNo, err error) error {
+	if CodeOf(err) != CodeTampered {
+		return err
+	}
+	message := fmt.Sprintf("commit %d of shard %d, which is not merged yet, cannot be read: its bytes are not those that were written", n, shard)
+	return &Error{Code: CodeTampered, Rule: "commit_damaged", Message: message, Err: err}
 }
 
 // apply takes stored commits into the tail, unless they are there: those after a restart, and those of others. A log whose stored head and

@@ -12,6 +12,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"github.com/daybook-audit/daybook"
 	"github.com/daybook-audit/daybook/server/internal/config"
 	"github.com/daybook-audit/daybook/server/internal/control"
 )
@@ -167,11 +168,25 @@ func (e *env) examineFile(ctx context.Context, db string, info fs.FileInfo) find
 		return finding{"fail", "store", err.Error(), "daybook fsck --db " + db}
 	}
 	tail, err := s.Tail(ctx, 0, 0, 1)
+	bad := damagedTail(ctx, s)
 	err = errors.Join(err, s.Close())
-	if err != nil && tail.Last == 0 {
+	switch {
+	case len(bad) > 0:
+		return bad[0]
+	case err != nil && tail.Last == 0:
 		return finding{"fail", "store", err.Error(), "daybook fsck --db " + db}
 	}
 	return finding{"ok", "store", fmt.Sprintf("sqlite, %s, %s commits", bytesText(info.Size()), thousands(int64(tail.Last))), ""}
+}
+
+// damagedTail finds what keeps a server from starting: commits that are not merged and cannot be read.
+func damagedTail(ctx context.Context, s store) []finding {
+	var out []finding
+	report, _ := daybook.Fsck(ctx, s, daybook.FsckOptions{TailOnly: true}) // what cannot be read at all is said by the other checks
+	for _, f := range report.Findings {
+		out = append(out, finding{"fail", "store", f.Message + "; no server starts on it", "daybook fsck, which says whose entries are affected; then docs/operations/damaged.md"})
+	}
+	return out
 }
 
 // examineSigning says as whom the instance signs.

@@ -32,6 +32,7 @@ func (e *env) examinePostgres(ctx context.Context, c *config.Config) []finding {
 		}
 		commits += tail.Last
 	}
+	out = append(out, damagedTail(ctx, s)...)
 	if pg, ok := s.(*postgres.Store); ok && err == nil {
 		out = append(out, e.examineDatabase(ctx, c, pg)...)
 	}

@@ -229,6 +229,8 @@ func (e *env) reasonOf(de *daybook.Error, detail func(string) string) (why, caus
 		return "the server is overloaded; nothing was recorded", detail(de.Message), "again in a moment"
 	case de.Rule == "log_frozen":
 		return "the log is frozen: it can be read but not written", detail(de.Message), "daybook fsck says why"
+	case de.Rule == "commit_damaged":
+		return de.Message, detail(de.RuleName()), "daybook fsck says whose entries are affected; the way back: docs/operations/damaged.md"
 	case de.Code == daybook.CodeInternal:
 		return "the server made a mistake", detail(de.Message), "its log has the details under the request id"
 	}

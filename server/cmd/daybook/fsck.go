@@ -1,6 +1,7 @@
 package main
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -62,7 +63,7 @@ func (e *env) fsck(ctx context.Context, c *config.Config, remembered bool, worke
 		e.warn("there is no high-water store at %s: whether this is an older copy is not known", marksShown(c))
 	}
 	for _, f := range report.Findings {
-		where := string(f.Org)
+		where := cmp.Or(string(f.Org), "the store")
 		if f.Seq >= 0 {
 			where += " entry " + thousands(f.Seq)
 		}

@@ -267,3 +267,48 @@ func TestWaiting_highWater(t *testing.T) {
 		}
 	})
 }
+
+// As soon as the outcome of a commit is unknown, whoever asks where its shard stands is told that nobody knows, at once. A store that answers the repeat with ErrBroken leaves the outcome unknown, and ends the Book.
+func TestWaiting_held(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		memory := storetest.Memory()
+		answers := make(chan error, 1) // the next one; none: it is handed on
+		store := &answering{Store: memory}
+		store.append = func(ctx context.Context, c *daybook.Commit) error {
+			select {
+			case err := <-answers:
+				return err
+			default:
+				return memory.Append(ctx, c)
+			}
+		}
+		o := lyingOptions
+		o.CommitTimeout, o.SignEvery = time.Minute, time.Hour
+		b := open(t, store, o)
+		synctest.Wait() // there is nothing to sign yet
+		record(t, b, "org_a", daybook.Request{Events: texts(0, 1)})
+		answers <- daybook.ErrUnreachable
+		begin, sent := time.Now(), request(t, b, "org_a", 1)
+		_, err := b.Checkpoint(t.Context(), "org_a")
+		if took := time.Since(begin); daybook.CodeOf(err) != daybook.CodeOverloaded || took > 0 {
+			t.Errorf("a checkpoint: %v after %s", err, took)
+		}
+		if err := <-sent; err != nil || time.Since(begin) > time.Second {
+			t.Errorf("what was sent: %v after %s", err, time.Since(begin))
+		}
+		if c, err := b.Checkpoint(t.Context(), "org_a"); err != nil || c.Size != 2 {
+			t.Errorf("size %d, %v", c.Size, err)
+		}
+		answers <- daybook.ErrUnreachable
+		sent = request(t, b, "org_a", 2)
+		answers <- daybook.ErrBroken
+		if err := <-sent; !errors.Is(err, daybook.ErrUnknownOutcome) {
+			t.Errorf("what was sent: %v", err)
+		}
+		<-b.Broken()
+		if err := b.Close(); err != nil {
+			t.Error(err)
+		}
+	})
+}

@@ -198,7 +198,7 @@ func newShard(b *Book, no int) *shard {
 
 // Close refuses new events, commits those that wait, signs every log that changed since its last checkpoint, and stops the merger,
 // leaving what it has not merged to the next Open. It waits until that has ended, and so does a second Close. What could not be signed
-// is logged, and signed after the next Open.
+// is logged, and signed after the next Open. While the store does not answer, it asks it once or twice more, and refuses who waits.
 func (b *Book) Close() error {
 	b.closeOnce.Do(func() {
 		if b.fleet != nil {
@@ -210,6 +210,7 @@ func (b *Book) Close() error {
 		for _, s := range b.shards {
 			<-s.done
 		}
+		b.merger.stop() // while the signer ends
 		if b.signer != nil {
 			b.signer.close()
 		}

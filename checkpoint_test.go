@@ -393,7 +393,7 @@ func TestCheckpoint_faults(t *testing.T) {
 					faulty := storetest.Faulty(memory, storetest.Once(step, n, fault))
 					faulty.Delay = time.Millisecond
 					o := signing(marks, now)
-					o.CommitTimeout = 200 * time.Millisecond
+					o.CommitTimeout = 10 * time.Second
 					b, err := daybook.Open(t.Context(), faulty, o)
 					if err != nil {
 						b, err = daybook.Open(t.Context(), faulty, o)

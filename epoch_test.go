@@ -289,7 +289,7 @@ func TestNewEpoch(t *testing.T) {
 				}
 				s = s.Reopen()
 				o := signing(marks, now)
-				o.CommitTimeout = 100 * time.Millisecond
+				o.CommitTimeout = 10 * time.Second
 				faulty := storetest.Faulty(s, storetest.Once(step, 1, fault))
 				faulty.Delay = time.Millisecond
 				b = open(t, faulty, o)

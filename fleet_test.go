@@ -112,7 +112,7 @@ func newFleet() *fleet {
 // options are those of every process; each has a clock of its own, which is off by skew.
 func (f *fleet) options(skew time.Duration) daybook.Options {
 	return daybook.Options{
-		Now: func() time.Time { return time.Now().Add(skew) }, TailEntries: 60, CommitTimeout: 300 * time.Millisecond, LeaseTime: leaseTime,
+		Now: func() time.Time { return time.Now().Add(skew) }, TailEntries: 60, CommitTimeout: 3 * time.Second, LeaseTime: leaseTime,
 		Origin: "audit.example.com", MasterKey: make([]byte, 32), HighWater: f.marks, SignEvery: 20 * time.Millisecond, Anchors: f.docs,
 		CursorKey: make([]byte, 32),
 	}

@@ -416,7 +416,7 @@ func TestMerger_room(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		const tail, logs = 64 << 10, 80
 		s := &oneByOne{storetest.Memory(), make(chan struct{})}
-		b := open(t, s, daybook.Options{TailBytes: tail})
+		b := open(t, s, daybook.Options{TailBytes: tail, CommitTimeout: time.Hour})
 		w := newWriter(1)
 		var recorded atomic.Int64
 		done := make(chan struct{})

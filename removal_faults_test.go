@@ -53,9 +53,7 @@ func TestRemoval_faults(t *testing.T) {
 func removeWithFaults(t *testing.T, plan storetest.Plan) int {
 	t.Helper()
 	c, memory := newClock(), storetest.Memory()
-	options := quiet(c)
-	options.CommitTimeout = 20 * time.Millisecond
-	b := open(t, memory, options)
+	b := open(t, memory, quiet(c))
 	before := record(t, b, "org_a", daybook.Request{Events: texts(0, 130)})
 	settle(t, b)
 	before = append(before, record(t, b, "org_a", daybook.Request{Events: texts(130, 30), Key: "k"})...)
@@ -64,6 +62,8 @@ func removeWithFaults(t *testing.T, plan storetest.Plan) int {
 	}
 	faulty := storetest.Faulty(memory, plan)
 	faulty.Delay = time.Millisecond
+	options := quiet(c)
+	options.CommitTimeout = 20 * time.Millisecond
 	b, err := daybook.Open(t.Context(), faulty, options)
 	for n := 0; err != nil && n < 50; n++ {
 		b, err = daybook.Open(t.Context(), faulty, options)
@@ -90,7 +90,7 @@ func removeWithFaults(t *testing.T, plan storetest.Plan) int {
 		t.Fatal(err)
 	}
 	hits := faulty.Hits()
-	b = open(t, memory.Reopen(), options)
+	b = open(t, memory.Reopen(), quiet(c))
 	settle(t, b)
 	x, err := b.Erasure(t.Context(), "org_a", r.ID)
 	if err != nil || x.CompletedAt == 0 || x.Entries != 23 {

@@ -144,8 +144,8 @@ func (g *signer) round(ctx context.Context, logs map[*logTail]*shard) {
 			if g.failed(ctx, err) {
 				g.b.o.Logger.ErrorContext(ctx, "sign a log", slog.Any("error", err))
 			}
-			if errors.Is(err, ErrBroken) {
-				return
+			if errors.Is(err, ErrBroken) || silent(err) { // then the others would fail too, each after its own wait
+				break
 			}
 			continue
 		}
@@ -154,6 +154,11 @@ func (g *signer) round(ctx context.Context, logs map[*logTail]*shard) {
 	if signed > 0 && g.b.metrics.Sign != nil {
 		g.b.metrics.Sign(signed, g.b.o.Now().Sub(begin).Seconds())
 	}
+}
+
+// silent reports whether err says that a store cannot be reached, or did not answer in time.
+func silent(err error) bool {
+	return errors.Is(err, ErrUnreachable) || errors.Is(err, context.DeadlineExceeded)
 }
 
 // signChanged signs t unless its newest checkpoint is that of its head.

@@ -3,6 +3,7 @@ package daybook_test
 import (
 	"context"
 	"errors"
+	"fmt"
 	"strings"
 	"sync"
 	"sync/atomic"
@@ -211,6 +212,103 @@ func TestWaiting_close(t *testing.T) {
 			if daybook.CodeOf(err) != daybook.CodeUnavailable || errors.Is(err, daybook.ErrUnknownOutcome) {
 				t.Errorf("request %d, which waited: %v", 1+i, err)
 			}
+		}
+	})
+}
+
+// awayMarks is a high-water store that can be out of reach: then every call takes as long as a connection that is half open is waited for.
+type awayMarks struct {
+	daybook.HighWater
+	away  atomic.Bool
+	calls atomic.Int64
+}
+
+func (m *awayMarks) Mark(ctx context.Context, origin string) (daybook.Mark, bool, error) {
+	if m.away.Load() {
+		m.calls.Add(1)
+		<-time.After(10 * time.Second)
+		return daybook.Mark{}, false, daybook.ErrUnreachable
+	}
+	return m.HighWater.Mark(ctx, origin)
+}
+
+// Many who wait for a high-water store that does not answer do not ask it one after the other; and a Book that is closed meanwhile does not
+// try to sign every log.
+func TestWaiting_highWater(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		marks := &awayMarks{HighWater: storetest.Marks()}
+		o := lyingOptions
+		o.HighWater, o.SignEvery = marks, time.Hour
+		b := open(t, storetest.Memory(), o)
+		for i := range 20 {
+			record(t, b, daybook.OrgID(fmt.Sprint("org_", i)), daybook.Request{Events: texts(i, 1)})
+		}
+		marks.away.Store(true)
+		begin := time.Now()
+		var answers []<-chan error
+		for i := range 20 { // of a log that was not compared with its mark yet
+			answers = append(answers, request(t, b, "org_new", i))
+		}
+		for i, answer := range answers {
+			if err := <-answer; !errors.Is(err, daybook.ErrUnreachable) {
+				t.Errorf("request %d: %v", i, err)
+			}
+		}
+		if took := time.Since(begin); took > 11*time.Second || marks.calls.Load() != 1 {
+			t.Errorf("20 requests took %s and %d calls", took, marks.calls.Load())
+		}
+		begin = time.Now()
+		if err := b.Close(); err != nil {
+			t.Error(err)
+		}
+		if took := time.Since(begin); took > 21*time.Second {
+			t.Errorf("Close took %s", took)
+		}
+	})
+}
+
+// As soon as the outcome of a commit is unknown, whoever asks where its shard stands is told that nobody knows, at once. A store that answers the repeat with ErrBroken leaves the outcome unknown, and ends the Book.
+func TestWaiting_held(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		memory := storetest.Memory()
+		answers := make(chan error, 1) // the next one; none: it is handed on
+		store := &answering{Store: memory}
+		store.append = func(ctx context.Context, c *daybook.Commit) error {
+			select {
+			case err := <-answers:
+				return err
+			default:
+				return memory.Append(ctx, c)
+			}
+		}
+		o := lyingOptions
+		o.CommitTimeout, o.SignEvery = time.Minute, time.Hour
+		b := open(t, store, o)
+		synctest.Wait() // there is nothing to sign yet
+		record(t, b, "org_a", daybook.Request{Events: texts(0, 1)})
+		answers <- daybook.ErrUnreachable
+		begin, sent := time.Now(), request(t, b, "org_a", 1)
+		_, err := b.Checkpoint(t.Context(), "org_a")
+		if took := time.Since(begin); daybook.CodeOf(err) != daybook.CodeOverloaded || took > 0 {
+			t.Errorf("a checkpoint: %v after %s", err, took)
+		}
+		if err := <-sent; err != nil || time.Since(begin) > time.Second {
+			t.Errorf("what was sent: %v after %s", err, time.Since(begin))
+		}
+		if c, err := b.Checkpoint(t.Context(), "org_a"); err != nil || c.Size != 2 {
+			t.Errorf("size %d, %v", c.Size, err)
+		}
+		answers <- daybook.ErrUnreachable
+		sent = request(t, b, "org_a", 2)
+		answers <- daybook.ErrBroken
+		if err := <-sent; !errors.Is(err, daybook.ErrUnknownOutcome) {
+			t.Errorf("what was sent: %v", err)
+		}
+		<-b.Broken()
+		if err := b.Close(); err != nil {
+			t.Error(err)
 		}
 	})
 }

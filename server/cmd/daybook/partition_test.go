@@ -237,3 +237,30 @@ func (p *partition) check(h *storetest.History) {
 		p.t.Error(err)
 	}
 }
+
+// A server that is told to stop while its PostgreSQL is away without a word ends in time, whatever it would have to wait for.
+func TestPartitionStore_stop(t *testing.T) {
+	t.Parallel()
+	s := pgtest.Start(t, pgtest.Options{TCP: true})
+	p := newPartition(t, s)
+	for name, value := range map[string]string{"DAYBOOK_SHUTDOWN_TIMEOUT": "1s", "DAYBOOK_COMMIT_TIMEOUT": "1m", "DAYBOOK_DB_TIMEOUT": "1m"} {
+		p.vars[name] = value
+	}
+	server := serve(t, p.vars, "--db", p.through, "--origin", crashOrigin)
+	w := newOverHTTP(t, server.url, p.key, storetest.Load{Seed: 1, Start: time.Now().UnixMicro(), Writers: 1, Orgs: 1})
+	ctx, stop := context.WithCancel(t.Context())
+	var writer sync.WaitGroup
+	writer.Go(func() { w.write(ctx, 0) })
+	w.more(3)
+	stop()
+	writer.Wait()
+	p.link.Set(pgtest.HalfOpen)
+	begin := time.Now()
+	server.stop(errTerminated)
+	code := <-server.code
+	if took := time.Since(begin); code != exitTerminated || took > partitionDeadline {
+		t.Errorf("exit %d after %s", code, took)
+	}
+	p.link.Set(pgtest.Down)
+	p.check(w.history)
+}

@@ -453,8 +453,22 @@ func (e *env) serve(ctx context.Context, m *Main, ready func() error) error {
 	}
 	e.tellSupervisor(context.WithoutCancel(ctx), m.Logger, "STOPPING=1")
 	m.Logger.LogAttrs(context.WithoutCancel(ctx), slog.LevelInfo, "stopping")
-	if err := errors.Join(err, m.Close()); err != nil {
+	if err := errors.Join(err, m.closeInTime()); err != nil {
 		return cannot("serve", err)
 	}
 	return context.Cause(ctx)
+}
+
+// closeInTime is Close for a process that ends then: it does not wait for more than twice the shutdown timeout. A store that does not answer
+// can hold up one step of Close after the other; what such an end leaves behind is what a crash does, and nothing that was acknowledged is lost.
+func (m *Main) closeInTime() error {
+	closed := make(chan error, 1)
+	go func() { closed <- m.Close() }()
+	select {
+	case err := <-closed:
+		return err
+	case <-time.After(2 * m.Config.ShutdownTimeout):
+		m.Logger.LogAttrs(context.Background(), slog.LevelError, "the store does not answer: stopped without waiting for it; what was acknowledged is safe")
+		return nil
+	}
 }

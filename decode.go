@@ -20,7 +20,7 @@ func accept(d *leaf.Doc, text []byte, reserved bool) (shape.Accepted, error) {
 
 // refusalOf returns the *Error of what package shape refuses.
 func refusalOf(err error) error {
-	e, ok := errors.AsType[*shape.Refusal](err)
+	e, ok := errors.AsType[*shape.RefusalError](err)
 	if !ok {
 		return err
 	}

@@ -59,13 +59,6 @@ func appendEvent(dst []byte, e *Event) ([]byte, error) {
 // MarshalJSON returns the JSON of the native API, members in its order and zero members left out.
 func (e Event) MarshalJSON() ([]byte, error) { return appendEvent(nil, &e) }
 
-// appendChanges adds the JSON of changes to dst.
-func appendChanges(dst []byte, changes Changes) ([]byte, error) {
-	w := writer{buf: dst}
-	w.changes(changes)
-	return w.buf, w.err
-}
-
 // writer appends members and keeps the first error.
 type writer struct {
 	buf []byte

@@ -121,18 +121,19 @@ func (h *History[T]) All(ctx context.Context, id string) iter.Seq2[Version, erro
 		const page = 100
 		below := int64(1) << 62
 		for {
-			versions, err := appsql.All(ctx, h.db, s.Versions, []any{string(org), h.targetType, id, below, page}, (*storedVersion).columns)
+			rows, err := appsql.All(ctx, h.db, s.Versions, h.thing(org, id).Args(below, page), (*appsql.Version).Columns)
 			if err != nil {
 				yield(Version{}, fmt.Errorf("list versions of %s %s: %w", h.targetType, id, err))
 				return
 			}
-			for i := range versions {
-				if !yield(versions[i].Version, nil) {
+			for i := range rows {
+				v, err := versionOf(&rows[i])
+				if !yield(v.Version, err) || err != nil {
 					return
 				}
-				below = versions[i].Number
+				below = v.Number
 			}
-			if len(versions) < page {
+			if len(rows) < page {
 				return
 			}
 		}
@@ -242,7 +243,7 @@ func (h *History[T]) append(ctx context.Context, tx Tx, a addition[T]) (Version,
 		return Version{}, err
 	}
 	if s.Claim != "" {
-		if _, err := tx.Exec(ctx, s.Claim, string(org), h.targetType, a.id); err != nil {
+		if _, err := tx.Exec(ctx, s.Claim, h.thing(org, a.id).Args()...); err != nil {
 			return Version{}, fmt.Errorf("wait for the turn to save %s %s: %w", h.targetType, a.id, err)
 		}
 	}
@@ -259,7 +260,7 @@ func (h *History[T]) append(ctx context.Context, tx Tx, a addition[T]) (Version,
 			return Version{}, stop
 		}
 		next.EventID, next.Actor = event.ID, event.Actor
-		kept, stop := next.keep(ctx, tx, s, org, h.targetType, a.id)
+		kept, stop := next.keep(ctx, tx, s, h.thing(org, a.id))
 		if stop != nil {
 			return Version{}, fmt.Errorf("keep version %d of %s %s: %w", next.Number, h.targetType, a.id, stop)
 		}
@@ -346,23 +347,36 @@ func (v *storedVersion) metadata() json.RawMessage {
 }
 
 // keep inserts the row; false: the number is taken.
-func (v *storedVersion) keep(ctx context.Context, tx Tx, s *appsql.Statements, org OrgID, targetType, id string) (bool, error) {
+func (v *storedVersion) keep(ctx context.Context, tx Tx, s *appsql.Statements, thing *appsql.Thing) (bool, error) {
 	actor, err := json.Marshal(v.Actor)
 	if err != nil {
 		return false, fmt.Errorf("encode the actor: %w", err)
 	}
-	deleted := 0
-	if v.Deleted {
-		deleted = 1
+	row := appsql.Version{
+		Number: v.Number, EventID: v.EventID.String(), At: v.At.UnixMicro(), Actor: string(actor), Deleted: v.Deleted, Schema: v.Schema,
+		RestoredFrom: v.RestoredFrom, Doc: v.doc,
 	}
-	n, err := tx.Exec(ctx, s.Keep, string(org), targetType, id, v.Number, v.EventID.String(), v.At.UnixMicro(), string(actor), deleted, v.Schema,
-		v.RestoredFrom, v.doc)
+	n, err := tx.Exec(ctx, s.Keep, thing.Args(row.Values()...)...)
 	return n == 1, err
 }
 
-// columns is where the columns of a version go.
-func (v *storedVersion) columns() []any {
-	return []any{&v.Number, textColumn{&v.EventID}, microsColumn{&v.At}, actorColumn{&v.Actor}, &v.Deleted, &v.Schema, &v.RestoredFrom, &v.doc}
+// versionOf reads a row.
+func versionOf(row *appsql.Version) (storedVersion, error) {
+	v := storedVersion{doc: row.Doc, Version: Version{
+		Number: row.Number, At: time.UnixMicro(row.At).UTC(), Deleted: row.Deleted, Schema: row.Schema, RestoredFrom: row.RestoredFrom,
+	}}
+	if err := v.EventID.UnmarshalText([]byte(row.EventID)); err != nil {
+		return v, fmt.Errorf("the event of version %d: %w", row.Number, err)
+	}
+	if err := json.Unmarshal([]byte(row.Actor), &v.Actor); err != nil {
+		return v, fmt.Errorf("the actor of version %d: %w", row.Number, err)
+	}
+	return v, nil
+}
+
+// thing names id among what has versions.
+func (h *History[T]) thing(org OrgID, id string) *appsql.Thing {
+	return &appsql.Thing{Org: string(org), Type: h.targetType, ID: id}
 }
 
 // where returns the org of ctx and the statements of q.
@@ -377,12 +391,15 @@ func (h *History[T]) where(ctx context.Context, q Querier) (OrgID, *appsql.State
 
 // one reads one version of id, or ErrNotExist.
 func (h *History[T]) one(ctx context.Context, q Querier, query string, org OrgID, id string, args ...any) (storedVersion, error) {
-	v := storedVersion{}
-	found, err := appsql.One(ctx, q, query, append([]any{string(org), h.targetType, id}, args...), v.columns()...)
-	if err == nil && !found {
-		err = ErrNotExist
+	var row appsql.Version
+	found, err := appsql.One(ctx, q, query, h.thing(org, id).Args(args...), row.Columns()...)
+	if err != nil {
+		return storedVersion{}, err
 	}
-	return v, err
+	if !found {
+		return storedVersion{}, ErrNotExist
+	}
+	return versionOf(&row)
 }
 
 // read reads one version of id and its state.

@@ -4,7 +4,6 @@ import (
 	"encoding/json"
 	"fmt"
 	"reflect"
-	"time"
 
 	"github.com/daybook-audit/daybook/internal/difference"
 )
@@ -68,40 +67,4 @@ func (h *History[T]) document(v *T) (string, error) {
 // difference compares what two versions hold; nil is none.
 func (h *History[T]) difference(before, after *difference.Tree) (Changes, error) {
 	return changesOf(difference.CompareKept(before, after, h.o.Diff.rules()))
-}
-
-// textColumn reads an id from a column of text.
-type textColumn struct{ id *ID }
-
-// Scan is part of sql.Scanner.
-func (c textColumn) Scan(v any) error { return c.id.UnmarshalText([]byte(columnText(v))) }
-
-// actorColumn reads an actor from a column of JSON.
-type actorColumn struct{ actor *Actor }
-
-// Scan is part of sql.Scanner.
-func (c actorColumn) Scan(v any) error { return json.Unmarshal([]byte(columnText(v)), c.actor) }
-
-// microsColumn reads a time from a column of µs since 1970.
-type microsColumn struct{ at *time.Time }
-
-// Scan is part of sql.Scanner.
-func (c microsColumn) Scan(v any) error {
-	micros, ok := v.(int64)
-	if !ok {
-		return fmt.Errorf("daybook: a time in µs is %T in the database", v)
-	}
-	*c.at = time.UnixMicro(micros).UTC()
-	return nil
-}
-
-// columnText returns what drivers give for a column of text.
-func columnText(v any) string {
-	switch t := v.(type) {
-	case string:
-		return t
-	case []byte:
-		return string(t)
-	}
-	return fmt.Sprint(v)
 }

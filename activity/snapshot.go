@@ -61,26 +61,27 @@ func (a *Activity) keep(ctx context.Context, e daybook.Event) (v daybook.Version
 		return v, fmt.Errorf("encode the actor: %w", err)
 	}
 	err = a.db.InTx(ctx, func(ctx context.Context, tx daybook.Tx) error {
-		where := []any{string(e.Org), tableType(subject.Type), subject.ID}
+		thing := appsql.Thing{Org: string(e.Org), Type: tableType(subject.Type), ID: subject.ID}
 		if s.Claim != "" {
-			if _, err := tx.Exec(ctx, s.Claim, where...); err != nil {
+			if _, err := tx.Exec(ctx, s.Claim, thing.Args()...); err != nil {
 				return fmt.Errorf("wait for the turn: %w", err)
 			}
 		}
 		for seen := int64(-1); ; {
-			number, err := lastNumber(ctx, tx, s.LatestVersion, where)
-			if err != nil {
+			var last appsql.Version // number 0: there is none
+			if _, err := appsql.One(ctx, tx, s.LatestVersion, thing.Args(), last.Columns()...); err != nil {
 				return err
 			}
-			if number <= seen { // taken by somebody whom this transaction cannot see
+			if last.Number <= seen { // taken by somebody whom this transaction cannot see
 				return daybook.ErrConflict
 			}
-			seen = number
+			seen = last.Number
 			if e.OccurredAt.IsZero() {
 				e.OccurredAt = time.UnixMicro(e.ID.Micros()).UTC()
 			}
-			v = daybook.Version{Number: number + 1, EventID: e.ID, At: e.OccurredAt, Actor: e.Actor, Schema: 1}
-			n, err := tx.Exec(ctx, s.Keep, append(where[:3:3], v.Number, e.ID.String(), v.At.UnixMicro(), string(actor), 0, 1, int64(0), string(mark.Snapshot))...)
+			v = daybook.Version{Number: seen + 1, EventID: e.ID, At: e.OccurredAt, Actor: e.Actor, Schema: 1}
+			row := appsql.Version{Number: v.Number, EventID: e.ID.String(), At: v.At.UnixMicro(), Actor: string(actor), Schema: 1, Doc: string(mark.Snapshot)}
+			n, err := tx.Exec(ctx, s.Keep, thing.Args(row.Values()...)...)
 			if err != nil {
 				return err
 			}
@@ -99,14 +100,6 @@ func (a *Activity) keep(ctx context.Context, e daybook.Event) (v daybook.Version
 		return daybook.Version{}, fmt.Errorf("keep a snapshot of %d bytes: %w", len(mark.Snapshot), err)
 	}
 	return v, nil
-}
-
-// lastNumber returns the number of the last version, 0 without one.
-func lastNumber(ctx context.Context, q daybook.Querier, statement string, args []any) (number int64, err error) {
-	var eventID, actor, doc string
-	var micros, deleted, schema, restored int64
-	_, err = appsql.One(ctx, q, statement, args, &number, &eventID, &micros, &actor, &deleted, &schema, &restored, &doc)
-	return number, err
 }
 
 // Restore returns the state that a version keeps, for the caller to apply, and records that it was asked for: "<type>.restored", by the

@@ -31,8 +31,8 @@ var (
 // reservedNames are the members that a log itself adds to an entry.
 var reservedNames = []string{"org", "received_at", "seq", "leaf_hash", "erased_fields", "masked_fields", Flags}
 
-// Refusal says why a text is not recorded. It is safe to show.
-type Refusal struct {
+// RefusalError says why a text is not recorded. It is safe to show.
+type RefusalError struct {
 	Rule    string // a word of docs/reference/api.md; TooLarge: over a limit of texts
 	Field   string // JSON pointer to what is wrong; may be empty
 	Message string // a sentence
@@ -42,18 +42,18 @@ type Refusal struct {
 const TooLarge = "too_large"
 
 // Error returns the message.
-func (r *Refusal) Error() string { return r.Message }
+func (r *RefusalError) Error() string { return r.Message }
 
 // refused returns the refusal of an event; message is a sentence.
 func refused(rule, field, message string) error {
-	return &Refusal{Rule: rule, Field: field, Message: message}
+	return &RefusalError{Rule: rule, Field: field, Message: message}
 }
 
-// Read reads text strictly into d. The error is a [Refusal].
+// Read reads text strictly into d. The error is a [RefusalError].
 func Read(d *leaf.Doc, text []byte) error {
 	err := d.Read(text)
 	if e, ok := errors.AsType[*leaf.Error](err); ok {
-		return &Refusal{Rule: e.Code, Field: e.Pointer, Message: e.Message + "."}
+		return &RefusalError{Rule: e.Code, Field: e.Pointer, Message: e.Message + "."}
 	}
 	return err
 }

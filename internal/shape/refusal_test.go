@@ -128,9 +128,9 @@ func TestAccept_refusals(t *testing.T) {
 		t.Run(tt.name, func(t *testing.T) {
 			t.Parallel()
 			_, err := acceptText(tt.text)
-			var e *shape.Refusal
+			var e *shape.RefusalError
 			if !errors.As(err, &e) {
-				t.Fatalf("not refused with a Refusal: %v", err)
+				t.Fatalf("not refused with a RefusalError: %v", err)
 			}
 			if e.Rule != tt.rule {
 				t.Errorf("refused as %s (%s), want %s", e.Rule, e.Message, tt.rule)

@@ -1,7 +1,7 @@
 // Package shape is what an event must look like to be recorded, and what is kept of the text that a producer sends.
 //
 // A text is read strictly (docs/reference/integrity.md, section 2.1) and held against the shape and limits of an event
-// (docs/reference/api.md, section 2). What does not fit is a [Refusal] that names the first fault in the order of the text, and says what
+// (docs/reference/api.md, section 2). What does not fit is a [RefusalError] that names the first fault in the order of the text, and says what
 // would fit. What fits is kept as it was sent, but for what [Accept] says; accepting what was kept changes nothing more. Nothing is
 // allocated for an ordinary event, and nothing is kept of the argument but what Accepted shares with it. All functions may be called
 // concurrently, each with a Doc of its own.
@@ -32,7 +32,7 @@ type Accepted struct {
 // Flags is the member in which an entry says what was wrong with it; producers cannot give it.
 const Flags = "flags"
 
-// Accept reads one event of a producer. With reserved, actions that begin with "daybook." are allowed. The error is a [Refusal].
+// Accept reads one event of a producer. With reserved, actions that begin with "daybook." are allowed. The error is a [RefusalError].
 //
 // The text is kept as it was sent, with four exceptions: white space goes when it holds line breaks or tabs or surrounds the
 // object; id and occurred_at are dropped when null, since an entry shows its own; the name context.location becomes context.ip;
@@ -86,7 +86,7 @@ func readRewritten(d *leaf.Doc, text []byte, reserved bool) (Accepted, error) {
 		return Accepted{}, err
 	}
 	a, _, err := read(d, changed, reserved)
-	if e, ok := errors.AsType[*Refusal](err); ok && e.Rule == "too_many_fields" {
+	if e, ok := errors.AsType[*RefusalError](err); ok && e.Rule == "too_many_fields" {
 		if changed, err = rewritten(text, 1); err == nil {
 			a, _, err = read(d, changed, reserved)
 		}

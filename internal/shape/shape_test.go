@@ -255,7 +255,7 @@ func FuzzAccept(f *testing.F) {
 			t.Fatal("Accept wrote into its argument")
 		}
 		if err != nil {
-			var e *shape.Refusal
+			var e *shape.RefusalError
 			if !errors.As(err, &e) || e.Rule == "" || e.Message == "" {
 				t.Fatalf("refused with %#v", err)
 			}

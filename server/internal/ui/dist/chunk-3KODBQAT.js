@@ -1,5 +1,0 @@
-<<<<<<<< HEAD:server/internal/ui/dist/chunk-JWSF3Z5H.js
-import{a}from"./chunk-UFDMI66K.js";import{c as r}from"./chunk-S5IZBBQG.js";import{o as m}from"./chunk-GWGVCDWQ.js";import{D as n,F as e,d as i,z as l}from"./chunk-W5ROS744.js";function b(o){let{busy:d,problem:t}=o.change,c=(o.fields??[]).some(g=>r(t,g));return n(a,{title:o.title,onClose:o.onClose,foot:n(i,{children:[n(e,{onClick:o.onClose,children:l("cancel")}),n(e,{kind:o.kind??"primary",disabled:d||o.ready===!1,onClick:o.onAct,children:o.act})]}),children:[t&&!c?n(m,{problem:t}):null,o.children]})}export{b as a};
-========
-import{a}from"./chunk-2B4GUTRL.js";import{c as r}from"./chunk-BBVPR3TC.js";import{o as m}from"./chunk-2V4OA67D.js";import{D as n,F as e,d as i,z as l}from"./chunk-2VDAUAQC.js";function b(o){let{busy:d,problem:t}=o.change,c=(o.fields??[]).some(g=>r(t,g));return n(a,{title:o.title,onClose:o.onClose,foot:n(i,{children:[n(e,{onClick:o.onClose,children:l("cancel")}),n(e,{kind:o.kind??"primary",disabled:d||o.ready===!1,onClick:o.onAct,children:o.act})]}),children:[t&&!c?n(m,{problem:t}):null,o.children]})}export{b as a};
->>>>>>>> console:server/internal/ui/dist/chunk-3KODBQAT.js

@@ -1,0 +1,1 @@
+import{m as u}from"./chunk-Q7CDTOHP.js";import{D as t,G as f,j as n,z as o}from"./chunk-2VDAUAQC.js";function m(){return n(()=>{document.title=`${o("notfound")} · Daybook`},[]),t(u,{page:!0,title:o("notfound"),children:[t("p",{children:o("notfound.about")}),t(f,{href:"/",children:o("notfound.home")})]})}export{m as a};

@@ -1,1 +1,0 @@
-import{a}from"./chunk-2OVS4FJW.js";import"./chunk-7Z3ZKBHI.js";import"./chunk-NJJQXKG2.js";import"./chunk-PSDWO2UC.js";import"./chunk-WFLKLMCV.js";import"./chunk-2B4GUTRL.js";import"./chunk-FIIQEVWK.js";import"./chunk-BBVPR3TC.js";import"./chunk-2V4OA67D.js";import"./chunk-B6K42VPD.js";import"./chunk-2VDAUAQC.js";import"./chunk-5K65CRL6.js";export{a as default};

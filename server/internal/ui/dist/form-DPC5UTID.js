@@ -1,1 +1,0 @@
-import{a}from"./chunk-3VUTTGN4.js";import"./chunk-QNBXBZ66.js";import"./chunk-LXR477S4.js";import"./chunk-ID4OYA2C.js";import"./chunk-VVFEY6XF.js";import"./chunk-UFDMI66K.js";import"./chunk-DRWIOQTA.js";import"./chunk-S5IZBBQG.js";import"./chunk-GWGVCDWQ.js";import"./chunk-B6K42VPD.js";import"./chunk-W5ROS744.js";import"./chunk-5K65CRL6.js";export{a as default};

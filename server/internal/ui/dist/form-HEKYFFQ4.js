@@ -1,0 +1,1 @@
+import{a}from"./chunk-EGQW4SVB.js";import"./chunk-7Z3ZKBHI.js";import"./chunk-K5AINRYH.js";import"./chunk-YGQXCEUY.js";import"./chunk-XIXIZQIG.js";import"./chunk-Z5U4MF66.js";import"./chunk-FIIQEVWK.js";import"./chunk-ED2U77BG.js";import"./chunk-Q7CDTOHP.js";import"./chunk-B6K42VPD.js";import"./chunk-2VDAUAQC.js";import"./chunk-5K65CRL6.js";export{a as default};

@@ -17,7 +17,7 @@ run: ## build and start Daybook on SQLite with sample data
 test: ## install what is missing, run every test of every module, print one summary
 	@tools/install-test-needs
 	GOWORK=off $(GO) -C tools build -o .bin/testrun ./testrun
-	$(TOOLS)/testrun -race -shuffle=on -timeout=20m
+	$(TOOLS)/testrun -race -shuffle=on -timeout=40m
 
 nightly: ## the same tests in their long sizes, and an hour of fuzzing
 	@tools/install-test-needs

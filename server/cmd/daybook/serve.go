@@ -343,11 +343,13 @@ func (m *Main) Wait(ctx context.Context) error {
 }
 
 // Close stops listening, answers what is running, commits what waits and closes the store. It takes at most the shutdown timeout
-// of the configuration, and what the last commit needs.
+// of the configuration, and what the last commit needs. What the server has to record of itself has what is left of that time, and five
+// seconds when nothing is.
 func (m *Main) Close() error {
 	var errs []error
+	end := time.Now().Add(m.Config.ShutdownTimeout)
 	if m.http != nil {
-		ctx, cancel := context.WithTimeout(context.Background(), m.Config.ShutdownTimeout)
+		ctx, cancel := context.WithDeadline(context.Background(), end)
 		defer cancel()
 		if err := m.http.Shutdown(ctx); err != nil {
 			errs = append(errs, fmt.Errorf("stop listening: %w", err), m.http.Close())
@@ -364,7 +366,7 @@ func (m *Main) Close() error {
 		m.auth = nil
 	}
 	if m.audit != nil {
-		ctx, cancel := context.WithTimeout(context.Background(), 5*time.Second)
+		ctx, cancel := context.WithTimeout(context.Background(), max(5*time.Second, time.Until(end)))
 		defer cancel()
 		m.audit.After(ctx, control.Instance, m.lifeEvent("daybook.server.stopped", nil))
 		m.audit.Close(ctx)

@@ -142,9 +142,13 @@ func (m *merger) surveyRemovals(ctx context.Context) error {
 	return nil
 }
 
-// findRemovals queues what the slips of one log say is not carried out.
+// findRemovals queues what the slips of one log say is not carried out. Damaged slips are left to Fsck to name: they hold up no other log.
 func (m *merger) findRemovals(ctx context.Context, log LogNo) error {
 	slips, err := m.b.controlSlips(ctx, log)
+	if damagedStore(err) {
+		m.b.o.Logger.ErrorContext(ctx, "what is to be removed from a log is not known", slog.Int64("log", int64(log)), slog.Any("error", err))
+		return nil
+	}
 	if err != nil {
 		return err
 	}

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"iter"
 	"strings"
 	"sync"
 	"sync/atomic"
@@ -71,6 +72,7 @@ func TestWaiting_toldIsNotRecorded(t *testing.T) {
 
 // request records one event in the background. The answer is there when the caller is told.
 func request(t *testing.T, b *daybook.Book, org daybook.OrgID, n int) <-chan error {
+	t.Helper()
 	answer := make(chan error, 1)
 	go func() {
 		_, err := b.RecordJSON(context.Background(), org, daybook.Request{Events: texts(n, 1)})
@@ -150,8 +152,8 @@ func TestWaiting_noRoom(t *testing.T) {
 		b := open(t, unmergeable{storetest.Memory(), &mended}, daybook.Options{TailBytes: 8 << 10, CommitTimeout: 3 * time.Second})
 		var err error
 		n := 0
-		for begin := time.Now(); err == nil && n < 1000; n++ {
-			begin = time.Now()
+		for ; err == nil && n < 1000; n++ {
+			begin := time.Now()
 			_, err = b.RecordJSON(context.Background(), "org_a", daybook.Request{Events: texts(n, 1)})
 			if took := time.Since(begin); took > 4*time.Second {
 				t.Errorf("event %d: %v after %s", n, err, took)
@@ -311,4 +313,41 @@ func TestWaiting_held(t *testing.T) {
 			t.Error(err)
 		}
 	})
+}
+
+// slipped is a store in which the control slips of log 1 are damaged.
+type slipped struct{ daybook.Store }
+
+func (s slipped) Slips(ctx context.Context, log daybook.LogNo, from, to daybook.SlipKey) iter.Seq2[daybook.Slip, error] {
+	const control = 6
+	if log != 1 || from.Kind != control {
+		return s.Store.Slips(ctx, log, from, to)
+	}
+	return func(yield func(daybook.Slip, error) bool) {
+		yield(daybook.Slip{SlipKey: daybook.SlipKey{Kind: control}, Bytes: []byte{1}}, nil)
+	}
+}
+
+// What is wrong with one log does not keep others from being erased.
+func TestWaiting_damagedLog(t *testing.T) {
+	t.Parallel()
+	memory := storetest.Memory()
+	b := open(t, memory, quiet(newClock()))
+	for i, org := range []daybook.OrgID{"org_a", "org_b"} {
+		record(t, b, org, daybook.Request{Events: texts(7*i, 7)})
+	}
+	if err := b.Close(); err != nil {
+		t.Fatal(err)
+	}
+	b = open(t, slipped{memory.Reopen()}, quiet(newClock()))
+	x, err := b.Erase(t.Context(), daybook.EraseRequest{Org: "org_b", Text: "actor.id:usr_3", Whole: true, Reason: "r", By: officer})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := b.Settle(t.Context()); err != nil {
+		t.Error(err)
+	}
+	if x, err = b.Erasure(t.Context(), "org_b", x.ID); err != nil || x.CompletedAt == 0 {
+		t.Errorf("%+v, %v", x, err)
+	}
 }

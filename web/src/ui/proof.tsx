@@ -3,6 +3,7 @@ import { useEffect } from "preact/hooks";
 import type { Entry } from "../api/types";
 import { type Key, t } from "../messages/messages";
 import { checking, log, openLog, results, stateOf, verify } from "../state/proof";
+import type { Finding } from "../verify/finding";
 import type { Checks, State, Verdict } from "../verify/verifier";
 import { Button, LinkButton } from "./button";
 import { copy } from "./copy";
@@ -79,22 +80,7 @@ export function ProofTab(props: { org: string; entry: Entry; zone: string }) {
 							<CheckRow key={kind} kind={kind} verdict={found.checks[kind]} />
 						))}
 					</dl>
-					{found.findings.length > 0 ? (
-						<ul class="proof-findings">
-							{found.findings.map((f) => (
-								<li key={f.code + f.message}>
-									<code>{f.code}</code> {f.message}
-									{f.want ? (
-										<div class="mono small">
-											{t("proof.want")} {f.want}
-											<br />
-											{t("proof.got")} {f.got}
-										</div>
-									) : null}
-								</li>
-							))}
-						</ul>
-					) : null}
+					<Findings of={found.findings} />
 					<dl class="proof-facts">
 						<dt>{t("proof.leaf")}</dt>
 						<dd class="mono">{found.leafHash ?? entry.leaf_hash}</dd>
@@ -141,6 +127,27 @@ export function ProofTab(props: { org: string; entry: Entry; zone: string }) {
 			<p class="small muted">{t("proof.independent")}</p>
 			<code class="command">{`daybook verify ${entry.id}.tlog-proof`}</code>
 		</div>
+	);
+}
+
+/** What was found false or missing, each with what was stated and what was computed. */
+export function Findings(props: { of: readonly Finding[] }) {
+	if (props.of.length === 0) return null;
+	return (
+		<ul class="proof-findings">
+			{props.of.map((f) => (
+				<li key={`${f.code} ${f.seq} ${f.message}`}>
+					<code>{f.code}</code> {f.message}
+					{f.want ? (
+						<div class="mono small">
+							{t("proof.want")} {f.want}
+							<br />
+							{t("proof.got")} {f.got}
+						</div>
+					) : null}
+				</li>
+			))}
+		</ul>
 	);
 }
 

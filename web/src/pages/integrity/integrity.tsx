@@ -8,7 +8,7 @@ import { useUrl } from "../../state/url";
 import { Button, LinkButton } from "../../ui/button";
 import { copy } from "../../ui/copy";
 import { Empty, ProblemBanner, say } from "../../ui/notice";
-import { useLog, why } from "../../ui/proof";
+import { Findings, useLog, why } from "../../ui/proof";
 import { Time, zoneOf } from "../../ui/time";
 import { exitOf, type Finding, faultOf, isFalse } from "../../verify/finding";
 import type { Memory } from "../../verify/memory";
@@ -212,22 +212,7 @@ function Outcome(props: { org: string; result: RangeResult; onLearned: (m: Memor
 			{r.state === "verified" ? (
 				<p class="muted">{r.removed.pruned + r.removed.erased + r.removed.fields > 0 ? t("integrity.lawful", r.removed) : t("integrity.nothing-removed")}</p>
 			) : null}
-			{r.findings.length > 0 ? (
-				<ul class="proof-findings">
-					{r.findings.slice(0, 20).map((f) => (
-						<li key={`${f.code} ${f.seq} ${f.message}`}>
-							<code>{f.code}</code> {f.message}
-							{f.want ? (
-								<div class="mono small">
-									{t("proof.want")} {f.want}
-									<br />
-									{t("proof.got")} {f.got}
-								</div>
-							) : null}
-						</li>
-					))}
-				</ul>
-			) : null}
+			<Findings of={r.findings.slice(0, 20)} />
 			{isNew ? (
 				<div class="stack">
 					<p>{t("integrity.key-changed")}</p>

@@ -39,7 +39,7 @@ var arch = []archModule{
 			"internal/pointer", "internal/rawjson", "internal/checkpoint", "internal/stored", "internal/cursor",
 		},
 		{"leaf", "internal/difference", "internal/merkle", "internal/timeline", "internal/delivery"},
-		{"query", "internal/facets", "internal/anchors"},
+		{"query", "internal/facets", "internal/anchors", "internal/shape", "internal/redaction"},
 		{"internal/termfilter"},
 		{".", "verify"},
 		{"client", "witness", "daybookhttp", "daybooksql", "activity", "crm", "storetest", "internal/sentence"},

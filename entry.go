@@ -7,6 +7,7 @@ import (
 
 	"golang.org/x/mod/sumdb/tlog"
 
+	"github.com/daybook-audit/daybook/internal/rawjson"
 	"github.com/daybook-audit/daybook/internal/timestamp"
 	"github.com/daybook-audit/daybook/leaf"
 )
@@ -38,6 +39,9 @@ type Entry struct {
 	// names were kept, in the order of their indexes; nothing proves these names.
 	Erased       int
 	ErasedFields []string
+
+	// Held: a hold in force keeps the entry. Only what [Book.Search] finds says so, and only when EventQuery.Held asks.
+	Held bool
 
 	// Masked is the number of fields that are not gone, but left out of the [Excerpt] that the entry is read from.
 	Masked int
@@ -106,7 +110,7 @@ func (e *Entry) AppendJSON(dst []byte) []byte {
 	if e.Erased > 0 {
 		dst = append(dst, `,"erased_fields":[`...)
 		for _, name := range e.ErasedFields {
-			dst = appendString(comma(dst), []byte(name))
+			dst = appendString(rawjson.Comma(dst), []byte(name))
 		}
 		dst = append(dst, ']')
 	}

@@ -10,6 +10,7 @@ import (
 	"github.com/go-json-experiment/json/jsontext"
 	"golang.org/x/mod/sumdb/tlog"
 
+	"github.com/daybook-audit/daybook/internal/rawjson"
 	"github.com/daybook-audit/daybook/leaf"
 )
 
@@ -245,7 +246,7 @@ func appendObject(dst []byte, fs []*leaf.Field, at int) []byte {
 	dst = append(dst, '{')
 	for len(fs) > 0 {
 		name, n := nextComponent(fs, at)
-		dst = comma(dst)
+		dst = rawjson.Comma(dst)
 		dst = appendString(dst, unescaped(name))
 		dst = append(dst, ':')
 		dst = appendChild(dst, fs[:n], at+1+len(name))
@@ -275,7 +276,7 @@ func appendArray(dst []byte, fs []*leaf.Field, at int) []byte {
 	}
 	dst = append(dst, '[')
 	for i := range elements {
-		dst = comma(dst)
+		dst = rawjson.Comma(dst)
 		if elements[i].fs == nil {
 			dst = append(dst, "null"...)
 			continue

@@ -96,6 +96,14 @@ func Trim(text []byte) []byte {
 	return text[i:End(text, i)]
 }
 
+// NotNull returns text, or nil when it is null.
+func NotNull(text []byte) []byte {
+	if string(text) == "null" {
+		return nil
+	}
+	return text
+}
+
 // IsObject reports whether text is that of an object. No text is none.
 func IsObject(text []byte) bool { return len(text) > 0 && text[0] == '{' }
 
@@ -132,6 +140,24 @@ func AppendText(dst []byte, s string) []byte {
 	e.SetEscapeHTML(false)
 	_ = e.Encode(s) // strings always encode
 	return append(dst, strings.TrimSuffix(b.String(), "\n")...)
+}
+
+// Quote appends the JSON string of text, with no more escapes than it needs; of what is not UTF-8, which strict reading refuses, the empty
+// string.
+func Quote(dst, text []byte) []byte {
+	out, err := jsontext.AppendQuote(dst, text)
+	if err != nil {
+		return append(dst, `""`...)
+	}
+	return out
+}
+
+// Comma appends a comma unless an object or list was just opened.
+func Comma(dst []byte) []byte {
+	if last := dst[len(dst)-1]; last == '{' || last == '[' {
+		return dst
+	}
+	return append(dst, ',')
 }
 
 // Compact returns a copy of text without its insignificant white space.

@@ -64,9 +64,6 @@ func (e *env) examineDatabase(ctx context.Context, c *config.Config, s *postgres
 	if a.Synchronous == "off" {
 		out = append(out, finding{"warn", "database", "synchronous_commit is off; Daybook sets it on for what it acknowledges, others do not", "synchronous_commit = on"})
 	}
-	if a.Compression == "off" {
-		out = append(out, finding{"ok", "database", "wal_compression is off: lz4 or pglz makes the write-ahead log smaller", ""})
-	}
 	off := finding{"ok", "clock", "this machine and the database agree within 2 s", ""}
 	if apart := max(a.Ahead, -a.Ahead); apart > clockApart {
 		off = finding{"warn", "clock", fmt.Sprintf("this machine and the database are %s apart", brief(apart)), "synchronise the clocks (NTP)"}

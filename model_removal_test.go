@@ -245,6 +245,16 @@ func (m *model) prune(t *rapid.T) {
 	m.carryOut(t)
 }
 
+// reach is where the last run ends of which nothing but a root is left: what is passed over before it is never looked at again.
+func (m *model) reach() (end int64) {
+	for run := int64(0); 256*run < int64(len(m.removed)); run++ {
+		if m.removed[256*run].pruned == daybook.LeaveTile {
+			end = 256 * (run + 1)
+		}
+	}
+	return end
+}
+
 // due prunes in the model, and returns how many entries are named.
 func (m *model) due(t *rapid.T, rule *daybook.RetentionRule, cutoff int64) (n int64) {
 	q, err := query.Parse(strings.TrimPrefix(rule.Match, "*"), query.Options{})
@@ -272,10 +282,11 @@ func (m *model) due(t *rapid.T, rule *daybook.RetentionRule, cutoff int64) (n in
 			named[g.Seq/256] = append(named[g.Seq/256], g)
 		}
 	}
+	reach := m.reach()
 	for run := int64(0); 256*run < int64(len(m.removed)); run++ {
 		all := m.removed[256*run : min(256*(run+1), int64(len(m.removed)))]
-		if rule.Leave == daybook.LeaveTile && len(all) == 256 && !stays[run] && m.reach == 256*run {
-			m.reach += 256
+		if rule.Leave == daybook.LeaveTile && len(all) == 256 && !stays[run] && reach == 256*run {
+			reach += 256
 			if !slices.ContainsFunc(all, func(g gone) bool { return m.controls[g.Seq] }) {
 				for i := range all {
 					all[i].pruned = daybook.LeaveTile

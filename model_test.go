@@ -53,7 +53,6 @@ type model struct {
 	removed  []gone
 	holds    map[string]map[int64]bool
 	controls map[int64]bool
-	reach    int64 // the runs below have lost their hashes, but for those with a control entry
 	info     daybook.LogInfo
 	met      *[5]int
 	older    *storetest.MemoryStore // a copy of the store; nil: there is none of this epoch
@@ -116,7 +115,7 @@ func newModel(t *rapid.T, met *[5]int) *model {
 
 // begin begins the model of an epoch.
 func (m *model) begin(t *rapid.T) {
-	m.entries, m.removed, m.reach, m.older = nil, nil, 0, nil
+	m.entries, m.removed, m.older = nil, nil, nil
 	m.holds, m.controls = map[string]map[int64]bool{}, map[int64]bool{}
 	var err error
 	if m.info, err = m.b.LogInfo(bg, "org_a"); err != nil {
@@ -200,7 +199,7 @@ func (m *model) audit(t *rapid.T) {
 func (m *model) export(t *rapid.T) {
 	q := daybook.BundleQuery{Org: "org_a", Text: rapid.SampledFrom([]string{"", "", "outcome:failure", "is:erased"}).Draw(t, "text")}
 	if m.carryOut(t); rapid.Bool().Draw(t, "range") {
-		q.First = rapid.Int64Range(m.reach, int64(len(m.entries))-1).Draw(t, "first")
+		q.First = rapid.Int64Range(m.reach(), int64(len(m.entries))-1).Draw(t, "first")
 		q.End = rapid.Int64Range(q.First+1, int64(len(m.entries))).Draw(t, "end")
 	}
 	var out bytes.Buffer

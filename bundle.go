@@ -14,7 +14,9 @@ import (
 
 	"golang.org/x/mod/sumdb/tlog"
 
+	"github.com/daybook-audit/daybook/internal/kept"
 	"github.com/daybook-audit/daybook/internal/merkle"
+	"github.com/daybook-audit/daybook/internal/rawjson"
 	"github.com/daybook-audit/daybook/leaf"
 	"github.com/daybook-audit/daybook/query"
 )
@@ -246,7 +248,7 @@ func (s *bundler) header() error {
 			if i > 0 {
 				l = append(l, ',')
 			}
-			l = appendString(l, []byte(m))
+			l = rawjson.Quote(l, []byte(m))
 		}
 		l = append(l, ']')
 	}
@@ -266,11 +268,12 @@ func (s *bundler) rotations() error {
 		l = appendMember(l, "vkey", r.vkey)
 		l = appendMember(l, "note", string(r.note.note))
 		l = append(l, `,"entry":{`...)
-		err := s.l.b.eachLeaf(s.ctx, s.view, r.seq, r.seq+1, func(e *packed, d *leaf.Doc) error {
-			h, err := e.leafHash(d)
-			if err == nil {
-				l, err = appendEntry(l, e, h, nil, d)
+		err := s.l.b.eachLeaf(s.ctx, s.view, r.seq, r.seq+1, func(e *kept.Entry, d *leaf.Doc) error {
+			h, err := e.Hash(d)
+			if err != nil {
+				return ofStored(err)
 			}
+			l, err = appendEntry(l, e, h, nil, d)
 			return err
 		})
 		if err != nil {
@@ -331,8 +334,9 @@ func (s *bundler) entries() error {
 }
 
 // entry writes one entry of the range.
-func (s *bundler) entry(e *packed, d *leaf.Doc) error {
-	h, err := e.leafHash(d)
+func (s *bundler) entry(e *kept.Entry, d *leaf.Doc) error {
+	h, err := e.Hash(d)
+	err = ofStored(err)
 	if CodeOf(err) == CodeGone { // which may be news to the reader
 		err = cmp.Or(s.explained(e), err)
 	}
@@ -344,28 +348,28 @@ func (s *bundler) entry(e *packed, d *leaf.Doc) error {
 		return err
 	}
 	if !shown {
-		return s.hide(e.seq, h)
+		return s.hide(e.Seq, h)
 	}
 	if err := s.explained(e); err != nil {
 		return err
 	}
-	if e.form == formHash {
-		return s.hide(e.seq, h)
+	if e.Form == kept.FormHash {
+		return s.hide(e.Seq, h)
 	}
 	if err := s.flushHidden(); err != nil {
 		return err
 	}
 	var mask []string
-	if e.kind == KindEvent {
+	if e.Kind == KindEvent {
 		mask = s.q.Mask
 	}
-	if e.gone() {
+	if e.Gone() {
 		s.out.stat.Leaves++
-		l, err := e.leafOf(d)
+		l, err := e.Leaf(d)
 		if err != nil {
-			return err
+			return ofStored(err)
 		}
-		line := appendNumber(s.out.begin("leaf"), "seq", e.seq)
+		line := appendNumber(s.out.begin("leaf"), "seq", e.Seq)
 		return s.out.end(appendBytesMember(line, "leaf", l.Append(nil)))
 	}
 	s.out.stat.Shown++
@@ -377,14 +381,14 @@ func (s *bundler) entry(e *packed, d *leaf.Doc) error {
 }
 
 // shows reports whether an entry of the range is to be shown, as far as that is still possible.
-func (s *bundler) shows(e *packed) (bool, error) {
+func (s *bundler) shows(e *kept.Entry) (bool, error) {
 	switch {
-	case e.kind == KindEvent && !s.scan.all:
+	case e.Kind == KindEvent && !s.scan.all:
 		return s.scan.match(e)
-	case e.kind == KindControl && s.q.WithoutHolds:
-		text, err := e.remainder()
+	case e.Kind == KindControl && s.q.WithoutHolds:
+		text, err := e.Remainder()
 		if err != nil {
-			return false, err
+			return false, ofStored(err)
 		}
 		c, err := parseControl(text)
 		return err == nil && c.Op != opHold, nil // what cannot be read explains nothing, and may be one

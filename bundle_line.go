@@ -11,6 +11,8 @@ import (
 
 	"golang.org/x/mod/sumdb/tlog"
 
+	"github.com/daybook-audit/daybook/internal/kept"
+	"github.com/daybook-audit/daybook/internal/rawjson"
 	"github.com/daybook-audit/daybook/leaf"
 )
 
@@ -57,7 +59,7 @@ func appendName(dst []byte, name string) []byte {
 }
 
 func appendMember(dst []byte, name, text string) []byte {
-	return appendString(appendName(dst, name), []byte(text))
+	return rawjson.Quote(appendName(dst, name), []byte(text))
 }
 
 func appendNumber(dst []byte, name string, n int64) []byte {
@@ -103,24 +105,24 @@ func appendCompact(dst, text []byte) []byte {
 
 // appendEntry adds the members of an ENTRY, without braces and without a comma in front: the payload with the secret that opens it, or, when
 // something of it is erased or masked, its fields one by one. h is its leaf hash. It reads into d.
-func appendEntry(dst []byte, e *packed, h tlog.Hash, mask []string, d *leaf.Doc) ([]byte, error) {
+func appendEntry(dst []byte, e *kept.Entry, h tlog.Hash, mask []string, d *leaf.Doc) ([]byte, error) {
 	dst = append(dst, `"seq":`...)
-	dst = strconv.AppendInt(dst, e.seq, 10)
+	dst = strconv.AppendInt(dst, e.Seq, 10)
 	dst = append(dst, `,"kind":`...)
-	dst = strconv.AppendInt(dst, int64(e.kind), 10)
+	dst = strconv.AppendInt(dst, int64(e.Kind), 10)
 	dst = append(dst, `,"id":"`...)
-	dst = e.id.Append(dst)
+	dst = ID(e.ID).Append(dst)
 	dst = append(dst, `","received_at":"`...)
-	dst = AppendTime(dst, e.received)
+	dst = AppendTime(dst, e.Received)
 	dst = append(dst, '"')
 	dst = appendBytesMember(dst, "leaf_hash", h[:])
-	if e.form == formWhole && len(mask) == 0 {
-		dst = appendBytesMember(dst, "secret", e.secret[:])
-		return appendCompact(appendName(dst, "payload"), e.text(nil)), nil
+	if e.Form == kept.FormWhole && len(mask) == 0 {
+		dst = appendBytesMember(dst, "secret", e.Secret[:])
+		return appendCompact(appendName(dst, "payload"), e.Text(nil)), nil
 	}
-	fs, err := e.fields(d)
+	fs, err := e.Disclosed(d)
 	if err != nil {
-		return nil, err
+		return nil, ofStored(err)
 	}
 	masked := false
 	for i := range fs {
@@ -129,9 +131,9 @@ func appendEntry(dst []byte, e *packed, h tlog.Hash, mask []string, d *leaf.Doc)
 			masked = true
 		}
 	}
-	if e.form == formWhole && !masked {
-		dst = appendBytesMember(dst, "secret", e.secret[:])
-		return appendCompact(appendName(dst, "payload"), e.text(nil)), nil
+	if e.Form == kept.FormWhole && !masked {
+		dst = appendBytesMember(dst, "secret", e.Secret[:])
+		return appendCompact(appendName(dst, "payload"), e.Text(nil)), nil
 	}
 	return appendFieldList(dst, fs), nil
 }
@@ -180,11 +182,11 @@ func appendFieldList(dst []byte, fs []leaf.Field) []byte {
 			dst = append(appendBase64(append(dst, `{"c":`...), f.Commitment[:]), '}')
 			continue
 		}
-		dst = appendString(append(dst, `{"p":`...), f.Path)
+		dst = rawjson.Quote(append(dst, `{"p":`...), f.Path)
 		dst = append(dst, `,"t":"`...)
 		dst = append(dst, f.Type, '"')
 		if f.Type == leaf.String || f.Type == leaf.Number {
-			dst = appendString(append(dst, `,"v":`...), f.Value)
+			dst = rawjson.Quote(append(dst, `,"v":`...), f.Value)
 		}
 		dst = append(appendBase64(append(dst, `,"s":`...), f.Salt[:]), '}')
 	}

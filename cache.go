@@ -5,6 +5,8 @@ import (
 	"fmt"
 	"slices"
 	"sync"
+
+	"github.com/daybook-audit/daybook/internal/packed"
 )
 
 // chunkSeqs is the run of seqs whose block metas are listed and cached together: 64 windows.
@@ -37,7 +39,7 @@ type cached struct {
 	ref        BlockRef
 	chunk      *metaChunk
 	window     *tailWindow
-	block      *block
+	block      *packed.Block
 }
 
 // metaChunk lists the blocks of one chunk, without a gap, from the chunk's first seq to end. It is never changed.
@@ -198,7 +200,7 @@ func (c *blockCache) metas(ctx context.Context, s Store, log LogNo, seq, packed 
 
 // block returns the block of the log of h that m describes. ErrNotExist: it was swapped out. With into it is not kept, since what reads a
 // whole log would push out what searches need: unless it is cached it stands in into, and is good until that is used again.
-func (c *blockCache) block(ctx context.Context, s Store, h *Head, m *BlockMeta, into *[]byte) (*block, error) {
+func (c *blockCache) block(ctx context.Context, s Store, h *Head, m *BlockMeta, into *[]byte) (*packed.Block, error) {
 	log, ref := h.Log, m.BlockRef
 	c.mu.Lock()
 	l := c.open(log)
@@ -217,7 +219,7 @@ func (c *blockCache) block(ctx context.Context, s Store, h *Head, m *BlockMeta, 
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	if c.logs[log] == l && l.blocks[ref] == nil {
-		e := &cached{log: log, ref: ref, block: b, bytes: int64(b.bytes())}
+		e := &cached{log: log, ref: ref, block: b, bytes: b.Bytes()}
 		l.blocks[ref] = e
 		c.add(&c.blocks, e)
 	}
@@ -225,8 +227,8 @@ func (c *blockCache) block(ctx context.Context, s Store, h *Head, m *BlockMeta, 
 }
 
 // readBlock reads the block of the log of h that m describes, past every cache. What does not hold of it is a [DamageError]. With into it
-// stands there, as unpackBlockInto has it.
-func readBlock(ctx context.Context, s Store, h *Head, m *BlockMeta, into *[]byte) (*block, error) {
+// stands there, as packed.ReadBlock has it.
+func readBlock(ctx context.Context, s Store, h *Head, m *BlockMeta, into *[]byte) (*packed.Block, error) {
 	data, err := s.Read(ctx, h.Log, []BlockRef{m.BlockRef})
 	if err != nil {
 		return nil, fmt.Errorf("read block %d of log %d: %w", m.First, h.Log, err)

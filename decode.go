@@ -108,7 +108,7 @@ func rewritten(text []byte, most int) ([]byte, error) {
 		case "before", "after":
 			if !placed {
 				placed = true
-				if out, err = appendChanges(append(comma(out), `"changes":`...), changes); err != nil {
+				if out, err = appendChanges(append(rawjson.Comma(out), `"changes":`...), changes); err != nil {
 					return nil, err
 				}
 			}
@@ -120,7 +120,7 @@ func rewritten(text []byte, most int) ([]byte, error) {
 		case "context":
 			value = rewrittenContext(value)
 		}
-		out = append(append(append(comma(out), name...), ':'), value...)
+		out = append(append(append(rawjson.Comma(out), name...), ':'), value...)
 	}
 	return append(out, '}'), nil
 }
@@ -147,17 +147,9 @@ func rewrittenContext(raw []byte) []byte {
 				continue // it is null: both together were refused
 			}
 		}
-		out = append(append(append(comma(out), name...), ':'), value...)
+		out = append(append(append(rawjson.Comma(out), name...), ':'), value...)
 	}
 	return append(out, '}')
-}
-
-// comma adds a comma to dst unless an object or list was just opened.
-func comma(dst []byte) []byte {
-	if last := dst[len(dst)-1]; last == '{' || last == '[' {
-		return dst
-	}
-	return append(dst, ',')
 }
 
 // notNull returns raw, or nil when it is null.

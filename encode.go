@@ -6,6 +6,8 @@ import (
 	"strconv"
 
 	"github.com/go-json-experiment/json/jsontext"
+
+	"github.com/daybook-audit/daybook/internal/rawjson"
 )
 
 // appendEvent adds the JSON of e to dst, members in the order of the native API, zero members left out. It refuses what has no
@@ -101,7 +103,7 @@ func (w *writer) fail(rule string, p place, name, is string) {
 
 // name begins a member.
 func (w *writer) name(name string) {
-	w.buf = append(append(append(comma(w.buf), '"'), name...), '"', ':')
+	w.buf = append(append(append(rawjson.Comma(w.buf), '"'), name...), '"', ':')
 }
 
 // str adds a member that is not empty.
@@ -154,7 +156,7 @@ func (w *writer) actor(a *Actor, p place) {
 		w.name("via")
 		w.buf = append(w.buf, '[')
 		for i := range a.Via {
-			w.buf = comma(w.buf)
+			w.buf = rawjson.Comma(w.buf)
 			w.actor(&a.Via[i], place{"/actor/via", i})
 		}
 		w.buf = append(w.buf, ']')
@@ -166,7 +168,7 @@ func (w *writer) targets(targets []Target) {
 	w.buf = append(w.buf, '[')
 	for i := range targets {
 		t, p := &targets[i], place{"/targets", i}
-		w.buf = append(comma(w.buf), '{')
+		w.buf = append(rawjson.Comma(w.buf), '{')
 		w.str(p, "type", t.Type)
 		w.str(p, "id", t.ID)
 		w.str(p, "name", t.Name)
@@ -202,7 +204,7 @@ func (w *writer) changes(changes Changes) {
 	w.buf = append(w.buf, '[')
 	for i := range changes {
 		c, p := &changes[i], place{"/changes", i}
-		w.buf = append(comma(w.buf), '{')
+		w.buf = append(rawjson.Comma(w.buf), '{')
 		w.name("path")
 		w.quote(p, "path", c.Path)
 		w.raw(p, "old", c.Old.wire)

@@ -180,7 +180,7 @@ func (x *redaction) value(dst []byte, path string, raw []byte) []byte {
 		dst = append(dst, '{')
 		for name, value := range rawjson.Each(raw) {
 			mark := len(dst)
-			dst = append(append(comma(dst), name...), ':')
+			dst = append(append(rawjson.Comma(dst), name...), ':')
 			start := len(dst)
 			if dst = x.value(dst, path+"/"+escaped(rawjson.Text(name)), value); len(dst) == start {
 				dst = dst[:mark]
@@ -192,7 +192,7 @@ func (x *redaction) value(dst []byte, path string, raw []byte) []byte {
 		i := 0
 		for value := range rawjson.Elements(raw) {
 			mark := len(dst)
-			dst = comma(dst)
+			dst = rawjson.Comma(dst)
 			start := len(dst)
 			if dst = x.value(dst, path+"/"+strconv.Itoa(i), value); len(dst) == start {
 				dst = dst[:mark]

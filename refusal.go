@@ -1,13 +1,13 @@
 package daybook
 
 import (
-	"bytes"
 	"fmt"
 	"slices"
 	"strconv"
 	"strings"
 	"unicode/utf8"
 
+	"github.com/daybook-audit/daybook/internal/pointer"
 	"github.com/daybook-audit/daybook/internal/spelling"
 )
 
@@ -37,7 +37,7 @@ func refused(rule, field, message string) error {
 // unknown refuses the member that follows the object whose path ends at end; names are those that it could be.
 func (c *checker) unknown(end int, names []string) error {
 	_, next := component(c.path, end)
-	field := pointer(c.path[:next])
+	field := pointer.OfPath(c.path[:next])
 	name := fieldName(c.path[end+1 : next])
 	if isIndex(c.path[end+1 : next]) {
 		return c.refuse("invalid_type", end, " must be an object.")
@@ -60,9 +60,6 @@ func (c *checker) unknown(end int, names []string) error {
 	}
 	return refused("unknown_member", field, message)
 }
-
-// pointer turns the path of a field (docs/reference/integrity.md, section 2.2) into a JSON pointer: elements lose their mark.
-func pointer(path []byte) string { return string(bytes.ReplaceAll(path, []byte("/~#"), []byte("/"))) }
 
 // spoken turns the path of a field into words: targets[0].type.
 func spoken(path []byte) string {

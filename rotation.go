@@ -11,6 +11,7 @@ import (
 	"golang.org/x/mod/sumdb/tlog"
 
 	"github.com/daybook-audit/daybook/internal/checkpoint"
+	"github.com/daybook-audit/daybook/internal/kept"
 )
 
 // The acts of control entries about keys and epochs (docs/reference/integrity.md, section 9).
@@ -52,10 +53,10 @@ type prevHead struct {
 }
 
 // key takes a control entry about keys or an epoch. The caller holds a.mu.
-func (a *knownActs) key(text []byte, e *packed) error {
-	act := keyAct{seq: e.seq, received: e.received}
+func (a *knownActs) key(text []byte, e *kept.Entry) error {
+	act := keyAct{seq: e.Seq, received: e.Received}
 	if err := json.Unmarshal(text, &act); err != nil {
-		return fmt.Errorf("control entry %d: %w", e.seq, err)
+		return fmt.Errorf("control entry %d: %w", e.Seq, err)
 	}
 	a.keys = append(a.keys, act)
 	return nil

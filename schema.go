@@ -9,6 +9,7 @@ import (
 
 	"golang.org/x/mod/sumdb/tlog"
 
+	"github.com/daybook-audit/daybook/internal/kept"
 	"github.com/daybook-audit/daybook/internal/rawjson"
 	"github.com/daybook-audit/daybook/leaf"
 )
@@ -105,14 +106,14 @@ func readStamped(d *leaf.Doc, text []byte, version int, flags []byte) (accepted,
 	out := []byte{'{'}
 	for name, value := range rawjson.Each(text) {
 		if version == 0 || rawjson.Text(name) != "version" { // it is null
-			out = append(append(append(comma(out), name...), ':'), value...)
+			out = append(append(append(rawjson.Comma(out), name...), ':'), value...)
 		}
 	}
 	if version > 0 {
-		out = strconv.AppendInt(append(comma(out), `"version":`...), int64(version), 10)
+		out = strconv.AppendInt(append(rawjson.Comma(out), `"version":`...), int64(version), 10)
 	}
 	if flags != nil {
-		out = append(append(comma(out), `"`+flagsName+`":`...), flags...)
+		out = append(append(rawjson.Comma(out), `"`+flagsName+`":`...), flags...)
 	}
 	out = append(out, '}')
 	if err := d.Read(out); err != nil {
@@ -125,14 +126,14 @@ func readStamped(d *leaf.Doc, text []byte, version int, flags []byte) (accepted,
 
 // sameButStamps reports whether p, as it was sent, is the entry e, whose root is given, but for what was written into that one when it
 // was checked: since then other schemas may have been registered.
-func sameButStamps(d *leaf.Doc, p *pending, e *packed, root tlog.Hash) (bool, error) {
+func sameButStamps(d *leaf.Doc, p *pending, e *kept.Entry, root tlog.Hash) (bool, error) {
 	sent := p.text
 	if p.sent != nil {
 		sent = p.sent
 	}
-	body, err := e.remainder()
+	body, err := e.Remainder()
 	if err != nil {
-		return false, fmt.Errorf("read the stored entry: %w", err)
+		return false, fmt.Errorf("read the stored entry: %w", ofStored(err))
 	}
 	version, flags := 0, []byte(nil)
 	for name, value := range rawjson.Each(body) {
@@ -153,5 +154,5 @@ func sameButStamps(d *leaf.Doc, p *pending, e *packed, root tlog.Hash) (bool, er
 	if _, err := readStamped(d, sent, version, flags); err != nil {
 		return false, nil //nolint:nilerr // what cannot be read with these stamps is not the entry
 	}
-	return d.Root(&e.secret) == root, nil
+	return d.Root(&e.Secret) == root, nil
 }

@@ -5,6 +5,7 @@ import (
 	"iter"
 	"time"
 
+	"github.com/daybook-audit/daybook/internal/kept"
 	"github.com/daybook-audit/daybook/query"
 )
 
@@ -182,8 +183,8 @@ func (s *scan) pageBySeq(page *Page, limit int) error {
 		}
 	}
 	held := 0
-	stop, err := s.walk(lo, hi, p.asc, func(e *packed) (bool, error) {
-		entry, err := e.open(p.org, s.doc)
+	stop, err := s.walk(lo, hi, p.asc, func(e *kept.Entry) (bool, error) {
+		entry, err := openEntry(e, p.org, s.doc)
 		if err != nil {
 			return false, err
 		}

@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"math"
 
+	"github.com/daybook-audit/daybook/internal/pointer"
 	"github.com/daybook-audit/daybook/internal/timestamp"
 	"github.com/daybook-audit/daybook/internal/typeid"
 	"github.com/daybook-audit/daybook/leaf"
@@ -486,7 +487,7 @@ func isPointer(p []byte) bool {
 
 // refuse returns an error about the member whose path ends at end; its message is the member followed by is.
 func (c *checker) refuse(rule string, end int, is string) error {
-	return refused(rule, pointer(c.path[:end]), spoken(c.path[:end])+is)
+	return refused(rule, pointer.OfPath(c.path[:end]), spoken(c.path[:end])+is)
 }
 
 // missing says that a required member is not there.

@@ -2,7 +2,10 @@
 // A pointer is "" for the whole document, else a "/" before the name of each step; "~0" in a step stands for "~" and "~1" for "/".
 package pointer
 
-import "strings"
+import (
+	"bytes"
+	"strings"
+)
 
 // Step returns name as a step of a pointer, without the slash before it.
 func Step(name string) string {
@@ -44,3 +47,6 @@ func Valid[T string | []byte](text T) bool {
 	}
 	return true
 }
+
+// OfPath returns the pointer of the path of a field (docs/reference/integrity.md, section 2.2): the element ~#3 of a list is its index.
+func OfPath(path []byte) string { return string(bytes.ReplaceAll(path, []byte("/~#"), []byte("/"))) }

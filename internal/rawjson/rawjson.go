@@ -134,6 +134,24 @@ func AppendText(dst []byte, s string) []byte {
 	return append(dst, strings.TrimSuffix(b.String(), "\n")...)
 }
 
+// Quote appends the JSON string of text, with no more escapes than it needs; of what is not UTF-8, which strict reading refuses, the empty
+// string.
+func Quote(dst, text []byte) []byte {
+	out, err := jsontext.AppendQuote(dst, text)
+	if err != nil {
+		return append(dst, `""`...)
+	}
+	return out
+}
+
+// Comma appends a comma unless an object or list was just opened.
+func Comma(dst []byte) []byte {
+	if last := dst[len(dst)-1]; last == '{' || last == '[' {
+		return dst
+	}
+	return append(dst, ',')
+}
+
 // Compact returns a copy of text without its insignificant white space.
 func Compact(text []byte) []byte {
 	out := make([]byte, 0, len(text))

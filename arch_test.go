@@ -39,7 +39,7 @@ var arch = []archModule{
 			"internal/pointer", "internal/rawjson", "internal/checkpoint", "internal/stored", "internal/cursor",
 		},
 		{"leaf", "internal/difference", "internal/merkle", "internal/timeline", "internal/delivery"},
-		{"query", "internal/facets", "internal/anchors", "internal/kept"},
+		{"query", "internal/facets", "internal/anchors", "internal/kept", "internal/shape", "internal/redaction"},
 		{"internal/termfilter", "internal/packed"},
 		{".", "verify"},
 		{"client", "witness", "daybookhttp", "daybooksql", "activity", "crm", "storetest", "internal/sentence"},

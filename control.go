@@ -7,6 +7,7 @@ import (
 	"fmt"
 
 	"github.com/daybook-audit/daybook/internal/rawjson"
+	"github.com/daybook-audit/daybook/internal/shape"
 	"github.com/daybook-audit/daybook/leaf"
 )
 
@@ -98,8 +99,8 @@ func (q *recording) acceptControls(texts [][]byte) error {
 	defer leaf.Put(d)
 	for i, text := range texts {
 		text = rawjson.Compact(text)
-		if err := d.Read(text); err != nil {
-			return fmt.Errorf("control entry %d of %d: %w", i+1, len(texts), refusedText(err))
+		if err := shape.Read(d, text); err != nil {
+			return fmt.Errorf("control entry %d of %d: %w", i+1, len(texts), refusalOf(err))
 		}
 		for k := range d.Len() {
 			if string(d.Path(k)) == "/id" {

@@ -6,6 +6,7 @@ import (
 	"reflect"
 
 	"github.com/daybook-audit/daybook/internal/difference"
+	"github.com/daybook-audit/daybook/internal/shape"
 )
 
 // DiffOptions says what a difference leaves out, hides and counts. The zero value shows everything. A pointer is that of RFC 6901,
@@ -80,7 +81,7 @@ const minSecret = difference.MinSecret
 func (o *DiffOptions) rules() *difference.Options {
 	most := o.MaxChanges
 	if most <= 0 {
-		most = maxChanges
+		most = shape.MaxChanges
 	}
 	return &difference.Options{Ignore: o.Ignore, Mask: o.Mask, Hash: o.Hash, Quiet: o.Quiet, Secret: o.Secret, Most: most}
 }

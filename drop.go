@@ -192,8 +192,10 @@ func (b *Book) lastHeads(ctx context.Context, s *shard, heads []Head, sign bool)
 
 // lastNote completes l with what is signed of t.
 func (g *signer) lastNote(ctx context.Context, s *shard, t *logTail, l *LastHead, sign bool) error {
-	t.sig.mu.Lock()
-	defer t.sig.mu.Unlock()
+	if err := t.sig.lock(ctx); err != nil {
+		return err
+	}
+	defer t.sig.unlock()
 	l.Origin = g.origin(t)
 	keys, err := g.logKeys(ctx, s, t)
 	if err != nil && !isRule(err, "master_key") {

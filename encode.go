@@ -8,6 +8,7 @@ import (
 	"github.com/go-json-experiment/json/jsontext"
 
 	"github.com/daybook-audit/daybook/internal/rawjson"
+	"github.com/daybook-audit/daybook/internal/shape"
 )
 
 // appendEvent adds the JSON of e to dst, members in the order of the native API, zero members left out. It refuses what has no
@@ -82,7 +83,7 @@ func (p place) field(name string) string {
 	if p.index < 0 {
 		return p.parent + "/" + name
 	}
-	return p.parent + "/" + itoa(p.index) + "/" + name
+	return p.parent + "/" + strconv.Itoa(p.index) + "/" + name
 }
 
 var (
@@ -97,7 +98,7 @@ var (
 func (w *writer) fail(rule string, p place, name, is string) {
 	if w.err == nil {
 		field := p.field(name)
-		w.err = refused(rule, field, dotted(field)+is)
+		w.err = &Error{Code: CodeInvalid, Rule: rule, Field: field, Message: shape.Words(field) + is}
 	}
 }
 

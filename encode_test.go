@@ -11,6 +11,7 @@ import (
 	"github.com/google/go-cmp/cmp/cmpopts"
 	"pgregory.net/rapid"
 
+	"github.com/daybook-audit/daybook/internal/pointer"
 	"github.com/daybook-audit/daybook/internal/timestamp"
 	"github.com/daybook-audit/daybook/leaf"
 )
@@ -67,7 +68,7 @@ func drawEvent(t *rapid.T) Event {
 		e.Targets = append(e.Targets, Target{drawName.Draw(t, "type"), drawName.Draw(t, "id"), drawText.Draw(t, "name"), drawObject.Draw(t, "metadata")})
 	}
 	for range rapid.IntRange(0, 3).Draw(t, "changes") {
-		e.Changes = append(e.Changes, Change{"/" + escaped(drawText.Draw(t, "path")), drawValue.Draw(t, "old"), drawValue.Draw(t, "new")})
+		e.Changes = append(e.Changes, Change{"/" + pointer.Step(drawText.Draw(t, "path")), drawValue.Draw(t, "old"), drawValue.Draw(t, "new")})
 	}
 	if rapid.Bool().Draw(t, "with error") {
 		e.Error = &EventFault{drawText.Draw(t, "code"), drawText.Draw(t, "message")}
@@ -96,15 +97,15 @@ func TestAppendEvent_roundTrip(t *testing.T) {
 		if err != nil {
 			t.Fatalf("%v: %s", err, text)
 		}
-		if string(a.text) != string(text) {
-			t.Fatalf("accepted as\n%s, not\n%s", a.text, text)
+		if string(a.Text) != string(text) {
+			t.Fatalf("accepted as\n%s, not\n%s", a.Text, text)
 		}
-		if a.id != want.ID || a.hasOccurred == want.OccurredAt.IsZero() {
-			t.Fatalf("accepted with id %s, occurred %d", a.id, a.occurred)
+		if a.ID != want.ID || a.HasOccurred == want.OccurredAt.IsZero() {
+			t.Fatalf("accepted with id %s, occurred %d", a.ID, a.Occurred)
 		}
 		want.OccurredAt = truncated(want.OccurredAt)
 		for name, decode := range map[string]func(e *Event) error{
-			"decodeEvent":  func(e *Event) error { return decodeEvent(a.text, e) },
+			"decodeEvent":  func(e *Event) error { return decodeEvent(a.Text, e) },
 			"through JSON": func(e *Event) error { return throughJSON(want, e) },
 		} {
 			var got Event

@@ -41,6 +41,9 @@ type Entry struct {
 	Erased       int
 	ErasedFields []string
 
+	// Held: a hold in force keeps the entry. Only what [Book.Search] finds says so, and only when EventQuery.Held asks.
+	Held bool
+
 	// Masked is the number of fields that are not gone, but left out of the [Excerpt] that the entry is read from.
 	Masked int
 

@@ -138,8 +138,10 @@ func (s *shard) logOf(h Head) *logTail {
 
 // ended returns what the next epoch's first entry says about the log old, in which nothing is recorded from here on.
 func (g *signer) ended(ctx context.Context, s *shard, old *logTail, r *EpochRequest) (*keyAct, error) {
-	old.sig.mu.Lock()
-	defer old.sig.mu.Unlock()
+	if err := old.sig.lock(ctx); err != nil {
+		return nil, err
+	}
+	defer old.sig.unlock()
 	s.mu.Lock()
 	ending := old.frozen == nil
 	if ending {
@@ -155,7 +157,7 @@ func (g *signer) ended(ctx context.Context, s *shard, old *logTail, r *EpochRequ
 	return act, err
 }
 
-// endedAt is ended for a log in which nothing is recorded any more. The caller holds its sig.mu.
+// endedAt is ended for a log in which nothing is recorded any more. The caller has its turn.
 func (g *signer) endedAt(ctx context.Context, s *shard, old *logTail, r *EpochRequest) (*keyAct, error) {
 	var h signedHead
 	err := s.between(ctx, func() { // whatever was being committed is in the picture
@@ -256,8 +258,10 @@ func (b *Book) TrustDatabase(ctx context.Context, org OrgID) error {
 }
 
 func (g *signer) trust(ctx context.Context, s *shard, t *logTail) error {
-	t.sig.mu.Lock()
-	defer t.sig.mu.Unlock()
+	if err := t.sig.lock(ctx); err != nil {
+		return err
+	}
+	defer t.sig.unlock()
 	_, marked, err := g.b.o.HighWater.Mark(ctx, g.origin(t))
 	if err != nil {
 		return err

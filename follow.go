@@ -1,6 +1,7 @@
 package daybook
 
 import (
+	"cmp"
 	"context"
 	"crypto/rand"
 	"encoding/hex"
@@ -71,7 +72,7 @@ func (f *fleet) run(ctx context.Context) {
 		places, err := f.store.Watch(ctx, seen)
 		if err == nil {
 			seen = places
-			err = f.follow(ctx, places)
+			err = f.follow(ctx, places, followPatience)
 		}
 		if err == nil {
 			failures = 0
@@ -80,35 +81,41 @@ func (f *fleet) run(ctx context.Context) {
 		if ctx.Err() != nil {
 			return
 		}
-		failures++
 		seen = nil
+		if errors.Is(err, errHeld) { // its sequencer asks the store all the time
+			pause(ctx, againEvery)
+			continue
+		}
+		failures++
 		wait := backoff(failures)
 		f.b.o.Logger.ErrorContext(ctx, "following the store failed", slog.Any("error", err), slog.Int("failures", failures), slog.Duration("retry_in", wait))
-		retry := time.NewTimer(wait)
-		select {
-		case <-ctx.Done():
-		case <-retry.C:
-		}
-		retry.Stop()
+		pause(ctx, wait)
 	}
 }
 
-// follow brings every shard to its place, or further.
-func (f *fleet) follow(ctx context.Context, places []Place) error {
-	var errs error
+// followPatience is how long a shard that is committing just now holds up those that are followed after it.
+const followPatience = 250 * time.Millisecond
+
+// follow brings every shard to its place, or further. It is errHeld when that is all that is wrong with any.
+func (f *fleet) follow(ctx context.Context, places []Place, patience time.Duration) error {
+	var held, errs error
 	for _, s := range f.b.shards { // one that cannot be read does not hold up another
-		if err := s.follow(ctx, places[s.no]); err != nil {
+		err := s.follow(ctx, places[s.no], patience)
+		switch {
+		case errors.Is(err, errHeld):
+			held = err
+		case err != nil:
 			errs = errors.Join(errs, fmt.Errorf("follow shard %d: %w", s.no, err))
 		}
 	}
-	return errs
+	return cmp.Or(errs, held)
 }
 
 // refresh brings s up to everything that any process was told before the call.
 func (f *fleet) refresh(ctx context.Context, s *shard) error {
 	places, err := f.store.Watch(ctx, nil)
 	if err == nil {
-		err = s.follow(ctx, places[s.no])
+		err = s.follow(ctx, places[s.no], 0)
 	}
 	if err != nil {
 		return fmt.Errorf("refresh shard %d: %w", s.no, err)
@@ -122,7 +129,7 @@ func (f *fleet) refreshAll(ctx context.Context) error {
 	if err != nil {
 		return fmt.Errorf("read where the shards stand: %w", err)
 	}
-	return f.follow(ctx, places)
+	return f.follow(ctx, places, 0)
 }
 
 // Consistent returns a context with which reads of a [Book] see everything that any process was told is recorded before the call of
@@ -162,8 +169,9 @@ func (s *shard) consistent(ctx context.Context) error {
 	return err
 }
 
-// follow brings s to p, or further. It may be called by anybody but the sequencer.
-func (s *shard) follow(ctx context.Context, p Place) error {
+// follow brings s to p, or further. It may be called by anybody but the sequencer. With patience it is errHeld when a commit is under way
+// for longer.
+func (s *shard) follow(ctx context.Context, p Place, patience time.Duration) error {
 	select { // one reads for all
 	case s.following <- struct{}{}:
 		defer func() { <-s.following }()
@@ -171,7 +179,7 @@ func (s *shard) follow(ctx context.Context, p Place) error {
 		return context.Cause(ctx)
 	}
 	behind := new(bool)
-	if err := s.between(ctx, func() { // what this process is committing just now need not be read
+	if err := s.betweenSoon(ctx, patience, func() { // what this process is committing just now need not be read
 		s.mu.RLock()
 		defer s.mu.RUnlock()
 		*behind = p.Last > s.last || p.Moved > s.mark
@@ -183,7 +191,7 @@ func (s *shard) follow(ctx context.Context, p Place) error {
 	s.mu.RUnlock()
 	err := s.sync(ctx, moved, func(apply func() error) error {
 		result := new(error)
-		if err := s.between(ctx, func() { *result = apply() }); err != nil {
+		if err := s.betweenSoon(ctx, patience, func() { *result = apply() }); err != nil {
 			return err // nobody looks at what apply returns
 		}
 		return *result

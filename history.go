@@ -121,7 +121,7 @@ func (h *History[T]) All(ctx context.Context, id string) iter.Seq2[Version, erro
 		const page = 100
 		below := int64(1) << 62
 		for {
-			versions, err := queryAll(ctx, h.db, s.Versions, []any{string(org), h.targetType, id, below, page}, (*storedVersion).columns)
+			versions, err := appsql.All(ctx, h.db, s.Versions, []any{string(org), h.targetType, id, below, page}, (*storedVersion).columns)
 			if err != nil {
 				yield(Version{}, fmt.Errorf("list versions of %s %s: %w", h.targetType, id, err))
 				return
@@ -375,10 +375,13 @@ func (h *History[T]) where(ctx context.Context, q Querier) (OrgID, *appsql.State
 	return org, s, err
 }
 
-// one reads one version of id.
+// one reads one version of id, or ErrNotExist.
 func (h *History[T]) one(ctx context.Context, q Querier, query string, org OrgID, id string, args ...any) (storedVersion, error) {
 	v := storedVersion{}
-	err := queryOne(ctx, q, query, append([]any{string(org), h.targetType, id}, args...), v.columns()...)
+	found, err := appsql.One(ctx, q, query, append([]any{string(org), h.targetType, id}, args...), v.columns()...)
+	if err == nil && !found {
+		err = ErrNotExist
+	}
 	return v, err
 }
 

@@ -103,8 +103,12 @@ func TestLyingStore_givesBack(t *testing.T) {
 		t.Fatalf("got %v", err)
 	}
 	copy(mine, event(2, ""))
-	if rs := record(t, b, "org_a", daybook.Request{Events: [][]byte{event(3, "")}}); rs[0].Seq != 0 {
-		t.Errorf("an event that belongs to its caller again was recorded before %+v", rs[0])
+	res, err := b.RecordJSON(t.Context(), "org_a", daybook.Request{Events: [][]byte{event(3, "")}})
+	for daybook.CodeOf(err) == daybook.CodeOverloaded { // who comes before the store answers is turned away
+		res, err = b.RecordJSON(t.Context(), "org_a", daybook.Request{Events: [][]byte{event(3, "")}})
+	}
+	if err != nil || res.Receipts[0].Seq != 0 {
+		t.Errorf("an event that belongs to its caller again was recorded before %+v, %v", res, err)
 	}
 	verify(t, memory)
 }

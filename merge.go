@@ -274,7 +274,7 @@ func (m *merger) mergeTail(ctx context.Context, s *shard) error {
 // the commits in place: the next start, like the next cut, goes on from each log's head. A crash between the last slice and the trim
 // leaves commits that hold nothing new.
 func (m *merger) mergePart(ctx context.Context, s *shard, bytes int64) error {
-	if err := m.refresh(ctx); err != nil {
+	if err := m.refresh(ctx, s); err != nil {
 		return err
 	}
 	logs, through := s.cutTail(bytes)
@@ -328,10 +328,10 @@ func (m *merger) forget(s *shard) {
 	clear(m.days)
 }
 
-// refresh reads the folded heads of logs whose last Replace failed: it may have been written all the same.
-func (m *merger) refresh(ctx context.Context) error {
+// refresh reads the folded heads of logs whose last Replace failed, of all shards, at least of next: it may have been written all the same.
+func (m *merger) refresh(ctx context.Context, next *shard) error {
 	if m.lease != nil && len(m.stale) > 0 {
-		return m.refreshFleet(ctx)
+		return m.refreshFleet(ctx, next)
 	}
 	for log, s := range m.stale {
 		heads, err := m.b.store.LogHeads(ctx, []LogNo{log})

@@ -163,12 +163,16 @@ func (m *merger) turned(swap *Swap) {
 	}
 }
 
-// refreshFleet is refresh in a store of several processes, which tells what became of every log.
-func (m *merger) refreshFleet(ctx context.Context) error {
-	if err := m.b.fleet.refreshAll(ctx); err != nil {
-		return err
-	}
-	for log := range m.stale {
+// refreshFleet is refresh of s in a store of several processes, which tells what became of every log.
+func (m *merger) refreshFleet(ctx context.Context, s *shard) error {
+	for log, of := range m.stale {
+		err := m.b.fleet.refresh(ctx, of)
+		if errors.Is(err, errHeld) && of != s {
+			continue // one shard does not hold up another
+		}
+		if err != nil {
+			return err
+		}
 		if err := m.findRemovals(ctx, log); err != nil {
 			return err
 		}

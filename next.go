@@ -37,7 +37,9 @@ func (s *shard) appendNext(jobs []*job) (c *tailCommit, row []byte, left []*job,
 		s.overtaken = time.Time{}
 		return nil, nil, left, err
 	}
-	return c, row, left, s.settle(commit, err, left)
+	answer := make(chan error, 1)
+	answer <- err
+	return c, row, left, s.settle(commit, answer, left)
 }
 
 // takeNewer applies what others committed since after, all of it: what is too much, or about logs that ended, is for catchUp.

@@ -100,7 +100,7 @@ func (s *scan) pageByOccurred(page *Page, limit int) error {
 		}
 		if len(o.found) > 0 && (o.heap.Len() == 0 || o.found[0].before(next, s.asc)) {
 			f := o.found[0]
-			entry, err := openEntry(&f.entry, s.org, s.doc)
+			entry, err := s.open(&f.entry)
 			if err != nil {
 				return err
 			}

@@ -40,6 +40,7 @@ type question struct {
 	at   position
 	done bool // no page follows
 	gaps bool // what is damaged is passed over and noted
+	held bool // entries say whether a hold keeps them
 
 	once  bool   // what is read is not read again soon: blocks pass through memory, and not through the cache
 	plain []byte // the last such block, unpacked
@@ -60,7 +61,7 @@ func (b *Book) question(q *EventQuery) (*question, error) {
 	if q.Cursor != "" {
 		return b.resume(q)
 	}
-	p := &question{org: q.Org, zone: q.Zone, now: q.Now, order: q.Order, asc: q.Asc, gaps: q.Gaps}
+	p := &question{org: q.Org, zone: q.Zone, now: q.Now, order: q.Order, asc: q.Asc, gaps: q.Gaps, held: q.Held}
 	if p.now == 0 {
 		p.now = b.now()
 	}
@@ -109,7 +110,7 @@ func (b *Book) resume(q *EventQuery) (*question, error) {
 	if q.Within != nil {
 		p.query = query.And(p.query, q.Within)
 	}
-	p.gaps = q.Gaps
+	p.gaps, p.held = q.Gaps, q.Held
 	return p, nil
 }
 

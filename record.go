@@ -128,7 +128,7 @@ func (q *recording) accept() error {
 		a, err := accept(d, text, q.r.Internal)
 		var sent []byte
 		if err == nil && judged {
-			sent = a.text
+			sent = a.Text
 			if a, err = q.judge(i, d, a); err != nil && CodeOf(err) == CodeInternal {
 				return err
 			}
@@ -139,10 +139,10 @@ func (q *recording) accept() error {
 			}
 			continue
 		}
-		if a.hasOccurred {
-			oldest, newest = min(oldest, a.occurred), max(newest, a.occurred)
+		if a.HasOccurred {
+			oldest, newest = min(oldest, a.Occurred), max(newest, a.Occurred)
 		}
-		p := pending{text: a.text, sent: sent, id: a.id, explicit: a.idAt > 0, idAt: a.idAt, secret: [16]byte(random[32*i:])}
+		p := pending{text: a.Text, sent: sent, id: a.ID, explicit: a.IDAt > 0, idAt: a.IDAt, secret: [16]byte(random[32*i:])}
 		if p.explicit && q.isTwin(i, &p, d) {
 			continue
 		}

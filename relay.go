@@ -4,7 +4,6 @@ import (
 	"context"
 	"fmt"
 	"log/slog"
-	"math/rand/v2"
 	"time"
 
 	"github.com/daybook-audit/daybook/internal/appsql"
@@ -38,23 +37,10 @@ type RelayStats struct {
 // because their clocks differ by more than the lease, each event is still recorded once. No transaction is held while the Recorder is
 // asked.
 type Relay struct {
-	db     OutboxDB
-	to     Recorder
-	o      RelayOptions
-	holder string
-	wake   chan struct{}
-
-	resting map[OrgID]rest // owned by the goroutine of Run: orgs that cannot be recorded for now
+	db    OutboxDB
+	o     RelayOptions
+	moves *delivery.Relay
 }
-
-// rest is an org's pause.
-type rest struct {
-	until time.Time
-	delay time.Duration
-}
-
-// maxResting bounds the orgs that a statement leaves out.
-const maxResting = 500
 
 // NewRelay returns a Relay that moves the outbox of db to a Recorder. The tables are those of [OutboxSchema].
 func NewRelay(db OutboxDB, to Recorder, o RelayOptions) *Relay {
@@ -69,55 +55,25 @@ func NewRelay(db OutboxDB, to Recorder, o RelayOptions) *Relay {
 	if o.Now == nil {
 		o.Now = time.Now //nolint:forbidigo // where the clock comes from
 	}
-	return &Relay{db: db, to: to, o: o, holder: NewID().String(), wake: make(chan struct{}, 1), resting: map[OrgID]rest{}}
+	from := outboxTable{db: db, holder: NewID().String(), lease: o.Lease, batch: o.Batch}
+	return &Relay{db: db, o: o, moves: delivery.NewRelay(from, recorderLog{to}, delivery.RelayOptions{
+		Tries: o.Tries, Poll: o.Poll, MaxDelay: o.MaxDelay, Logger: o.Logger, Now: o.Now,
+	})}
 }
 
 // Wake tells the Relay to look now. Call it after a commit that wrote events, where a second's delay is too long.
-func (r *Relay) Wake() {
-	select {
-	case r.wake <- struct{}{}:
-	default:
-	}
-}
+func (r *Relay) Wake() { r.moves.Wake() }
 
 // Run moves events until ctx ends, gives the lease back, and returns the error of ctx. Call it once at a time.
-func (r *Relay) Run(ctx context.Context) error {
-	defer r.abandon(ctx)
-	delay := r.o.Poll
-	for ctx.Err() == nil {
-		_, more, err := r.round(ctx)
-		pause := r.o.Poll
-		switch {
-		case err != nil:
-			if ctx.Err() == nil {
-				r.o.Logger.LogAttrs(ctx, slog.LevelWarn, "relay failed", slog.Any("error", err))
-			}
-			pause = rand.N(delay) + 1 //nolint:gosec // G404: spreads attempts, keeps no secret
-			delay = min(2*delay, r.o.MaxDelay)
-		case more:
-			delay = r.o.Poll
-			continue
-		default:
-			delay = r.o.Poll
-		}
-		timer := time.NewTimer(pause)
-		select {
-		case <-timer.C:
-		case <-r.wake:
-		case <-ctx.Done():
-		}
-		timer.Stop()
-	}
-	return ctx.Err()
-}
+func (r *Relay) Run(ctx context.Context) error { return r.moves.Run(ctx) }
 
 // Drain moves what waits now and returns how many events reached the log; it is 0 when another Relay works. It is for programs that end,
 // and for tests; call it when Run does not run.
 func (r *Relay) Drain(ctx context.Context) (int, error) {
-	defer r.abandon(ctx)
+	defer r.moves.Abandon(ctx)
 	sum := 0
 	for {
-		sent, more, err := r.round(ctx)
+		sent, more, err := r.moves.Round(ctx)
 		sum += sent
 		if err != nil || !more {
 			return sum, err
@@ -133,10 +89,10 @@ func (r *Relay) Stats(ctx context.Context) (RelayStats, error) {
 	}
 	st := RelayStats{}
 	var oldest, ignored int64
-	if err := queryOne(ctx, r.db, s.Count, []any{0}, &st.Waiting, &oldest); err != nil {
+	if _, err := appsql.One(ctx, r.db, s.Count, []any{0}, &st.Waiting, &oldest); err != nil {
 		return RelayStats{}, fmt.Errorf("count the outbox: %w", err)
 	}
-	if err := queryOne(ctx, r.db, s.Count, []any{1}, &st.DeadLetters, &ignored); err != nil {
+	if _, err := appsql.One(ctx, r.db, s.Count, []any{1}, &st.DeadLetters, &ignored); err != nil {
 		return RelayStats{}, fmt.Errorf("count the dead letters: %w", err)
 	}
 	if st.Waiting > 0 {
@@ -145,105 +101,8 @@ func (r *Relay) Stats(ctx context.Context) (RelayStats, error) {
 	return st, nil
 }
 
-// abandon gives the lease back, so that another Relay needs not wait for its end. What fails here costs that wait.
-func (r *Relay) abandon(ctx context.Context) {
-	s, err := appsql.For(string(r.db.Dialect()))
-	if err != nil {
-		return
-	}
-	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), 5*time.Second)
-	defer cancel()
-	err = r.db.InTx(ctx, func(ctx context.Context, tx Tx) error {
-		_, err := tx.Exec(ctx, s.Abandon, r.holder)
-		return err
-	})
-	if err != nil {
-		r.o.Logger.LogAttrs(ctx, slog.LevelWarn, "relay keeps its lease", slog.Any("error", err))
-	}
-}
-
-// round moves one batch, and says whether to look for more at once. The error is of the database, or a failure of the Recorder that
-// concerns every org. It ends: what is taken and not sent may not be sent again before a pause.
-func (r *Relay) round(ctx context.Context) (sent int, more bool, err error) {
-	s, err := appsql.For(string(r.db.Dialect()))
-	if err != nil {
-		return 0, false, err
-	}
-	letters, err := r.take(ctx, s)
-	if err != nil || len(letters) == 0 {
-		return 0, false, err
-	}
-	byOrg := map[OrgID][]delivery.Letter{}
-	var orgs []OrgID
-	for _, l := range letters {
-		org := OrgID(l.Org)
-		if _, known := byOrg[org]; !known {
-			orgs = append(orgs, org)
-		}
-		byOrg[org] = append(byOrg[org], l)
-	}
-	for _, org := range orgs {
-		outcome, failed := delivery.Deliver(ctx, recorderLog{r.to}, string(org), byOrg[org])
-		// A crash here leaves rows that are recorded: the next Relay sends them again, and the log knows their ids.
-		if err := r.settle(ctx, s, &outcome); err != nil {
-			return sent, false, err
-		}
-		sent += len(outcome.Sent)
-		switch {
-		case failed == nil:
-			delete(r.resting, org)
-		case len(r.resting) < maxResting && ofOneOrg(failed):
-			r.pause(ctx, org, failed)
-		default:
-			return sent, false, fmt.Errorf("record the outbox: %w", failed)
-		}
-	}
-	return sent, true, nil
-}
-
-// take renews the lease and returns the oldest rows that may be sent; none when another Relay works.
-func (r *Relay) take(ctx context.Context, s *appsql.Statements) (letters []delivery.Letter, err error) {
-	now := r.o.Now()
-	args := []any{now.UnixMicro()}
-	for org, pause := range r.resting {
-		if now.Before(pause.until) {
-			args = append(args, string(org))
-		}
-	}
-	query := s.Waiting(len(args) - 1)
-	args = append(args, r.o.Batch)
-	err = r.db.InTx(ctx, func(ctx context.Context, tx Tx) error {
-		letters = nil
-		if _, err := tx.Exec(ctx, s.Lease, r.holder, now.Add(r.o.Lease).UnixMicro(), r.holder, now.UnixMicro()); err != nil {
-			return fmt.Errorf("take the lease of the relay: %w", err)
-		}
-		var holder string
-		if err := queryOne(ctx, tx, s.Holder, nil, &holder); err != nil {
-			return fmt.Errorf("look who relays: %w", err)
-		}
-		if holder != r.holder {
-			return nil
-		}
-		letters, err = queryAll(ctx, tx, query, args, func(l *delivery.Letter) []any { return []any{&l.N, &l.ID, &l.Org, &l.Text, &l.Tries} })
-		return err
-	})
-	if err != nil {
-		return nil, fmt.Errorf("read the outbox: %w", err)
-	}
-	return letters, nil
-}
-
-// pause leaves out an org for a while that doubles.
-func (r *Relay) pause(ctx context.Context, org OrgID, err error) {
-	p := r.resting[org]
-	p.delay = min(max(2*p.delay, r.o.Poll), r.o.MaxDelay)
-	p.until = r.o.Now().Add(p.delay)
-	r.resting[org] = p
-	r.o.Logger.LogAttrs(ctx, slog.LevelWarn, "relay pauses for an org", slog.String("org", string(org)), slog.Any("error", err))
-}
-
-// ofOneOrg reports whether err says nothing about other orgs.
-func ofOneOrg(err error) bool {
+// OfOneOrg reports whether err says nothing about other orgs.
+func (recorderLog) OfOneOrg(err error) bool {
 	switch CodeOf(err) { //nolint:exhaustive // the others concern the server, or the event
 	case CodeForbidden, CodeNotFound, CodeUnavailable, CodeTampered:
 		return true
@@ -251,43 +110,81 @@ func ofOneOrg(err error) bool {
 	return false
 }
 
-// settle deletes what was sent and notes what was refused.
-func (r *Relay) settle(ctx context.Context, s *appsql.Statements, d *delivery.Outcome) error {
-	if len(d.Sent) == 0 && len(d.Returned) == 0 {
-		return nil
+// outboxTable is daybook_outbox, for the holder of the lease.
+type outboxTable struct {
+	db     OutboxDB
+	holder string
+	lease  time.Duration
+	batch  int
+}
+
+// in calls f in a transaction, with the statements of its dialect.
+func (t outboxTable) in(ctx context.Context, f func(ctx context.Context, tx Tx, s *appsql.Statements) error) error {
+	s, err := appsql.For(string(t.db.Dialect()))
+	if err != nil {
+		return err
 	}
-	now := r.o.Now()
-	var dead []delivery.Returned
-	err := r.db.InTx(ctx, func(ctx context.Context, tx Tx) error {
-		dead = nil
-		if len(d.Sent) > 0 {
-			args := make([]any, len(d.Sent))
-			for i, n := range d.Sent {
+	return t.db.InTx(ctx, func(ctx context.Context, tx Tx) error { return f(ctx, tx, s) })
+}
+
+// Take renews the lease and returns the oldest rows that may be sent; none when another Relay works.
+func (t outboxTable) Take(ctx context.Context, now time.Time, without []string) (letters []delivery.Letter, err error) {
+	args := []any{now.UnixMicro()}
+	for _, org := range without {
+		args = append(args, org)
+	}
+	args = append(args, t.batch)
+	err = t.in(ctx, func(ctx context.Context, tx Tx, s *appsql.Statements) error {
+		letters = nil
+		if _, err := tx.Exec(ctx, s.Lease, t.holder, now.Add(t.lease).UnixMicro(), t.holder, now.UnixMicro()); err != nil {
+			return fmt.Errorf("take the lease of the relay: %w", err)
+		}
+		var holder string
+		switch found, err := appsql.One(ctx, tx, s.Holder, nil, &holder); {
+		case err != nil:
+			return fmt.Errorf("look who relays: %w", err)
+		case !found:
+			return fmt.Errorf("daybook_relay has no row: %w", ErrNotExist)
+		}
+		if holder != t.holder {
+			return nil
+		}
+		var err error
+		letters, err = appsql.All(ctx, tx, s.Waiting(len(without)), args, func(l *delivery.Letter) []any { return []any{&l.N, &l.ID, &l.Org, &l.Text, &l.Tries} })
+		return err
+	})
+	return letters, err
+}
+
+// Settle deletes what was sent and notes what was refused.
+func (t outboxTable) Settle(ctx context.Context, sent []int64, back []delivery.Note) error {
+	return t.in(ctx, func(ctx context.Context, tx Tx, s *appsql.Statements) error {
+		if len(sent) > 0 {
+			args := make([]any, len(sent))
+			for i, n := range sent {
 				args[i] = n
 			}
 			if _, err := tx.Exec(ctx, s.Sent(len(args)), args...); err != nil {
 				return fmt.Errorf("delete what was sent: %w", err)
 			}
 		}
-		for _, f := range d.Returned {
-			tries, isDead := f.Tries+1, 0
-			if tries >= r.o.Tries {
-				isDead = 1
-				dead = append(dead, f)
+		for i := range back {
+			n, dead := &back[i], 0
+			if n.Dead {
+				dead = 1
 			}
-			next := now.Add(min(r.o.Poll<<min(tries, 10), 10*r.o.MaxDelay))
-			if _, err := tx.Exec(ctx, s.Refuse, tries, next.UnixMicro(), isDead, truncate(f.Err.Error(), 1000), f.N); err != nil {
+			if _, err := tx.Exec(ctx, s.Refuse, n.Tries, n.Next.UnixMicro(), dead, truncate(n.Err.Error(), 1000), n.N); err != nil {
 				return fmt.Errorf("note a refusal: %w", err)
 			}
 		}
 		return nil
 	})
-	if err != nil {
-		return fmt.Errorf("settle the outbox: %w", err)
-	}
-	for _, f := range dead {
-		r.o.Logger.LogAttrs(ctx, slog.LevelError, "dead letter", slog.String("org", f.Org), slog.String("event_id", f.ID),
-			slog.Any("error", f.Err))
-	}
-	return nil
+}
+
+// Abandon gives the lease back, so that another Relay needs not wait for its end.
+func (t outboxTable) Abandon(ctx context.Context) error {
+	return t.in(ctx, func(ctx context.Context, tx Tx, s *appsql.Statements) error {
+		_, err := tx.Exec(ctx, s.Abandon, t.holder)
+		return err
+	})
 }

@@ -89,7 +89,7 @@ type logKey struct {
 	retired bool
 }
 
-// logKeys returns the keys of t by generation, retired ones included. The caller holds t.sig.mu.
+// logKeys returns the keys of t by generation, retired ones included. The caller has the turn of t.
 func (g *signer) logKeys(ctx context.Context, s *shard, t *logTail) ([]logKey, error) {
 	keys, _, err := g.keysNow(ctx, s, t)
 	return keys, err
@@ -132,7 +132,7 @@ func (g *signer) keysOf(t *logTail, acts []keyAct) ([]logKey, error) {
 	return keys, nil
 }
 
-// derive returns the key of a generation of t, from memory if it was asked for before. The caller holds t.sig.mu.
+// derive returns the key of a generation of t, from memory if it was asked for before. The caller has the turn of t.
 func (g *signer) derive(t *logTail, generation int) (*checkpoint.Key, error) {
 	for _, k := range t.sig.derived {
 		if k.Generation() == generation {
@@ -153,7 +153,7 @@ func (g *signer) errOtherMaster(t *logTail) error {
 	}
 }
 
-// signers returns the keys that sign t now: the log's, oldest first, then those of the last epoch for a while. The caller holds t.sig.mu.
+// signers returns the keys that sign t now: the log's, oldest first, then those of the last epoch for a while. The caller has the turn of t.
 func (g *signer) signers(ctx context.Context, s *shard, t *logTail) ([]*checkpoint.Key, error) {
 	keys, err := g.logKeys(ctx, s, t)
 	if err != nil {
@@ -221,8 +221,10 @@ func (b *Book) RotateKey(ctx context.Context, org OrgID, by Party) (Vkey, error)
 }
 
 func (g *signer) rotate(ctx context.Context, s *shard, t *logTail, by Party) (Vkey, error) {
-	t.sig.mu.Lock()
-	defer t.sig.mu.Unlock()
+	if err := t.sig.lock(ctx); err != nil {
+		return Vkey{}, err
+	}
+	defer t.sig.unlock()
 	if err := g.vet(ctx, s, t); err != nil {
 		return Vkey{}, err
 	}
@@ -249,7 +251,7 @@ func (g *signer) rotate(ctx context.Context, s *shard, t *logTail, by Party) (Vk
 }
 
 // retire retires the keys of t whose overlap is over. A crash after it leaves the entry: from then on the key does not sign. The caller
-// holds t.sig.mu.
+// has the turn of t.
 func (g *signer) retire(ctx context.Context, s *shard, t *logTail) error {
 	keys, rests, err := g.keysNow(ctx, s, t)
 	if err != nil || len(keys) < 2 || g.b.now()-keys[len(keys)-1].added < keyOverlap.Microseconds() {

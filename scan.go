@@ -30,7 +30,7 @@ type scan struct {
 	tombstones bool
 
 	ids   bool          // the query asks for the event's own id, whose text costs an allocation
-	holds []*activeHold // in force, if the query asks for what is held
+	holds []*activeHold // in force, if the query or the reader asks for what is held
 	lits  query.Literals
 
 	doc *leaf.Doc
@@ -103,7 +103,7 @@ func (b *Book) scanOf(ctx context.Context, p *question, v view) (s *scan, err er
 		return nil, errCursor
 	}
 	var holds []*activeHold
-	if asksForHeld(p.query.Explain()) {
+	if p.held || asksForHeld(p.query.Explain()) {
 		if holds, err = b.holdsInForce(ctx, p.org); err != nil {
 			return nil, err
 		}
@@ -135,6 +135,19 @@ func asksForHeld(n *query.Node) bool {
 	}
 	return n.Field == "is" && slices.Contains(n.Values, "held") ||
 		asksForHeld(n.Not) || slices.ContainsFunc(n.And, asksForHeld) || slices.ContainsFunc(n.Or, asksForHeld)
+}
+
+// open returns an entry for a page: with held it says whether a hold keeps it.
+func (s *scan) open(e *kept.Entry) (Entry, error) {
+	entry, err := openEntry(e, s.org, s.doc)
+	if err != nil || !s.held || len(s.holds) == 0 {
+		return entry, err
+	}
+	if err := readRecord(e, s.org, s.doc, &s.rec); err != nil {
+		return entry, fmt.Errorf("log of %s: %w", s.org, err)
+	}
+	entry.Held = holding(s.holds, &s.rec) != nil
+	return entry, nil
 }
 
 // close gives back what the scan borrowed.

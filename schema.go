@@ -11,6 +11,7 @@ import (
 
 	"github.com/daybook-audit/daybook/internal/kept"
 	"github.com/daybook-audit/daybook/internal/rawjson"
+	"github.com/daybook-audit/daybook/internal/shape"
 	"github.com/daybook-audit/daybook/leaf"
 )
 
@@ -40,9 +41,6 @@ type Verdict struct {
 	Flag    string // what is wrong with the event although it is recorded, such as "schema_violation"; it is found by flagged:
 }
 
-// flagsName is the member in which an entry says what was wrong with it; producers cannot give it.
-const flagsName = "flags"
-
 // judged reports whether the events of the request are held against schemas.
 func (q *recording) judged() (bool, error) {
 	if q.b.o.Schemas == nil || q.r.Internal {
@@ -58,16 +56,16 @@ func (q *recording) judged() (bool, error) {
 // judge holds event i, whose fields d has, against its schema, and returns it with what the verdict writes into it. An event that is
 // refused goes on nevertheless when it may have been recorded before: what was acknowledged once is acknowledged again, whatever was
 // registered since.
-func (q *recording) judge(i int, d *leaf.Doc, a accepted) (accepted, error) {
+func (q *recording) judge(i int, d *leaf.Doc, a shape.Accepted) (shape.Accepted, error) {
 	v, err := q.b.o.Schemas.Check(q.job.ctx, SchemaCase{
-		Org: q.job.org, Door: q.r.Door, Action: string(d.Value(a.action)), Version: a.version, Text: a.text,
+		Org: q.job.org, Door: q.r.Door, Action: string(d.Value(a.Action)), Version: a.Version, Text: a.Text,
 	})
 	var e *Error
-	if errors.As(err, &e) && !q.r.Partial && (a.idAt > 0 || q.r.Key != "" || len(q.r.Repeats) > 0) {
+	if errors.As(err, &e) && !q.r.Partial && (a.IDAt > 0 || q.r.Key != "" || len(q.r.Repeats) > 0) {
 		q.unfit = append(q.unfit, EventError{Index: i, Err: e})
 		return a, nil
 	}
-	if a.version != 0 {
+	if a.Version != 0 {
 		v.Version = 0
 	}
 	if err != nil || v == (Verdict{}) {
@@ -82,7 +80,8 @@ func (q *recording) judge(i int, d *leaf.Doc, a accepted) (accepted, error) {
 			return a, fmt.Errorf("write the flag of an event: %w", err)
 		}
 	}
-	return readStamped(d, a.text, v.Version, flags)
+	a, err = shape.Stamped(d, a.Text, v.Version, flags)
+	return a, refusalOf(err)
 }
 
 // refuseUnfit refuses what a schema refuses and what was not recorded before.
@@ -101,29 +100,6 @@ func (q *recording) refuseUnfit() error {
 	return nil
 }
 
-// readStamped reads text, an accepted event, again with a version and with flags; 0 and nil: without.
-func readStamped(d *leaf.Doc, text []byte, version int, flags []byte) (accepted, error) {
-	out := []byte{'{'}
-	for name, value := range rawjson.Each(text) {
-		if version == 0 || rawjson.Text(name) != "version" { // it is null
-			out = append(append(append(rawjson.Comma(out), name...), ':'), value...)
-		}
-	}
-	if version > 0 {
-		out = strconv.AppendInt(append(rawjson.Comma(out), `"version":`...), int64(version), 10)
-	}
-	if flags != nil {
-		out = append(append(rawjson.Comma(out), `"`+flagsName+`":`...), flags...)
-	}
-	out = append(out, '}')
-	if err := d.Read(out); err != nil {
-		return accepted{}, refusedText(err)
-	}
-	c := checker{d: d, text: out, reserved: true, flags: true, out: accepted{text: out}}
-	err := c.check()
-	return c.out, err
-}
-
 // sameButStamps reports whether p, as it was sent, is the entry e, whose root is given, but for what was written into that one when it
 // was checked: since then other schemas may have been registered.
 func sameButStamps(d *leaf.Doc, p *pending, e *kept.Entry, root tlog.Hash) (bool, error) {
@@ -138,7 +114,7 @@ func sameButStamps(d *leaf.Doc, p *pending, e *kept.Entry, root tlog.Hash) (bool
 	version, flags := 0, []byte(nil)
 	for name, value := range rawjson.Each(body) {
 		switch rawjson.Text(name) {
-		case flagsName:
+		case shape.Flags:
 			flags = value
 		case "version":
 			if version, err = strconv.Atoi(string(value)); err != nil {
@@ -147,11 +123,11 @@ func sameButStamps(d *leaf.Doc, p *pending, e *kept.Entry, root tlog.Hash) (bool
 		}
 	}
 	for name, value := range rawjson.Each(sent) {
-		if rawjson.Text(name) == "version" && notNull(value) != nil {
+		if rawjson.Text(name) == "version" && rawjson.NotNull(value) != nil {
 			version = 0 // the producer's own
 		}
 	}
-	if _, err := readStamped(d, sent, version, flags); err != nil {
+	if _, err := shape.Stamped(d, sent, version, flags); err != nil {
 		return false, nil //nolint:nilerr // what cannot be read with these stamps is not the entry
 	}
 	return d.Root(&e.Secret) == root, nil

@@ -55,7 +55,9 @@ type EventQuery struct {
 	Asc   bool // oldest first; default newest first
 	// Gaps: what cannot be read because it is damaged is passed over, and Searched.Damaged says so. Else it is a [DamageError]: the
 	// answer is whole or there is none.
-	Gaps   bool
+	Gaps bool
+	// Held: entries say whether a hold keeps them. Not kept in a cursor. A log without a hold in force pays nothing for it.
+	Held   bool
 	Limit  int    // entries in a page: default 50, at most 1,000. For Events: entries in all, default no limit
 	Cursor string // NextCursor of the page before
 }
@@ -184,7 +186,7 @@ func (s *scan) pageBySeq(page *Page, limit int) error {
 	}
 	held := 0
 	stop, err := s.walk(lo, hi, p.asc, func(e *kept.Entry) (bool, error) {
-		entry, err := openEntry(e, p.org, s.doc)
+		entry, err := s.open(e)
 		if err != nil {
 			return false, err
 		}

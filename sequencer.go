@@ -51,7 +51,8 @@ type shard struct {
 	qmu    sync.Mutex
 	queue  []*job
 	queued int64    // bytes
-	asked  []func() // between two commits; see between
+	asked  []asking // between two commits; see between
+	held   bool     // by a commit of unknown outcome
 	closed bool
 	ended  bool          // run takes no more of them
 	wake   chan struct{} // one slot
@@ -123,7 +124,7 @@ func (s *shard) add(j *job) error {
 	defer s.qmu.Unlock()
 	switch {
 	case s.closed:
-		return &Error{Code: CodeUnavailable, Rule: "closing", Message: "the log is being closed"}
+		return errClosing()
 	case s.queued > 0 && s.queued+j.bytes > s.b.o.MaxQueueBytes:
 		return &Error{Code: CodeOverloaded, Message: "too many events are waiting to be recorded; try again"}
 	}
@@ -187,50 +188,15 @@ func (s *shard) run() {
 	}
 }
 
-// between runs f between two commits: none is prepared that f does not see, and none that f does not see is under way. f must be short.
-// When ctx ends first, f may still run.
-func (s *shard) between(ctx context.Context, f func()) error {
-	done := make(chan struct{})
-	s.qmu.Lock()
-	ended := s.ended
-	if !ended {
-		s.asked = append(s.asked, func() { f(); close(done) })
-	}
-	s.qmu.Unlock()
-	if ended {
-		f()
-		return nil
-	}
-	select {
-	case s.wake <- struct{}{}:
-	default:
-	}
-	select {
-	case <-done:
-		return nil
-	case <-ctx.Done():
-		return ctx.Err()
-	}
-}
-
-// answerAsked runs what waits for the moment between two commits.
-func (s *shard) answerAsked() {
-	s.qmu.Lock()
-	asked := s.asked
-	s.asked = nil
-	s.qmu.Unlock()
-	for _, f := range asked {
-		f()
-	}
-}
-
 // waitForRoom slows admission while the merger is behind: the further what is in no block is over its soft bound, the longer. At the hard
 // bound, twice TailBytes, it waits until the merger, of whatever process, has folded some of it; meanwhile the queue fills, and
 // add refuses what does not fit. So who records more than can be merged waits often and little, not once for a whole tail, and a tail
-// holds at most one TailBytes more, which is folded and waits to be trimmed with the rest of its cut.
+// holds at most one TailBytes more, which is folded and waits to be trimmed with the rest of its cut. A merger that makes no room for
+// CommitTimeout is one that cannot: from then on until it does, whoever waits is refused.
 func (s *shard) waitForRoom() {
 	span := s.b.o.TailBytes/4 + 1
 	soft := 2*s.b.o.TailBytes - span
+	var late <-chan time.Time
 	for {
 		s.answerAsked() // who follows other processes makes room too
 		s.mu.RLock()
@@ -239,6 +205,9 @@ func (s *shard) waitForRoom() {
 		if over <= 0 {
 			return
 		}
+		if late == nil {
+			late = time.After(s.b.o.CommitTimeout)
+		}
 		pause := time.NewTimer(time.Duration(min(1, float64(over)/float64(span)) * float64(20*time.Millisecond)))
 		select {
 		case <-s.room:
@@ -246,6 +215,10 @@ func (s *shard) waitForRoom() {
 			if over < span {
 				return
 			}
+		case <-late:
+			s.b.o.Logger.Error("what was recorded is not merged: nothing more is taken until it is", slog.Int("shard", s.no), slog.Int64("bytes", soft+over))
+			late = time.After(againEvery)
+			s.turnAway(&Error{Code: CodeOverloaded, Message: "what was recorded before cannot be merged; nothing was recorded, try again"})
 		case <-s.stop:
 			pause.Stop()
 			return
@@ -312,7 +285,9 @@ func (s *shard) overtook(c *tailCommit) (written bool, err error) {
 	if s.b.fleet != nil {
 		s.overtaken = monotonic()
 	}
-	if err = s.catchUp(context.Background()); err == nil {
+	ctx, cancel := context.WithTimeout(context.Background(), s.b.o.CommitTimeout) // others wait
+	defer cancel()
+	if err = s.catchUp(ctx); err == nil {
 		s.announce()
 	} else if !damagedStore(err) {
 		err = fmt.Errorf("%w: %w", ErrUnknownOutcome, err)
@@ -320,7 +295,7 @@ func (s *shard) overtook(c *tailCommit) (written bool, err error) {
 	if err != nil || c == nil {
 		return false, err
 	}
-	return s.has(context.Background(), c)
+	return s.has(ctx, c)
 }
 
 // refusal turns an error of a write that says that nothing was written into what the caller is told. A store that failed to sync ends
@@ -396,73 +371,12 @@ func untold(jobs []*job) []*job {
 	return slices.DeleteFunc(jobs, func(j *job) bool { return j.told })
 }
 
-// append hands the commit to the store.
-func (s *shard) append(c *tailCommit, row []byte, jobs []*job) error {
-	commit := s.storeCommit(c, row)
-	return s.settle(commit, s.b.store.Append(context.Background(), commit), jobs)
-}
-
 // storeCommit is what the store is handed of a commit that was just prepared.
 func (s *shard) storeCommit(c *tailCommit, row []byte) *Commit {
 	return &Commit{
 		ID: s.batch.id, Shard: s.no, Prev: c.n - 1, At: s.batch.at, Entries: c.Len(), Raw: c.Raw(), Bytes: row, Keys: s.batch.keys,
 		States: s.batch.states,
 	}
-}
-
-// settle returns err, what the store answered to commit, once it tells what became of it. While the outcome is unknown it holds the shard and
-// repeats the same commit, which is safe: the store answers a commit that it has by its id. After CommitTimeout the callers are told that the
-// outcome is unknown, and from then on whoever waits behind them is refused.
-func (s *shard) settle(commit *Commit, err error, jobs []*job) error {
-	if known(err) {
-		return err
-	}
-	s.b.o.Logger.Error("commit of unknown outcome: the shard is held until it is settled",
-		slog.Int("shard", s.no), slog.Int64("commit", int64(commit.Prev+1)), slog.Any("error", err))
-	deadline := time.NewTimer(s.b.o.CommitTimeout)
-	defer deadline.Stop()
-	again := time.NewTicker(100 * time.Millisecond)
-	defer again.Stop()
-	late := false
-	for {
-		select {
-		case <-s.stop:
-			return fmt.Errorf("%w: %w", ErrUnknownOutcome, err)
-		case <-deadline.C:
-			for _, j := range jobs {
-				j.answer(fmt.Errorf("%w: %w", ErrUnknownOutcome, err))
-			}
-			late = true
-		case <-again.C:
-			if err = s.b.store.Append(context.Background(), commit); known(err) {
-				if errors.Is(err, ErrBroken) {
-					s.b.fail(err)
-					return fmt.Errorf("%w: %w", ErrUnknownOutcome, err)
-				}
-				return err
-			}
-			if late {
-				s.turnAway()
-			}
-		}
-	}
-}
-
-// turnAway refuses everything in the queue: the store does not answer, and nobody knows for how long.
-func (s *shard) turnAway() {
-	s.qmu.Lock()
-	defer s.qmu.Unlock()
-	for _, j := range s.queue {
-		j.answer(&Error{Code: CodeOverloaded, Message: "the store does not answer; nothing was recorded, try again"})
-	}
-	clear(s.queue)
-	s.queue, s.queued = s.queue[:0], 0
-}
-
-// known reports whether err tells if the commit was written.
-func known(err error) bool {
-	var exists *KeyExistsError
-	return err == nil || errors.Is(err, ErrHeadMoved) || errors.Is(err, ErrNoSpace) || errors.Is(err, ErrBroken) || errors.As(err, &exists)
 }
 
 // settled makes a durable commit visible.

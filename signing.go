@@ -42,11 +42,37 @@ type logSigning struct {
 	vetted atomic.Bool  // the log was compared with its mark, once
 	size   atomic.Int64 // of the newest checkpoint of this process or before it; −1: none
 
-	mu      sync.Mutex        // held while the log is vetted or signed: one at a time
+	turn chan struct{} // one slot: of whoever vets or signs the log; guards what follows
+
+	failed  error             // why the log could not be vetted when that was last tried, at
+	at      time.Time         // of the monotonic clock
 	mark    Mark              // of the high-water store when this process last looked, and found to be a head of this log
 	newest  Checkpoint        // given out last; Note nil: none
 	derived []*checkpoint.Key // the log's keys that were needed so far
 }
+
+// lock waits for the turn to vet or sign the log, or for the end of ctx. Whoever waited while the log could not be vetted gets the error of
+// that: many who wait for a store that does not answer do not ask it one after the other.
+func (l *logSigning) lock(ctx context.Context) error {
+	select {
+	case l.turn <- struct{}{}:
+		return nil
+	default:
+	}
+	asked := monotonic()
+	select {
+	case l.turn <- struct{}{}:
+	case <-ctx.Done():
+		return context.Cause(ctx)
+	}
+	if l.failed != nil && l.at.After(asked) && !l.vetted.Load() {
+		defer l.unlock()
+		return l.failed
+	}
+	return nil
+}
+
+func (l *logSigning) unlock() { <-l.turn }
 
 // newSigner returns nil when the options have no origin: nothing is signed.
 func newSigner(b *Book) (*signer, error) {
@@ -72,8 +98,10 @@ func newSigner(b *Book) (*signer, error) {
 
 // checkpoint returns the newest checkpoint of t, signing first if that is due.
 func (g *signer) checkpoint(ctx context.Context, s *shard, t *logTail) (Checkpoint, error) {
-	t.sig.mu.Lock()
-	defer t.sig.mu.Unlock()
+	if err := t.sig.lock(ctx); err != nil {
+		return Checkpoint{}, err
+	}
+	defer t.sig.unlock()
 	err := g.vet(ctx, s, t)
 	if err == nil {
 		err = s.writable(t)
@@ -143,7 +171,7 @@ func (g *signer) head(ctx context.Context, s *shard, t *logTail) (signedHead, er
 	return *h, nil
 }
 
-// sign signs the head of t and stores the note. The caller holds t.sig.mu and has vetted t.
+// sign signs the head of t and stores the note. The caller has the turn of t and has vetted it.
 //
 // What a crash leaves behind: before the high-water mark is raised, nothing. After it, a mark that is ahead of every note: the next
 // signing finds its own head, or one that extends it, and goes on. After the note is stored, a checkpoint that nobody was given: the
@@ -267,11 +295,20 @@ func (g *signer) freeze(s *shard, t *logTail, rule, format string, args ...any) 
 	return s.writable(t)
 }
 
-// vet compares t with what was signed of it, once, before anything is recorded or signed in it. The caller holds t.sig.mu.
+// vet compares t with what was signed of it, once, before anything is recorded or signed in it. The caller has the turn.
 func (g *signer) vet(ctx context.Context, s *shard, t *logTail) error {
 	if t.sig.vetted.Load() {
 		return nil
 	}
+	err := g.compare(ctx, s, t)
+	if err != nil && ctx.Err() == nil {
+		t.sig.failed, t.sig.at = err, monotonic()
+	}
+	return err
+}
+
+// compare is vet of a log that was not compared yet.
+func (g *signer) compare(ctx context.Context, s *shard, t *logTail) error {
 	c, stored, err := g.b.storedNote(ctx, t, 0, newestSize)
 	if err != nil {
 		return err
@@ -321,8 +358,10 @@ func (b *Book) vet(ctx context.Context, s *shard, t *logTail) error {
 	if b.signer == nil || t.sig.vetted.Load() {
 		return nil
 	}
-	t.sig.mu.Lock()
-	defer t.sig.mu.Unlock()
+	if err := t.sig.lock(ctx); err != nil {
+		return err
+	}
+	defer t.sig.unlock()
 	return b.signer.vet(ctx, s, t)
 }
 
@@ -337,7 +376,7 @@ func (s *shard) notBefore(at int64) {
 func (g *signer) origin(t *logTail) string { return checkpoint.Origin(g.b.o.Origin, t.id) }
 
 // signedSize returns the size of the newest checkpoint of t, by whatever process, and −1 when there is none. This process has seen the log
-// as far when it returns. The caller holds t.sig.mu.
+// as far when it returns. The caller has the turn of t.
 func (g *signer) signedSize(ctx context.Context, s *shard, t *logTail) (int64, error) {
 	size := t.sig.size.Load()
 	if g.lease == nil {
@@ -358,8 +397,10 @@ func (g *signer) signedSize(ctx context.Context, s *shard, t *logTail) (int64, e
 
 // info adds to l what is signed of t.
 func (g *signer) info(ctx context.Context, s *shard, t *logTail, l LogInfo) (LogInfo, error) {
-	t.sig.mu.Lock()
-	defer t.sig.mu.Unlock()
+	if err := t.sig.lock(ctx); err != nil {
+		return LogInfo{}, err
+	}
+	defer t.sig.unlock()
 	if err := g.vet(ctx, s, t); err != nil && !frozenBy(err) {
 		return LogInfo{}, err
 	}

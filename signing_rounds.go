@@ -134,7 +134,12 @@ func (g *signer) round(ctx context.Context, logs map[*logTail]*shard) {
 		if ctx.Err() != nil {
 			return
 		}
-		if err := g.signChanged(ctx, s, t); err != nil && !frozenBy(err) {
+		err := g.signChanged(ctx, s, t)
+		if errors.Is(err, errHeld) {
+			g.later(s, t)
+			continue
+		}
+		if err != nil && !frozenBy(err) {
 			err = fmt.Errorf("%s: %w", t.org, err)
 			if g.failed(ctx, err) {
 				g.b.o.Logger.ErrorContext(ctx, "sign a log", slog.Any("error", err))
@@ -153,8 +158,10 @@ func (g *signer) round(ctx context.Context, logs map[*logTail]*shard) {
 
 // signChanged signs t unless its newest checkpoint is that of its head.
 func (g *signer) signChanged(ctx context.Context, s *shard, t *logTail) error {
-	t.sig.mu.Lock()
-	defer t.sig.mu.Unlock()
+	if err := t.sig.lock(ctx); err != nil {
+		return err
+	}
+	defer t.sig.unlock()
 	if err := g.vet(ctx, s, t); err != nil {
 		return err
 	}
@@ -174,7 +181,7 @@ func (g *signer) signChanged(ctx context.Context, s *shard, t *logTail) error {
 	return err
 }
 
-// signedElsewhere reports whether another process has signed the head of t. The caller holds t.sig.mu.
+// signedElsewhere reports whether another process has signed the head of t. The caller has the turn of t.
 func (g *signer) signedElsewhere(ctx context.Context, s *shard, t *logTail) (bool, error) {
 	if g.lease == nil {
 		return false, nil
@@ -212,9 +219,19 @@ func (g *signer) changed() map[*logTail]*shard {
 
 // signSoon has t signed at once, in the background: a control entry was recorded.
 func (g *signer) signSoon(s *shard, t *logTail) {
+	g.later(s, t)
+	g.again()
+}
+
+// later has t signed with what is to be signed soon.
+func (g *signer) later(s *shard, t *logTail) {
 	g.mu.Lock()
+	defer g.mu.Unlock()
 	g.soon[t] = s
-	g.mu.Unlock()
+}
+
+// again looks for what is to be signed soon.
+func (g *signer) again() {
 	select {
 	case g.wakes <- struct{}{}:
 	default:

@@ -174,6 +174,7 @@ func (s *shard) addLog(h Head) *logTail {
 		no: h.Log, org: h.Org, epoch: h.Epoch, id: h.LogID, head: h, size: h.Packed, received: h.LastReceived, ahead: h.IDAhead,
 		unseen: h.LastReceived, controls: h.Packed, tree: merkle.Frontier{Size: h.Packed, Hashes: slices.Clone(h.Frontier)},
 	}
+	t.sig.turn = make(chan struct{}, 1)
 	t.sig.size.Store(-1)
 	if h.Packed == 0 {
 		t.emptyAt = s.b.now()

@@ -105,27 +105,8 @@ func (a *Activity) keep(ctx context.Context, e daybook.Event) (v daybook.Version
 func lastNumber(ctx context.Context, q daybook.Querier, statement string, args []any) (number int64, err error) {
 	var eventID, actor, doc string
 	var micros, deleted, schema, restored int64
-	err = readRow(ctx, q, statement, args, &number, &eventID, &micros, &actor, &deleted, &schema, &restored, &doc)
-	if errors.Is(err, daybook.ErrNotExist) {
-		return 0, nil
-	}
+	_, err = appsql.One(ctx, q, statement, args, &number, &eventID, &micros, &actor, &deleted, &schema, &restored, &doc)
 	return number, err
-}
-
-// readRow reads the first row of a query; daybook.ErrNotExist without one.
-func readRow(ctx context.Context, q daybook.Querier, statement string, args []any, into ...any) (err error) {
-	rows, err := q.Query(ctx, statement, args...)
-	if err != nil {
-		return fmt.Errorf("query: %w", err)
-	}
-	defer func() { err = errors.Join(err, rows.Close()) }()
-	if rows.Next() {
-		return rows.Scan(into...)
-	}
-	if err := rows.Err(); err != nil {
-		return fmt.Errorf("query: %w", err)
-	}
-	return daybook.ErrNotExist
 }
 
 // Restore returns the state that a version keeps, for the caller to apply, and records that it was asked for: "<type>.restored", by the
@@ -208,11 +189,12 @@ func (a *Activity) waiting(ctx context.Context, org daybook.OrgID, id daybook.ID
 		return nil, err
 	}
 	var text string
-	if err := readRow(ctx, a.db, s.Waits, []any{string(org), id.String()}, &text); err != nil {
-		if notThere(err) {
-			return nil, errNotFound
-		}
+	there, err := appsql.One(ctx, a.db, s.Waits, []any{string(org), id.String()}, &text)
+	if err != nil {
 		return nil, err
+	}
+	if !there {
+		return nil, errNotFound
 	}
 	f := &found{entry: daybook.Entry{Org: org, ID: id}}
 	if err := json.Unmarshal([]byte(text), &f.event); err != nil {

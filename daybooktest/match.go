@@ -55,23 +55,19 @@ func RequireRecordedTx(t testing.TB, tx daybook.Tx, want Match) daybook.Event {
 
 // posted reads the outbox.
 func posted(ctx context.Context, tx daybook.Tx, s *appsql.Statements) (events []daybook.Event, err error) {
-	rows, err := tx.Query(ctx, s.Posted)
+	type row struct{ id, org, body string }
+	rows, err := appsql.All(ctx, tx, s.Posted, nil, func(r *row) []any { return []any{&r.id, &r.org, &r.body} })
 	if err != nil {
 		return nil, err
 	}
-	defer rows.Close() //nolint:errcheck // rows.Err tells
-	for rows.Next() {
-		var id, org, body string
-		if err := rows.Scan(&id, &org, &body); err != nil {
-			return nil, err
-		}
-		e := daybook.Event{Org: daybook.OrgID(org)}
-		if err := json.Unmarshal([]byte(body), &e); err != nil {
+	for _, r := range rows {
+		e := daybook.Event{Org: daybook.OrgID(r.org)}
+		if err := json.Unmarshal([]byte(r.body), &e); err != nil {
 			return nil, err
 		}
 		events = append(events, e)
 	}
-	return events, rows.Err()
+	return events, nil
 }
 
 func require(t testing.TB, where string, events []daybook.Event, want Match) daybook.Event {

@@ -61,7 +61,7 @@ func TestErasedBytes(t *testing.T) {
 		}
 	}
 	settle()
-	if err := s.Rewrite(t.Context()); err != nil {
+	if _, err := s.Rewrite(t.Context(), postgres.RewriteOptions{}); err != nil {
 		t.Fatal(err)
 	}
 	server.SQL(t, base, "CHECKPOINT")

@@ -2,10 +2,13 @@ package postgres_test
 
 import (
 	"bytes"
+	"context"
 	"io/fs"
 	"os"
 	"path/filepath"
 	"testing"
+
+	"github.com/google/go-cmp/cmp"
 
 	"github.com/daybook-audit/daybook"
 	"github.com/daybook-audit/daybook/internal/pgtest"
@@ -61,12 +64,12 @@ func TestRewrite(t *testing.T) {
 			s.Replace(t.Context(), []daybook.Swap{{Log: log.Log, Out: []daybook.BlockRef{{Gen: 1}}, In: []daybook.Block{with(2, kept)}}}),
 			s.Trim(t.Context(), 0, tail.Last+1, 0),
 			s.Scrub(t.Context()),
-			s.Rewrite(t.Context()),
 		} {
 			if err != nil {
 				t.Fatal(err)
 			}
 		}
+		rewriteAll(t, s)
 		server.SQL(t, "test_1", "CHECKPOINT")
 		if found := search(t, server, secret); len(found) > 0 {
 			t.Errorf("%s: the secret is in %v", name, found)
@@ -77,6 +80,33 @@ func TestRewrite(t *testing.T) {
 		if got, err := s.Read(t.Context(), log.Log, []daybook.BlockRef{{Gen: 2}}); err != nil || !bytes.Contains(got[0], kept) {
 			t.Errorf("%s: %v", name, err)
 		}
+	}
+}
+
+// rewriteAll rewrites s after a dry run, which changes nothing and names the same tables.
+func rewriteAll(t *testing.T, s *postgres.Store) {
+	t.Helper()
+	planned, err := s.Rewrite(t.Context(), postgres.RewriteOptions{DryRun: true})
+	if err != nil {
+		t.Fatal(err)
+	}
+	var told []postgres.Rewritten
+	done, err := s.Rewrite(t.Context(), postgres.RewriteOptions{Progress: func(r postgres.Rewritten) { told = append(told, r) }})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if diff := cmp.Diff(done, told); diff != "" || len(planned) != len(done) || len(done) < 16 {
+		t.Errorf("%d planned, %d done: %s", len(planned), len(done), diff)
+	}
+	for i := range planned {
+		if planned[i].Table != done[i].Table || planned[i].Before == 0 || planned[i].After != 0 || done[i].After == 0 {
+			t.Errorf("planned %+v, done %+v", planned[i], done[i])
+		}
+	}
+	stopped, stop := context.WithCancel(t.Context())
+	some, err := s.Rewrite(stopped, postgres.RewriteOptions{Progress: func(postgres.Rewritten) { stop() }})
+	if len(some) != 1 || err == nil {
+		t.Errorf("stopped after one: %d, %v", len(some), err)
 	}
 }
 

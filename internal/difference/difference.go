@@ -13,6 +13,7 @@ import (
 	"strconv"
 
 	"github.com/daybook-audit/daybook/internal/pointer"
+	"github.com/daybook-audit/daybook/internal/rawjson"
 )
 
 // Options says what a difference leaves out, hides and counts. A pointer is that of RFC 6901, "*" stands for any one step, and a rule holds
@@ -67,6 +68,23 @@ const MinSecret = 32
 type Change struct {
 	Path     string
 	Old, New []byte
+}
+
+// AppendJSON adds changes to dst as an event lists them.
+func AppendJSON(dst []byte, changes []Change) []byte {
+	dst = append(dst, '[')
+	for i := range changes {
+		c := &changes[i]
+		dst = append(append(rawjson.Comma(dst), `{"path":`...), rawjson.Quote(nil, []byte(c.Path))...)
+		if len(c.Old) > 0 {
+			dst = append(append(dst, `,"old":`...), c.Old...)
+		}
+		if len(c.New) > 0 {
+			dst = append(append(dst, `,"new":`...), c.New...)
+		}
+		dst = append(dst, '}')
+	}
+	return append(dst, ']')
 }
 
 // Compare returns where two documents differ, in the order of their paths: members by name, elements by index; nil is no document. The

@@ -96,6 +96,14 @@ func Trim(text []byte) []byte {
 	return text[i:End(text, i)]
 }
 
+// NotNull returns text, or nil when it is null.
+func NotNull(text []byte) []byte {
+	if string(text) == "null" {
+		return nil
+	}
+	return text
+}
+
 // IsObject reports whether text is that of an object. No text is none.
 func IsObject(text []byte) bool { return len(text) > 0 && text[0] == '{' }
 

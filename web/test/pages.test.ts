@@ -88,7 +88,6 @@ test("what came live stands in front and is not let go", async () => {
 	assert.equal(pages.row(1)?.entry.seq, 5000);
 	assert.equal(pages.row(5001)?.entry.seq, 0);
 	assert.equal(pages.row(2), undefined, "the page behind it was not let go");
-	assert.equal(pages.nameOf("u"), undefined);
 });
 
 test("what the page around the rows shows changes with the first answer, a problem and nothing else", async () => {

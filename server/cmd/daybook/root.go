@@ -37,7 +37,7 @@ func newRoot(e *env) *cobra.Command {
 		"run":    {newServe(e), newDev(e), newConfig(e), newDoctor(e), newBackup(e), newRestore(e), newFsck(e), newRecover(e), newUI(e), newBench(e)},
 		"log":    {newRecord(e), newEvents(e), newTail(e), newShow(e), newHistory(e), newQuery(e), newImport(e)},
 		"prove":  {newVerify(e), newMonitor(e), newCheckpoint(e)},
-		"keep":   {newExport(e), newRetention(e), newHold(e), newErase(e)},
+		"keep":   {newExport(e), newRetention(e), newHold(e), newErase(e), newScrub(e)},
 		"manage": {newOrg(e), newKey(e), newSchema(e), newContext(e), newWhoami(e), newCompletion(e), newVersion(e)},
 	} {
 		for _, c := range commands {

@@ -18,7 +18,7 @@ import (
 
 // completions is what could stand at a cursor in a query, and what is wrong with the query.
 type completions struct {
-	Completions []completion  `json:"completions" nullable:"false" doc:"The likeliest first, at most 12."`
+	Completions []completion  `json:"completions" nullable:"false" doc:"The likeliest first."`
 	Query       string        `json:"query" doc:"The normal form of q; empty when it has an error."`
 	Error       *queryProblem `json:"query_error,omitempty" doc:"What is wrong with q as it stands, while it is being typed. Absent: nothing."`
 }
@@ -32,6 +32,7 @@ type completion struct {
 }
 
 var (
+	paramMost     = param{"limit", "Most completions.", number(1, 100, mostCompletions)}
 	paramPos      = param{"pos", "Where the cursor stands, in characters from 0. Left out: at the end.", number(0, query.MaxText, 0)}
 	aboutComplete = operation{
 		id: "complete", tag: "Search", summary: "Complete a query",
@@ -60,6 +61,10 @@ func complete(c *call) error {
 	if len(text) > query.MaxText {
 		return invalid("invalid_value", paramQ.name, "a query has at most %d bytes.", query.MaxText)
 	}
+	most, err := c.whole(paramMost)
+	if err != nil {
+		return err
+	}
 	zone, err := c.zone()
 	if err != nil {
 		return err
@@ -77,7 +82,7 @@ func complete(c *call) error {
 	if at, ok := query.ValueAt(text, int(pos), o); ok {
 		shown.Completions = append(shown.Completions, words.values(at)...)
 	}
-	shown.Completions = shown.Completions[:min(len(shown.Completions), mostCompletions)]
+	shown.Completions = shown.Completions[:min(len(shown.Completions), int(most))]
 	q, err := query.Parse(text, o)
 	var wrong *query.Error
 	switch {

@@ -29,7 +29,7 @@ func (c *call) listWithin(within *query.Query) error {
 	if err != nil {
 		return err
 	}
-	q.Within, q.Gaps = c.within(within), true
+	q.Within, q.Gaps, q.Held = c.within(within), true, c.viewer() == nil
 	page, err := c.s.Book.Search(c.r.Context(), q)
 	if err != nil {
 		return err

@@ -73,7 +73,7 @@ func (s *Server) table() []*route {
 		{method: "GET", pattern: "/v1/targets/{type}/{id}/versions/{version}", fresh: freshAsked, scopes: auth.Read, org: orgRead, looks: viewed("versions"), handler: getVersion, about: aboutGetVersion},
 		{method: "GET", pattern: "/v1/targets/{type}/{id}/versions/{version}/restore-plan", fresh: freshAsked, scopes: auth.Read, org: orgRead, looks: viewed("versions"), handler: getRestorePlan, about: aboutGetRestorePlan},
 		{method: "GET", pattern: "/v1/summary", scopes: auth.Read, org: orgRead, handler: getSummary, about: aboutGetSummary},
-		{method: "GET", pattern: "/v1/complete", scopes: auth.Read, org: orgRead, looks: viewed("complete"), params: []param{paramQ, paramPos, paramTZ}, handler: complete, about: aboutComplete},
+		{method: "GET", pattern: "/v1/complete", scopes: auth.Read, org: orgRead, looks: viewed("complete"), params: []param{paramQ, paramPos, paramTZ, paramMost}, handler: complete, about: aboutComplete},
 		{method: "GET", pattern: "/v1/histogram", fresh: freshAsked, scopes: auth.Read, viewers: anyViewer, org: orgRead, looks: viewed("histogram"), params: []param{paramQ, paramFrom, paramTo, paramTZ, paramBars}, handler: getHistogram, about: aboutGetHistogram},
 		{method: "GET", pattern: "/v1/facets", fresh: freshAsked, scopes: auth.Read, viewers: anyViewer, org: orgRead, looks: viewed("facets"), params: []param{paramQ, paramFrom, paramTo, paramTZ, paramFields, paramTop, paramNames}, handler: getFacets, about: aboutGetFacets},
 

@@ -100,6 +100,7 @@ type entry struct {
 	ReceivedAt string   `json:"received_at" format:"date-time" example:"2026-11-21T14:22:07.402118Z"`
 	LeafHash   string   `json:"leaf_hash" doc:"SHA-256, base64." example:"DWs3Fgpci0003POYBQd4v0T7zttUWOX+0XKL25CeDmQ="`
 	OccurredAt string   `json:"occurred_at,omitempty" format:"date-time" doc:"As sent; that of received_at when the producer sent none."`
+	Held       bool     `json:"held,omitempty" doc:"true: a hold keeps the entry. There only in a list of entries, and only then."`
 	Erased     []string `json:"erased_fields,omitempty" doc:"JSON pointers of the fields that were erased, as far as their names were kept; there only if some were." example:"[\"/actor/email\"]"`
 	Flags      []string `json:"flags,omitempty" doc:"What was found wrong when it was recorded: schema_violation, schema_missing. There only if something was." example:"[\"schema_violation\"]"`
 	Removed    string   `json:"removed,omitempty" enum:"erased,retention,left_out" doc:"Nothing of the entry is left but its place, id, time and leaf hash: it was erased, or its time had passed. Retention may have left neither id nor time, or not even the hash. left_out: the log has it, the file that is shown has not."`

@@ -291,6 +291,9 @@ func (c *call) asSeen(e *daybook.Entry) *daybook.Entry {
 func (c *call) appendEntry(dst []byte, e *daybook.Entry) []byte {
 	hidden := c.hidden()
 	dst = c.asSeen(e).AppendJSON(dst)
+	if e.Held {
+		dst = append(dst[:len(dst)-1], `,"held":true}`...)
+	}
 	if e.Masked > 0 && c.s.Offline != nil {
 		hidden = c.s.Offline.Mask
 	}

@@ -129,6 +129,30 @@ func receiptID(t *testing.T, body string) string {
 	return receipt.ID
 }
 
+// TestViewerHeld: who reads a log sees which entries a hold keeps, a viewer does not.
+func TestViewerHeld(t *testing.T) {
+	t.Parallel()
+	f := newFixture(t, setup{})
+	f.record(f.acme, event("a.b", ""))
+	if w := f.do(ask{method: "POST", path: "/v1/holds", key: f.acme, body: `{"query":"action:a.b","reason":"Case 118"}`}); w.Code != http.StatusCreated {
+		t.Fatalf("place a hold: %d %s", w.Code, w.Body)
+	}
+	f.allowOrigins(f.acme, page)
+	for name, c := range map[string]struct {
+		ask  ask
+		want bool
+	}{
+		"a key":                {ask{path: "/v1/events", key: f.acme}, true},
+		"a viewer":             {from(page, f.mint(f.acme, ``), "/v1/events"), false},
+		"another organization": {ask{path: "/v1/events", key: f.globex}, false},
+	} {
+		w := f.do(c.ask)
+		if w.Code != http.StatusOK || strings.Contains(w.Body.String(), `"held":true`) != c.want {
+			t.Errorf("%s sees what is held, want %v: %d %s", name, c.want, w.Code, w.Body)
+		}
+	}
+}
+
 // TestViewerHide: what is withheld is in no answer, and no question finds out whether it is there, on no page.
 func TestViewerHide(t *testing.T) {
 	t.Parallel()

@@ -4,8 +4,10 @@ import (
 	"context"
 	"errors"
 	"log/slog"
+	"sync"
 	"sync/atomic"
 	"testing"
+	"testing/synctest"
 	"time"
 
 	"github.com/daybook-audit/daybook"
@@ -185,3 +187,49 @@ type dropped struct{}
 
 func (dropped) DropOrg(ctx context.Context, r daybook.DropRequest) error { return r.HandOver(ctx, nil) }
 func (dropped) FinishDrop(context.Context, daybook.OrgID) error          { return nil }
+
+// silent is a store that says nothing to who wants to read a document.
+type silent struct {
+	daybook.Documents
+	asked atomic.Int64
+}
+
+func (s *silent) Get(ctx context.Context, _ string, _ daybook.OrgID, _ string) (daybook.Document, error) {
+	s.asked.Add(1)
+	<-ctx.Done()
+	return daybook.Document{}, ctx.Err()
+}
+
+// While the store says nothing one asks it, not one after the other, and what is remembered holds on; when what there is cannot be heard,
+// those who waited have failed with who asked.
+func TestNews_together(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		docs := &silent{Documents: storetest.Memory()}
+		news := control.NewNews(docs, time.Now, func(context.Context) error { return nil })
+		var fault error
+		broken := control.NewNews(storetest.Memory(), time.Now, func(context.Context) error {
+			docs.asked.Add(1)
+			<-time.After(time.Second)
+			return fault
+		})
+		fault = errors.New("it cannot be heard")
+		for n, want := range map[*control.News]error{news: nil, broken: fault} {
+			docs.asked.Store(0)
+			begin := time.Now()
+			var calls sync.WaitGroup
+			for range 20 {
+				calls.Go(func() {
+					if err := n.Heed(context.Background()); !errors.Is(err, want) {
+						t.Errorf("got %v, want %v", err, want)
+					}
+				})
+				<-time.After(10 * time.Millisecond)
+			}
+			calls.Wait()
+			if took := time.Since(begin); took > 3*time.Second || docs.asked.Load() != 1 {
+				t.Errorf("20 calls took %s, and the store was asked %d times", took, docs.asked.Load())
+			}
+		}
+	})
+}

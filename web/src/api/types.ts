@@ -32,6 +32,8 @@ export type Entry = {
 	erased_fields?: string[];
 	/** JSON pointers of what the reader may not see. */
 	hidden_fields?: string[];
+	/** A hold keeps the entry; only lists say so. */
+	held?: true;
 	/** Why the entry itself is gone. */
 	removed?: "erased" | "retention";
 	correlation_id?: string;

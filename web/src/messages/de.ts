@@ -8,6 +8,7 @@ import integrity from "./de/integrity.json";
 import keeping from "./de/keeping.json";
 import keys from "./de/keys.json";
 import offline from "./de/offline.json";
+import queryhelp from "./de/queryhelp.json";
 import schemas from "./de/schemas.json";
 import start from "./de/start.json";
 import timeline from "./de/timeline.json";
@@ -29,6 +30,7 @@ const de: Language = {
 		...keeping,
 		...keys,
 		...offline,
+		...queryhelp,
 		...schemas,
 		...start,
 		...timeline,

@@ -117,13 +117,14 @@ export async function openLog(org: string, signal?: AbortSignal): Promise<void> 
 	known.value = found.failures;
 }
 
-/** How an entry stands, for its mark. */
-export function stateOf(entry: Pick<Entry, "id" | "seq">): State {
+/** How an entry stands, for its mark. Asked: the log has not said yet how far it is signed, so that nothing is claimed. */
+export function stateOf(entry: Pick<Entry, "id" | "seq">): State | "asked" {
 	const found = results.value.get(entry.id);
 	if (entry.seq >= falseFrom.value) return "failed";
 	if (found) return found.state;
-	const signed = log.value.info?.signedSize ?? Number.POSITIVE_INFINITY;
-	return entry.seq < signed ? "unchecked" : "waiting";
+	const info = log.value.info;
+	if (!info) return "asked";
+	return entry.seq < info.signedSize ? "unchecked" : "waiting";
 }
 
 /** Verifies entries as they are shown. Never throws: what cannot be verified says why in its result. */

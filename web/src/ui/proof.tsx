@@ -8,7 +8,7 @@ import { Button, LinkButton } from "./button";
 import { copy } from "./copy";
 import { Time } from "./time";
 
-const glyphs: Record<State, string> = { waiting: "○", unchecked: "●", verified: "✓", unknown: "◌", failed: "✗" };
+const glyphs: Record<State | "asked", string> = { asked: "·", waiting: "○", unchecked: "●", verified: "✓", unknown: "◌", failed: "✗" };
 
 /** The mark of an entry: never by colour alone. With words, what it says stands beside it. */
 export function ProofMark(props: { entry: Pick<Entry, "id" | "seq">; words?: boolean }) {

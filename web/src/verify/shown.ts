@@ -3,7 +3,7 @@ import type { Entry } from "./leaf";
 import { type Field, flatten } from "./payload";
 
 /** Members that the server adds to what was recorded. */
-const added = new Set(["org", "seq", "received_at", "leaf_hash", "erased_fields", "hidden_fields", "id", "occurred_at"]);
+const added = new Set(["org", "seq", "received_at", "leaf_hash", "erased_fields", "hidden_fields", "held", "id", "occurred_at"]);
 
 /**
  * Whether an entry, as the API showed it, says what the evidence proves: nothing more, nothing less, nothing else. It returns the path of

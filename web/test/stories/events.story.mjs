@@ -274,6 +274,43 @@ export default [
 		failures: ["/v1/events/evt_"],
 	},
 	{
+		name: "query-help",
+		themes: ["light", "dark"],
+		async run({ open, rows, page, expect, shot, axe }) {
+			await open("/o/org_acme/events");
+			await rows();
+			await page.keyboard.press("/");
+			await page.keyboard.type('reason:"why');
+			await page.keyboard.type("?");
+			expect((await page.inputValue("[data-query]")) === 'reason:"why?', "in quotes a question mark is no letter");
+			await page.keyboard.type('" ');
+			await page.keyboard.press("Shift+?");
+			await page.waitForSelector(".query-help li:has-text('meta.')");
+			expect(await page.evaluate(() => document.activeElement.textContent.startsWith("actor:usr_1")), "the focus is not on the first example");
+			await axe("help: ");
+			await shot("help");
+			await page.keyboard.press("Escape");
+			await page.waitForSelector("[data-query]:focus");
+			expect((await page.inputValue("[data-query]")) === 'reason:"why?" ', "the text was changed");
+			await page.keyboard.press("Escape");
+			await page.click("[aria-label='How to ask']");
+			await page.click(".query-help .link-button:text-is('has:')");
+			await page.waitForFunction(() => document.querySelector("[data-query]:focus")?.value === 'reason:"why?" has:');
+			await page.click("[aria-label='How to ask']");
+			await page.click(".query-help .link-button:text-is('outcome:failure,denied')");
+			await page.waitForSelector("[data-query]:focus");
+			await page.keyboard.press("Enter");
+			await page.waitForURL(/q=outcome:failure/);
+			await page.setViewportSize({ width: 390, height: 844 });
+			await page.click("[aria-label='How to ask']");
+			await page.waitForSelector(".query-help li:has-text('meta.')");
+			const wide = await page.evaluate(() => [document.documentElement, document.querySelector(".dialog-body")].some((e) => e.scrollWidth > e.clientWidth));
+			expect(!wide, "the help scrolls sideways");
+			await shot("phone");
+		},
+		failures: ["/v1/complete"],
+	},
+	{
 		name: "export",
 		async run({ open, rows, page, expect, shot }) {
 			await open("/o/org_acme/events?q=outcome:denied");

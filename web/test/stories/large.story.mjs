@@ -62,6 +62,85 @@ export default [
 		},
 	},
 	{
+		// As many pixels as 5,000,000 rows: more than an element can be high in any browser. The rows are few and very high.
+		name: "longest",
+		themes: ["light"],
+		axe: false,
+		async run({ open, rows, page, expect }) {
+			const count = 3000;
+			const perPage = 1000;
+			await page.route("**/v1/events?**", (route) => {
+				const top = Number(new URL(route.request().url()).searchParams.get("cursor") ?? count);
+				const entries = Array.from({ length: perPage }, (_, i) => ({
+					org,
+					seq: top - 1 - i,
+					id: `evt_${top - 1 - i}`,
+					received_at: "2026-11-22T10:00:00Z",
+					leaf_hash: "",
+					action: "page.turned",
+					actor: { type: "user", id: `u${i}` },
+				}));
+				const searched = { from: "", to: "", days: 1, of_days: 1, blocks: 1, complete: true };
+				return route.fulfill({
+					json: { entries, next_cursor: top > perPage ? String(top - perPage) : null, size: count, query: "", from: null, to: null, searched },
+				});
+			});
+			await page.addInitScript(() => addEventListener("DOMContentLoaded", () => document.documentElement.style.setProperty("--row", "60000px")));
+			await open("/o/org_acme/events?range=all&cols=seq,who");
+			await rows();
+			const seen = () =>
+				page.evaluate(() => {
+					const box = document.querySelector(".virtual").getBoundingClientRect();
+					const row = [...document.querySelectorAll("[data-row]")].find((r) => r.getBoundingClientRect().bottom > box.top + 1);
+					return [Number(row.dataset.row), Math.round(row.getBoundingClientRect().top - box.top)];
+				});
+			const to = async (share) => {
+				await page.evaluate((s) => {
+					const box = document.querySelector(".virtual");
+					box.scrollTop = s * box.scrollHeight;
+				}, share);
+				await page.evaluate(() => new Promise((done) => requestAnimationFrame(() => requestAnimationFrame(done))));
+			};
+			for (let i = 0; i < 3; i++) await to(1);
+			await page.waitForFunction((n) => document.querySelector("[role=grid]").getAttribute("aria-rowcount") === String(n), count + 1);
+			await to(1);
+			const under = await page.evaluate((n) => {
+				const box = document.querySelector(".virtual").getBoundingClientRect();
+				return [
+					document.querySelector(`[data-row="${n}"]`).getBoundingClientRect().bottom,
+					document.querySelector(".event-end").getBoundingClientRect().bottom,
+				].map((y) => Math.round(y - box.bottom));
+			}, count - 1);
+			expect(under[0] <= 0 && Math.abs(under[1]) <= 2, `under the last row and the end of the list there is more: ${under}`);
+			await to(0.5);
+			await page.waitForSelector("[data-row]");
+			const [middle, at] = await seen();
+			expect(Math.abs(middle - count / 2) < 10, `in the middle stands row ${middle}`);
+			await page.mouse.move(700, 500);
+			await page.mouse.wheel(0, 250);
+			await page.waitForFunction(
+				([row, top]) => {
+					const box = document.querySelector(".virtual").getBoundingClientRect();
+					return Math.abs(document.querySelector(`[data-row="${row}"]`)?.getBoundingClientRect().top - box.top - top) < 2;
+				},
+				[middle, at - 250],
+			);
+			// When the reader rests, the scroll bar goes where they are, and what they see stays.
+			const before = await page.evaluate(() => document.querySelector(".virtual").scrollTop);
+			await page.waitForFunction((was) => document.querySelector(".virtual").scrollTop !== was, before);
+			const [row, top] = await seen();
+			expect(row === middle && Math.abs(top - at + 250) < 2, `row ${middle} at ${at - 250} is row ${row} at ${top}`);
+			await page.click(`[data-row="${row}"]`);
+			await page.keyboard.press("Escape");
+			await page.keyboard.press("End");
+			await page.waitForSelector(`[data-row="${count - 1}"]:focus`);
+			await page.keyboard.press("Home");
+			await page.waitForSelector('[data-row="0"]:focus');
+			expect((await seen())[0] === 0, "Home does not lead to the first row");
+		},
+		failures: ["/v1/events/evt_"],
+	},
+	{
 		name: "rows-first",
 		axe: false,
 		async run({ context, open, rows, page, expect }) {

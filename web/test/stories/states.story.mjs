@@ -112,6 +112,10 @@ export default [
 			await shot("erased");
 			await open(`/o/${org}/events?sel=${ids[0]}`);
 			await page.waitForSelector(".fate >> text=/Kept by the hold “Case 118” .hold_/");
+			// The row says so too, in a sign and in words; the others do not.
+			const kept = await page.locator(".event-row:has(.event-held)").allInnerTexts();
+			expect(kept.length === 1 && /Kept by a hold/.test(kept[0]), `marked as held: ${kept.join("; ")}`);
+			await shot("held");
 			// What the log itself recorded reads as a sentence, too.
 			await page.waitForSelector(".event-row >> text=placed a hold: Case 118");
 			await page.waitForSelector(".event-row >> text=erased values: Request 7");

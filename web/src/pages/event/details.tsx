@@ -105,7 +105,7 @@ export function Details(props: Props) {
 }
 
 /** Members of every entry, which stand in its head. */
-const common = new Set(["org", "seq", "id", "received_at", "occurred_at", "leaf_hash", "erased_fields", "hidden_fields", "removed", "reason"]);
+const common = new Set(["org", "seq", "id", "received_at", "occurred_at", "leaf_hash", "erased_fields", "hidden_fields", "held", "removed", "reason"]);
 
 /** What an act of the log says, as it was recorded. */
 function Act(props: { entry: Entry }) {

@@ -33,7 +33,7 @@ import { usePages } from "./usepages";
 // What comes with a click.
 const EventDrawer = lazy(() => import("../event/drawer"));
 const ExportDialog = lazy(() => import("../exports/this"));
-const SaveDialog = lazy(() => import("./save"));
+const ViewForm = lazy(() => import("../views/form"));
 
 /** The range of an address that names none. */
 const firstRange = "now-7d";
@@ -210,7 +210,7 @@ export default function Events() {
 					{facetList}
 				</Dialog>
 			) : null}
-			{saving ? <SaveDialog org={org} onClose={() => setSaving(false)} /> : null}
+			{saving ? <ViewForm org={org} onClose={() => setSaving(false)} /> : null}
 			{exporting ? <ExportDialog org={org} search={search} onClose={() => setExporting(false)} /> : null}
 		</div>
 	);

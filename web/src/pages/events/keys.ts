@@ -32,8 +32,7 @@ export function useEventKeys(p: Props): void {
 		const at = Math.max(0, Math.min(index, pages.count - 1));
 		p.setFocus(at);
 		p.list.current?.reveal(at);
-		// A row in sight has the focus before the next key; one that was scrolled to must be rendered first.
-		if (!focusRow(at)) requestAnimationFrame(() => focusRow(at));
+		focusSoon(at, patience);
 		const row = pages.row(at);
 		if (sel && row) url.set({ sel: row.entry.id });
 	};
@@ -107,6 +106,19 @@ export function useEventKeys(p: Props): void {
 		},
 		"[": () => move(p, -1),
 		"]": () => move(p, 1),
+	});
+}
+
+/** Frames that a row is waited for: one that was scrolled to must be rendered, one that was let go must come back from the server. */
+const patience = 300;
+
+/** Gives a row the focus, as soon as it is in the page, unless the person has gone elsewhere meanwhile. */
+function focusSoon(index: number, frames: number): void {
+	const now = document.activeElement;
+	if (focusRow(index) || frames === 0) return;
+	requestAnimationFrame(() => {
+		const at = document.activeElement;
+		if (at === now || at === document.body) focusSoon(index, frames - 1);
 	});
 }
 

@@ -69,7 +69,7 @@ export function EventList(props: Props) {
 				<div role="rowgroup">
 					<div class="event-head" role="row" aria-rowindex={1}>
 						{props.columns.map((c) => (
-							<span key={c} role="columnheader" class="cut">
+							<span key={c} role="columnheader" class={`cut cell-${c.replace(/[^a-z]/g, "-")}`}>
 								{c === "time" && pages.search.order === "occurred" ? t("col.time.sorted", { zone: zoneName(props.zone) }) : columnName(c, zoneName(props.zone))}
 							</span>
 						))}

@@ -1,11 +1,15 @@
 // The search box: one line, painted by the tokenizer, completed and judged by the server. Typing does not search, since every search is
 // recorded in the log: Enter does.
 import { useEffect, useId, useLayoutEffect, useRef, useState } from "preact/hooks";
+import lazy from "preact-iso/lazy";
 import { ask, inWords } from "../../api/client";
 import type { QueryError } from "../../api/types";
 import { t } from "../../messages/messages";
 import { partner, tokens, toPoints, toUnits } from "../../query/tokens";
+import { shortcuts } from "../../state/prefs";
 import { Button } from "../../ui/button";
+
+const QueryHelp = lazy(() => import("../queryhelp/queryhelp"));
 
 type Completion = { text: string; means: string; from: number; to: number; count?: number };
 type Completions = { completions: Completion[]; query_error?: QueryError };
@@ -29,6 +33,8 @@ export function QueryBox(props: Props) {
 	const [{ of, found, chosen }, setOffer] = useState(nothing);
 	const [wrong, setWrong] = useState<QueryError | null>(props.error);
 	const [scrolled, setScrolled] = useState(0);
+	const [helping, setHelping] = useState(false);
+	const offered = useRef("");
 	const input = useRef<HTMLInputElement>(null);
 	const place = useRef(-1); // where the caret goes with the next text
 	const id = useId();
@@ -95,12 +101,24 @@ export function QueryBox(props: Props) {
 		else if (event.key === "Tab" && open && !event.shiftKey) accept(found[Math.max(0, chosen)] as Completion);
 		else if (event.key === "Enter" && open && chosen >= 0) accept(found[chosen] as Completion);
 		else if (event.key === "Enter") search(text);
+		else if (event.key === "?" && shortcuts.value === "on" && !quoted(text, input.current?.selectionStart ?? 0)) setHelping(true);
 		else if (event.key === "Escape" && open) close();
 		else if (event.key === "Escape") input.current?.blur();
 		else return;
 		event.preventDefault();
 		event.stopPropagation();
 	};
+	/** What the help offers: an example in place of the text, a field at its end. It is written when the dialog has given the focus back. */
+	const write = (what: string, whole: boolean) => {
+		offered.current = whole || text.trim() === "" ? what : `${text.trimEnd()} ${what}`;
+		setHelping(false);
+	};
+	useEffect(() => {
+		const next = offered.current;
+		if (helping || next === "") return;
+		offered.current = "";
+		put(next, next.length);
+	}, [helping]);
 	const see = () => {
 		const el = input.current;
 		if (el && document.activeElement === el) setCaret(el.selectionStart ?? 0);
@@ -146,7 +164,10 @@ export function QueryBox(props: Props) {
 					onFocus={see}
 					onBlur={close}
 				/>
-				{text ? <Button class="query-clear" kind="plain" small icon="x" label={t("query.clear")} onClick={() => search("")} /> : null}
+				<span class="query-buttons">
+					{text ? <Button kind="plain" small icon="x" label={t("query.clear")} onClick={() => search("")} /> : null}
+					<Button kind="plain" small icon="circle-question-mark" label={t("query.help")} popup="dialog" onClick={() => setHelping(true)} />
+				</span>
 				<div
 					class="query-list"
 					id={`${id}-list`}
@@ -174,6 +195,7 @@ export function QueryBox(props: Props) {
 					))}
 				</div>
 			</div>
+			{helping ? <QueryHelp org={props.org} onWrite={write} onClose={() => setHelping(false)} /> : null}
 			{shown ? (
 				<p class="query-error" id={`${id}-error`} role="alert">
 					<span>{shown.message}</span>
@@ -195,6 +217,9 @@ export function QueryBox(props: Props) {
 		</search>
 	);
 }
+
+/** Whether a place is in quotes: there "?" is a letter like any other. */
+const quoted = (text: string, at: number): boolean => tokens(text.slice(0, at)).some((one) => one.unclosed);
 
 /** The text again, in colours, under an input whose own text is transparent. */
 function Paint(props: { text: string; caret: number; error: QueryError | null; scrolled: number }) {

@@ -1,4 +1,5 @@
 import { t } from "../../messages/messages";
+import { Icon } from "../../ui/icon";
 import { ProofMark } from "../../ui/proof";
 import { period, shortTime, span } from "../../ui/time";
 import type { Row } from "./fold";
@@ -94,6 +95,12 @@ function what(row: Row, zone: string) {
 	const again = repeated(row, zone);
 	return (
 		<>
+			{e.held ? (
+				<span class="event-held" title={t("held")}>
+					<Icon name="lock" />
+					<span class="hidden-text">{t("held")}. </span>
+				</span>
+			) : null}
 			<Outcome of={e} />
 			<bdi>{read(e).what}</bdi>
 			{again ? <span class="muted"> {again}</span> : null}

@@ -12,7 +12,7 @@ import { Empty, ProblemBanner, Skeleton, toast } from "../../ui/notice";
 import { zoneOf } from "../../ui/time";
 import { rangeName } from "../events/range";
 import { createView, deleteView, eventsOf, listViews, type NewView, putView, type View } from "./api";
-import { EditView } from "./edit";
+import ViewForm from "./form";
 import { t } from "./texts";
 
 export default function Views() {
@@ -74,17 +74,7 @@ export default function Views() {
 					) : null;
 				})}
 			</div>
-			{edited ? (
-				<EditView
-					org={org}
-					of={edited}
-					onClose={() => setEdited(null)}
-					onDone={() => {
-						setEdited(null);
-						list.again();
-					}}
-				/>
-			) : null}
+			{edited ? <ViewForm org={org} of={edited} onClose={() => setEdited(null)} onDone={list.again} /> : null}
 		</div>
 	);
 }

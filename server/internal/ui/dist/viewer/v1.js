@@ -1,1 +1,1 @@
-import "./viewer-PYX7EMTB.js";
+import "./viewer-WKFUILMF.js";

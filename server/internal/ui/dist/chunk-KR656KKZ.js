@@ -1,1 +1,0 @@
-import{j as r}from"./chunk-AGUQTXTT.js";function i(t,e){return r("/v1/summary",{org:t,...e?{signal:e}:{}})}export{i as a};

@@ -1,0 +1,1 @@
+import{a}from"./chunk-OWHBXSEB.js";import"./chunk-QNBXBZ66.js";import"./chunk-WBDLPI2C.js";import"./chunk-LHDQYQ3A.js";import"./chunk-RFRPUWFX.js";import"./chunk-YZW2MMS5.js";import"./chunk-DRWIOQTA.js";import"./chunk-LV23SQTV.js";import"./chunk-6EUNPTCC.js";import"./chunk-B6K42VPD.js";import"./chunk-W5ROS744.js";import"./chunk-5K65CRL6.js";export{a as default};

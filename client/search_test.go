@@ -80,7 +80,8 @@ func TestCheckpoints(t *testing.T) {
 	}
 	at := time.Date(2026, 11, 21, 14, 20, 7, 0, time.UTC)
 	want := []client.StoredCheckpoint{
-		{Size: 9, SignedAt: at.Add(2*time.Minute + 402118*time.Microsecond), Root: "DWs3", Note: "n9"}, {Size: 7, SignedAt: at.Add(time.Minute), Damaged: true},
+		{Size: 9, SignedAt: at.Add(2*time.Minute + 402118*time.Microsecond), Root: "DWs3", Note: "n9"},
+		{Size: 7, SignedAt: at.Add(time.Minute), Damaged: true},
 		{Size: 3, SignedAt: at, Root: "DWs4", Note: "n3"},
 	}
 	if diff := cmp.Diff(want, got); diff != "" {

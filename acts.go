@@ -10,7 +10,9 @@ import (
 	"sync"
 	"sync/atomic"
 
+	"github.com/daybook-audit/daybook/internal/kept"
 	"github.com/daybook-audit/daybook/internal/keyring"
+	"github.com/daybook-audit/daybook/internal/stored"
 	"github.com/daybook-audit/daybook/internal/typeid"
 	"github.com/daybook-audit/daybook/leaf"
 	"github.com/daybook-audit/daybook/query"
@@ -84,7 +86,7 @@ func removes(text []byte) bool {
 }
 
 // form returns the form to which c reduces what it names as a whole.
-func (c *control) form() byte { return Leave(c.Keep).form() }
+func (c *control) form() kept.Form { return Leave(c.Keep).form() }
 
 // newID returns a new public id with a prefix, such as ers_….
 func newID(prefix string) string { return typeid.New(prefix) }
@@ -125,9 +127,9 @@ func parseControlSlip(s *Slip) (controlSlip, error) {
 	case len(b) < 3 || b[1] > 1:
 		return c, damaged("a control slip of %d bytes", len(b))
 	}
-	r := columnReader{rest: b[2:]}
-	c.removes, c.done = b[1] == 1, int64(r.uvarint(1<<62))
-	if r.bad || len(r.rest) > 0 {
+	r := stored.Read(b[2:])
+	c.removes, c.done = b[1] == 1, r.Count(1<<62)
+	if !r.End() {
 		return c, damaged("a control slip of %d bytes", len(b))
 	}
 	return c, nil
@@ -278,7 +280,7 @@ func (a *knownActs) read(ctx context.Context, b *Book, v *view) error {
 	}
 	for _, r := range v.runs {
 		for i := max(0, int(a.through-r.first())); i < r.len(); i++ {
-			if r.c.entries[r.at+i].state>>stateKind != KindControl {
+			if r.c.Kind(r.at+i) != KindControl {
 				continue
 			}
 			e := r.entry(i)
@@ -292,21 +294,21 @@ func (a *knownActs) read(ctx context.Context, b *Book, v *view) error {
 }
 
 // take takes one control entry. What it says of itself and is no longer there, it does not say.
-func (a *knownActs) take(org OrgID, e *packed) error {
-	text, err := e.remainder()
+func (a *knownActs) take(org OrgID, e *kept.Entry) error {
+	text, err := e.Remainder()
 	if err != nil {
-		return err
+		return ofStored(err)
 	}
 	c, err := parseControl(text)
 	if err != nil {
-		return fmt.Errorf("control entry %d: %w", e.seq, err)
+		return fmt.Errorf("control entry %d: %w", e.Seq, err)
 	}
 	switch {
 	case c.Op == keyring.OpKey || c.Op == keyring.OpEpoch:
 		return a.key(text, e)
 	case c.Op == opErase:
 		a.erased(org, c, e)
-	case c.Op == opPrune && c.form() == formNone:
+	case c.Op == opPrune && c.form() == kept.FormNone:
 		a.lost = append(slices.Clip(a.lost), c.items...) // ascending: they name more and more of the log
 	case c.Op == opHold && c.State == holdPlaced:
 		return a.placed(c, e)

@@ -4,25 +4,28 @@ import (
 	"fmt"
 	"math/rand/v2"
 	"testing"
+
+	"github.com/daybook-audit/daybook/internal/kept"
+	"github.com/daybook-audit/daybook/internal/packed"
 )
 
 // typicalEntries returns consecutive entries of about 690 bytes with values that repeat as they do in practice.
-func typicalEntries(tb testing.TB, n int) []packed {
+func typicalEntries(tb testing.TB, n int) []kept.Entry {
 	tb.Helper()
 	rng := rand.New(rand.NewPCG(1, 2))
-	es := make([]packed, n)
+	es := make([]kept.Entry, n)
 	for i := range es {
 		user, doc := rng.IntN(80), rng.IntN(2000)
-		es[i] = packed{
-			seq: int64(i), received: 1_795_000_000_000_000 + int64(i)*3_000, id: NewID(),
-			body: fmt.Appendf(nil, `{"action":"%s","occurred_at":"2026-11-18T%02d:%02d:%02d.%06dZ","actor":{"type":"user","id":"usr_%08x","name":"Grace Hopper %d","email":"grace.%d@acme.example"},`+
+		es[i] = kept.Entry{
+			Seq: int64(i), Received: 1_795_000_000_000_000 + int64(i)*3_000, ID: NewID(),
+			Body: fmt.Appendf(nil, `{"action":"%s","occurred_at":"2026-11-18T%02d:%02d:%02d.%06dZ","actor":{"type":"user","id":"usr_%08x","name":"Grace Hopper %d","email":"grace.%d@acme.example"},`+
 				`"targets":[{"type":"invoice","id":"inv_%08x","name":"Invoice %d"},{"type":"account","id":"acc_%d"}],"context":{"ip":"203.0.113.%d","user_agent":"Mozilla/5.0 (X11; Linux x86_64; rv:149.0) Gecko/20100101 Firefox/149.0","request_id":"req_%016x","http":{"method":"PUT","route":"/v1/invoices/{id}","status_code":200}},`+
 				`"outcome":"success","changes":[{"path":"/amount","old":"%d.00","new":"%d.00"},{"path":"/due","old":"2026-12-01","new":"2026-12-15"}],"reason":"PO %d","correlation_id":"job_%d","metadata":{"plan":"pro","region":"eu-west-1","amount":%d}}`,
 				[]string{"invoice.updated", "invoice.paid", "invoice.sent", "user.login"}[rng.IntN(4)], rng.IntN(24), rng.IntN(60), rng.IntN(60), rng.IntN(1e6), user, user, user,
 				doc, doc, doc%50, rng.IntN(250), rng.Uint64(), rng.IntN(5000), rng.IntN(5000), rng.IntN(9999), rng.IntN(20), rng.IntN(5000)),
 		}
-		for j := range es[i].secret {
-			es[i].secret[j] = byte(rng.Uint32())
+		for j := range es[i].Secret {
+			es[i].Secret[j] = byte(rng.Uint32())
 		}
 	}
 	return es
@@ -47,7 +50,7 @@ func BenchmarkMergeBlock(b *testing.B) {
 	es := typicalEntries(b, windowSize)
 	size := 0
 	for i := range es {
-		size += len(es[i].body)
+		size += len(es[i].Body)
 	}
 	var bb blockBuilder
 	p := piece{state: stateWhole}
@@ -66,10 +69,10 @@ func BenchmarkMergeBlock(b *testing.B) {
 }
 
 func BenchmarkUnpackBlock(b *testing.B) {
-	row := packBlock(&Head{}, typicalEntries(b, windowSize))
+	row := new(packed.BlockWriter).Append(nil, packed.Log{}, typicalEntries(b, windowSize), packed.Zstd)
 	b.ReportAllocs()
 	for b.Loop() {
-		if _, err := unpackBlock(row); err != nil {
+		if _, err := packed.ReadBlock(row, nil); err != nil {
 			b.Fatal(err)
 		}
 	}

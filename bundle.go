@@ -12,6 +12,7 @@ import (
 	"golang.org/x/mod/sumdb/tlog"
 
 	"github.com/daybook-audit/daybook/internal/bundle"
+	"github.com/daybook-audit/daybook/internal/kept"
 	"github.com/daybook-audit/daybook/internal/merkle"
 	"github.com/daybook-audit/daybook/leaf"
 	"github.com/daybook-audit/daybook/query"
@@ -246,7 +247,7 @@ func (s *bundler) rotations() error {
 		if err != nil {
 			return err
 		}
-		err = s.l.b.eachLeaf(s.ctx, s.view, r.seq, r.seq+1, func(e *packed, d *leaf.Doc) error {
+		err = s.l.b.eachLeaf(s.ctx, s.view, r.seq, r.seq+1, func(e *kept.Entry, d *leaf.Doc) error {
 			if err := s.show(e, in.LeafHash, false, d); err != nil {
 				return err
 			}
@@ -261,15 +262,15 @@ func (s *bundler) rotations() error {
 
 // show makes e with its leaf hash what a bundle shows of it. With a mask that may withhold something of it, it has its fields too. It reads
 // into d.
-func (s *bundler) show(e *packed, h tlog.Hash, masked bool, d *leaf.Doc) (err error) {
-	s.shown = bundle.Entry{Seq: e.seq, Kind: e.kind, ID: e.id, Received: e.received, Hash: h}
-	if e.form == formWhole {
-		s.shown.Secret, s.shown.Payload = e.secret, e.text(nil)
+func (s *bundler) show(e *kept.Entry, h tlog.Hash, masked bool, d *leaf.Doc) (err error) {
+	s.shown = bundle.Entry{Seq: e.Seq, Kind: e.Kind, ID: e.ID, Received: e.Received, Hash: h}
+	if e.Form == kept.FormWhole {
+		s.shown.Secret, s.shown.Payload = e.Secret, e.Text(nil)
 	}
-	if masked || e.form != formWhole {
-		s.shown.Fields, err = e.fields(d)
+	if masked || e.Form != kept.FormWhole {
+		s.shown.Fields, err = e.Disclosed(d)
 	}
-	return err
+	return ofStored(err)
 }
 
 func (s *bundler) consistency() error {
@@ -311,8 +312,9 @@ func (s *bundler) entries() error {
 }
 
 // entry writes one entry of the range.
-func (s *bundler) entry(e *packed, d *leaf.Doc) error {
-	h, err := e.leafHash(d)
+func (s *bundler) entry(e *kept.Entry, d *leaf.Doc) error {
+	h, err := e.Hash(d)
+	err = ofStored(err)
 	if CodeOf(err) == CodeGone { // which may be news to the reader
 		err = cmp.Or(s.explained(e), err)
 	}
@@ -324,36 +326,36 @@ func (s *bundler) entry(e *packed, d *leaf.Doc) error {
 		return err
 	}
 	if !shown {
-		return s.out.Hash(e.seq, h)
+		return s.out.Hash(e.Seq, h)
 	}
 	if err := s.explained(e); err != nil {
 		return err
 	}
 	switch {
-	case e.form == formHash:
-		return s.out.Hash(e.seq, h)
-	case e.gone():
-		l, err := e.leafOf(d)
+	case e.Form == kept.FormHash:
+		return s.out.Hash(e.Seq, h)
+	case e.Gone():
+		l, err := e.Leaf(d)
 		if err != nil {
-			return err
+			return ofStored(err)
 		}
 		return s.out.Leaf(&l)
 	}
-	if err := s.show(e, h, len(s.q.Mask) > 0 && e.kind == KindEvent, d); err != nil {
+	if err := s.show(e, h, len(s.q.Mask) > 0 && e.Kind == KindEvent, d); err != nil {
 		return err
 	}
 	return s.out.Entry(&s.shown)
 }
 
 // shows reports whether an entry of the range is to be shown, as far as that is still possible.
-func (s *bundler) shows(e *packed) (bool, error) {
+func (s *bundler) shows(e *kept.Entry) (bool, error) {
 	switch {
-	case e.kind == KindEvent && !s.scan.all:
+	case e.Kind == KindEvent && !s.scan.all:
 		return s.scan.match(e)
-	case e.kind == KindControl && s.q.WithoutHolds:
-		text, err := e.remainder()
+	case e.Kind == KindControl && s.q.WithoutHolds:
+		text, err := e.Remainder()
 		if err != nil {
-			return false, err
+			return false, ofStored(err)
 		}
 		c, err := parseControl(text)
 		return err == nil && c.Op != opHold, nil // what cannot be read explains nothing, and may be one

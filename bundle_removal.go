@@ -6,14 +6,15 @@ import (
 	"math"
 	"slices"
 
+	"github.com/daybook-audit/daybook/internal/kept"
 	"github.com/daybook-audit/daybook/leaf"
 )
 
 // explanation is a control entry that says that something in the range of a bundle was removed, or one of a hold.
 type explanation struct {
-	entry packed
+	entry kept.Entry
 	items leaf.Items // of a removal
-	form  byte       // to which it reduces what it names as a whole
+	form  kept.Form  // to which it reduces what it names as a whole
 }
 
 // controls writes the control entries outside the bundle's range that explain what is missing in it. With them come all holds, placed
@@ -23,17 +24,17 @@ func (s *bundler) controls() error {
 		return err
 	}
 	whole := s.begin > 0 && s.q.First == s.begin // what came before must be judged without seeing it
-	if !whole && !slices.ContainsFunc(s.why, func(r explanation) bool { return r.items != nil && s.outside(r.entry.seq) }) {
+	if !whole && !slices.ContainsFunc(s.why, func(r explanation) bool { return r.items != nil && s.outside(r.entry.Seq) }) {
 		return nil
 	}
 	d := leaf.Get()
 	defer leaf.Put(d)
 	for i := range s.why {
 		e := &s.why[i].entry
-		if !s.outside(e.seq) {
+		if !s.outside(e.Seq) {
 			continue
 		}
-		in, err := s.l.inclusion(s.tree, e.seq, s.e.size)
+		in, err := s.l.inclusion(s.tree, e.Seq, s.e.size)
 		if err != nil {
 			return err
 		}
@@ -55,10 +56,10 @@ func (s *bundler) outside(seq int64) bool {
 // findExplanations adds what v says about removals since the last time.
 func (s *bundler) findExplanations(v view) error {
 	covered := leaf.Items{{First: s.q.First, Last: s.q.End - 1}}
-	err := s.l.b.eachControl(s.ctx, v, s.looked, func(e *packed) error {
-		text, err := e.remainder()
+	err := s.l.b.eachControl(s.ctx, v, s.looked, func(e *kept.Entry) error {
+		text, err := e.Remainder()
 		if err != nil {
-			return err
+			return ofStored(err)
 		}
 		c, err := parseControl(text)
 		if err != nil {
@@ -68,14 +69,14 @@ func (s *bundler) findExplanations(v view) error {
 		if c.removes() {
 			// A bundle that begins with what is left of the log shows who removed what came before.
 			_, ok := c.items.Meets(covered)
-			if !ok && (c.form() != formNone || s.q.First != s.begin) {
+			if !ok && (c.form() != kept.FormNone || s.q.First != s.begin) {
 				return nil
 			}
 			r.items, r.form = c.items, c.form()
 		} else if c.Op != opHold || s.q.WithoutHolds {
 			return nil
 		}
-		r.entry.body = slices.Clone(e.body) // its block need not be kept
+		r.entry.Body = slices.Clone(e.Body) // its block need not be kept
 		s.why = append(s.why, r)
 		return nil
 	})
@@ -88,10 +89,10 @@ func (s *bundler) findExplanations(v view) error {
 
 // explained refuses an entry of which something was removed since the checkpoint that the bundle hangs on: what explains it is in no
 // tree that the reader gets. What nothing explains is shown as it is: the verifier will say so.
-func (s *bundler) explained(e *packed) error {
-	missing, err := e.missing()
+func (s *bundler) explained(e *kept.Entry) error {
+	missing, err := e.Missing()
 	if err != nil {
-		return err
+		return ofStored(err)
 	}
 	for _, field := range missing {
 		if s.removed(e, field, s.e.size) {
@@ -105,7 +106,7 @@ func (s *bundler) explained(e *packed) error {
 		if s.removed(e, field, math.MaxInt64) {
 			return &Error{
 				Code: CodeConflict, Rule: "removed_since",
-				Message: fmt.Sprintf("something of entry %d was removed after the checkpoint of size %d: begin again with a newer one", e.seq, s.e.size),
+				Message: fmt.Sprintf("something of entry %d was removed after the checkpoint of size %d: begin again with a newer one", e.Seq, s.e.size),
 			}
 		}
 	}
@@ -113,47 +114,15 @@ func (s *bundler) explained(e *packed) error {
 }
 
 // removed reports whether a control entry below size explains that field of e is gone; -1: the whole of it.
-func (s *bundler) removed(e *packed, field int, size int64) bool {
+func (s *bundler) removed(e *kept.Entry, field int, size int64) bool {
 	return slices.ContainsFunc(s.why, func(r explanation) bool {
-		return r.entry.seq < size && r.items.Covers(e.seq, field) && r.form >= min(e.form, formHash)
+		return r.entry.Seq < size && r.items.Covers(e.Seq, field) && r.form >= min(e.Form, kept.FormHash)
 	})
-}
-
-// fields returns the fields of p with their salts, as far as they are there. It reads into d; the result is nobody else's.
-func (p *packed) fields(d *leaf.Doc) ([]leaf.Field, error) {
-	if p.form == formFields {
-		return readFields(p.body)
-	}
-	if _, err := p.leafOf(d); err != nil {
-		return nil, err
-	}
-	return d.Fields(&p.secret), nil
-}
-
-// missing returns the indexes of the fields of p that are gone; -1 alone: all of them.
-func (p *packed) missing() ([]int, error) {
-	switch p.form {
-	case formLeaf, formHash, formNone:
-		if why, _, err := p.tombstone(); err != nil || why == LeftOut {
-			return nil, err
-		}
-		return []int{-1}, nil
-	case formFields:
-		fs, err := readFields(p.body)
-		var missing []int
-		for i := range fs {
-			if fs[i].Withheld && fs[i].Type != fieldLeftOut {
-				missing = append(missing, i)
-			}
-		}
-		return missing, err
-	}
-	return nil, nil
 }
 
 // eachControl gives the control entries about removal in v from a seq on, in order: erasures, prunings and holds. What it gives is valid
 // during the call.
-func (b *Book) eachControl(ctx context.Context, v view, from int64, each func(e *packed) error) error {
+func (b *Book) eachControl(ctx context.Context, v view, from int64, each func(e *kept.Entry) error) error {
 	slips, err := b.controlSlips(ctx, v.head.Log)
 	if err != nil {
 		return err
@@ -162,7 +131,7 @@ func (b *Book) eachControl(ctx context.Context, v view, from int64, each func(e 
 		if s.seq < from || s.seq >= v.head.Packed {
 			continue
 		}
-		err := b.eachLeaf(ctx, v, s.seq, s.seq+1, func(e *packed, _ *leaf.Doc) error { return each(e) })
+		err := b.eachLeaf(ctx, v, s.seq, s.seq+1, func(e *kept.Entry, _ *leaf.Doc) error { return each(e) })
 		if err != nil {
 			return fmt.Errorf("read control entry %d: %w", s.seq, err)
 		}
@@ -170,7 +139,7 @@ func (b *Book) eachControl(ctx context.Context, v view, from int64, each func(e 
 	for i := v.runAt(max(from, v.head.Packed)); i < len(v.runs); i++ {
 		r := v.runs[i].from(from)
 		for k := range r.len() {
-			if r.c.entries[r.at+k].state>>stateKind != KindControl {
+			if r.c.Kind(r.at+k) != KindControl {
 				continue
 			}
 			e := r.entry(k)

@@ -6,6 +6,7 @@ import (
 	"slices"
 
 	"github.com/daybook-audit/daybook/internal/cache"
+	"github.com/daybook-audit/daybook/internal/packed"
 )
 
 // chunkSeqs is the run of seqs whose block metas are listed and cached together: 64 windows.
@@ -16,7 +17,7 @@ const chunkSeqs = 64 * windowSize
 // A swapped block may stay listed here: reading it is ErrNotExist then, and the reader forgets the chunk and lists again.
 type blockCache struct {
 	listings *cache.Cache[listedKey, listing]
-	blocks   *cache.Cache[BlockRef, *block]
+	blocks   *cache.Cache[BlockRef, *packed.Block]
 }
 
 // listedKey names a chunk or a window of the tail by its number.
@@ -40,7 +41,7 @@ type metaChunk struct {
 
 // newBlockCache returns a cache for so many bytes of metas, and two thirds of that in blocks.
 func newBlockCache(bytes int64) *blockCache {
-	return &blockCache{listings: cache.New[listedKey, listing](bytes), blocks: cache.New[BlockRef, *block](bytes / 3 * 2)}
+	return &blockCache{listings: cache.New[listedKey, listing](bytes), blocks: cache.New[BlockRef, *packed.Block](bytes / 3 * 2)}
 }
 
 // drop forgets what is known of a log's blocks: the merger calls it when it has replaced some. What is known of the tail stays true.
@@ -92,7 +93,7 @@ func (c *blockCache) metas(ctx context.Context, s Store, log LogNo, seq, packed 
 
 // block returns the block of the log of h that m describes. ErrNotExist: it was swapped out. With into it is not kept, since what reads a
 // whole log would push out what searches need: unless it is cached it stands in into, and is good until that is used again.
-func (c *blockCache) block(ctx context.Context, s Store, h *Head, m *BlockMeta, into *[]byte) (*block, error) {
+func (c *blockCache) block(ctx context.Context, s Store, h *Head, m *BlockMeta, into *[]byte) (*packed.Block, error) {
 	log := int64(h.Log)
 	if into != nil {
 		if b, ok := c.blocks.Peek(log, m.BlockRef); ok {
@@ -108,13 +109,13 @@ func (c *blockCache) block(ctx context.Context, s Store, h *Head, m *BlockMeta, 
 	if err != nil {
 		return nil, err
 	}
-	c.blocks.Put(log, of, m.BlockRef, b, int64(b.bytes()))
+	c.blocks.Put(log, of, m.BlockRef, b, b.Bytes())
 	return b, nil
 }
 
 // readBlock reads the block of the log of h that m describes, past every cache. What does not hold of it is a [DamageError]. With into it
-// stands there, as unpackBlockInto has it.
-func readBlock(ctx context.Context, s Store, h *Head, m *BlockMeta, into *[]byte) (*block, error) {
+// stands there, as packed.ReadBlock has it.
+func readBlock(ctx context.Context, s Store, h *Head, m *BlockMeta, into *[]byte) (*packed.Block, error) {
 	data, err := s.Read(ctx, h.Log, []BlockRef{m.BlockRef})
 	if err != nil {
 		return nil, fmt.Errorf("read block %d of log %d: %w", m.First, h.Log, err)

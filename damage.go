@@ -3,6 +3,10 @@ package daybook
 import (
 	"errors"
 	"fmt"
+
+	"github.com/daybook-audit/daybook/internal/kept"
+	"github.com/daybook-audit/daybook/internal/packed"
+	"github.com/daybook-audit/daybook/internal/stored"
 )
 
 // Damage is a place of a log at which what is stored contradicts itself. It says nothing about who did it: a disk, or a hand.
@@ -36,6 +40,27 @@ func (e *DamageError) Error() string { return e.Err.Error() }
 // Unwrap returns the cause.
 func (e *DamageError) Unwrap() error { return e.Err }
 
+// damaged says that stored bytes contradict each other.
+func damaged(format string, args ...any) error {
+	return &Error{Code: CodeTampered, Rule: "damaged", Message: fmt.Sprintf(format, args...)}
+}
+
+// ofStored returns an error of stored bytes as callers of a Book know it; every other error stays as it is.
+func ofStored(err error) error {
+	if d, ok := errors.AsType[*stored.DamageError](err); ok {
+		return &Error{Code: CodeTampered, Rule: "damaged", Message: d.Text, Err: d.Err}
+	}
+	if e, ok := errors.AsType[*kept.NoLeafError](err); ok {
+		return errPruned("%v", e)
+	}
+	return err
+}
+
+// errPruned is the refusal of what retention has left nothing of.
+func errPruned(format string, args ...any) error {
+	return &Error{Code: CodeGone, Rule: "pruned", Message: fmt.Sprintf(format, args...)}
+}
+
 // damagedAt gives an error of CodeTampered its place, unless it has one. Every other error stays as it is.
 func damagedAt(err error, from, to int64, check string) error {
 	if CodeOf(err) != CodeTampered {
@@ -50,12 +75,12 @@ func damagedAt(err error, from, to int64, check string) error {
 
 // unpack reads the bytes that are stored as the block of the log of h that m describes. What does not hold is a [DamageError]: also that
 // they are another block, which is whole in itself and was moved here.
-func (m *BlockMeta) unpack(data []byte, h *Head, into *[]byte) (*block, error) {
-	b, err := unpackBlockInto(data, into)
+func (m *BlockMeta) unpack(data []byte, h *Head, into *[]byte) (*packed.Block, error) {
+	b, err := packed.ReadBlock(data, into)
 	if err != nil {
-		return nil, damagedAt(fmt.Errorf("block %d of log %d: %w", m.First, h.Log, err), m.First, m.end(), CheckBlock)
+		return nil, damagedAt(fmt.Errorf("block %d of log %d: %w", m.First, h.Log, ofStored(err)), m.First, m.end(), CheckBlock)
 	}
-	if b.first() != m.First || b.len() != m.N || b.logID != h.LogID || b.epoch != h.Epoch {
+	if b.First != m.First || b.Len() != m.N || b.Log != h.packed() {
 		err := damaged("in the place of block %d stands another block", m.First)
 		return nil, damagedAt(err, m.First, m.end(), CheckBlock)
 	}

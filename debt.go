@@ -5,6 +5,8 @@ import (
 	"errors"
 	"fmt"
 	"time"
+
+	"github.com/daybook-audit/daybook/internal/packed"
 )
 
 // maxDebt is the number of entries in finished windows of several pieces from which they are rewritten even while commits come.
@@ -95,7 +97,7 @@ func (m *merger) makeWhole(ctx context.Context, w window) error {
 	defer m.dropScratch()
 	for len(ps) > 0 {
 		n, raw := 0, 0
-		for n < len(ps) && ps[n].state != stateWhole && (n == 0 || raw+ps[n].raw <= maxBlockBytes) {
+		for n < len(ps) && ps[n].state != stateWhole && (n == 0 || raw+ps[n].raw <= packed.MaxBytes) {
 			raw += ps[n].raw
 			n++
 		}

@@ -4,6 +4,7 @@ import (
 	"math"
 
 	"github.com/daybook-audit/daybook/internal/facets"
+	"github.com/daybook-audit/daybook/internal/kept"
 	"github.com/daybook-audit/daybook/internal/termfilter"
 	"github.com/daybook-audit/daybook/internal/timeline"
 	"github.com/daybook-audit/daybook/leaf"
@@ -40,28 +41,28 @@ func (d *describer) begin(meta *BlockMeta) {
 }
 
 // add adds the next entry of the run, one of org; to days only if it is fresh: not counted there yet. It leaves e's payload in doc.
-func (d *describer) add(meta *BlockMeta, org OrgID, e *packed, doc *leaf.Doc, fresh bool) error {
-	meta.Raw += len(e.body)
-	if e.kind == KindControl {
+func (d *describer) add(meta *BlockMeta, org OrgID, e *kept.Entry, doc *leaf.Doc, fresh bool) error {
+	meta.Raw += len(e.Body)
+	if e.Kind == KindControl {
 		meta.State |= stateControl
 	}
-	if e.form != formWhole {
+	if e.Form != kept.FormWhole {
 		meta.State |= stateErased
 	}
-	if !hasLeaf(e.form) {
+	if !e.Form.HasLeaf() {
 		return nil
 	}
-	meta.Received.add(e.received)
-	d.terms = append(d.terms, query.NewTerm('i', e.id[:]))
-	if e.pruned() { // no search finds it, and nothing counts it, but its id does
+	meta.Received.add(e.Received)
+	d.terms = append(d.terms, query.NewTerm('i', e.ID[:]))
+	if e.Pruned() { // no search finds it, and nothing counts it, but its id does
 		return nil
 	}
-	if err := e.recordWithoutID(org, doc, &d.record); err != nil {
+	if err := readRecordWithoutID(e, org, doc, &d.record); err != nil {
 		return err
 	}
 	meta.Live++
 	occurred := d.record.Occurred
-	if off := occurred - e.received; off > timeline.DayLength || off < -timeline.DayLength {
+	if off := occurred - e.Received; off > timeline.DayLength || off < -timeline.DayLength {
 		meta.Late.add(occurred)
 	} else {
 		meta.Occurred.add(occurred)

@@ -9,6 +9,7 @@ import (
 
 	"golang.org/x/mod/sumdb/tlog"
 
+	"github.com/daybook-audit/daybook/internal/kept"
 	"github.com/daybook-audit/daybook/leaf"
 )
 
@@ -132,7 +133,7 @@ func (q *recording) answerIDs(ctx context.Context, v view, before int64) error {
 	for i := range q.job.events {
 		p := &q.job.events[i]
 		e, ok := found[p.id]
-		if !p.explicit || !ok || e.seq >= before {
+		if !p.explicit || !ok || e.Seq >= before {
 			kept, index = append(kept, *p), append(index, q.index[i])
 			continue
 		}
@@ -155,24 +156,24 @@ func (q *recording) answerIDs(ctx context.Context, v view, before int64) error {
 // compare computes the payload root of p under the secret of e: equal roots are equal content, whatever the white space, the order
 // of members and the escapes. Of an entry that is not whole the secret is gone: then nothing is compared, and what was erased is not
 // recorded again. It also returns the receipt of e.
-func (q *recording) compare(p *pending, e *packed) (same bool, rc Receipt, err error) {
-	if !hasLeaf(e.form) { // found by a key that was stored while its entry was being removed
-		return true, Receipt{ID: p.id, Org: q.job.org, Seq: e.seq, LeafHash: e.leaf, Duplicate: true}, nil
+func (q *recording) compare(p *pending, e *kept.Entry) (same bool, rc Receipt, err error) {
+	if !e.Form.HasLeaf() { // found by a key that was stored while its entry was being removed
+		return true, Receipt{ID: p.id, Org: q.job.org, Seq: e.Seq, LeafHash: e.LeafHash, Duplicate: true}, nil
 	}
 	d := leaf.Get()
 	defer leaf.Put(d)
-	l, err := e.leafOf(d)
+	l, err := e.Leaf(d)
 	if err != nil {
-		return false, Receipt{}, fmt.Errorf("read the stored entry: %w", err)
+		return false, Receipt{}, fmt.Errorf("read the stored entry: %w", ofStored(err))
 	}
-	rc = Receipt{ID: e.id, Org: q.job.org, Seq: e.seq, LeafHash: tlog.Hash(l.Hash()), ReceivedAt: time.UnixMicro(e.received).UTC(), Duplicate: true}
-	if e.form != formWhole {
+	rc = Receipt{ID: e.ID, Org: q.job.org, Seq: e.Seq, LeafHash: tlog.Hash(l.Hash()), ReceivedAt: time.UnixMicro(e.Received).UTC(), Duplicate: true}
+	if e.Form != kept.FormWhole {
 		return true, rc, nil
 	}
 	if err := d.Read(p.text); err != nil {
 		return false, Receipt{}, fmt.Errorf("read an accepted event again: %w", err)
 	}
-	if same := d.Root(&e.secret) == l.Root; same || q.b.o.Schemas == nil {
+	if same := d.Root(&e.Secret) == l.Root; same || q.b.o.Schemas == nil {
 		return same, rc, nil
 	}
 	same, err = sameButStamps(d, p, e, l.Root)
@@ -180,11 +181,11 @@ func (q *recording) compare(p *pending, e *packed) (same bool, rc Receipt, err e
 }
 
 // entries returns the entries [from, to) of the log in v, from memory or from blocks.
-func (b *Book) entries(ctx context.Context, v view, from, to int64) ([]packed, error) {
+func (b *Book) entries(ctx context.Context, v view, from, to int64) ([]kept.Entry, error) {
 	if to > v.size {
 		return nil, &Error{Code: CodeTampered, Message: fmt.Sprintf("entries %d to %d are beyond the log's size %d", from, to, v.size)}
 	}
-	var es []packed
+	var es []kept.Entry
 	for attempt := 0; from < min(to, v.head.Packed); attempt++ {
 		got, err := b.blockEntries(ctx, &v.head, from, min(to, v.head.Packed))
 		if errors.Is(err, ErrNotExist) && attempt < 10 {
@@ -207,7 +208,7 @@ func (b *Book) entries(ctx context.Context, v view, from, to int64) ([]packed, e
 	return es, nil
 }
 
-func (b *Book) blockEntries(ctx context.Context, h *Head, from, to int64) ([]packed, error) {
+func (b *Book) blockEntries(ctx context.Context, h *Head, from, to int64) ([]kept.Entry, error) {
 	var metas []BlockMeta
 	for m, err := range b.store.Blocks(ctx, BlockQuery{Log: h.Log, From: from, To: to}) {
 		if err != nil {
@@ -215,7 +216,7 @@ func (b *Book) blockEntries(ctx context.Context, h *Head, from, to int64) ([]pac
 		}
 		metas = append(metas, m)
 	}
-	var es []packed
+	var es []kept.Entry
 	for chunk := range slices.Chunk(metas, 16) {
 		refs := make([]BlockRef, len(chunk))
 		for i := range chunk {
@@ -230,8 +231,8 @@ func (b *Book) blockEntries(ctx context.Context, h *Head, from, to int64) ([]pac
 			if err != nil {
 				return nil, err
 			}
-			for k := max(0, int(from-blk.first())); k < blk.len() && blk.first()+int64(k) < to; k++ {
-				es = append(es, blk.entry(k))
+			for k := max(0, int(from-blk.First)); k < blk.Len() && blk.First+int64(k) < to; k++ {
+				es = append(es, blk.Entry(k))
 			}
 		}
 	}

@@ -8,6 +8,7 @@ import (
 
 	"golang.org/x/mod/sumdb/tlog"
 
+	"github.com/daybook-audit/daybook/internal/kept"
 	"github.com/daybook-audit/daybook/internal/rawjson"
 	"github.com/daybook-audit/daybook/internal/timestamp"
 	"github.com/daybook-audit/daybook/leaf"
@@ -48,6 +49,31 @@ type Entry struct {
 	Masked int
 
 	top topLevel // of Payload, as far as that is known
+}
+
+// Why is the reason for which an entry is gone.
+type Why byte
+
+// The reasons. NotRemoved is the zero value.
+const (
+	NotRemoved         = Why(kept.NotGone)
+	RemovedByErasure   = Why(kept.ByErasure)   // named by an erase entry
+	RemovedByRetention = Why(kept.ByRetention) // named by a prune entry
+	LeftOut            = Why(kept.LeftOut)     // the log has it, this [Excerpt] has not
+)
+
+// String returns the word of the entry JSON.
+func (w Why) String() string {
+	switch w {
+	case RemovedByErasure:
+		return "erased"
+	case RemovedByRetention:
+		return "retention"
+	case LeftOut:
+		return "left_out"
+	case NotRemoved:
+	}
+	return ""
 }
 
 // topLevel says which members a payload has at its top level.
@@ -104,14 +130,14 @@ func (e *Entry) AppendJSON(dst []byte) []byte {
 	if e.Removed != NotRemoved {
 		dst = append(append(append(dst, `,"removed":"`...), e.Removed.String()...), '"')
 		if e.RemovedBy != "" {
-			dst = appendString(append(dst, `,"by":`...), []byte(e.RemovedBy))
+			dst = rawjson.Quote(append(dst, `,"by":`...), []byte(e.RemovedBy))
 		}
 		return append(dst, '}')
 	}
 	if e.Erased > 0 {
 		dst = append(dst, `,"erased_fields":[`...)
 		for _, name := range e.ErasedFields {
-			dst = appendString(rawjson.Comma(dst), []byte(name))
+			dst = rawjson.Quote(rawjson.Comma(dst), []byte(name))
 		}
 		dst = append(dst, ']')
 	}

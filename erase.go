@@ -8,6 +8,8 @@ import (
 	"slices"
 	"strings"
 
+	"github.com/daybook-audit/daybook/internal/kept"
+	"github.com/daybook-audit/daybook/internal/pointer"
 	"github.com/daybook-audit/daybook/internal/typeid"
 	"github.com/daybook-audit/daybook/leaf"
 	"github.com/daybook-audit/daybook/query"
@@ -243,15 +245,15 @@ func (s *selection) run(ctx context.Context, b *Book) error {
 	s.doc = leaf.Get()
 	defer leaf.Put(s.doc)
 	s.preview = ErasePreview{First: -1, Last: -1, Paths: map[string]int64{}, Held: map[string]int64{}}
-	return b.sweep(ctx, s.r.Org, s.query, sweepOptions{size: s.r.Size}, func(sc *scan, e *packed) (bool, error) {
+	return b.sweep(ctx, s.r.Org, s.query, sweepOptions{size: s.r.Size}, func(sc *scan, e *kept.Entry) (bool, error) {
 		s.preview.Size = sc.size
 		return true, s.entry(sc, e)
 	})
 }
 
 // entry takes one entry that matches.
-func (s *selection) entry(sc *scan, e *packed) error {
-	if e.gone() || s.r.Whole && e.kind == KindControl {
+func (s *selection) entry(sc *scan, e *kept.Entry) error {
+	if e.Gone() || s.r.Whole && e.Kind == KindControl {
 		return nil // nothing is left of it, or nobody may
 	}
 	var fields []int
@@ -269,24 +271,24 @@ func (s *selection) entry(sc *scan, e *packed) error {
 	}
 	p := &s.preview
 	if p.Entries == 0 {
-		p.First = e.seq
+		p.First = e.Seq
 	}
-	p.Last = e.seq
+	p.Last = e.Seq
 	p.Entries++
 	if fields == nil {
 		p.Whole++
 	}
 	p.Fields += int64(len(fields))
-	return s.list.add(e.seq, fields)
+	return s.list.add(e.Seq, fields)
 }
 
 // fields returns the indexes of the fields of e that are to go and are there.
-func (s *selection) fields(e *packed) ([]int, error) {
+func (s *selection) fields(e *kept.Entry) ([]int, error) {
 	var fs []leaf.Field
 	var err error
-	if e.form == formFields {
-		fs, err = readFields(e.body)
-	} else if err = s.doc.Read(e.text(nil)); err == nil {
+	if e.Form == kept.FormFields {
+		fs, err = kept.ReadFields(e.Body)
+	} else if err = s.doc.Read(e.Text(nil)); err == nil {
 		s.doc.Sort()
 		fs = make([]leaf.Field, s.doc.Len())
 		for i := range fs {
@@ -294,7 +296,7 @@ func (s *selection) fields(e *packed) ([]int, error) {
 		}
 	}
 	if err != nil {
-		return nil, fmt.Errorf("entry %d: %w", e.seq, err)
+		return nil, fmt.Errorf("entry %d: %w", e.Seq, ofStored(err))
 	}
 	wanted := s.personal
 	if len(s.paths) > 0 {
@@ -302,7 +304,7 @@ func (s *selection) fields(e *packed) ([]int, error) {
 	}
 	var out []int
 	for i := range fs {
-		if fs[i].Withheld || len(fs[i].Path) == 0 || !wanted(fs, &fs[i]) || e.kind == KindControl && !erasableOfControl(fs[i].Path) {
+		if fs[i].Withheld || len(fs[i].Path) == 0 || !wanted(fs, &fs[i]) || e.Kind == KindControl && !erasableOfControl(fs[i].Path) {
 			continue
 		}
 		out = append(out, i)
@@ -318,7 +320,7 @@ func erasableOfControl(path []byte) bool {
 
 // byPath reports whether f lies at or below one of the paths.
 func (s *selection) byPath(_ []leaf.Field, f *leaf.Field) bool {
-	have := strings.Split(pointerOf(f.Path)[1:], "/")
+	have := strings.Split(pointer.OfPath(f.Path)[1:], "/")
 	return slices.ContainsFunc(s.paths, func(want []string) bool {
 		if len(want) > len(have) {
 			return false
@@ -420,15 +422,15 @@ func (s *selection) refusal() error {
 }
 
 // erased takes a control entry that erases, or a part of one. The caller holds mu.
-func (a *knownActs) erased(org OrgID, c *control, e *packed) {
+func (a *knownActs) erased(org OrgID, c *control, e *kept.Entry) {
 	x := a.byID[c.ErasureID]
 	if x == nil {
-		x = &Erasure{Org: org, ID: c.ErasureID, Entries: c.Count, Reason: c.Reason, LegalBasis: c.Basis, By: c.By, ApprovedBy: c.ApprovedBy, RequestedAt: e.received, Items: cmp.Or(c.Items, c.OfItems), Of: c.Of}
+		x = &Erasure{Org: org, ID: c.ErasureID, Entries: c.Count, Reason: c.Reason, LegalBasis: c.Basis, By: c.By, ApprovedBy: c.ApprovedBy, RequestedAt: e.Received, Items: cmp.Or(c.Items, c.OfItems), Of: c.Of}
 		a.byID[c.ErasureID], a.erasures = x, append(a.erasures, x)
 	} else {
 		x.Items += ";" + cmp.Or(c.Items, c.OfItems)
 	}
-	x.Seqs = append(x.Seqs, e.seq)
+	x.Seqs = append(x.Seqs, e.Seq)
 }
 
 func (a *logActs) erasure(id string) (Erasure, bool) {

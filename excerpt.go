@@ -7,7 +7,9 @@ import (
 
 	"golang.org/x/mod/sumdb/tlog"
 
+	"github.com/daybook-audit/daybook/internal/kept"
 	"github.com/daybook-audit/daybook/internal/merkle"
+	"github.com/daybook-audit/daybook/internal/packed"
 	"github.com/daybook-audit/daybook/internal/termfilter"
 	"github.com/daybook-audit/daybook/leaf"
 )
@@ -66,9 +68,9 @@ type ExcerptWriter struct {
 	builder blockBuilder
 	tree    *merkle.Growing // of the range
 
-	window  int64    // the first seq of the one being filled; −1: none is
-	entries []packed // of that window
-	beside  []packed // ascending: those beside the range that are in no window yet
+	window  int64        // the first seq of the one being filled; −1: none is
+	entries []kept.Entry // of that window
+	beside  []kept.Entry // ascending: those beside the range that are in no window yet
 	drafts  []draft
 	acts    []*control
 	days    map[uint32]*dayCounts
@@ -85,7 +87,7 @@ func NewExcerptWriter(h ExcerptHead) (*ExcerptWriter, error) {
 	if !h.Org.Valid() {
 		return nil, errInvalidOrg(h.Org)
 	}
-	if h.From < 0 || h.From >= h.To || h.To > h.Size || h.Size > maxSeq {
+	if h.From < 0 || h.From >= h.To || h.To > h.Size || h.Size > packed.MaxSeq {
 		return nil, &Error{Code: CodeInvalid, Rule: "empty_range", Message: fmt.Sprintf("%d to %d is no range of a tree of size %d", h.From, h.To-1, h.Size)}
 	}
 	x := &Excerpt{is: h, outside: map[int64]excerptEntry{}, note: StoredNote{Size: h.Size, Note: slices.Clone(h.Note)}}
@@ -107,12 +109,12 @@ func (w *ExcerptWriter) Add(e *ExcerptEntry) error {
 	if err != nil {
 		return err
 	}
-	if p.kind == KindControl {
+	if p.Kind == KindControl {
 		w.act(&p)
 	}
-	seq := p.seq
+	seq := p.Seq
 	if inside := seq >= w.x.is.From && seq < w.x.is.To; !inside {
-		if seq < 0 || seq >= w.x.is.Size || len(w.beside) > 0 && w.beside[len(w.beside)-1].seq >= seq {
+		if seq < 0 || seq >= w.x.is.Size || len(w.beside) > 0 && w.beside[len(w.beside)-1].Seq >= seq {
 			return nil
 		}
 		w.beside = append(w.beside, p)
@@ -134,7 +136,7 @@ func (w *ExcerptWriter) AddHashes(first int64, hs []tlog.Hash) error {
 			continue
 		}
 		w.tree.Leaf(seq, h)
-		p := packed{seq: seq, form: formHash, leaf: h, body: tombstoneOf(LeftOut, "")}
+		p := kept.Entry{Seq: seq, Form: kept.FormHash, LeafHash: h, Body: kept.Tombstone(kept.LeftOut, "")}
 		if err := w.put(&p); err != nil {
 			return err
 		}
@@ -143,26 +145,26 @@ func (w *ExcerptWriter) AddHashes(first int64, hs []tlog.Hash) error {
 }
 
 // packed is e as storage keeps it.
-func (e *ExcerptEntry) packed() (packed, error) {
+func (e *ExcerptEntry) packed() (kept.Entry, error) {
 	l := &e.Leaf
-	p := packed{seq: l.Seq, kind: l.Kind, received: l.ReceivedAt, id: l.ID}
+	p := kept.Entry{Seq: l.Seq, Kind: l.Kind, Received: l.ReceivedAt, ID: l.ID}
 	switch {
 	case e.Payload != nil:
-		p.secret, p.body = e.Secret, slices.Clone(e.Payload)
+		p.Secret, p.Body = e.Secret, slices.Clone(e.Payload)
 	case e.Fields != nil:
-		p.form, p.body = formFields, fieldsBody(e.Fields)
+		p.Form, p.Body = kept.FormFields, kept.FieldsBody(e.Fields)
 	default:
-		p.form, p.root, p.body = formLeaf, tlog.Hash(l.Root), tombstoneOf(RemovedByRetention, "")
+		p.Form, p.Root, p.Body = kept.FormLeaf, tlog.Hash(l.Root), kept.Tombstone(kept.ByRetention, "")
 	}
-	if len(p.body) > maxBlockBytes {
+	if len(p.Body) > packed.MaxBytes {
 		return p, damaged("entry %d is too large to be kept", l.Seq)
 	}
 	return p, nil
 }
 
 // act keeps what a control entry says of removals and holds, and where it stands.
-func (w *ExcerptWriter) act(p *packed) {
-	text, err := p.remainder()
+func (w *ExcerptWriter) act(p *kept.Entry) {
+	text, err := p.Remainder()
 	if err != nil {
 		return
 	}
@@ -170,18 +172,18 @@ func (w *ExcerptWriter) act(p *packed) {
 	if err != nil {
 		return // what cannot be read explains nothing
 	}
-	w.x.slips = append(w.x.slips, (&controlSlip{seq: p.seq, removes: c.removes(), done: max(1, p.received)}).slip())
+	w.x.slips = append(w.x.slips, (&controlSlip{seq: p.Seq, removes: c.removes(), done: max(1, p.Received)}).slip())
 	if c.removes() {
 		w.acts = append(w.acts, c)
 	}
 }
 
 // put puts p into its window, and ends those before it.
-func (w *ExcerptWriter) put(p *packed) error {
-	if err := w.open(floorTo(p.seq, windowSize)); err != nil {
+func (w *ExcerptWriter) put(p *kept.Entry) error {
+	if err := w.open(floorTo(p.Seq, windowSize)); err != nil {
 		return err
 	}
-	w.entries[p.seq-w.window] = *p
+	w.entries[p.Seq-w.window] = *p
 	return nil
 }
 
@@ -193,8 +195,8 @@ func (w *ExcerptWriter) open(window int64) error {
 	if err := w.end(); err != nil {
 		return err
 	}
-	for len(w.beside) > 0 && floorTo(w.beside[0].seq, windowSize) < window {
-		w.begin(floorTo(w.beside[0].seq, windowSize))
+	for len(w.beside) > 0 && floorTo(w.beside[0].Seq, windowSize) < window {
+		w.begin(floorTo(w.beside[0].Seq, windowSize))
 		if err := w.end(); err != nil {
 			return err
 		}
@@ -207,12 +209,12 @@ func (w *ExcerptWriter) open(window int64) error {
 func (w *ExcerptWriter) begin(window int64) {
 	w.window, w.entries = window, w.entries[:0]
 	for seq := window; seq < min(window+windowSize, w.x.is.Size); seq++ {
-		if len(w.beside) > 0 && w.beside[0].seq == seq {
+		if len(w.beside) > 0 && w.beside[0].Seq == seq {
 			w.entries = append(w.entries, w.beside[0])
 			w.beside = w.beside[1:]
 			continue
 		}
-		w.entries = append(w.entries, packed{seq: seq, form: formNone})
+		w.entries = append(w.entries, kept.Entry{Seq: seq, Form: kept.FormNone})
 	}
 }
 
@@ -221,7 +223,7 @@ func (w *ExcerptWriter) end() error {
 	if w.window < 0 {
 		return nil
 	}
-	whole := !slices.ContainsFunc(w.entries, func(e packed) bool { return e.form != formWhole && e.form != formNone })
+	whole := !slices.ContainsFunc(w.entries, func(e kept.Entry) bool { return e.Form != kept.FormWhole && e.Form != kept.FormNone })
 	first := w.window
 	w.window = -1
 	if whole {
@@ -229,19 +231,19 @@ func (w *ExcerptWriter) end() error {
 	}
 	d := draft{first: first}
 	for es := range blockfuls(w.entries) {
-		d.bytes = append(d.bytes, w.builder.writer.append(nil, &w.x.head, es, codecS2))
+		d.bytes = append(d.bytes, w.builder.writer.Append(nil, w.x.head.packed(), es, packed.S2))
 	}
 	w.drafts = append(w.drafts, d)
 	return nil
 }
 
 // blockfuls cuts entries so that each part fits a block.
-func blockfuls(es []packed) func(yield func([]packed) bool) {
-	return func(yield func([]packed) bool) {
+func blockfuls(es []kept.Entry) func(yield func([]kept.Entry) bool) {
+	return func(yield func([]kept.Entry) bool) {
 		for len(es) > 0 {
 			n, size := 0, 0
-			for n < len(es) && (n == 0 || size+len(es[n].body) <= maxBlockBytes) {
-				size += len(es[n].body)
+			for n < len(es) && (n == 0 || size+len(es[n].Body) <= packed.MaxBytes) {
+				size += len(es[n].Body)
 				n++
 			}
 			if !yield(es[:n]) {
@@ -253,7 +255,7 @@ func blockfuls(es []packed) func(yield func([]packed) bool) {
 }
 
 // build makes the blocks of a window.
-func (w *ExcerptWriter) build(first int64, es []packed) error {
+func (w *ExcerptWriter) build(first int64, es []kept.Entry) error {
 	for part := range blockfuls(es) {
 		p := piece{BlockRef: BlockRef{First: first, Gen: 1}, n: len(part), state: stateWhole}
 		first += int64(len(part))

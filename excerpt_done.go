@@ -5,11 +5,10 @@ import (
 	"fmt"
 	"slices"
 
+	"github.com/daybook-audit/daybook/internal/kept"
+	"github.com/daybook-audit/daybook/internal/packed"
 	"github.com/daybook-audit/daybook/leaf"
 )
-
-// fieldLeftOut is the type of a withheld field that was not erased, but left out of an excerpt.
-const fieldLeftOut = 1
 
 // Done ends the excerpt. The writer is of no more use.
 func (w *ExcerptWriter) Done() (*Excerpt, error) {
@@ -45,14 +44,14 @@ func (k SlipKey) compare(o SlipKey) int {
 
 // finish makes the blocks of a window that was put aside: by now it is known why something of it is missing.
 func (w *ExcerptWriter) finish(d *draft) error {
-	var es []packed
+	var es []kept.Entry
 	for _, text := range d.bytes {
-		b, err := unpackBlock(text)
+		b, err := packed.ReadBlock(text, nil)
 		if err != nil {
-			return fmt.Errorf("keep the entries from %d: %w", d.first, err)
+			return fmt.Errorf("keep the entries from %d: %w", d.first, ofStored(err))
 		}
-		for i := range b.len() {
-			es = append(es, b.entry(i))
+		for i := range b.Len() {
+			es = append(es, b.Entry(i))
 		}
 	}
 	window := leaf.Items{{First: d.first, Last: d.first + int64(len(es)) - 1}}
@@ -71,34 +70,35 @@ func (w *ExcerptWriter) finish(d *draft) error {
 }
 
 // explain writes into e who removed what is missing, or that it was left out.
-func (w *ExcerptWriter) explain(e *packed, acts []*control) error {
-	switch e.form {
-	case formLeaf, formHash:
-		why, by := RemovedByRetention, ""
-		if e.form == formHash && w.x.is.Filtered {
-			why = LeftOut
+func (w *ExcerptWriter) explain(e *kept.Entry, acts []*control) error {
+	switch e.Form {
+	case kept.FormLeaf, kept.FormHash:
+		why, by := kept.ByRetention, ""
+		if e.Form == kept.FormHash && w.x.is.Filtered {
+			why = kept.LeftOut
 		}
 		for _, c := range acts {
-			if !c.items.Covers(e.seq, -1) || e.form == formHash && (c.Op == opErase || c.form() == formLeaf) {
+			if !c.items.Covers(e.Seq, -1) || e.Form == kept.FormHash && (c.Op == opErase || c.form() == kept.FormLeaf) {
 				continue
 			}
-			if why, by = RemovedByRetention, c.Policy; c.Op == opErase {
-				why, by = RemovedByErasure, c.ErasureID
+			if why, by = kept.ByRetention, c.Policy; c.Op == opErase {
+				why, by = kept.ByErasure, c.ErasureID
 			}
 			break
 		}
-		e.body = tombstoneOf(why, by)
-	case formFields:
-		fs, err := readFields(e.body)
+		e.Body = kept.Tombstone(why, by)
+	case kept.FormFields:
+		fs, err := kept.ReadFields(e.Body)
 		if err != nil {
-			return err
+			return ofStored(err)
 		}
 		for i := range fs {
-			if fs[i].Withheld && len(w.x.is.Mask) > 0 && !slices.ContainsFunc(acts, func(c *control) bool { return c.Op == opErase && c.items.Covers(e.seq, i) }) {
-				fs[i].Type = fieldLeftOut
+			if fs[i].Withheld && len(w.x.is.Mask) > 0 && !slices.ContainsFunc(acts, func(c *control) bool { return c.Op == opErase && c.items.Covers(e.Seq, i) }) {
+				fs[i].Type = kept.TypeLeftOut
 			}
 		}
-		e.body = fieldsBody(fs)
+		e.Body = kept.FieldsBody(fs)
+	case kept.FormWhole, kept.FormNone:
 	}
 	return nil
 }

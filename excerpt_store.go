@@ -6,6 +6,9 @@ import (
 	"iter"
 	"slices"
 	"sort"
+
+	"github.com/daybook-audit/daybook/internal/kept"
+	"github.com/daybook-audit/daybook/internal/packed"
 )
 
 var _ Store = (*Excerpt)(nil)
@@ -141,11 +144,11 @@ func (x *Excerpt) Read(_ context.Context, log LogNo, refs []BlockRef) ([][]byte,
 		if m.First != ref.First {
 			return nil, fmt.Errorf("block %d of log %d: %w", ref.First, log, ErrNotExist)
 		}
-		es := make([]packed, m.N)
+		es := make([]kept.Entry, m.N)
 		for j := range es {
-			es[j] = packed{seq: m.First + int64(j), form: formNone}
+			es[j] = kept.Entry{Seq: m.First + int64(j), Form: kept.FormNone}
 		}
-		out[i] = packBlock(&x.head, es)
+		out[i] = new(packed.BlockWriter).Append(nil, x.head.packed(), es, packed.Zstd)
 	}
 	return out, nil
 }

@@ -4,6 +4,7 @@ import (
 	"context"
 
 	"github.com/daybook-audit/daybook/internal/facets"
+	"github.com/daybook-audit/daybook/internal/packed"
 	"github.com/daybook-audit/daybook/internal/termfilter"
 	"github.com/daybook-audit/daybook/leaf"
 	"github.com/daybook-audit/daybook/query"
@@ -27,28 +28,28 @@ type BlockEntry struct {
 
 // ReadBlock unpacks a block.
 func ReadBlock(org OrgID, data []byte) (logID [10]byte, es []BlockEntry, err error) {
-	b, err := unpackBlock(data)
+	b, err := packed.ReadBlock(data, nil)
 	if err != nil {
-		return logID, nil, err
+		return logID, nil, ofStored(err)
 	}
 	d := leaf.Get()
 	defer leaf.Put(d)
-	for i := range b.len() {
-		p := b.entry(i)
+	for i := range b.Len() {
+		p := b.Entry(i)
 		var r query.Record
-		if err := p.record(org, d, &r); err != nil {
+		if err := readRecord(&p, org, d, &r); err != nil {
 			return logID, nil, err
 		}
 		e := BlockEntry{Occurred: r.Occurred, Terms: query.AppendTerms(nil, &r)}
-		e.Entry = Entry{Org: org, Seq: p.seq, ID: p.id, ReceivedAt: p.received, Kind: p.kind, Payload: p.text(nil)}
+		e.Entry = Entry{Org: org, Seq: p.Seq, ID: p.ID, ReceivedAt: p.Received, Kind: p.Kind, Payload: p.Text(nil)}
 		if err := d.Read(e.Payload); err != nil {
 			return logID, nil, err
 		}
-		l := leaf.Leaf{Kind: p.kind, Seq: p.seq, ReceivedAt: p.received, ID: p.id, Root: d.Root(&p.secret)}
+		l := leaf.Leaf{Kind: p.Kind, Seq: p.Seq, ReceivedAt: p.Received, ID: p.ID, Root: d.Root(&p.Secret)}
 		e.LeafHash = l.Hash()
 		es = append(es, e)
 	}
-	return b.logID, es, nil
+	return b.Log.ID, es, nil
 }
 
 // FilterHas is filterHas.

@@ -2,13 +2,12 @@ package daybook
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"slices"
 	"time"
 
 	"github.com/daybook-audit/daybook/internal/facets"
-	"github.com/daybook-audit/daybook/internal/stored"
+	"github.com/daybook-audit/daybook/internal/kept"
 )
 
 // What a count costs at most.
@@ -73,7 +72,7 @@ func (b *Book) Facets(ctx context.Context, q FacetQuery) (*Facets, error) {
 	defer s.close()
 	s.budget.until = b.o.Now().Add(min(facetTime, b.o.SearchTime))
 	s.need = !sum.Empty()
-	w := walker{scan: s, each: func(*packed) (bool, error) { return sum.entry(s), nil }, wholeTail: true}
+	w := walker{scan: s, each: func(*kept.Entry) (bool, error) { return sum.entry(s), nil }, wholeTail: true}
 	if p.query.Empty() {
 		w.take = sum.block
 	}
@@ -149,12 +148,4 @@ func (f *facetSum) facets(top int) []Facet {
 		out[i] = Facet{Field: fields[i].Name, Values: values, Other: fields[i].Other}
 	}
 	return out
-}
-
-// ofStored returns an error of stored bytes as callers of a Book know it.
-func ofStored(err error) error {
-	if d, ok := errors.AsType[*stored.DamageError](err); ok {
-		return damaged("%s", d.Text)
-	}
-	return err
 }

@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"slices"
 
+	"github.com/daybook-audit/daybook/internal/kept"
 	"github.com/daybook-audit/daybook/internal/termfilter"
 	"github.com/daybook-audit/daybook/leaf"
 	"github.com/daybook-audit/daybook/query"
@@ -22,7 +23,7 @@ func (b *Book) Entry(ctx context.Context, org OrgID, id ID) (Entry, error) {
 	if err != nil {
 		return Entry{}, err
 	}
-	return p.opened(org)
+	return openPlaced(&p, org)
 }
 
 // EntryAt returns the entry of org at seq. If the log does not reach that far, or there is no such org: an *Error of CodeNotFound; of
@@ -39,37 +40,37 @@ func (b *Book) EntryAt(ctx context.Context, org OrgID, seq int64) (Entry, error)
 	if err != nil {
 		return Entry{}, damagedAt(err, seq, seq+1, CheckBlock)
 	}
-	if es[0].form == formNone {
+	if es[0].Form == kept.FormNone {
 		return Entry{}, errPruned("entry %d was removed by retention, with the hashes of its whole run", seq)
 	}
-	return es[0].opened(org)
+	return openPlaced(&es[0], org)
 }
 
-// opened is open with a Doc of its own. What does not hold of the entry is a [DamageError].
-func (p *packed) opened(org OrgID) (Entry, error) {
+// openPlaced is openEntry with a Doc of its own. What does not hold of the entry is a [DamageError].
+func openPlaced(k *kept.Entry, org OrgID) (Entry, error) {
 	d := leaf.Get()
 	defer leaf.Put(d)
-	e, err := p.open(org, d)
-	return e, damagedAt(err, p.seq, p.seq+1, CheckPayload)
+	e, err := openEntry(k, org, d)
+	return e, damagedAt(err, k.Seq, k.Seq+1, CheckPayload)
 }
 
 // findOne returns the entry of v that has an id.
-func (b *Book) findOne(ctx context.Context, v view, id ID) (packed, error) {
+func (b *Book) findOne(ctx context.Context, v view, id ID) (kept.Entry, error) {
 	found, err := b.find(ctx, v, []ID{id})
 	if err != nil {
-		return packed{}, err
+		return kept.Entry{}, err
 	}
 	p, ok := found[id]
 	if !ok {
-		return packed{}, &Error{Code: CodeNotFound, Message: fmt.Sprintf("there is no event %s", id)}
+		return kept.Entry{}, &Error{Code: CodeNotFound, Message: fmt.Sprintf("there is no event %s", id)}
 	}
 	return p, nil
 }
 
 // find looks ids up in the log of v: first from an id's own time on, less five minutes, where it is if the clock that made it was
 // right, then everywhere.
-func (b *Book) find(ctx context.Context, v view, ids []ID) (map[ID]packed, error) {
-	f := finder{b: b, v: v, ids: make(map[ID]struct{}, len(ids)), found: make(map[ID]packed)}
+func (b *Book) find(ctx context.Context, v view, ids []ID) (map[ID]kept.Entry, error) {
+	f := finder{b: b, v: v, ids: make(map[ID]struct{}, len(ids)), found: make(map[ID]kept.Entry)}
 	for _, id := range ids {
 		f.ids[id] = struct{}{}
 	}
@@ -81,7 +82,7 @@ type finder struct {
 	b     *Book
 	v     view
 	ids   map[ID]struct{} // not found yet
-	found map[ID]packed
+	found map[ID]kept.Entry
 
 	damage error // of the first block that could not be read; what is not found may be in it
 }
@@ -117,7 +118,7 @@ func (f *finder) tail(r tailRun) {
 		if len(f.ids) == 0 {
 			return
 		}
-		id := r.c.entries[r.at+i].id
+		id := ID(r.c.EntryID(r.at + i))
 		if _, ok := f.ids[id]; ok {
 			f.found[id] = r.entry(i)
 			delete(f.ids, id)
@@ -188,9 +189,9 @@ func (f *finder) block(ctx context.Context, m *BlockMeta, id ID) error {
 	if err != nil {
 		return err
 	}
-	for i := range blk.len() {
-		if e := blk.entry(i); e.id == id && hasLeaf(e.form) {
-			if e.seq < f.v.head.Packed {
+	for i := range blk.Len() {
+		if e := blk.Entry(i); e.ID == id && e.Form.HasLeaf() {
+			if e.Seq < f.v.head.Packed {
 				f.found[id] = e
 				delete(f.ids, id)
 			}

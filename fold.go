@@ -7,7 +7,9 @@ import (
 	"math/bits"
 	"slices"
 
+	"github.com/daybook-audit/daybook/internal/kept"
 	"github.com/daybook-audit/daybook/internal/merkle"
+	"github.com/daybook-audit/daybook/internal/packed"
 )
 
 // maxOpenPieces bounds how many pieces of unfinished windows are remembered, at 64 bytes each.
@@ -59,8 +61,8 @@ func (m *merger) fold(ctx context.Context, s *shard, c *cutLog) error {
 // tailReader hands out the entries of runs.
 type tailReader struct {
 	runs []tailRun
-	at   int    // in runs[0]
-	next packed // after peek
+	at   int        // in runs[0]
+	next kept.Entry // after peek
 }
 
 // peek reports whether there is another entry, and puts it into next.
@@ -160,23 +162,23 @@ func (m *merger) take(r *tailReader, w *foldWriter) (piece, error) {
 	m.entries = m.entries[:0]
 	for w.head.Packed < end && r.peek() {
 		e := &r.next
-		if p.n > 0 && p.raw+len(e.body) > maxBlockBytes {
+		if p.n > 0 && p.raw+len(e.Body) > packed.MaxBytes {
 			if wholeFull(w.pieces, &p) {
 				p.state = stateWhole
 			}
 			break
 		}
-		if e.seq != w.head.Packed || e.seq > 0 && e.received <= w.head.LastReceived {
-			return p, damaged("entry %d, received at %d, follows %d entries, the last received at %d", e.seq, e.received, w.head.Packed, w.head.LastReceived)
+		if e.Seq != w.head.Packed || e.Seq > 0 && e.Received <= w.head.LastReceived {
+			return p, damaged("entry %d, received at %d, follows %d entries, the last received at %d", e.Seq, e.Received, w.head.Packed, w.head.LastReceived)
 		}
 		r.at++
 		m.entries = append(m.entries, *e)
-		if root, ok := w.tree.Append(e.leaf); ok {
+		if root, ok := w.tree.Append(e.LeafHash); ok {
 			p.roots = append(p.roots, root[:]...)
 		}
 		p.n++
-		p.raw += len(e.body)
-		w.head.Packed, w.head.LastReceived, w.head.IDAhead = e.seq+1, e.received, max(w.head.IDAhead, idAhead(&e.id, e.received))
+		p.raw += len(e.Body)
+		w.head.Packed, w.head.LastReceived, w.head.IDAhead = e.Seq+1, e.Received, max(w.head.IDAhead, idAhead(e.ID, e.Received))
 	}
 	return p, nil
 }
@@ -209,7 +211,7 @@ func tierStart(ps []piece) int {
 		for i := next; i < start; i++ {
 			raw += ps[i].raw
 		}
-		if next == start || raw > maxBlockBytes {
+		if next == start || raw > packed.MaxBytes {
 			return start
 		}
 		last.raw = raw
@@ -256,7 +258,7 @@ func join(ps []piece) piece {
 }
 
 // readPieces returns the entries of blocks that follow each other, in m.older.
-func (m *merger) readPieces(ctx context.Context, log LogNo, ps []piece) ([]packed, error) {
+func (m *merger) readPieces(ctx context.Context, log LogNo, ps []piece) ([]kept.Entry, error) {
 	refs := make([]BlockRef, len(ps))
 	for i := range ps {
 		refs[i] = ps[i].BlockRef
@@ -267,15 +269,15 @@ func (m *merger) readPieces(ctx context.Context, log LogNo, ps []piece) ([]packe
 	}
 	m.older = m.older[:0]
 	for i, row := range rows {
-		b, err := unpackBlock(row)
+		b, err := packed.ReadBlock(row, nil)
 		if err != nil {
-			return nil, fmt.Errorf("log %d: %w", log, err)
+			return nil, fmt.Errorf("log %d: %w", log, ofStored(err))
 		}
-		if b.first() != ps[i].First || b.len() != ps[i].n {
-			return nil, damaged("block %d of log %d holds %d entries from %d", ps[i].First, log, b.len(), b.first())
+		if b.First != ps[i].First || b.Len() != ps[i].n {
+			return nil, damaged("block %d of log %d holds %d entries from %d", ps[i].First, log, b.Len(), b.First)
 		}
-		for j := range b.len() {
-			m.older = append(m.older, b.entry(j))
+		for j := range b.Len() {
+			m.older = append(m.older, b.Entry(j))
 		}
 	}
 	return m.older, nil
@@ -286,7 +288,7 @@ type newBlock struct {
 	head    *Head // of its log
 	into    piece
 	out     []piece // whose place it takes
-	entries []packed
+	entries []kept.Entry
 	fresh   int  // the first of entries that was in no block
 	fold    bool // head is to be stored with it
 	joined  bool // it goes into the slice of the one before, however large

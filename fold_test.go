@@ -5,7 +5,9 @@ import (
 
 	"golang.org/x/mod/sumdb/tlog"
 
+	"github.com/daybook-audit/daybook/internal/kept"
 	"github.com/daybook-audit/daybook/internal/merkle"
+	"github.com/daybook-audit/daybook/internal/packed"
 )
 
 func TestTierStart(t *testing.T) {
@@ -29,7 +31,7 @@ func TestTierStart(t *testing.T) {
 		"lower ones between":                {sizes(8, 8, 1, 8, 8, 2, 8, 8, 8, 8), 0},
 		"a lower one at the end":            {sizes(8, 8, 8, 8, 8, 8, 8, 8, 1), 0},
 		"eight become the eighth above":     {sizes(9, 9, 9, 9, 9, 9, 9, 1, 1, 1, 1, 1, 1, 1, 1), 0},
-		"eight that are too large together": {[]piece{{n: 1, raw: maxBlockBytes}, {n: 1}, {n: 1}, {n: 1}, {n: 1}, {n: 1}, {n: 1}, {n: 1, raw: 1}}, 7},
+		"eight that are too large together": {[]piece{{n: 1, raw: packed.MaxBytes}, {n: 1}, {n: 1}, {n: 1}, {n: 1}, {n: 1}, {n: 1}, {n: 1, raw: 1}}, 7},
 		"a whole one among them":            {append([]piece{{n: 1, state: stateWhole}}, sizes(1, 1, 1, 1, 1, 1, 1)...), 7},
 	} {
 		if got := tierStart(c.ps); got != c.want {
@@ -68,7 +70,8 @@ func TestTierStart(t *testing.T) {
 func TestTake(t *testing.T) {
 	t.Parallel()
 	// Entries from 10 on, of a log whose head is there, in runs of two commits.
-	commit := &tailCommit{entries: make([]tailEntry, 5)}
+	commit := new(tailCommit)
+	commit.Commit, _ = new(packed.CommitWriter).Pack([16]byte{}, nil, make([]kept.Entry, 5))
 	head := Head{Packed: 10, LastReceived: 99, Frontier: make([]tlog.Hash, 2)}
 	for name, c := range map[string]struct {
 		runs []tailRun

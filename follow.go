@@ -13,6 +13,7 @@ import (
 	"time"
 
 	"github.com/daybook-audit/daybook/internal/merkle"
+	"github.com/daybook-audit/daybook/internal/packed"
 )
 
 // fleet is how a Book knows of the other processes that use its store: one goroutine watches where the shards stand and brings this
@@ -336,9 +337,9 @@ func (s *shard) takeHead(h *Head) {
 // dropFolded lets go of commits of which everything is in blocks. The caller holds mu.
 func (s *shard) dropFolded() {
 	n := slices.IndexFunc(s.commits, func(c *tailCommit) bool {
-		return slices.ContainsFunc(c.runs, func(r commitRun) bool {
-			t := s.logs[r.log]
-			return t != nil && t.fault == nil && r.first+int64(r.count) > t.head.Packed
+		return slices.ContainsFunc(c.Runs, func(r packed.Run) bool {
+			t := s.logs[LogNo(r.Log)]
+			return t != nil && t.fault == nil && r.First+int64(r.Count) > t.head.Packed
 		})
 	})
 	if n < 0 {

@@ -12,7 +12,9 @@ import (
 
 	"golang.org/x/mod/sumdb/tlog"
 
+	"github.com/daybook-audit/daybook/internal/kept"
 	"github.com/daybook-audit/daybook/internal/merkle"
+	"github.com/daybook-audit/daybook/internal/packed"
 	"github.com/daybook-audit/daybook/internal/termfilter"
 	"github.com/daybook-audit/daybook/leaf"
 	"github.com/daybook-audit/daybook/query"
@@ -170,8 +172,9 @@ func (f *fsck) loadTail(ctx context.Context, shard int) error {
 				continue
 			}
 			f.report.Commits++
-			for _, r := range c.runs {
-				f.tails[r.log] = append(f.tails[r.log], tailRun{c: c, at: r.at, count: r.count, seq: r.first, recvd: r.received})
+			for _, r := range c.Runs {
+				log := LogNo(r.Log)
+				f.tails[log] = append(f.tails[log], c.run(&r))
 			}
 		}
 		if len(tail.Rows) == 0 {
@@ -325,10 +328,10 @@ func (c *logCheck) finish() {
 		r = r.from(c.tree.Size)
 		for i := range r.len() {
 			e := r.entry(i)
-			if got, ok := c.entry(&e); ok && got != e.leaf {
-				c.find(e.seq, "leaf_mismatch", "the stored leaf hash is not that of the payload")
+			if got, ok := c.entry(&e); ok && got != e.LeafHash {
+				c.find(e.Seq, "leaf_mismatch", "the stored leaf hash is not that of the payload")
 			}
-			c.tree.Append(e.leaf)
+			c.tree.Append(e.LeafHash)
 			c.compareSigned()
 		}
 		if c.tree.Check() != full.c.checkOf(h.Log) {
@@ -340,9 +343,9 @@ func (c *logCheck) finish() {
 
 // checkOf returns the check value of the run of log.
 func (c *tailCommit) checkOf(log LogNo) [8]byte {
-	for i := range c.runs {
-		if c.runs[i].log == log {
-			return c.runs[i].check
+	for i := range c.Runs {
+		if c.Runs[i].Log == int64(log) {
+			return c.Runs[i].Check
 		}
 	}
 	return [8]byte{}
@@ -356,21 +359,21 @@ func (c *logCheck) find(seq int64, code, format string, args ...any) {
 
 // block checks one block. It returns false when what follows cannot be placed any more.
 func (c *logCheck) block(m *BlockMeta, data []byte) bool {
-	b, err := unpackBlock(data)
+	b, err := packed.ReadBlock(data, nil)
 	if err != nil {
 		c.find(m.First, "block_damaged", "%v", err)
 		return false
 	}
-	if next := c.tree.Size + int64(c.lost); m.First != next || b.first() != m.First || b.len() != m.N {
-		c.find(next, "gap", "expected entry %d, the block holds %d entries from %d", next, b.len(), b.first())
+	if next := c.tree.Size + int64(c.lost); m.First != next || b.First != m.First || b.Len() != m.N {
+		c.find(next, "gap", "expected entry %d, the block holds %d entries from %d", next, b.Len(), b.First)
 		return false
 	}
 	c.roots = c.roots[:0]
 	raw, live := 0, 0
-	for i := range b.len() {
-		e := b.entry(i)
-		raw += len(e.body)
-		if c.lost > 0 || e.form == formNone {
+	for i := range b.Len() {
+		e := b.Entry(i)
+		raw += len(e.Body)
+		if c.lost > 0 || e.Form == kept.FormNone {
 			if !c.lostEntry(m, &e) {
 				return false
 			}
@@ -380,7 +383,7 @@ func (c *logCheck) block(m *BlockMeta, data []byte) bool {
 		if !ok {
 			return false
 		}
-		if !e.pruned() {
+		if !e.Pruned() {
 			live++
 		}
 		c.tree.Append(h)
@@ -401,32 +404,32 @@ func (c *logCheck) block(m *BlockMeta, data []byte) bool {
 }
 
 // entry computes the leaf hash of e from its payload and secret, and checks what can be checked of it alone.
-func (c *logCheck) entry(e *packed) (tlog.Hash, bool) {
-	if !hasLeaf(e.form) {
+func (c *logCheck) entry(e *kept.Entry) (tlog.Hash, bool) {
+	if !e.Form.HasLeaf() {
 		c.timeless = true
 		return c.remainder(e)
 	}
-	if e.received <= c.received {
-		c.find(e.seq, "time_order", "received_at does not ascend")
+	if e.Received <= c.received {
+		c.find(e.Seq, "time_order", "received_at does not ascend")
 	}
-	c.received, c.ahead = e.received, max(c.ahead, idAhead(&e.id, e.received))
-	if e.form != formWhole {
+	c.received, c.ahead = e.Received, max(c.ahead, idAhead(e.ID, e.Received))
+	if e.Form != kept.FormWhole {
 		return c.remainder(e)
 	}
-	if err := e.record(c.head.Org, c.doc, &c.record); err != nil {
-		c.find(e.seq, "payload_damaged", "%v", err)
+	if err := readRecord(e, c.head.Org, c.doc, &c.record); err != nil {
+		c.find(e.Seq, "payload_damaged", "%v", err)
 		return tlog.Hash{}, false
 	}
 	c.terms, c.gone = query.AppendTerms(c.terms[:0], &c.record), false
-	c.text = e.text(c.text[:0])
+	c.text = e.Text(c.text[:0])
 	if err := c.doc.Read(c.text); err != nil {
-		c.find(e.seq, "payload_damaged", "%v", err)
+		c.find(e.Seq, "payload_damaged", "%v", err)
 		return tlog.Hash{}, false
 	}
-	if e.kind == KindControl {
-		c.control(e.seq, c.text)
+	if e.Kind == KindControl {
+		c.control(e.Seq, c.text)
 	}
-	l := leaf.Leaf{Kind: e.kind, Seq: e.seq, ReceivedAt: e.received, ID: e.id, Root: c.doc.Root(&e.secret)}
+	l := leaf.Leaf{Kind: e.Kind, Seq: e.Seq, ReceivedAt: e.Received, ID: e.ID, Root: c.doc.Root(&e.Secret)}
 	return l.Hash(), true
 }
 

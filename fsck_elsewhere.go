@@ -4,6 +4,9 @@ import (
 	"context"
 	"errors"
 	"fmt"
+
+	"github.com/daybook-audit/daybook/internal/kept"
+	"github.com/daybook-audit/daybook/internal/packed"
 )
 
 // readElsewhere reads what authorises removals from logs in which it does not stand: the entries of later epochs that say what was erased
@@ -38,11 +41,11 @@ func (f *fsck) readElsewhere(ctx context.Context) error {
 
 // readOf reads the control entries of one log that are about others. What cannot be read is found by the check of the log itself.
 func (f *fsck) readOf(ctx context.Context, h *Head) error {
-	take := func(e *packed) {
-		if e.kind != KindControl {
+	take := func(e *kept.Entry) {
+		if e.Kind != KindControl {
 			return
 		}
-		text, err := e.remainder()
+		text, err := e.Remainder()
 		if err != nil {
 			return
 		}
@@ -70,12 +73,12 @@ func (f *fsck) readOf(ctx context.Context, h *Head) error {
 		if err != nil {
 			return fmt.Errorf("read a block of log %d: %w", h.Log, err)
 		}
-		b, err := unpackBlock(data[0])
+		b, err := packed.ReadBlock(data[0], nil)
 		if err != nil {
 			continue // the check of the log finds it
 		}
-		for i := range b.len() {
-			e := b.entry(i)
+		for i := range b.Len() {
+			e := b.Entry(i)
 			take(&e)
 		}
 	}

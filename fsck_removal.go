@@ -9,6 +9,7 @@ import (
 	"golang.org/x/mod/sumdb/tlog"
 
 	"github.com/daybook-audit/daybook/internal/checkpoint"
+	"github.com/daybook-audit/daybook/internal/kept"
 	"github.com/daybook-audit/daybook/internal/merkle"
 	"github.com/daybook-audit/daybook/leaf"
 	"github.com/daybook-audit/daybook/query"
@@ -17,11 +18,11 @@ import (
 // removals is what a check of one log has met of removed entries and fields, and of control entries that explain them. What is whole
 // and neighbours is kept as one range.
 type removals struct {
-	whole  [formNone + 1]leaf.Items // gone, by form
-	fields leaf.Items               // gone, each of one entry
+	whole  [kept.FormNone + 1]leaf.Items // gone, by form
+	fields leaf.Items                    // gone, each of one entry
 	erases []leaf.Items
-	acts   [formNone + 1]leaf.Items // whole entries named by erase and prune entries, by the form that they allow, in no order
-	holds  map[string][]leaf.Items  // in force, by id
+	acts   [kept.FormNone + 1]leaf.Items // whole entries named by erase and prune entries, by the form that they allow, in no order
+	holds  map[string][]leaf.Items       // in force, by id
 }
 
 // control takes a control entry. What cannot be read explains nothing.
@@ -63,28 +64,28 @@ func (r *removals) act(c *control) {
 }
 
 // remainder is entry for one that is not whole.
-func (c *logCheck) remainder(e *packed) (tlog.Hash, bool) {
-	h, err := e.leafHash(c.doc)
+func (c *logCheck) remainder(e *kept.Entry) (tlog.Hash, bool) {
+	h, err := e.Hash(c.doc)
 	if err != nil {
-		c.find(e.seq, "payload_damaged", "%v", err)
+		c.find(e.Seq, "payload_damaged", "%v", err)
 		return tlog.Hash{}, false
 	}
-	if c.gone = e.pruned(); !hasLeaf(e.form) {
-		c.record, c.terms = query.Record{Seq: e.seq}, c.terms[:0]
+	if c.gone = e.Pruned(); !e.Form.HasLeaf() {
+		c.record, c.terms = query.Record{Seq: e.Seq}, c.terms[:0]
 	} else if c.gone {
-		c.record = query.Record{Org: string(c.head.Org), Seq: e.seq, Received: e.received, Occurred: e.received}
-		c.terms = append(c.terms[:0], query.NewTerm('i', e.id[:]))
-	} else if err := e.record(c.head.Org, c.doc, &c.record); err != nil {
-		c.find(e.seq, "payload_damaged", "%v", err)
+		c.record = query.Record{Org: string(c.head.Org), Seq: e.Seq, Received: e.Received, Occurred: e.Received}
+		c.terms = append(c.terms[:0], query.NewTerm('i', e.ID[:]))
+	} else if err := readRecord(e, c.head.Org, c.doc, &c.record); err != nil {
+		c.find(e.Seq, "payload_damaged", "%v", err)
 		return tlog.Hash{}, false
 	} else {
 		c.terms = query.AppendTerms(c.terms[:0], &c.record)
 	}
-	if text, err := e.remainder(); err == nil && e.kind == KindControl {
-		c.control(e.seq, text) // what it does is still there: only reason and by may be erased
+	if text, err := e.Remainder(); err == nil && e.Kind == KindControl {
+		c.control(e.Seq, text) // what it does is still there: only reason and by may be erased
 	}
 	if err := c.removals.gone(e); err != nil {
-		c.find(e.seq, "payload_damaged", "%v", err)
+		c.find(e.Seq, "payload_damaged", "%v", err)
 		return tlog.Hash{}, false
 	}
 	return h, true
@@ -92,27 +93,27 @@ func (c *logCheck) remainder(e *packed) (tlog.Hash, bool) {
 
 // lostEntry takes an entry of a run that has lost its leaf hashes. At the end of the run, of which the meta m has the root, the tree is
 // continued. It returns false when that cannot be.
-func (c *logCheck) lostEntry(m *BlockMeta, e *packed) bool {
+func (c *logCheck) lostEntry(m *BlockMeta, e *kept.Entry) bool {
 	c.timeless = true
-	if e.form != formNone || c.lost != int(e.seq%merkle.RunWidth) {
-		c.find(e.seq, "root_mismatch", "only a part of the run of 256 entries has lost its hashes")
+	if e.Form != kept.FormNone || c.lost != int(e.Seq%merkle.RunWidth) {
+		c.find(e.Seq, "root_mismatch", "only a part of the run of 256 entries has lost its hashes")
 		return false
 	}
 	if err := c.removals.gone(e); err != nil {
-		c.find(e.seq, "payload_damaged", "%v", err)
+		c.find(e.Seq, "payload_damaged", "%v", err)
 	}
 	if c.lost++; c.lost < merkle.RunWidth {
 		return true
 	}
 	c.lost = 0
 	list := metaChunk{metas: []BlockMeta{*m}}
-	root, err := list.root(e.seq / merkle.RunWidth)
+	root, err := list.root(e.Seq / merkle.RunWidth)
 	if err != nil {
-		c.find(e.seq, "root_mismatch", "%v", err)
+		c.find(e.Seq, "root_mismatch", "%v", err)
 		return false
 	}
 	c.roots = append(c.roots, root[:]...)
-	c.edges(e.seq/merkle.RunWidth, root)
+	c.edges(e.Seq/merkle.RunWidth, root)
 	c.tree.AppendSubtree(merkle.RunLevel, root)
 	c.compareSigned()
 	return true
@@ -140,22 +141,22 @@ func (c *logCheck) edges(no int64, root tlog.Hash) {
 }
 
 // gone notes what of e is gone.
-func (r *removals) gone(e *packed) error {
-	if e.gone() {
-		_, _, err := e.tombstone()
-		list := &r.whole[e.form]
-		if n := len(*list); n > 0 && (*list)[n-1].Last == e.seq-1 {
-			(*list)[n-1].Last = e.seq
+func (r *removals) gone(e *kept.Entry) error {
+	if e.Gone() {
+		_, _, err := e.Tombstone()
+		list := &r.whole[e.Form]
+		if n := len(*list); n > 0 && (*list)[n-1].Last == e.Seq-1 {
+			(*list)[n-1].Last = e.Seq
 		} else {
-			*list = append(*list, leaf.Item{First: e.seq, Last: e.seq})
+			*list = append(*list, leaf.Item{First: e.Seq, Last: e.Seq})
 		}
-		return err
+		return ofStored(err)
 	}
-	fs, err := readFields(e.body)
+	fs, err := kept.ReadFields(e.Body)
 	if err != nil {
-		return err
+		return ofStored(err)
 	}
-	it := leaf.Item{First: e.seq, Last: e.seq}
+	it := leaf.Item{First: e.Seq, Last: e.Seq}
 	for i := range fs {
 		if fs[i].Withheld {
 			it.Fields = append(it.Fields, i)
@@ -176,7 +177,7 @@ func (c *logCheck) lawful() {
 		r.act(&control{Op: opErase, items: items})
 	}
 	var acts leaf.Items
-	for form := formNone; form >= formLeaf; form-- { // who may take more may take less
+	for form := kept.FormNone; form >= kept.FormLeaf; form-- { // who may take more may take less
 		acts = append(acts, r.acts[form]...)
 		slices.SortFunc(acts, func(a, b leaf.Item) int { return cmp.Compare(a.First, b.First) })
 		i, through := 0, int64(-1)

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"slices"
 
+	"github.com/daybook-audit/daybook/internal/kept"
 	"github.com/daybook-audit/daybook/internal/timeline"
 )
 
@@ -85,7 +86,7 @@ func (h *histogram) fromEntries() (*Histogram, error) {
 }
 
 // entry is the visit of a histogram.
-func (h *histogram) entry(*packed) (bool, error) {
+func (h *histogram) entry(*kept.Entry) (bool, error) {
 	n := hit{h.rec.Occurred, timeline.Counts{Total: 1}}
 	for i := range h.doc.Len() {
 		if string(h.doc.Path(i)) != "/outcome" {

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"slices"
 
+	"github.com/daybook-audit/daybook/internal/kept"
 	"github.com/daybook-audit/daybook/leaf"
 	"github.com/daybook-audit/daybook/query"
 )
@@ -117,7 +118,7 @@ func (b *Book) fence(ctx context.Context, log LogNo) error {
 // named returns all entries that match q now.
 func (b *Book) named(ctx context.Context, org OrgID, q *query.Query) (*itemList, error) {
 	list := &itemList{}
-	err := b.sweep(ctx, org, q, sweepOptions{}, func(_ *scan, e *packed) (bool, error) { return true, list.add(e.seq, nil) })
+	err := b.sweep(ctx, org, q, sweepOptions{}, func(_ *scan, e *kept.Entry) (bool, error) { return true, list.add(e.Seq, nil) })
 	return list, err
 }
 
@@ -271,7 +272,7 @@ func (a *logActs) hold(id string) (Hold, bool) {
 
 // placed takes a control entry that places a hold, or a part of one. The caller holds mu. A query that this program cannot read keeps
 // everything: a hold errs on the side of keeping.
-func (a *knownActs) placed(c *control, e *packed) error {
+func (a *knownActs) placed(c *control, e *kept.Entry) error {
 	for i, h := range a.holds {
 		if h.ID == c.HoldID {
 			more := *h // others may be reading h
@@ -281,7 +282,7 @@ func (a *knownActs) placed(c *control, e *packed) error {
 		}
 	}
 	h := &activeHold{items: c.items, Hold: Hold{
-		ID: c.HoldID, Query: c.Query, Reason: c.Reason, By: c.By, Entries: c.Count, Seq: e.seq, PlacedAt: e.received,
+		ID: c.HoldID, Query: c.Query, Reason: c.Reason, By: c.By, Entries: c.Count, Seq: e.Seq, PlacedAt: e.Received,
 	}}
 	if c.Query != "" {
 		var err error
@@ -294,14 +295,14 @@ func (a *knownActs) placed(c *control, e *packed) error {
 }
 
 // release takes a control entry that releases a hold. The caller holds mu.
-func (a *knownActs) release(c *control, e *packed) {
+func (a *knownActs) release(c *control, e *kept.Entry) {
 	i := slices.IndexFunc(a.holds, func(h *activeHold) bool { return h.ID == c.HoldID })
 	if i < 0 {
-		a.freed[c.HoldID] = Hold{ID: c.HoldID, ReleasedAt: e.received, ReleasedBy: c.By, ReleasedReason: c.Reason}
+		a.freed[c.HoldID] = Hold{ID: c.HoldID, ReleasedAt: e.Received, ReleasedBy: c.By, ReleasedReason: c.Reason}
 		return
 	}
 	h := a.holds[i].Hold
-	h.ReleasedAt, h.ReleasedBy, h.ReleasedReason = e.received, c.By, c.Reason
+	h.ReleasedAt, h.ReleasedBy, h.ReleasedReason = e.Received, c.By, c.Reason
 	a.holds, a.released = slices.Delete(a.holds, i, i+1), append(a.released, h)
 }
 

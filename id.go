@@ -36,7 +36,7 @@ func NewID() ID { return ID(uuid.Must(uuid.NewV7())) }
 const clockSlack = 5 * 60 * 1_000_000
 
 // idAhead returns the time in an id if it lies more than clockSlack after the entry was received, else 0.
-func idAhead(id *ID, received int64) int64 {
+func idAhead(id ID, received int64) int64 {
 	if t := id.Micros(); t > received+clockSlack {
 		return t
 	}

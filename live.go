@@ -5,6 +5,7 @@ import (
 	"iter"
 	"time"
 
+	"github.com/daybook-audit/daybook/internal/kept"
 	"github.com/daybook-audit/daybook/query"
 )
 
@@ -137,12 +138,12 @@ func (f *follower) read(ctx context.Context) (steps []Step, wake <-chan struct{}
 		defer release()
 	}
 	held := 0
-	stop, err := s.walk(f.next, p.size, true, func(e *packed) (bool, error) {
-		entry, err := e.open(p.org, s.doc)
+	stop, err := s.walk(f.next, p.size, true, func(e *kept.Entry) (bool, error) {
+		entry, err := openEntry(e, p.org, s.doc)
 		if err != nil {
 			return false, err
 		}
-		steps = append(steps, Step{Entry: &entry, Position: e.seq, Size: p.size})
+		steps = append(steps, Step{Entry: &entry, Position: e.Seq, Size: p.size})
 		held += len(entry.Payload)
 		return len(steps) < followSteps && held < followBytes, nil
 	})

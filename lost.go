@@ -7,6 +7,7 @@ import (
 
 	"golang.org/x/mod/sumdb/tlog"
 
+	"github.com/daybook-audit/daybook/internal/kept"
 	"github.com/daybook-audit/daybook/internal/merkle"
 	"github.com/daybook-audit/daybook/leaf"
 )
@@ -105,8 +106,8 @@ func nextRun(items leaf.Items, seq int64) (first int64, ok bool) {
 	return 0, false
 }
 
-// loseIn takes the leaf hashes of runs of one window, by their first seqs. kept: a hold keeps one, or something of it.
-func (m *merger) loseIn(ctx context.Context, h *Head, runs []int64, holds []*activeHold) (kept bool, err error) {
+// loseIn takes the leaf hashes of runs of one window, by their first seqs. held: a hold keeps one, or something of it.
+func (m *merger) loseIn(ctx context.Context, h *Head, runs []int64, holds []*activeHold) (held bool, err error) {
 	first, end := runs[0], runs[len(runs)-1]+merkle.RunWidth
 	window := floorTo(first, windowSize)
 	pieces, err := m.list(ctx, h.Log, window, min(window+windowSize, h.Packed))
@@ -127,7 +128,7 @@ func (m *merger) loseIn(ctx context.Context, h *Head, runs []int64, holds []*act
 		}
 		whole := leaf.Items{{First: run, Last: run + merkle.RunWidth - 1}}
 		if leaves == nil || slices.ContainsFunc(holds, func(h *activeHold) bool { _, meets := h.items.Meets(whole); return meets }) {
-			kept = true
+			held = true
 			continue
 		}
 		edges, err := m.edges(ctx, h.Log, run, leaves)
@@ -137,29 +138,29 @@ func (m *merger) loseIn(ctx context.Context, h *Head, runs []int64, holds []*act
 		slips, changed = append(slips, edges...), true
 		for i := range leaves {
 			e := &es[run-pieces[0].First:][i]
-			*e = packed{seq: e.seq, kind: e.kind, form: formNone}
+			*e = kept.Entry{Seq: e.Seq, Kind: e.Kind, Form: kept.FormNone}
 		}
 	}
 	if changed {
 		err = m.putJoined(ctx, h, pieces, es, slips)
 	}
-	return kept, err
+	return held, err
 }
 
 // hashesOf returns the leaf hashes of a run of which nothing else is left, nil when more is; lost: not even these are.
-func hashesOf(es []packed) (leaves []tlog.Hash, lost bool) {
+func hashesOf(es []kept.Entry) (leaves []tlog.Hash, lost bool) {
 	leaves = make([]tlog.Hash, len(es))
 	for i := range es {
-		if es[i].form != formHash {
-			return nil, es[i].form == formNone // a whole run goes at once
+		if es[i].Form != kept.FormHash {
+			return nil, es[i].Form == kept.FormNone // a whole run goes at once
 		}
-		leaves[i] = es[i].leaf
+		leaves[i] = es[i].LeafHash
 	}
 	return leaves, false
 }
 
 // putJoined makes the blocks of pieces anew from es, to be replaced together, and with them slips.
-func (m *merger) putJoined(ctx context.Context, h *Head, pieces []piece, es []packed, slips []Slip) error {
+func (m *merger) putJoined(ctx context.Context, h *Head, pieces []piece, es []kept.Entry, slips []Slip) error {
 	m.forgetOpen(h.Log) // they name blocks that go
 	for i := range pieces {
 		into := pieces[i]

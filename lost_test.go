@@ -3,13 +3,14 @@ package daybook
 import (
 	"testing"
 
+	"github.com/daybook-audit/daybook/internal/kept"
 	"github.com/daybook-audit/daybook/leaf"
 )
 
 // TestLawful: what is gone must be named by an entry that leaves as little.
 func TestLawful(t *testing.T) {
 	t.Parallel()
-	forms := []byte{formLeaf, formHash, formNone}
+	forms := []kept.Form{kept.FormLeaf, kept.FormHash, kept.FormNone}
 	for _, gone := range forms {
 		for _, allowed := range forms {
 			c := &logCheck{f: &fsck{}}

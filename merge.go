@@ -10,6 +10,8 @@ import (
 	"sync"
 	"sync/atomic"
 	"time"
+
+	"github.com/daybook-audit/daybook/internal/kept"
 )
 
 // merger turns the tails of all shards into blocks, in one goroutine. It holds no lock of a shard while it works: it takes a picture
@@ -28,8 +30,8 @@ type merger struct {
 	// mu is held by whoever merges: run, one step at a time, or settle. It owns everything below.
 	mu         sync.Mutex
 	builder    blockBuilder
-	entries    []packed // of the part of the tail being folded
-	older      []packed // of the blocks being rewritten, and of that part
+	entries    []kept.Entry // of the part of the tail being folded
+	older      []kept.Entry // of the blocks being rewritten, and of that part
 	slice      mergeSlice
 	open       map[LogNo][]piece // the pieces of each log's last, unfinished window, as far as known
 	openPieces int               // sum of their numbers

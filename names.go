@@ -6,6 +6,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/daybook-audit/daybook/internal/kept"
 	"github.com/daybook-audit/daybook/query"
 )
 
@@ -57,7 +58,7 @@ func (b *Book) nameTogether(ctx context.Context, p *question, hide []string, wan
 			return err
 		}
 		s.budget.until, s.budget.blocks = until, nameRound
-		below, err = s.walk(0, below, false, func(*packed) (bool, error) {
+		below, err = s.walk(0, below, false, func(*kept.Entry) (bool, error) {
 			s.takeName(wanted)
 			return len(wanted) > 0, nil
 		})

@@ -7,6 +7,8 @@ import (
 	"context"
 	"errors"
 	"slices"
+
+	"github.com/daybook-audit/daybook/internal/kept"
 )
 
 // The order of occurred_at. Blocks are read by the latest time (ascending: the earliest) that one of their entries can have, and
@@ -59,7 +61,7 @@ func (h *sources) Pop() any {
 // found is a match that is not given out yet, with a body of its own.
 type found struct {
 	moment
-	entry packed
+	entry kept.Entry
 }
 
 // byOccurred fills one page.
@@ -260,15 +262,15 @@ func (o *byOccurred) readTop() error {
 }
 
 // keep is the visit of byOccurred.
-func (o *byOccurred) keep(e *packed) (bool, error) {
-	at := moment{o.rec.Occurred, e.seq}
+func (o *byOccurred) keep(e *kept.Entry) (bool, error) {
+	at := moment{o.rec.Occurred, e.Seq}
 	if !o.start.before(at, o.asc) {
 		return true, nil
 	}
 	own := *e
-	own.body = bytes.Clone(e.body)
+	own.Body = bytes.Clone(e.Body)
 	o.found = append(o.found, found{at, own})
-	o.held += len(own.body)
+	o.held += len(own.Body)
 	return true, nil
 }
 
@@ -281,7 +283,7 @@ func (o *byOccurred) trim() {
 		return 1
 	})
 	for n := len(o.found); n > o.limit-o.given || n > 1 && o.held > maxHeld; n = len(o.found) {
-		o.held -= len(o.found[n-1].entry.body)
+		o.held -= len(o.found[n-1].entry.Body)
 		o.found = o.found[:n-1]
 		o.more = true
 		if o.given+n-1 < o.limit {

@@ -8,6 +8,7 @@ import (
 
 	"golang.org/x/mod/sumdb/tlog"
 
+	"github.com/daybook-audit/daybook/internal/kept"
 	"github.com/daybook-audit/daybook/leaf"
 	"github.com/daybook-audit/daybook/query"
 )
@@ -34,7 +35,7 @@ type PassageQuery struct {
 // Passage is neighbouring entries of a log that match, read and not yet opened. It keeps nothing alive but their own bytes.
 type Passage struct {
 	org     OrgID
-	entries []packed // the body of a whole one is the accepted JSON, the id in it
+	entries []kept.Entry // the body of a whole one is the accepted JSON, the id in it
 	bytes   int
 	chunks  [][]byte // where the bodies stand; all but the first few may be empty
 	filling int      // the chunk that is being filled
@@ -112,7 +113,7 @@ func (b *Book) passage(ctx context.Context, p *question, first int64, released c
 	}
 	defer s.close()
 	passage := newPassage(p, released)
-	passage.Next, err = s.walk(first, p.size, true, func(e *packed) (bool, error) {
+	passage.Next, err = s.walk(first, p.size, true, func(e *kept.Entry) (bool, error) {
 		passage.add(e)
 		return len(passage.entries) < passageEntries && passage.bytes < passageBytes, nil
 	})
@@ -124,7 +125,7 @@ func newPassage(q *question, released chan *Passage) *Passage {
 	select {
 	case p = <-released:
 	default:
-		p = &Passage{entries: make([]packed, 0, passageEntries)}
+		p = &Passage{entries: make([]kept.Entry, 0, passageEntries)}
 	}
 	*p = Passage{org: q.org, entries: p.entries[:0], chunks: p.chunks, released: released, Size: q.size, Epoch: q.epoch, Query: q.text}
 	return p
@@ -150,16 +151,16 @@ func (p *Passage) Release() {
 }
 
 // add keeps a copy of e.
-func (p *Passage) add(e *packed) {
-	room := p.room(len(e.body) + idTextLen)
+func (p *Passage) add(e *kept.Entry) {
+	room := p.room(len(e.Body) + kept.IDTextLen)
 	at := len(*room)
-	if e.form == formWhole {
-		*room = e.text(*room)
+	if e.Form == kept.FormWhole {
+		*room = e.Text(*room)
 	} else {
-		*room = append(*room, e.body...)
+		*room = append(*room, e.Body...)
 	}
 	p.entries = append(p.entries, *e)
-	p.entries[len(p.entries)-1].body = (*room)[at:len(*room):len(*room)]
+	p.entries[len(p.entries)-1].Body = (*room)[at:len(*room):len(*room)]
 	p.bytes += len(*room) - at
 }
 
@@ -188,22 +189,22 @@ func (p *Passage) Open(dst []Entry, leaves bool) ([]Entry, error) {
 	defer leaf.Put(d)
 	for i := range p.entries {
 		e := &p.entries[i]
-		if e.form != formWhole { // rare enough to be read with care
-			entry, err := e.open(p.org, d)
+		if e.Form != kept.FormWhole { // rare enough to be read with care
+			entry, err := openEntry(e, p.org, d)
 			if err != nil {
 				return dst, err
 			}
 			dst = append(dst, entry)
 			continue
 		}
-		entry := Entry{Org: p.org, Seq: e.seq, ID: e.id, ReceivedAt: e.received, LeafHash: e.leaf, Kind: e.kind, Payload: e.body}
-		if leaves && e.leaf == (tlog.Hash{}) {
+		entry := Entry{Org: p.org, Seq: e.Seq, ID: e.ID, ReceivedAt: e.Received, LeafHash: e.LeafHash, Kind: e.Kind, Payload: e.Body}
+		if leaves && e.LeafHash == (tlog.Hash{}) {
 			// Read would cost more than the hash: the text was judged when it was accepted, and its block has a checksum.
 			if err := d.ReadTrusted(entry.Payload); err != nil {
-				return dst, &Error{Code: CodeTampered, Rule: "damaged", Message: fmt.Sprintf("the payload of entry %d of %s cannot be read", e.seq, p.org), Err: err}
+				return dst, &Error{Code: CodeTampered, Rule: "damaged", Message: fmt.Sprintf("the payload of entry %d of %s cannot be read", e.Seq, p.org), Err: err}
 			}
 			entry.top = topOf(d)
-			l := leaf.Leaf{Kind: e.kind, Seq: e.seq, ReceivedAt: e.received, ID: e.id, Root: d.Root(&e.secret)}
+			l := leaf.Leaf{Kind: e.Kind, Seq: e.Seq, ReceivedAt: e.Received, ID: e.ID, Root: d.Root(&e.Secret)}
 			entry.LeafHash = tlog.Hash(l.Hash())
 		}
 		dst = append(dst, entry)

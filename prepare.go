@@ -4,8 +4,10 @@ import (
 	"crypto/rand"
 	"slices"
 
+	"github.com/daybook-audit/daybook/internal/kept"
 	"github.com/daybook-audit/daybook/internal/keyring"
 	"github.com/daybook-audit/daybook/internal/merkle"
+	"github.com/daybook-audit/daybook/internal/packed"
 	"github.com/daybook-audit/daybook/leaf"
 )
 
@@ -19,7 +21,8 @@ type batch struct {
 	index   map[*logTail]int // into touched
 	ids     map[explicitID]struct{}
 	hashes  map[KeyRef]struct{}
-	packed  []packed
+	entries []kept.Entry
+	writer  packed.CommitWriter
 	row     []byte
 }
 
@@ -117,13 +120,13 @@ type recent struct {
 func (r *recent) hasID(log LogNo, id *ID, n CommitNo) bool {
 	for i := len(r.commits) - 1; i >= 0 && r.commits[i].n > n; i-- {
 		c := r.commits[i]
-		for k := range c.runs {
-			run := &c.runs[k]
-			if run.log != log {
+		for k := range c.Runs {
+			run := &c.Runs[k]
+			if run.Log != int64(log) {
 				continue
 			}
-			for e := run.at; e < run.at+run.count; e++ {
-				if c.entries[e].id == *id {
+			for e := run.At; e < run.At+run.Count; e++ {
+				if c.EntryID(e) == *id {
 					return true
 				}
 			}
@@ -155,30 +158,17 @@ func (s *shard) prepare(jobs []*job) (*tailCommit, []byte) {
 	signed := s.signed
 	bt.states = s.states
 	s.mu.RUnlock()
-	entries, size := 0, 0
-	for _, j := range jobs {
-		entries += len(j.events)
-		for i := range j.events {
-			size += len(j.events[i].body)
+	runs := make([]packed.Run, 0, len(bt.touched))
+	bt.at, bt.keys, bt.entries = max(s.b.now(), signed), bt.keys[:0], bt.entries[:0]
+	for i := range bt.touched {
+		if run := s.sequence(&bt.touched[i], bt.at); run.Count > 0 {
+			runs = append(runs, run)
 		}
 	}
-	c.entries = make([]tailEntry, 0, entries)
-	c.runs = make([]commitRun, 0, len(bt.touched))
-	bt.at, bt.keys, bt.packed = max(s.b.now(), signed), bt.keys[:0], bt.packed[:0]
-	for i := range bt.touched {
-		s.sequence(&bt.touched[i], c, bt.at)
-	}
-	plain := appendColumns(make([]byte, 0, size+len(bt.packed)*maxColumnBytes), bt.packed, false)
-	bodies := 0
-	for i := range bt.packed {
-		c.entries[i].state, c.entries[i].off = plain[i], uint32(bodies)
-		bodies += len(bt.packed[i].body)
-	}
-	c.id, c.bodies = bt.id, plain[len(plain)-bodies:]
+	c.Commit, bt.row = bt.writer.Pack(bt.id, runs, bt.entries)
 	for i := range bt.keys {
 		c.keys = append(c.keys, bt.keys[i].KeyRef)
 	}
-	bt.row = packCommit(bt.row, bt.id, c, plain)
 	return c, bt.row
 }
 
@@ -209,10 +199,10 @@ func (s *shard) group(jobs []*job) {
 	bt.touched = bt.touched[:used]
 }
 
-// sequence adds the run of one log to c.
-func (s *shard) sequence(t *touchedLog, c *tailCommit, notBefore int64) {
-	run := commitRun{log: t.log.no, first: t.tree.Size, received: max(notBefore, t.log.received+1), at: len(c.entries)}
-	l := leaf.Leaf{Seq: run.first, ReceivedAt: run.received}
+// sequence adds the entries of one log to the batch and returns their run.
+func (s *shard) sequence(t *touchedLog, notBefore int64) packed.Run {
+	run := packed.Run{Log: int64(t.log.no), First: t.tree.Size, Received: max(notBefore, t.log.received+1)}
+	l := leaf.Leaf{Seq: run.First, ReceivedAt: run.Received}
 	for _, j := range t.jobs {
 		j.first, j.received = l.Seq, l.ReceivedAt
 		for i := range j.events {
@@ -222,25 +212,20 @@ func (s *shard) sequence(t *touchedLog, c *tailCommit, notBefore int64) {
 			t.control = t.control || p.kind == KindControl
 			t.tree.Append(p.leaf)
 			s.ids.Add((*[16]byte)(&p.id), notBefore)
-			c.entries = append(c.entries, tailEntry{
-				leaf: p.leaf, id: p.id, secret: p.secret, len: uint32(len(p.body)), idAt: uint32(p.idAt),
-			})
-			s.batch.packed = append(s.batch.packed, packed{id: p.id, kind: p.kind, idAt: p.idAt, body: p.body})
+			s.batch.entries = append(s.batch.entries, kept.Entry{ID: p.id, Secret: p.secret, Kind: p.kind, IDAt: p.idAt, Body: p.body, LeafHash: p.leaf})
 			l.Seq++
 			l.ReceivedAt++
 		}
 		for _, k := range j.keys {
-			key := Key{KeyRef: KeyRef{run.log, k.hash}, First: k.first, N: k.n, Expires: k.expires}
+			key := Key{KeyRef: KeyRef{t.log.no, k.hash}, First: k.first, N: k.n, Expires: k.expires}
 			if k.first < 0 {
 				key.First, key.N = j.first, len(j.events)
 			}
 			s.batch.keys = append(s.batch.keys, key)
 		}
 	}
-	if run.count = len(c.entries) - run.at; run.count > 0 {
-		run.check = t.tree.Check()
-		c.runs = append(c.runs, run)
-	}
+	run.Count, run.Check = int(l.Seq-run.First), t.tree.Check()
+	return run
 }
 
 // cut returns the accepted JSON without the id text: what is kept of it.
@@ -248,7 +233,7 @@ func (p *pending) cut() []byte {
 	if p.idAt == 0 {
 		return p.text
 	}
-	b := make([]byte, 0, len(p.text)-idTextLen)
+	b := make([]byte, 0, len(p.text)-kept.IDTextLen)
 	b = append(b, p.text[:p.idAt-1]...)
-	return append(b, p.text[p.idAt-1+idTextLen:]...)
+	return append(b, p.text[p.idAt-1+kept.IDTextLen:]...)
 }

@@ -7,6 +7,7 @@ import (
 
 	"golang.org/x/mod/sumdb/tlog"
 
+	"github.com/daybook-audit/daybook/internal/kept"
 	"github.com/daybook-audit/daybook/internal/merkle"
 	"github.com/daybook-audit/daybook/leaf"
 )
@@ -152,11 +153,11 @@ func (l *Log) EntryBundle(ctx context.Context, n int64, width int) ([]byte, erro
 		return nil, err
 	}
 	bundle := make([]byte, 0, width*(2+leaf.Size))
-	err = l.b.eachLeaf(ctx, v, merkle.TileWidth*n, size, func(e *packed, d *leaf.Doc) error {
-		one, err := e.leafOf(d)
+	err = l.b.eachLeaf(ctx, v, merkle.TileWidth*n, size, func(e *kept.Entry, d *leaf.Doc) error {
+		one, err := e.Leaf(d)
 		bundle = append(bundle, 0, leaf.Size)
 		bundle = one.Append(bundle)
-		return err
+		return ofStored(err)
 	})
 	if err != nil {
 		return nil, fmt.Errorf("make entry bundle %d: %w", n, err)
@@ -194,18 +195,18 @@ func (l *Log) TLogProof(ctx context.Context, id ID) ([]byte, error) {
 	if err != nil {
 		return nil, err
 	}
-	in, err := l.Inclusion(ctx, e.seq, c.Size)
+	in, err := l.Inclusion(ctx, e.Seq, c.Size)
 	if err != nil {
 		return nil, err
 	}
 	d := leaf.Get()
 	defer leaf.Put(d)
-	one, err := e.leafOf(d)
+	one, err := e.Leaf(d)
 	if err != nil {
-		return nil, err
+		return nil, ofStored(err)
 	}
 	file := append([]byte("c2sp.org/tlog-proof@v1\nextra "), base64.StdEncoding.EncodeToString(one.Append(nil))...)
-	file = fmt.Appendf(file, "\nindex %d\n", e.seq)
+	file = fmt.Appendf(file, "\nindex %d\n", e.Seq)
 	for i := range in.Proof {
 		file = append(base64.StdEncoding.AppendEncode(file, in.Proof[i][:]), '\n')
 	}

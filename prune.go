@@ -7,6 +7,7 @@ import (
 	"slices"
 	"strings"
 
+	"github.com/daybook-audit/daybook/internal/kept"
 	"github.com/daybook-audit/daybook/internal/merkle"
 )
 
@@ -95,10 +96,10 @@ func (a *logActs) weigh(d *due) *Pruned {
 func (b *Book) prunePending(ctx context.Context, v *view) (bool, error) {
 	for _, r := range v.runs {
 		for i := range r.len() {
-			if r.c.entries[r.at+i].state>>stateKind != KindControl {
+			if r.c.Kind(r.at+i) != KindControl {
 				continue
 			}
-			if c, err := parseControl(r.entry(i).body); err == nil && c.Op == opPrune {
+			if c, err := parseControl(r.entry(i).Body); err == nil && c.Op == opPrune {
 				return true, nil
 			}
 		}
@@ -154,32 +155,32 @@ const (
 
 // judge returns the place of the rule that counts for the entry that s has just met, −1: none does. Control entries are never removed.
 // An entry without a time is due: it was when that went.
-func (d *due) judge(s *scan, e *packed) (rule int, says judgement, by *activeHold) {
-	if e.kind == KindControl {
+func (d *due) judge(s *scan, e *kept.Entry) (rule int, says judgement, by *activeHold) {
+	if e.Kind == KindControl {
 		return -1, notYet, nil
 	}
 	i := d.ruleOf(s, e)
 	switch {
 	case i < 0:
 		return i, notYet, nil
-	case hasLeaf(e.form) && e.received >= d.rules[i].cutoff:
+	case e.Form.HasLeaf() && e.Received >= d.rules[i].cutoff:
 		return i, notYet, nil
-	case e.form == formNone:
+	case e.Form == kept.FormNone:
 		return i, passed, nil
 	}
 	if h := holding(d.holds, &s.rec); h != nil {
 		return i, held, h
 	}
-	if e.form >= min(d.rules[i].Leave.form(), formHash) {
+	if e.Form >= min(d.rules[i].Leave.form(), kept.FormHash) {
 		return i, passed, nil
 	}
 	return i, goes, nil
 }
 
 // ruleOf returns the place of the rule that counts for the entry that s has just met, −1: none does.
-func (d *due) ruleOf(s *scan, e *packed) int {
-	if e.pruned() {
-		_, by, _ := e.tombstone() // if that cannot be read, it says nothing
+func (d *due) ruleOf(s *scan, e *kept.Entry) int {
+	if e.Pruned() {
+		_, by, _ := e.Tombstone() // if that cannot be read, it says nothing
 		i := slices.IndexFunc(d.rules, func(r retentionRule) bool { return r.Match != "" && strings.HasPrefix(by, r.Match+" ") })
 		if i >= 0 {
 			return i
@@ -191,15 +192,15 @@ func (d *due) ruleOf(s *scan, e *packed) int {
 // skip passes over blocks of which no rule removes more, and ends where nothing can be due: at a block of young entries, unless some of
 // its entries are without a time, which are due whatever times the others have.
 func (d *due) skip(m *BlockMeta) (skip, end bool) {
-	least := byte(formLeaf)
+	least := kept.FormLeaf
 	for i := range d.rules {
 		least = max(least, d.rules[i].Leave.form())
 	}
 	timeless := m.Received.Min > m.Received.Max
 	switch least {
-	case formLeaf:
+	case kept.FormLeaf:
 		skip = m.Live == 0
-	case formHash:
+	case kept.FormHash:
 		skip = timeless
 	default:
 		skip = m.Live == 0 && m.Raw == 0 // not even why it is gone
@@ -208,11 +209,11 @@ func (d *due) skip(m *BlockMeta) (skip, end bool) {
 }
 
 // entry is the visit of ApplyRetention.
-func (d *due) entry(s *scan, e *packed) (more bool, err error) {
-	if hasLeaf(e.form) && e.received >= d.until {
+func (d *due) entry(s *scan, e *kept.Entry) (more bool, err error) {
+	if e.Form.HasLeaf() && e.Received >= d.until {
 		return false, nil
 	}
-	if first := floorTo(e.seq, merkle.RunWidth); first != d.run.first {
+	if first := floorTo(e.Seq, merkle.RunWidth); first != d.run.first {
 		if err := d.endRun(); err != nil {
 			return false, err
 		}
@@ -220,7 +221,7 @@ func (d *due) entry(s *scan, e *packed) (more bool, err error) {
 	}
 	r := &d.run
 	r.n++
-	if e.kind == KindControl {
+	if e.Kind == KindControl {
 		r.control = true
 		return true, nil
 	}
@@ -228,14 +229,14 @@ func (d *due) entry(s *scan, e *packed) (more bool, err error) {
 	r.rule = i
 	r.stays = r.stays || says == notYet || says == held || d.rules[i].Leave != LeaveTile
 	switch {
-	case says == held && !e.gone():
+	case says == held && !e.Gone():
 		d.held++
 	case says == goes && d.found == maxPrune:
 		d.more = true
 		return false, nil
 	case says == goes:
 		d.found++
-		r.pending = append(r.pending, dueEntry{e.seq, i})
+		r.pending = append(r.pending, dueEntry{e.Seq, i})
 	}
 	return true, nil
 }
@@ -270,7 +271,7 @@ func (b *Book) recordPrunes(ctx context.Context, org OrgID, p *Retention, d *due
 	for i := range d.rules {
 		r := &d.rules[i]
 		keep := LeaveLeaf
-		if r.Leave.form() > formLeaf {
+		if r.Leave.form() > kept.FormLeaf {
 			keep = LeaveHash
 		}
 		c := control{Op: opPrune, Keep: string(keep), Policy: r.name(), Before: string(AppendTime(nil, r.cutoff)), By: p.By}

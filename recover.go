@@ -6,6 +6,8 @@ import (
 	"fmt"
 	"log/slog"
 	"sync"
+
+	"github.com/daybook-audit/daybook/internal/packed"
 )
 
 // newestCommit asks Tail for the shard's numbers alone: no commit comes after it.
@@ -99,12 +101,13 @@ func (s *shard) apply(commits []*tailCommit, tail Tail) error {
 		if c.n != s.last+1 {
 			return damaged("commit %d follows %d", c.n, s.last)
 		}
-		for i := range c.runs {
-			s.check(c, &c.runs[i])
-			now = max(now, c.runs[i].received+int64(c.runs[i].count))
+		for i := range c.Runs {
+			s.check(c, &c.Runs[i])
+			now = max(now, c.Runs[i].Received+int64(c.Runs[i].Count))
 		}
-		for i := range c.entries {
-			s.ids.Add((*[16]byte)(&c.entries[i].id), now)
+		for i := range c.Len() {
+			id := c.EntryID(i)
+			s.ids.Add(&id, now)
 		}
 		s.publish(c)
 	}
@@ -138,10 +141,10 @@ func (s *shard) unopened(commits []*tailCommit) (missing []LogNo, skips int) {
 	s.mu.RLock()
 	defer s.mu.RUnlock()
 	for _, c := range commits {
-		for _, r := range c.runs {
-			if s.logs[r.log] == nil && !seen[r.log] {
-				seen[r.log] = true
-				missing = append(missing, r.log)
+		for _, r := range c.Runs {
+			if log := LogNo(r.Log); s.logs[log] == nil && !seen[log] {
+				seen[log] = true
+				missing = append(missing, log)
 			}
 		}
 	}
@@ -177,23 +180,23 @@ func (s *shard) addLogs(heads []Head, skips int) bool {
 }
 
 // check continues the frontier of a stored run and compares it with the check value that the commit carries. The caller holds mu.
-func (s *shard) check(c *tailCommit, r *commitRun) {
-	t := s.logs[r.log]
-	end := r.first + int64(r.count)
+func (s *shard) check(c *tailCommit, r *packed.Run) {
+	t := s.logs[LogNo(r.Log)]
+	end := r.First + int64(r.Count)
 	if t == nil || t.fault != nil || end <= t.head.Packed { // folded before the restart
 		return
 	}
-	if skip := t.tree.Size - r.first; skip >= 0 && skip < int64(r.count) {
-		for e := r.at + int(skip); e < r.at+r.count; e++ {
-			t.tree.Append(c.entries[e].leaf)
+	if skip := t.tree.Size - r.First; skip >= 0 && skip < int64(r.Count) {
+		for e := r.At + int(skip); e < r.At+r.Count; e++ {
+			t.tree.Append(c.LeafHash(e))
 		}
-		if t.tree.Check() == r.check {
+		if t.tree.Check() == r.Check {
 			return
 		}
 	}
 	t.fault = &Error{
 		Code: CodeTampered, Rule: "head_mismatch",
-		Message: fmt.Sprintf("log %d of %s: commit %d does not continue the stored head at entry %d", r.log, t.head.Org, c.n, r.first),
+		Message: fmt.Sprintf("log %d of %s: commit %d does not continue the stored head at entry %d", r.Log, t.head.Org, c.n, r.First),
 	}
 	s.b.o.Logger.Error("log frozen", slog.String("org", string(t.head.Org)), slog.Any("error", t.fault))
 	if s.b.metrics.Freeze != nil {

@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"github.com/daybook-audit/daybook/internal/checkpoint"
+	"github.com/daybook-audit/daybook/internal/kept"
 	"github.com/daybook-audit/daybook/leaf"
 	"github.com/daybook-audit/daybook/query"
 )
@@ -187,9 +188,9 @@ func (m *merger) remove(ctx context.Context, r *removal) (worked bool, err error
 	if err != nil {
 		return true, fmt.Errorf("read control entry %d: %w", r.seq, err)
 	}
-	text, err := es[0].remainder()
+	text, err := es[0].Remainder()
 	if err != nil {
-		return true, err
+		return true, ofStored(err)
 	}
 	c, err := parseControl(text)
 	if err != nil {
@@ -203,7 +204,7 @@ func (m *merger) remove(ctx context.Context, r *removal) (worked bool, err error
 	m.plan(from)
 	defer m.dropScratch()
 	more, err := m.removeBlocks(ctx, r, c, from, holds)
-	if err == nil && !more && c.Op == opPrune && c.form() == formNone {
+	if err == nil && !more && c.Op == opPrune && c.form() == kept.FormNone {
 		more, err = m.loseRuns(ctx, r, c, from, holds)
 	}
 	if err != nil || more {
@@ -334,11 +335,11 @@ func (m *merger) removeFrom(ctx context.Context, c *control, h *Head, meta *Bloc
 	changed := false
 	for i := range es {
 		e := &es[i]
-		fields, named := fieldsOf(c.items, e.seq)
-		if !named || fields == nil && e.kind == KindControl {
+		fields, named := fieldsOf(c.items, e.Seq)
+		if !named || fields == nil && e.Kind == KindControl {
 			continue
 		}
-		if slices.ContainsFunc(holds, func(h *activeHold) bool { return h.items.Covers(e.seq, -1) }) {
+		if slices.ContainsFunc(holds, func(h *activeHold) bool { return h.items.Covers(e.Seq, -1) }) {
 			held = true
 			continue
 		}
@@ -384,31 +385,31 @@ func fieldsOf(items leaf.Items, seq int64) (fields []int, named bool) {
 }
 
 // removeEntry returns e without what c names of it, and moves what the days count.
-func (m *merger) removeEntry(c *control, org OrgID, e *packed, fields []int) (packed, bool, error) {
+func (m *merger) removeEntry(c *control, org OrgID, e *kept.Entry, fields []int) (kept.Entry, bool, error) {
 	b := &m.removals.builder
 	if err := b.count(org, e, -1); err != nil {
 		return *e, false, err
 	}
-	var out packed
+	var out kept.Entry
 	var changed bool
 	var err error
 	if c.Op == opPrune { // a run loses its hashes later, as a whole
-		out, changed, err = e.reduce(b.doc, min(c.form(), formHash), RemovedByRetention, c.Policy)
+		out, changed, err = e.Reduce(b.doc, min(c.form(), kept.FormHash), kept.ByRetention, c.Policy)
 	} else {
-		out, changed, err = e.erase(b.doc, fields, c.Names != namesErased, RemovedByErasure, c.ErasureID)
+		out, changed, err = e.Erase(b.doc, fields, c.Names != namesErased, kept.ByErasure, c.ErasureID)
 	}
 	if err != nil {
-		return *e, false, err
+		return *e, false, fmt.Errorf("entry %d: %w", e.Seq, ofStored(err))
 	}
 	return out, changed, b.count(org, &out, 1)
 }
 
 // count adds an entry to the days n times, as a search of the histogram sees it.
-func (b *removalBuilder) count(org OrgID, e *packed, n int64) error {
-	if e.pruned() {
+func (b *removalBuilder) count(org OrgID, e *kept.Entry, n int64) error {
+	if e.Pruned() {
 		return nil
 	}
-	if err := e.recordWithoutID(org, b.doc, &b.record); err != nil {
+	if err := readRecordWithoutID(e, org, b.doc, &b.record); err != nil {
 		return err
 	}
 	b.days.Add(b.record.Occurred, recordedOutcome(b.doc), n)
@@ -467,7 +468,7 @@ func (m *merger) purge(ctx context.Context, h *Head, c *control) error {
 		return fmt.Errorf("trim through commit %d: %w", through, err)
 	}
 	m.b.forgetLog(h.Log)
-	if c.Op == opErase || c.form() > formLeaf { // who repeats the request would be shown what is gone
+	if c.Op == opErase || c.form() > kept.FormLeaf { // who repeats the request would be shown what is gone
 		meets := func(first int64, n int) bool {
 			_, ok := c.items.Meets(leaf.Items{{First: first, Last: first + int64(n) - 1}})
 			return n > 0 && ok

@@ -8,6 +8,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/daybook-audit/daybook/internal/kept"
 	"github.com/daybook-audit/daybook/internal/timeline"
 	"github.com/daybook-audit/daybook/query"
 )
@@ -82,15 +83,15 @@ func (l Leave) Check() error {
 }
 
 // form returns the form of an entry of which so much is left.
-func (l Leave) form() byte {
+func (l Leave) form() kept.Form {
 	switch l {
 	case LeaveHash:
-		return formHash
+		return kept.FormHash
 	case LeaveTile:
-		return formNone
+		return kept.FormNone
 	case LeaveLeaf:
 	}
-	return formLeaf
+	return kept.FormLeaf
 }
 
 // RetentionRule says how long the entries that it matches are kept, and what is left of them then.
@@ -222,7 +223,7 @@ func (b *Book) PlanRetention(ctx context.Context, org OrgID, p Retention) (Reten
 		plan.Rules[i] = RulePlan{Rule: rules[i].name(), Leave: rules[i].Leave, Before: rules[i].cutoff, Held: map[string]int64{}}
 	}
 	d := due{rules: rules, holds: holds}
-	err = b.sweep(ctx, org, nil, sweepOptions{skip: d.skip, tombstones: true}, func(s *scan, e *packed) (bool, error) {
+	err = b.sweep(ctx, org, nil, sweepOptions{skip: d.skip, tombstones: true}, func(s *scan, e *kept.Entry) (bool, error) {
 		plan.Size = s.size
 		i, says, h := d.judge(s, e)
 		if i < 0 {
@@ -232,14 +233,14 @@ func (b *Book) PlanRetention(ctx context.Context, org OrgID, p Retention) (Reten
 		switch r := &plan.Rules[i]; says {
 		case notYet:
 			r.Later++
-			if at := dueAt(e.received, rules[i].Keep.d); r.Next == 0 || at < r.Next {
+			if at := dueAt(e.Received, rules[i].Keep.d); r.Next == 0 || at < r.Next {
 				r.Next = at
 			}
 		case held:
 			r.Held[h.ID]++
 		case goes:
-			if r.Entries++; !e.gone() {
-				r.Bytes += int64(len(e.body))
+			if r.Entries++; !e.Gone() {
+				r.Bytes += int64(len(e.Body))
 			}
 		case passed:
 		}

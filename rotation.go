@@ -7,12 +7,13 @@ import (
 	"time"
 
 	"github.com/daybook-audit/daybook/internal/checkpoint"
+	"github.com/daybook-audit/daybook/internal/kept"
 	"github.com/daybook-audit/daybook/internal/keyring"
 )
 
 // key takes a control entry about keys or an epoch. The caller holds a.mu.
-func (a *knownActs) key(text []byte, e *packed) error {
-	act, err := keyring.Read(text, e.seq, e.received)
+func (a *knownActs) key(text []byte, e *kept.Entry) error {
+	act, err := keyring.Read(text, e.Seq, e.Received)
 	if err == nil {
 		a.keys = append(a.keys, act)
 	}

@@ -6,9 +6,10 @@ import (
 	"slices"
 	"time"
 
-	"golang.org/x/mod/sumdb/tlog"
-
+	"github.com/daybook-audit/daybook/internal/kept"
+	"github.com/daybook-audit/daybook/internal/packed"
 	"github.com/daybook-audit/daybook/internal/termfilter"
+	"github.com/daybook-audit/daybook/internal/timestamp"
 	"github.com/daybook-audit/daybook/leaf"
 	"github.com/daybook-audit/daybook/query"
 )
@@ -44,7 +45,7 @@ type scan struct {
 	seen     Span // of what was looked through: received_at, in the order of occurred_at that
 	marks    [windowSize]bool
 	places   [windowSize]tailPlace // of the unit's entries, in the tail
-	current  packed                // the entry being looked at
+	current  kept.Entry            // the entry being looked at
 	damaged  []Damage              // what was passed over, with gaps
 }
 
@@ -137,12 +138,12 @@ func asksForHeld(n *query.Node) bool {
 }
 
 // open returns an entry for a page: with held it says whether a hold keeps it.
-func (s *scan) open(e *packed) (Entry, error) {
-	entry, err := e.open(s.org, s.doc)
+func (s *scan) open(e *kept.Entry) (Entry, error) {
+	entry, err := openEntry(e, s.org, s.doc)
 	if err != nil || !s.held || len(s.holds) == 0 {
 		return entry, err
 	}
-	if err := e.record(s.org, s.doc, &s.rec); err != nil {
+	if err := readRecord(e, s.org, s.doc, &s.rec); err != nil {
 		return entry, fmt.Errorf("log of %s: %w", s.org, err)
 	}
 	entry.Held = holding(s.holds, &s.rec) != nil
@@ -203,7 +204,7 @@ func (s *Span) meets(from, to int64) bool { return s.Min <= s.Max && s.Max >= fr
 func (s *Span) within(from, to int64) bool { return s.Min > s.Max || s.Min >= from && s.Max < to }
 
 // read returns a block and charges it.
-func (s *scan) read(m *BlockMeta) (*block, error) {
+func (s *scan) read(m *BlockMeta) (*packed.Block, error) {
 	s.budget.blocks--
 	s.budget.used++
 	var into *[]byte
@@ -213,39 +214,70 @@ func (s *scan) read(m *BlockMeta) (*block, error) {
 	return s.b.cache.block(s.ctx, s.b.store, &s.view.head, m, into)
 }
 
-// open returns e as it stands in the log of org. Entries of blocks get their leaf hash from their payload. It reads into d.
-func (p *packed) open(org OrgID, d *leaf.Doc) (Entry, error) {
-	e := Entry{Org: org, Seq: p.seq, ID: p.id, ReceivedAt: p.received, LeafHash: p.leaf, Kind: p.kind}
-	switch p.form {
-	case formLeaf, formHash, formNone:
-		why, by, err := p.tombstone()
+// openEntry returns an entry as it stands in the log of org. Entries of blocks get their leaf hash from their payload. It reads into d.
+func openEntry(k *kept.Entry, org OrgID, d *leaf.Doc) (Entry, error) {
+	e := Entry{Org: org, Seq: k.Seq, ID: k.ID, ReceivedAt: k.Received, LeafHash: k.LeafHash, Kind: k.Kind}
+	switch {
+	case k.Gone():
+		why, by, err := k.Tombstone()
 		if err != nil {
-			return Entry{}, fmt.Errorf("log of %s: %w", org, err)
+			return Entry{}, fmt.Errorf("log of %s: %w", org, ofStored(err))
 		}
-		e.Removed, e.RemovedBy = why, by
-		if p.form == formNone {
+		e.Removed, e.RemovedBy = Why(why), by
+		if k.Form == kept.FormNone {
 			return e, nil
 		}
-	case formFields:
-		fs, err := readFields(p.body)
+	case k.Form == kept.FormFields:
+		fs, err := kept.ReadFields(k.Body)
 		if err != nil {
-			return Entry{}, fmt.Errorf("log of %s: entry %d: %w", org, p.seq, err)
+			return Entry{}, fmt.Errorf("log of %s: entry %d: %w", org, k.Seq, ofStored(err))
 		}
-		e.Payload = appendShown(nil, fs)
-		gone := erasedOf(fs)
-		e.Erased, e.ErasedFields, e.Masked = gone.count, gone.names, gone.left
+		e.Payload = kept.Shown(fs)
+		e.Erased, e.Masked, e.ErasedFields = kept.ErasedNames(fs)
 	default:
-		e.Payload = p.text(make([]byte, 0, len(p.body)+idTextLen))
+		e.Payload = k.Text(make([]byte, 0, len(k.Body)+kept.IDTextLen))
 	}
-	if p.leaf != (tlog.Hash{}) {
-		return e, nil
-	}
-	l, err := p.leafOf(d)
+	h, err := k.Hash(d)
 	if err != nil {
-		return Entry{}, fmt.Errorf("log of %s: %w", org, err)
+		return Entry{}, fmt.Errorf("log of %s: %w", org, ofStored(err))
 	}
-	e.LeafHash = tlog.Hash(l.Hash())
+	e.LeafHash = h
 	return e, nil
+}
+
+// readRecord reads what is left of the payload of e into d and fills r with what a query asks for. The id text in the payload reads as
+// empty.
+func readRecord(e *kept.Entry, org OrgID, d *leaf.Doc, r *query.Record) error {
+	if err := readRecordWithoutID(e, org, d, r); err != nil {
+		return err
+	}
+	r.ID = ID(e.ID).String()
+	return nil
+}
+
+// readRecordWithoutID is readRecord, but leaves out the text of the id, which takes an allocation.
+func readRecordWithoutID(e *kept.Entry, org OrgID, d *leaf.Doc, r *query.Record) error {
+	text, err := e.Remainder()
+	if err != nil {
+		return ofStored(err)
+	}
+	if err := d.ReadTrusted(text); err != nil {
+		return &Error{Code: CodeTampered, Rule: "damaged", Message: fmt.Sprintf("the payload of entry %d cannot be read", e.Seq), Err: err}
+	}
+	*r = query.Record{Org: string(org), Seq: e.Seq, Received: e.Received, Occurred: e.Received, Control: e.Kind == KindControl, Doc: d}
+	r.Erased = e.HasErased()
+	if e.Kind != KindEvent {
+		return nil
+	}
+	for i := range d.Len() {
+		if string(d.Path(i)) == "/occurred_at" {
+			if at, bad := timestamp.Parse(d.Value(i)); bad == "" {
+				r.Occurred = at
+			}
+			break
+		}
+	}
+	return nil
 }
 
 // searched ends a search: it counts it and says what the scan looked through. Its question has moved on.

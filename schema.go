@@ -9,6 +9,7 @@ import (
 
 	"golang.org/x/mod/sumdb/tlog"
 
+	"github.com/daybook-audit/daybook/internal/kept"
 	"github.com/daybook-audit/daybook/internal/rawjson"
 	"github.com/daybook-audit/daybook/internal/shape"
 	"github.com/daybook-audit/daybook/leaf"
@@ -101,14 +102,14 @@ func (q *recording) refuseUnfit() error {
 
 // sameButStamps reports whether p, as it was sent, is the entry e, whose root is given, but for what was written into that one when it
 // was checked: since then other schemas may have been registered.
-func sameButStamps(d *leaf.Doc, p *pending, e *packed, root tlog.Hash) (bool, error) {
+func sameButStamps(d *leaf.Doc, p *pending, e *kept.Entry, root tlog.Hash) (bool, error) {
 	sent := p.text
 	if p.sent != nil {
 		sent = p.sent
 	}
-	body, err := e.remainder()
+	body, err := e.Remainder()
 	if err != nil {
-		return false, fmt.Errorf("read the stored entry: %w", err)
+		return false, fmt.Errorf("read the stored entry: %w", ofStored(err))
 	}
 	version, flags := 0, []byte(nil)
 	for name, value := range rawjson.Each(body) {
@@ -129,5 +130,5 @@ func sameButStamps(d *leaf.Doc, p *pending, e *packed, root tlog.Hash) (bool, er
 	if _, err := shape.Stamped(d, sent, version, flags); err != nil {
 		return false, nil //nolint:nilerr // what cannot be read with these stamps is not the entry
 	}
-	return d.Root(&e.secret) == root, nil
+	return d.Root(&e.Secret) == root, nil
 }

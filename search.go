@@ -5,6 +5,7 @@ import (
 	"iter"
 	"time"
 
+	"github.com/daybook-audit/daybook/internal/kept"
 	"github.com/daybook-audit/daybook/query"
 )
 
@@ -184,7 +185,7 @@ func (s *scan) pageBySeq(page *Page, limit int) error {
 		}
 	}
 	held := 0
-	stop, err := s.walk(lo, hi, p.asc, func(e *packed) (bool, error) {
+	stop, err := s.walk(lo, hi, p.asc, func(e *kept.Entry) (bool, error) {
 		entry, err := s.open(e)
 		if err != nil {
 			return false, err

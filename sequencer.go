@@ -253,7 +253,7 @@ func (s *shard) commit(jobs []*job) {
 			s.full.Store(false)
 			s.settled(c)
 			if s.b.metrics.Commit != nil { // first: who was answered is counted
-				s.b.metrics.Commit(len(c.entries), len(row), s.b.o.Now().Sub(begin).Seconds())
+				s.b.metrics.Commit(c.Len(), len(row), s.b.o.Now().Sub(begin).Seconds())
 			}
 			for _, j := range unanswered {
 				j.answer(nil)
@@ -321,13 +321,13 @@ func (s *shard) has(ctx context.Context, c *tailCommit) (bool, error) {
 	for _, other := range s.commits {
 		if other.n == c.n {
 			defer s.mu.RUnlock()
-			return other.id == c.id, nil
+			return other.ID == c.ID, nil
 		}
 	}
 	gone := s.last >= c.n // others have merged it, while this process slept
 	var v view
-	if gone && len(c.runs) > 0 && s.logs[c.runs[0].log] != nil {
-		v = s.viewOf(s.logs[c.runs[0].log])
+	if gone && len(c.Runs) > 0 && s.logs[LogNo(c.Runs[0].Log)] != nil {
+		v = s.viewOf(s.logs[LogNo(c.Runs[0].Log)])
 	}
 	s.mu.RUnlock()
 	switch {
@@ -336,21 +336,21 @@ func (s *shard) has(ctx context.Context, c *tailCommit) (bool, error) {
 	case v.head.Log == 0: // nothing but keys, or of a log that is not there any more
 		return false, fmt.Errorf("%w: commit %d was merged", ErrUnknownOutcome, c.n)
 	}
-	first := &c.runs[0]
-	if v.size <= first.first {
+	first := &c.Runs[0]
+	if v.size <= first.First {
 		return false, nil
 	}
-	es, err := s.b.entries(ctx, v, first.first, first.first+1)
+	es, err := s.b.entries(ctx, v, first.First, first.First+1)
 	if err != nil {
 		return false, fmt.Errorf("%w: look for commit %d: %w", ErrUnknownOutcome, c.n, err)
 	}
 	d := leaf.Get()
 	defer leaf.Put(d)
-	h, err := es[0].leafHash(d)
+	h, err := es[0].Hash(d)
 	if err != nil {
-		return false, fmt.Errorf("%w: look for commit %d: %w", ErrUnknownOutcome, c.n, err)
+		return false, fmt.Errorf("%w: look for commit %d: %w", ErrUnknownOutcome, c.n, ofStored(err))
 	}
-	return h == c.entries[first.at].leaf, nil // it has this entry's secret in it: no other commit made it
+	return h == c.LeafHash(first.At), nil // it has this entry's secret in it: no other commit made it
 }
 
 // damagedStore reports whether err says that what is stored cannot be: repeating a call is of no use.
@@ -374,7 +374,7 @@ func untold(jobs []*job) []*job {
 // storeCommit is what the store is handed of a commit that was just prepared.
 func (s *shard) storeCommit(c *tailCommit, row []byte) *Commit {
 	return &Commit{
-		ID: s.batch.id, Shard: s.no, Prev: c.n - 1, At: s.batch.at, Entries: len(c.entries), Raw: len(c.bodies), Bytes: row, Keys: s.batch.keys,
+		ID: s.batch.id, Shard: s.no, Prev: c.n - 1, At: s.batch.at, Entries: c.Len(), Raw: c.Raw(), Bytes: row, Keys: s.batch.keys,
 		States: s.batch.states,
 	}
 }

@@ -4,6 +4,8 @@ import (
 	"context"
 	"fmt"
 	"slices"
+
+	"github.com/daybook-audit/daybook/internal/kept"
 )
 
 // Bounds of one slice: what a Replace moves in one transaction, so that no commit waits long behind it. A block that is larger is a
@@ -80,11 +82,11 @@ func (s *mergeSlice) keep(b []byte) []byte {
 }
 
 // addControls notes in slips where the control entries among es stand, which have just been added to the last swap.
-func (s *mergeSlice) addControls(es []packed) {
+func (s *mergeSlice) addControls(es []kept.Entry) {
 	swap := &s.swaps[len(s.swaps)-1]
 	for i := range es {
-		if es[i].kind == KindControl {
-			c := controlSlip{seq: es[i].seq, removes: removes(es[i].body)}
+		if es[i].Kind == KindControl {
+			c := controlSlip{seq: es[i].Seq, removes: removes(es[i].Body)}
 			swap.Slips = append(swap.Slips, c.slip())
 			s.rows++
 		}

@@ -8,6 +8,7 @@ import (
 
 	"golang.org/x/mod/sumdb/tlog"
 
+	"github.com/daybook-audit/daybook/internal/kept"
 	"github.com/daybook-audit/daybook/internal/merkle"
 	"github.com/daybook-audit/daybook/leaf"
 )
@@ -34,10 +35,10 @@ func (b *Book) tree(ctx context.Context, v view) *merkle.Tree {
 // Leaves is part of merkle.Source.
 func (s *treeSource) Leaves(from, to int64) ([]tlog.Hash, error) {
 	leaves := make([]tlog.Hash, 0, to-from)
-	err := s.b.eachLeaf(s.ctx, s.v, from, to, func(e *packed, d *leaf.Doc) error {
-		h, err := e.leafHash(d)
+	err := s.b.eachLeaf(s.ctx, s.v, from, to, func(e *kept.Entry, d *leaf.Doc) error {
+		h, err := e.Hash(d)
 		leaves = append(leaves, h)
-		return err
+		return ofStored(err)
 	})
 	if err != nil {
 		return nil, fmt.Errorf("read the leaves %d to %d: %w", from, to, err)
@@ -87,7 +88,7 @@ func (m *metaChunk) root(n int64) (tlog.Hash, error) {
 
 // eachLeaf gives the entries [from, to) of v in order, with a Doc that may be used for reading them. It reads blocks past the cache, so
 // that reading a whole log does not empty it. What it gives is valid during the call.
-func (b *Book) eachLeaf(ctx context.Context, v view, from, to int64, each func(e *packed, d *leaf.Doc) error) error {
+func (b *Book) eachLeaf(ctx context.Context, v view, from, to int64, each func(e *kept.Entry, d *leaf.Doc) error) error {
 	d := leaf.Get()
 	defer leaf.Put(d)
 	swapped := 0
@@ -110,7 +111,7 @@ func (b *Book) eachLeaf(ctx context.Context, v view, from, to int64, each func(e
 			return err
 		}
 		for ; from < min(packed, m.end()); from++ {
-			e := blk.entry(int(from - m.First))
+			e := blk.Entry(int(from - m.First))
 			if err := each(&e, d); err != nil {
 				return damagedAt(err, from, from+1, CheckPayload)
 			}
@@ -135,14 +136,4 @@ func (b *Book) eachLeaf(ctx context.Context, v view, from, to int64, each func(e
 // runAt returns the place of the run of the tail that holds seq; the number of runs if none does.
 func (v *view) runAt(seq int64) int {
 	return sort.Search(len(v.runs), func(i int) bool { return v.runs[i].end() > seq })
-}
-
-// leafHash returns the leaf hash of p: entries of the tail have theirs, those of blocks get it from their payload, unless it alone is left.
-// CodeGone: pruning has left none.
-func (p *packed) leafHash(d *leaf.Doc) (tlog.Hash, error) {
-	if p.leaf != (tlog.Hash{}) {
-		return p.leaf, nil
-	}
-	l, err := p.leafOf(d)
-	return l.Hash(), err
 }

@@ -4,11 +4,12 @@ import (
 	"context"
 	"fmt"
 
+	"github.com/daybook-audit/daybook/internal/kept"
 	"github.com/daybook-audit/daybook/query"
 )
 
 // sweepVisit gets an entry that matches, whose record is in s. Returning false ends the sweep after it.
-type sweepVisit func(s *scan, e *packed) (more bool, err error)
+type sweepVisit func(s *scan, e *kept.Entry) (more bool, err error)
 
 // sweepOptions say how a sweep goes on. The zero value looks at every entry.
 type sweepOptions struct {
@@ -49,7 +50,7 @@ func (b *Book) sweepPart(ctx context.Context, p *question, at int64, o sweepOpti
 		size = min(size, o.size)
 	}
 	ended := false
-	w := walker{scan: s, asc: true, each: func(e *packed) (more bool, err error) {
+	w := walker{scan: s, asc: true, each: func(e *kept.Entry) (more bool, err error) {
 		more, err = each(s, e)
 		ended = ended || !more
 		return more, err

@@ -6,70 +6,30 @@ import (
 	"fmt"
 	"slices"
 
-	"golang.org/x/mod/sumdb/tlog"
-
+	"github.com/daybook-audit/daybook/internal/kept"
 	"github.com/daybook-audit/daybook/internal/merkle"
+	"github.com/daybook-audit/daybook/internal/packed"
 )
-
-// idTextLen is the length of an event id's text, which bodies are kept without.
-const idTextLen = 30
-
-// packed is one entry as storage keeps it. Its slices belong to a commit or block and are never changed.
-type packed struct {
-	seq, received int64
-	id            ID
-	secret        [16]byte
-	kind, form    byte
-	idAt          int    // 1 + offset of the id text in the accepted JSON; 0: it carries no id
-	body          []byte // the accepted JSON with the id text cut out; of another form than formWhole, what that says
-	leaf          tlog.Hash
-	root          tlog.Hash // of formLeaf: the payload root
-}
-
-// text appends the accepted JSON of an entry that is whole to dst.
-func (p *packed) text(dst []byte) []byte {
-	if p.idAt == 0 {
-		return append(dst, p.body...)
-	}
-	dst = append(dst, p.body[:p.idAt-1]...)
-	dst = p.id.Append(dst)
-	return append(dst, p.body[p.idAt-1:]...)
-}
 
 // tailCommit is one commit in memory. It is immutable once published, but for folded.
 type tailCommit struct {
-	n       CommitNo
-	id      [16]byte
-	runs    []commitRun
-	entries []tailEntry
-	bodies  []byte
-	keys    []KeyRef
-	folded  int64 // of bytes, what is in blocks; guarded by the mu of its shard
+	packed.Commit
+	n      CommitNo
+	keys   []KeyRef
+	folded int64 // of bytes, what is in blocks; guarded by the mu of its shard
 }
 
-// commitRun is the neighbouring entries that one commit adds to one log.
-type commitRun struct {
-	log             LogNo
-	first, received int64 // seq and received_at of the first entry; both rise by one per entry
-	count, at       int   // number of entries, and where they begin in entries
-	check           [8]byte
+// unpackCommit reads the row of commit n. Damage is CodeTampered; what it does not know is ErrNewer.
+func unpackCommit(n CommitNo, row []byte) (*tailCommit, error) {
+	c, err := packed.ReadCommit(row)
+	if err != nil {
+		return nil, fmt.Errorf("commit %d: %w", n, ofStored(err))
+	}
+	return &tailCommit{Commit: c, n: n}, nil
 }
-
-// tailEntry holds no pointers, so that a large tail costs the collector nothing.
-type tailEntry struct {
-	leaf     tlog.Hash
-	id       ID
-	secret   [16]byte
-	off, len uint32 // of the body
-	idAt     uint32
-	state    byte // as stored: bits 0–2 form, 3 backslash, 4–7 kind
-}
-
-// entryBytes is what an entry weighs beside its body.
-const entryBytes = 96
 
 // bytes is what c weighs against the tail's limits.
-func (c *tailCommit) bytes() int64 { return int64(len(c.bodies)) + int64(len(c.entries))*entryBytes }
+func (c *tailCommit) bytes() int64 { return c.Bytes(0, c.Len()) }
 
 // tailRun is a run of consecutive entries of one log, within one commit.
 type tailRun struct {
@@ -78,25 +38,25 @@ type tailRun struct {
 	seq, recvd int64
 }
 
+// run returns a run of c.
+func (c *tailCommit) run(r *packed.Run) tailRun {
+	return tailRun{c: c, at: r.At, count: r.Count, seq: r.First, recvd: r.Received}
+}
+
 func (r tailRun) first() int64 { return r.seq }
 func (r tailRun) len() int     { return r.count }
 func (r tailRun) end() int64   { return r.seq + int64(r.count) }
 
 // bytes is what the entries of r below seq weigh.
-func (r tailRun) bytes(seq int64) (n int64) {
-	for i := range r.c.entries[r.at : r.at+int(min(seq, r.end())-r.seq)] {
-		n += int64(r.c.entries[r.at+i].len) + entryBytes
-	}
-	return n
+func (r tailRun) bytes(seq int64) int64 {
+	return r.c.Bytes(r.at, r.at+int(min(seq, r.end())-r.seq))
 }
 
 // entry returns the i-th entry of r.
-func (r tailRun) entry(i int) packed {
-	e := &r.c.entries[r.at+i]
-	return packed{
-		seq: r.seq + int64(i), received: r.recvd + int64(i), id: e.id, secret: e.secret, kind: e.state >> 4, form: e.state & 7,
-		idAt: int(e.idAt), body: r.c.bodies[e.off : e.off+e.len : e.off+e.len], leaf: e.leaf,
-	}
+func (r tailRun) entry(i int) kept.Entry {
+	e := r.c.Entry(r.at + i)
+	e.Seq, e.Received = r.seq+int64(i), r.recvd+int64(i)
+	return e
 }
 
 // from returns r without the entries below seq.
@@ -229,12 +189,12 @@ func (s *shard) addLog(h Head) *logTail {
 // publish adds a durable commit to the tail. The caller holds mu and wakes readers.
 func (s *shard) publish(c *tailCommit) {
 	c.folded = c.bytes()
-	for _, r := range c.runs {
-		t := s.logs[r.log]
+	for _, r := range c.Runs {
+		t := s.logs[LogNo(r.Log)]
 		if t == nil {
 			continue // dropped before this process saw the commit
 		}
-		run := tailRun{c: c, at: r.at, count: r.count, seq: r.first, recvd: r.received}
+		run := c.run(&r)
 		if run.end() <= t.head.Packed || t.fault != nil {
 			continue // folded before the restart, or frozen: what cannot be trusted is not shown
 		}
@@ -242,11 +202,12 @@ func (s *shard) publish(c *tailCommit) {
 		t.runs = append(t.runs, run)
 		c.folded -= run.bytes(run.end())
 		for i := range run.count {
-			if e := &c.entries[run.at+i]; e.state>>stateKind == KindControl {
+			at := run.at + i
+			if c.Kind(at) == KindControl {
 				t.controls = run.seq + int64(i) + 1
-				s.noticeControl(c.bodies[e.off : e.off+e.len])
+				s.noticeControl(c.Body(at))
 			}
-			t.ahead = max(t.ahead, idAhead(&c.entries[run.at+i].id, run.recvd+int64(i)))
+			t.ahead = max(t.ahead, idAhead(c.EntryID(at), run.recvd+int64(i)))
 		}
 		t.size, t.received = run.end(), run.recvd+int64(run.count)-1
 	}
@@ -254,7 +215,7 @@ func (s *shard) publish(c *tailCommit) {
 	s.last = c.n
 	s.tailBytes += c.bytes()
 	s.foldedBytes += c.folded
-	s.tailEntries += len(c.entries)
+	s.tailEntries += c.Len()
 	if s.tailSince == 0 {
 		s.tailSince = s.b.now()
 	}
@@ -366,7 +327,7 @@ func (s *shard) letGo(n int) {
 	}
 	for _, c := range s.commits[:n] {
 		s.tailBytes -= c.bytes()
-		s.tailEntries -= len(c.entries)
+		s.tailEntries -= c.Len()
 		s.foldedBytes -= c.folded
 	}
 	s.commits = slices.Clone(s.commits[n:])

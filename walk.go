@@ -5,6 +5,8 @@ import (
 	"errors"
 	"fmt"
 
+	"github.com/daybook-audit/daybook/internal/kept"
+	"github.com/daybook-audit/daybook/internal/packed"
 	"github.com/daybook-audit/daybook/internal/timeline"
 )
 
@@ -12,7 +14,7 @@ import (
 var anyTime = Span{Min: -timeline.DayLength, Max: 253_402_300_800_000_000 + timeline.DayLength}
 
 // visit gets an entry that matches; its slices are valid during the call. Returning false ends the walk after this entry.
-type visit func(e *packed) (more bool, err error)
+type visit func(e *kept.Entry) (more bool, err error)
 
 // walk visits the entries of [lo, hi) that match, in order, until each or the budget ends it. stop is how far it came: everything
 // from lo (ascending), or down from hi, to stop was looked through. It looks through at least one unit, so that a search that goes
@@ -58,13 +60,13 @@ type unit struct {
 	*scan
 	first  int64
 	n      int
-	block  *block // nil: of the tail
-	offset int    // of the first entry in block
+	block  *packed.Block // nil: of the tail
+	offset int           // of the first entry in block
 }
 
-func (u *unit) entry(i int) packed {
+func (u *unit) entry(i int) kept.Entry {
 	if u.block != nil {
-		return u.block.entry(u.offset + i)
+		return u.block.Entry(u.offset + i)
 	}
 	p := u.places[i]
 	return u.view.runs[p.run].entry(p.at)
@@ -277,19 +279,19 @@ func (w *walker) unit(u *unit) (stop int64, err error) {
 		if err == nil && hit {
 			more, err = w.each(e)
 		}
-		if err = damagedAt(err, e.seq, e.seq+1, CheckPayload); w.passes(err, e.seq, e.seq+1) {
+		if err = damagedAt(err, e.Seq, e.Seq+1, CheckPayload); w.passes(err, e.Seq, e.Seq+1) {
 			continue
 		}
 		if err != nil {
-			return e.seq, err
+			return e.Seq, err
 		}
 		if !more {
 			w.ended = true
-			if e.received != 0 {
-				w.saw(Span{e.received, e.received})
+			if e.Received != 0 {
+				w.saw(Span{e.Received, e.Received})
 			}
 			w.sawEdge(u, w.asc)
-			return w.far(e.seq, e.seq+1), nil
+			return w.far(e.Seq, e.Seq+1), nil
 		}
 	}
 	w.sawEdge(u, true)
@@ -313,7 +315,7 @@ func (s *scan) sawEdge(u *unit, first bool) {
 // received returns received_at of entry i.
 func (u *unit) received(i int) int64 {
 	if u.block != nil {
-		return u.block.received[u.offset+i]
+		return u.block.Received(u.offset + i)
 	}
 	p := u.places[i]
 	return u.view.runs[p.run].recvd + int64(p.at)
@@ -335,27 +337,27 @@ func (s *scan) mark(u *unit) bool {
 // body returns the body of entry i and whether it holds a backslash.
 func (u *unit) body(i int) ([]byte, bool) {
 	if u.block != nil {
-		return u.block.body(u.offset + i), u.block.backslash(u.offset + i)
+		return u.block.Body(u.offset + i), u.block.Escaped(u.offset + i)
 	}
 	r := &u.view.runs[u.places[i].run]
-	e := &r.c.entries[r.at+u.places[i].at]
-	return r.c.bodies[e.off : e.off+e.len], e.state&stateBackslash != 0
+	at := r.at + u.places[i].at
+	return r.c.Body(at), r.c.Escaped(at)
 }
 
 // match reports whether e is looked for: what retention has removed is not, unless tombstones are. rec then holds its record, unless
 // every entry is and nobody needs it.
-func (s *scan) match(e *packed) (bool, error) {
-	if !s.tombstones && e.pruned() {
+func (s *scan) match(e *kept.Entry) (bool, error) {
+	if !s.tombstones && e.Pruned() {
 		return false, nil
 	}
 	if s.all && !s.need {
 		return true, nil
 	}
-	if err := e.recordWithoutID(s.org, s.doc, &s.rec); err != nil {
+	if err := readRecordWithoutID(e, s.org, s.doc, &s.rec); err != nil {
 		return false, fmt.Errorf("log of %s: %w", s.org, err)
 	}
 	if s.ids {
-		s.rec.ID = e.id.String()
+		s.rec.ID = ID(e.ID).String()
 	}
 	if s.holds != nil {
 		s.rec.Held = holding(s.holds, &s.rec) != nil

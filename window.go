@@ -4,8 +4,12 @@ import (
 	"slices"
 	"sync"
 
+	"github.com/daybook-audit/daybook/internal/packed"
 	"github.com/daybook-audit/daybook/internal/termfilter"
 )
+
+// windowSize is the number of seqs of a window, an aligned run that no block crosses.
+const windowSize = packed.Window
 
 // A whole window of the tail is described like a block, with bounds, filter and facets, when a search first has to read it entry by
 // entry: the next search asks the description. The tail changes at its end only, so that a description stays true.

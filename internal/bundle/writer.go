@@ -11,7 +11,6 @@ import (
 	"io"
 	"strconv"
 
-	"github.com/go-json-experiment/json/jsontext"
 	"golang.org/x/mod/sumdb/tlog"
 
 	"github.com/daybook-audit/daybook/internal/anchors"
@@ -82,7 +81,7 @@ func (w *Writer) Header(h *Header) error {
 			if i > 0 {
 				l = append(l, ',')
 			}
-			l = appendText(l, []byte(m))
+			l = rawjson.Quote(l, []byte(m))
 		}
 		l = append(l, ']')
 	}
@@ -256,11 +255,11 @@ func appendFields(dst []byte, fs []leaf.Field) []byte {
 			dst = append(appendBase64(append(dst, `{"c":`...), f.Commitment[:]), '}')
 			continue
 		}
-		dst = appendText(append(dst, `{"p":`...), f.Path)
+		dst = rawjson.Quote(append(dst, `{"p":`...), f.Path)
 		dst = append(dst, `,"t":"`...)
 		dst = append(dst, f.Type, '"')
 		if f.Type == leaf.String || f.Type == leaf.Number {
-			dst = appendText(append(dst, `,"v":`...), f.Value)
+			dst = rawjson.Quote(append(dst, `,"v":`...), f.Value)
 		}
 		dst = append(appendBase64(append(dst, `,"s":`...), f.Salt[:]), '}')
 	}
@@ -272,7 +271,7 @@ func appendName(dst []byte, name string) []byte {
 }
 
 func appendMember(dst []byte, name, text string) []byte {
-	return appendText(appendName(dst, name), []byte(text))
+	return rawjson.Quote(appendName(dst, name), []byte(text))
 }
 
 func appendNumber(dst []byte, name string, n int64) []byte {
@@ -296,12 +295,4 @@ func appendHashes(dst []byte, name string, hs []tlog.Hash) []byte {
 
 func appendBase64(dst, b []byte) []byte {
 	return append(base64.StdEncoding.AppendEncode(append(dst, '"'), b), '"')
-}
-
-func appendText(dst, text []byte) []byte {
-	out, err := jsontext.AppendQuote(dst, text)
-	if err != nil { // the text is not UTF-8, which strict reading refuses
-		return append(dst, `""`...)
-	}
-	return out
 }

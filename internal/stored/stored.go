@@ -1,5 +1,5 @@
 // Package stored reads the small binary texts that Daybook has stored itself: a version, then integers as varints, and bytes with their length
-// in front. What cannot be right is [Damage], what a later version of Daybook wrote is [ErrNewer].
+// in front. What cannot be right is a [DamageError], what a later version of Daybook wrote is [ErrNewer].
 package stored
 
 import (
@@ -12,13 +12,26 @@ import (
 var ErrNewer = errors.New("daybook: made by a newer version")
 
 // DamageError says that stored bytes contradict each other.
-type DamageError struct{ Text string }
+type DamageError struct {
+	Text string // without anything of what was recorded
+	Err  error  // the cause; may be nil
+}
 
-// Error returns the text.
-func (d *DamageError) Error() string { return d.Text }
+// Error returns the text, followed by the cause.
+func (d *DamageError) Error() string {
+	if d.Err == nil {
+		return d.Text
+	}
+	return d.Text + ": " + d.Err.Error()
+}
 
-// Damaged returns a DamageError.
-func Damaged(format string, args ...any) error { return &DamageError{fmt.Sprintf(format, args...)} }
+// Unwrap returns the cause.
+func (d *DamageError) Unwrap() error { return d.Err }
+
+// Damaged returns a DamageError without a cause.
+func Damaged(format string, args ...any) error {
+	return &DamageError{Text: fmt.Sprintf(format, args...)}
+}
 
 // Reader reads from the front of a text. After the first thing that cannot be right it is bad, and everything it returns is zero.
 type Reader struct {
@@ -37,6 +50,9 @@ func Open(text []byte, version byte, what string) (Reader, error) {
 	return Reader{rest: text[1:]}, nil
 }
 
+// Read returns a reader of a text that has no version.
+func Read(text []byte) Reader { return Reader{rest: text} }
+
 // Count reads an integer of at most most.
 func (r *Reader) Count(most int64) int64 {
 	v, n := binary.Uvarint(r.rest)
@@ -50,16 +66,28 @@ func (r *Reader) Count(most int64) int64 {
 
 // Bytes reads a length that is not over most, and so many bytes, which are a part of the text.
 func (r *Reader) Bytes(most int64) []byte {
-	n := r.Count(most)
-	if n > int64(len(r.rest)) {
+	return r.Take(int(r.Count(most)))
+}
+
+// Take reads n bytes, which are a part of the text.
+func (r *Reader) Take(n int) []byte {
+	if n > len(r.rest) {
 		r.bad = true
 	}
 	if r.bad {
 		return nil
 	}
-	b := r.rest[:n]
+	b := r.rest[:n:n]
 	r.rest = r.rest[n:]
 	return b
+}
+
+// Byte reads one byte.
+func (r *Reader) Byte() byte {
+	if b := r.Take(1); b != nil {
+		return b[0]
+	}
+	return 0
 }
 
 // Refuse makes the reader bad: what was read cannot be right.

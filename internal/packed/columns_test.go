@@ -1,4 +1,4 @@
-package daybook
+package packed
 
 import (
 	"bytes"
@@ -9,22 +9,25 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 	"pgregory.net/rapid"
+
+	"github.com/daybook-audit/daybook/internal/kept"
+	"github.com/daybook-audit/daybook/internal/stored"
 )
 
 // drawEntries draws a run of entries as storage keeps them: ascending times, ids of any order, bodies with and without a
 // backslash.
-func drawEntries(t *rapid.T, first int64, n int) []packed {
+func drawEntries(t *rapid.T, first int64, n int) []kept.Entry {
 	received := rapid.Int64Range(0, 1<<53).Draw(t, "received")
-	es := make([]packed, n)
+	es := make([]kept.Entry, n)
 	for i := range es {
 		e := &es[i]
-		e.seq, e.received = first+int64(i), received
+		e.Seq, e.Received = first+int64(i), received
 		received += rapid.Int64Range(1, 1<<40).Draw(t, "delta")
-		copy(e.id[:], rapid.SliceOfN(rapid.Byte(), 16, 16).Draw(t, "id"))
-		copy(e.secret[:], rapid.SliceOfN(rapid.Byte(), 16, 16).Draw(t, "secret"))
-		e.kind = rapid.ByteRange(0, 1).Draw(t, "kind")
-		e.body = rapid.SliceOfN(rapid.SampledFrom([]byte(`{}":,ab\0`)), 0, 40).Draw(t, "body")
-		e.idAt = rapid.IntRange(0, len(e.body)+1).Draw(t, "idAt")
+		copy(e.ID[:], rapid.SliceOfN(rapid.Byte(), 16, 16).Draw(t, "id"))
+		copy(e.Secret[:], rapid.SliceOfN(rapid.Byte(), 16, 16).Draw(t, "secret"))
+		e.Kind = rapid.ByteRange(0, 1).Draw(t, "kind")
+		e.Body = rapid.SliceOfN(rapid.SampledFrom([]byte(`{}":,ab\0`)), 0, 40).Draw(t, "body")
+		e.IDAt = rapid.IntRange(0, len(e.Body)+1).Draw(t, "idAt")
 	}
 	return es
 }
@@ -40,22 +43,22 @@ func TestColumns(t *testing.T) {
 			if err != nil {
 				t.Fatal(err)
 			}
-			if c.len() != len(es) {
-				t.Fatalf("len = %d, want %d", c.len(), len(es))
+			if c.Len() != len(es) {
+				t.Fatalf("len = %d, want %d", c.Len(), len(es))
 			}
 			for i, want := range es {
 				got := c.entry(i)
-				if got.id[5] != want.id[5] || !bytes.Equal(got.id[:6], want.id[:6]) {
-					t.Fatalf("id of %d = %x, want %x", i, got.id, want.id)
+				if got.ID[5] != want.ID[5] || !bytes.Equal(got.ID[:6], want.ID[:6]) {
+					t.Fatalf("id of %d = %x, want %x", i, got.ID, want.ID)
 				}
-				want.seq, want.id, want.secret, got.id = 0, ID{}, [16]byte{}, ID{}
+				want.Seq, want.ID, want.Secret, got.ID = 0, [16]byte{}, [16]byte{}, [16]byte{}
 				if !times {
-					want.received = 0
+					want.Received = 0
 				}
-				if diff := cmp.Diff(want, got, cmp.AllowUnexported(packed{})); diff != "" {
+				if diff := cmp.Diff(want, got); diff != "" {
 					t.Fatalf("entry %d (-want +got):\n%s", i, diff)
 				}
-				if want := bytes.Contains(es[i].body, []byte{'\\'}); c.backslash(i) != want {
+				if want := bytes.Contains(es[i].Body, []byte{'\\'}); c.Escaped(i) != want {
 					t.Fatalf("backslash of %d = %t", i, !want)
 				}
 			}
@@ -63,23 +66,23 @@ func TestColumns(t *testing.T) {
 	})
 	t.Run("a frame cut short or too long is refused", func(t *testing.T) {
 		t.Parallel()
-		es := []packed{{received: 5, id: ID{1}, body: []byte(`{"a":1}`)}, {received: 6, id: ID{2}, body: []byte(`{}`)}}
+		es := []kept.Entry{{Received: 5, ID: [16]byte{1}, Body: []byte(`{"a":1}`)}, {Received: 6, ID: [16]byte{2}, Body: []byte(`{}`)}}
 		frame := appendColumns(nil, es, true)
 		for n := range frame {
-			if _, err := readColumns(frame[:n], 2, true); CodeOf(err) != CodeTampered {
+			if _, err := readColumns(frame[:n], 2, true); !isDamage(err) {
 				t.Errorf("%d of %d bytes: %v", n, len(frame), err)
 			}
 		}
-		if _, err := readColumns(append(frame, 0), 2, true); CodeOf(err) != CodeTampered {
+		if _, err := readColumns(append(frame, 0), 2, true); !isDamage(err) {
 			t.Errorf("a byte too many: %v", err)
 		}
 	})
 	t.Run("an unknown form or kind is newer", func(t *testing.T) {
 		t.Parallel()
 		for _, state := range []byte{0x01, 0x04, 0x07, 0x20, 0xf0} {
-			frame := appendColumns(nil, []packed{{body: []byte(`{}`)}}, false)
+			frame := appendColumns(nil, []kept.Entry{{Body: []byte(`{}`)}}, false)
 			frame[0] = state
-			if _, err := readColumns(frame, 1, false); !errors.Is(err, ErrNewer) {
+			if _, err := readColumns(frame, 1, false); !errors.Is(err, stored.ErrNewer) {
 				t.Errorf("state %#x: %v", state, err)
 			}
 		}
@@ -87,13 +90,13 @@ func TestColumns(t *testing.T) {
 	t.Run("times that do not ascend and ids out of range are refused", func(t *testing.T) {
 		t.Parallel()
 		for _, received := range [][2]int64{{5, 5}, {5, 4}, {-1, 4}, {1, 1<<62 + 5}} {
-			if _, err := readColumns(appendColumns(nil, []packed{{received: received[0]}, {received: received[1]}}, true), 2, true); CodeOf(err) != CodeTampered {
+			if _, err := readColumns(appendColumns(nil, []kept.Entry{{Received: received[0]}, {Received: received[1]}}, true), 2, true); !isDamage(err) {
 				t.Errorf("%v: %v", received, err)
 			}
 		}
 		for _, delta := range []int64{-1, 1 << 48, 1<<63 - 1, -1 << 63} {
 			frame := append(binary.AppendVarint([]byte{0, 2}, delta), 0, 0)
-			if _, err := readColumns(frame, 1, true); CodeOf(err) != CodeTampered {
+			if _, err := readColumns(frame, 1, true); !isDamage(err) {
 				t.Errorf("id difference %d: %v", delta, err)
 			}
 		}
@@ -101,7 +104,7 @@ func TestColumns(t *testing.T) {
 	t.Run("an id text behind the end of its body is refused", func(t *testing.T) {
 		t.Parallel()
 		for idAt, ok := range map[int]bool{0: true, 3: true, 4: false} {
-			_, err := readColumns(appendColumns(nil, []packed{{idAt: idAt, body: []byte(`{}`)}}, false), 1, false)
+			_, err := readColumns(appendColumns(nil, []kept.Entry{{IDAt: idAt, Body: []byte(`{}`)}}, false), 1, false)
 			if (err == nil) != ok {
 				t.Errorf("idAt %d: %v", idAt, err)
 			}
@@ -112,19 +115,19 @@ func TestColumns(t *testing.T) {
 func TestInflate(t *testing.T) {
 	t.Parallel()
 	plain := bytes.Repeat([]byte("what was said "), 1000)
-	for _, codec := range []byte{codecZstd, codecS2} {
+	for _, codec := range []Codec{Zstd, S2} {
 		frame := deflate([]byte("before"), plain, codec)[len("before"):]
 		got, err := inflate(codec, frame, len(plain), nil)
 		if err != nil || !bytes.Equal(got, plain) {
 			t.Fatalf("codec %d: round trip: %d bytes, %v", codec, len(got), err)
 		}
 		for _, size := range []int{0, 1, len(plain) - 1, len(plain) + 1} {
-			if _, err := inflate(codec, frame, size, nil); CodeOf(err) != CodeTampered {
+			if _, err := inflate(codec, frame, size, nil); !isDamage(err) {
 				t.Errorf("codec %d: a frame of %d bytes announced as %d: %v", codec, len(plain), size, err)
 			}
 		}
 	}
-	if _, err := inflate(2, nil, 0, nil); !errors.Is(err, ErrNewer) {
+	if _, err := inflate(2, nil, 0, nil); !errors.Is(err, stored.ErrNewer) {
 		t.Errorf("an unknown codec: %v", err)
 	}
 }
@@ -138,7 +141,7 @@ func BenchmarkDeflate(b *testing.B) {
 			`"context":{"ip":"203.0.113.%d","user_agent":"Mozilla/5.0 (X11; Linux x86_64; rv:149.0) Gecko/20100101 Firefox/149.0","request_id":"req_%x"}}`,
 			i%17, i*7, i%251, uint64(i)*0x9e3779b97f4a7c15)
 	}
-	for name, codec := range map[string]byte{"zstd": codecZstd, "s2": codecS2} {
+	for name, codec := range map[string]Codec{"zstd": Zstd, "s2": S2} {
 		b.Run(name, func(b *testing.B) {
 			dst := make([]byte, 0, 2*len(plain))
 			for b.Loop() {

@@ -6,7 +6,6 @@ import (
 	"testing"
 
 	"github.com/daybook-audit/daybook/internal/kept"
-	"github.com/daybook-audit/daybook/internal/packed"
 )
 
 // typicalEntries returns consecutive entries of about 690 bytes with values that repeat as they do in practice.
@@ -66,14 +65,4 @@ func BenchmarkMergeBlock(b *testing.B) {
 	b.ReportMetric(float64(b.Elapsed().Nanoseconds())/float64(b.N)/windowSize, "ns/event")
 	b.ReportMetric(float64(stored)/windowSize, "stored_B/event")
 	b.ReportMetric(float64(size)/windowSize, "body_B/event")
-}
-
-func BenchmarkUnpackBlock(b *testing.B) {
-	row := new(packed.BlockWriter).Append(nil, packed.Log{}, typicalEntries(b, windowSize), packed.Zstd)
-	b.ReportAllocs()
-	for b.Loop() {
-		if _, err := packed.ReadBlock(row, nil); err != nil {
-			b.Fatal(err)
-		}
-	}
 }

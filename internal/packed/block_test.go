@@ -226,3 +226,13 @@ func FuzzBlock(f *testing.F) {
 		}
 	})
 }
+
+func BenchmarkReadBlock(b *testing.B) {
+	row := packBlock(Log{}, typicalEntries(Window))
+	b.ReportAllocs()
+	for b.Loop() {
+		if _, err := readBlock(row); err != nil {
+			b.Fatal(err)
+		}
+	}
+}

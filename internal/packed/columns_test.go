@@ -132,14 +132,26 @@ func TestInflate(t *testing.T) {
 	}
 }
 
+// typicalEntries returns consecutive entries of about 300 bytes with values that repeat as they do in practice.
+func typicalEntries(n int) []kept.Entry {
+	es := make([]kept.Entry, n)
+	for i := range es {
+		es[i] = kept.Entry{
+			Seq: int64(i), Received: 1_795_000_000_000_000 + int64(i)*3_000, ID: [16]byte{1, 2, 3, byte(i >> 8), byte(i)}, Secret: [16]byte{byte(i)},
+			Body: fmt.Appendf(nil, `{"action":"invoice.updated","actor":{"type":"user","id":"usr_%d","name":"Grace Hopper"},"targets":[{"type":"invoice","id":"%d"}],`+
+				`"context":{"ip":"203.0.113.%d","user_agent":"Mozilla/5.0 (X11; Linux x86_64; rv:149.0) Gecko/20100101 Firefox/149.0","request_id":"req_%x"}}`,
+				i%17, i*7, i%251, uint64(i)*0x9e3779b97f4a7c15),
+		}
+	}
+	return es
+}
+
 // BenchmarkDeflate is why there are two codecs.
 func BenchmarkDeflate(b *testing.B) {
 	const entries = 200
 	var plain []byte
-	for i := range entries {
-		plain = fmt.Appendf(plain, `{"action":"invoice.updated","actor":{"type":"user","id":"usr_%d","name":"Grace Hopper"},"targets":[{"type":"invoice","id":"%d"}],`+
-			`"context":{"ip":"203.0.113.%d","user_agent":"Mozilla/5.0 (X11; Linux x86_64; rv:149.0) Gecko/20100101 Firefox/149.0","request_id":"req_%x"}}`,
-			i%17, i*7, i%251, uint64(i)*0x9e3779b97f4a7c15)
+	for _, e := range typicalEntries(entries) {
+		plain = append(plain, e.Body...)
 	}
 	for name, codec := range map[string]Codec{"zstd": Zstd, "s2": S2} {
 		b.Run(name, func(b *testing.B) {

@@ -173,3 +173,24 @@ func FuzzCommitRow(f *testing.F) {
 		}
 	})
 }
+
+func BenchmarkCommit(b *testing.B) {
+	es := typicalEntries(200)
+	runs := []Run{{Log: 1, Count: len(es)}}
+	var w CommitWriter
+	b.Run("pack", func(b *testing.B) {
+		b.ReportAllocs()
+		for b.Loop() {
+			w.Pack([16]byte{1}, runs, es)
+		}
+	})
+	b.Run("read", func(b *testing.B) {
+		_, row := w.Pack([16]byte{1}, runs, es)
+		b.ReportAllocs()
+		for b.Loop() {
+			if _, err := ReadCommit(row); err != nil {
+				b.Fatal(err)
+			}
+		}
+	})
+}

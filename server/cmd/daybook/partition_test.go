@@ -6,6 +6,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"maps"
 	"net/http"
 	"net/url"
 	"path/filepath"
@@ -243,9 +244,7 @@ func TestPartitionStore_stop(t *testing.T) {
 	t.Parallel()
 	s := pgtest.Start(t, pgtest.Options{TCP: true})
 	p := newPartition(t, s)
-	for name, value := range map[string]string{"DAYBOOK_SHUTDOWN_TIMEOUT": "1s", "DAYBOOK_COMMIT_TIMEOUT": "1m", "DAYBOOK_DB_TIMEOUT": "1m"} {
-		p.vars[name] = value
-	}
+	maps.Copy(p.vars, map[string]string{"DAYBOOK_SHUTDOWN_TIMEOUT": "1s", "DAYBOOK_COMMIT_TIMEOUT": "1m", "DAYBOOK_DB_TIMEOUT": "1m"})
 	server := serve(t, p.vars, "--db", p.through, "--origin", crashOrigin)
 	w := newOverHTTP(t, server.url, p.key, storetest.Load{Seed: 1, Start: time.Now().UnixMicro(), Writers: 1, Orgs: 1})
 	ctx, stop := context.WithCancel(t.Context())

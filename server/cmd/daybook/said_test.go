@@ -3,9 +3,9 @@ package main
 import (
 	"bytes"
 	"encoding/json"
-	"fmt"
 	"log/slog"
 	"slices"
+	"strconv"
 	"strings"
 	"sync"
 	"testing"
@@ -107,7 +107,7 @@ func TestSaid(t *testing.T) {
 	s, listens := &said{}, make(chan string, 1)
 	s.until(listens)
 	for i := range 1000 {
-		for _, piece := range []string{fmt.Sprint(i), strings.Repeat("x", 100<<10), "\n"} {
+		for _, piece := range []string{strconv.Itoa(i), strings.Repeat("x", 100<<10), "\n"} {
 			if n, err := s.Write([]byte(piece)); n != len(piece) || err != nil {
 				t.Fatal(n, err)
 			}

@@ -439,7 +439,7 @@ func TestMerger_room(t *testing.T) {
 				break
 			}
 			if pieces > 0 && now == before {
-				t.Errorf("%d requests were recorded before piece %d of the merger's work, and none after", now, pieces)
+				t.Fatalf("%d requests were recorded before piece %d of the merger's work, and none after", now, pieces)
 			}
 			before = now
 			s.let <- struct{}{}

@@ -22,9 +22,10 @@ export function ProofMark(props: { entry: Pick<Entry, "id" | "seq">; words?: boo
 			</span>
 		);
 	}
+	const glyph = checking.value.has(props.entry.id) ? "…" : glyphs[state];
 	return (
-		<span class={`proof-mark ${state}`} role="img" aria-label={text} title={text}>
-			{checking.value.has(props.entry.id) ? "…" : glyphs[state]}
+		<span key={glyph} class={`proof-mark ${state}`} role="img" aria-label={text} title={text}>
+			{glyph}
 		</span>
 	);
 }

@@ -152,7 +152,7 @@ export default [
 			await open(`/o/${org}/events?sel=${id}`);
 			await page.waitForSelector(".event-row .warn");
 			expect(/6\d min/.test((await page.textContent(".event-row .warn .hidden-text")) ?? ""), "the row does not say how late");
-			await page.waitForSelector(".event-detail .warn >> text=/received 6d min later/");
+			await page.waitForSelector(".event-detail .warn >> text=/received 6\\d min later/");
 		},
 	},
 	{

@@ -28,16 +28,44 @@ const smallBody = 32 << 10
 
 const largeBody = 8 * smallBody
 
-// largeBodies has buffers of largeBody. None that has grown comes back: whoever borrowed it next would take room for all of it, however
-// little has arrived.
-var largeBodies = sync.Pool{New: func() any { b := make([]byte, 0, largeBody); return &b }}
+// largeBodies has buffers of largeBody, twice that, and so on. Each is borrowed by who needs that much and given back to its own pool, so
+// that nobody takes room for more than has arrived, and bodies that grow leave nothing to collect.
+var largeBodies [6]sync.Pool
 
-func (b *bodyBuffer) release() {
-	if b.large != nil && cap(*b.large) == largeBody {
+// bodyClass returns the place of the pool for buffers of so many bytes, −1: there is none.
+func bodyClass(size int) int {
+	for i := range largeBodies {
+		if size == largeBody<<i {
+			return i
+		}
+	}
+	return -1
+}
+
+func borrowBody(size int) *[]byte {
+	if i := bodyClass(size); i >= 0 {
+		if p, ok := largeBodies[i].Get().(*[]byte); ok {
+			return p
+		}
+	}
+	b := make([]byte, 0, size)
+	return &b
+}
+
+// giveBack ends the use of the large buffer, if there is one.
+func (b *bodyBuffer) giveBack() {
+	if b.large == nil {
+		return
+	}
+	if i := bodyClass(cap(*b.large)); i >= 0 {
 		*b.large = (*b.large)[:0]
-		largeBodies.Put(b.large)
+		largeBodies[i].Put(b.large)
 	}
 	b.large = nil
+}
+
+func (b *bodyBuffer) release() {
+	b.giveBack()
 	if b.held > 0 {
 		b.room.give(b.held)
 		b.held = 0
@@ -67,16 +95,8 @@ func (b *bodyBuffer) fill(r io.Reader, limit int64) ([]byte, error) {
 	}
 	for {
 		if len(buf) == cap(buf) {
-			if b.large == nil && cap(buf) >= smallBody {
-				buf = append(b.borrow(), buf...)
-			}
-			if len(buf) == cap(buf) {
-				grown := make([]byte, len(buf), min(2*int64(cap(buf)), limit+1))
-				copy(grown, buf)
-				buf = grown
-			}
+			buf = b.grow(buf, limit)
 			if err := b.hold(cap(buf)); err != nil {
-				b.store(buf)
 				return nil, err
 			}
 		}
@@ -95,15 +115,21 @@ func (b *bodyBuffer) fill(r io.Reader, limit int64) ([]byte, error) {
 	}
 }
 
-func (b *bodyBuffer) borrow() []byte {
-	if b.large == nil {
-		p, ok := largeBodies.Get().(*[]byte)
-		if !ok {
-			p = new([]byte)
-		}
-		b.large = p
+// grow returns buf, which is full, with room for more, but never for more than limit and a byte of a body beyond largeBody.
+func (b *bodyBuffer) grow(buf []byte, limit int64) []byte {
+	if b.large == nil && cap(buf) < smallBody {
+		b.small = append(make([]byte, 0, min(2*int64(cap(buf)), limit+1)), buf...)
+		return b.small
 	}
-	return (*b.large)[:0]
+	size := largeBody
+	if b.large != nil {
+		size = int(min(2*int64(cap(buf)), limit+1))
+	}
+	next := borrowBody(size)
+	*next = append((*next)[:0], buf...)
+	b.giveBack()
+	b.large = next
+	return *next
 }
 
 // store keeps the buffer that buf has grown into.

@@ -36,9 +36,9 @@ var arch = []archModule{
 	{dir: "", lines: [][]string{
 		{
 			"internal/durable", "internal/typeid", "internal/spelling", "internal/cache", "internal/idfilter", "internal/timestamp", "internal/appsql", "internal/pgtest",
-			"internal/pointer", "internal/rawjson", "internal/checkpoint", "internal/stored", "internal/cursor",
+			"internal/pointer", "internal/rawjson", "internal/checkpoint", "internal/stored",
 		},
-		{"leaf", "internal/difference", "internal/merkle", "internal/timeline", "internal/keyring", "internal/delivery"},
+		{"leaf", "internal/difference", "internal/merkle", "internal/timeline", "internal/keyring", "internal/delivery", "internal/cursor"},
 		{"query", "internal/facets", "internal/anchors", "internal/kept", "internal/shape", "internal/redaction"},
 		{"internal/termfilter", "internal/bundle", "internal/packed"},
 		{".", "verify"},

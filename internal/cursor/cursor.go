@@ -16,6 +16,8 @@ import (
 	"encoding/binary"
 	"math"
 	"strings"
+
+	"github.com/daybook-audit/daybook/internal/stored"
 )
 
 const (
@@ -141,73 +143,42 @@ func Read(text string, b *Binding) (c Cursor, ok bool) {
 
 // readBody reads what stands before the MAC.
 func readBody(d []byte) (c Cursor, ok bool) {
-	r := reader{rest: d, ok: true}
+	r := stored.Read(d)
 	c = Cursor{From: OpenFrom, To: OpenTo}
-	if r.byte() != version {
+	if r.Byte() != version {
 		return Cursor{}, false
 	}
-	copy(c.LogID[:], r.bytes(len(c.LogID)))
-	c.Epoch = int(r.varint())
-	flags := r.byte()
+	copy(c.LogID[:], r.Take(len(c.LogID)))
+	c.Epoch = int(r.Int())
+	flags := r.Byte()
 	if flags&^allFlags != 0 {
 		return Cursor{}, false
 	}
 	c.Asc, c.ByOccurred = flags&flagAsc != 0, flags&flagOccurred != 0
-	c.Size, c.Seq = r.varint(), r.varint()
+	c.Size, c.Seq = r.Int(), r.Int()
 	if c.ByOccurred {
-		c.Occurred = r.varint()
+		c.Occurred = r.Int()
 	}
-	c.Now = r.varint()
+	c.Now = r.Int()
 	if flags&flagFrom != 0 {
-		c.From = r.varint()
+		c.From = r.Int()
 	}
 	if flags&flagTo != 0 {
-		c.To = r.varint()
+		c.To = r.Int()
 	}
-	c.Zone, c.Query = r.text(maxZone), r.text(maxText)
-	if !r.ok || len(r.rest) > 0 {
+	c.Zone, c.Query = text(&r, maxZone), text(&r, maxText)
+	if !r.End() {
 		return Cursor{}, false
 	}
 	return c, true
 }
 
-// reader reads and remembers whether something was not there.
-type reader struct {
-	rest []byte
-	ok   bool
-}
-
-func (r *reader) bytes(n int) []byte {
-	if n < 0 || n > len(r.rest) {
-		r.ok, n = false, 0
-	}
-	b := r.rest[:n]
-	r.rest = r.rest[n:]
-	return b
-}
-
-func (r *reader) byte() byte {
-	if b := r.bytes(1); len(b) == 1 {
-		return b[0]
-	}
-	return 0
-}
-
-func (r *reader) varint() int64 {
-	v, n := binary.Varint(r.rest)
-	if n <= 0 {
-		r.ok = false
-		return 0
-	}
-	r.rest = r.rest[n:]
-	return v
-}
-
-func (r *reader) text(limit int64) string {
-	n := r.varint()
+// text reads a text of at most limit bytes.
+func text(r *stored.Reader, limit int64) string {
+	n := r.Int()
 	if n < 0 || n > limit {
-		r.ok = false
+		r.Refuse()
 		return ""
 	}
-	return string(r.bytes(int(n)))
+	return string(r.Take(int(n)))
 }

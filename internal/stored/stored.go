@@ -64,6 +64,17 @@ func (r *Reader) Count(most int64) int64 {
 	return int64(v)
 }
 
+// Int reads a signed integer.
+func (r *Reader) Int() int64 {
+	v, n := binary.Varint(r.rest)
+	if n <= 0 || r.bad {
+		r.bad = true
+		return 0
+	}
+	r.rest = r.rest[n:]
+	return v
+}
+
 // Bytes reads a length that is not over most, and so many bytes, which are a part of the text.
 func (r *Reader) Bytes(most int64) []byte {
 	return r.Take(int(r.Count(most)))
